@@ -1,0 +1,162 @@
+"""Text with holes + values → Markdown in which all chart text is escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cds.facts.fact import Fact, Facts, Trial
+from cds.reasoning.why import Missing, Why
+from cds.rulebook.program import ParameterValue
+from cds.truth import Truth
+
+HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
+# GitHub Flavored Markdown 2.4: an ASCII punctuation character after a backslash is itself. Clients also render HTML
+# that stands in a card (the public sandbox does), so < > & become character references as well.
+PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$@:/\"'=^])")
+CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+LONGEST_CHART_TEXT = 200
+NOT_RECORDED = "not recorded"
+
+
+def escape(text: str) -> str:
+    """Chart text that a Markdown or HTML renderer shows as it is, on one line, cut at 200 characters."""
+    text = CONTROL.sub(" ", text).strip()
+    if len(text) > LONGEST_CHART_TEXT:
+        text = text[: LONGEST_CHART_TEXT - 1] + "…"
+    text = PUNCTUATION.sub(r"\\\1", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def plain(text: str) -> str:
+    """Our own words (labels, reasons): only what could begin markup is taken out of play."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """
+    What holes can name.
+
+    Attributes:
+        facts, parameters: By name.
+        why: Conclusion → its reasons.
+        missing: Conclusion → what would settle it.
+        notes: The sentences that apply, already filled.
+        patient_reference: "Patient/id".
+    """
+
+    facts: Facts
+    parameters: Mapping[str, ParameterValue]
+    why: Callable[[str], Why]
+    missing: Callable[[str], tuple[Missing, ...]]
+    notes: tuple[str, ...]
+    patient_reference: str
+
+
+def fill(text: str, values: Values) -> str:
+    """The text with every hole filled; a hole nothing fills says "not recorded"."""
+
+    def one(match: re.Match[str]) -> str:
+        function, argument, name = match.groups()
+        if function:
+            return _called(function, argument, values)
+        if name == "notes":
+            return "\n".join(f"- {note}" for note in values.notes)
+        if name == "patient.reference":
+            return values.patient_reference
+        if name in values.parameters:
+            return _parameter(values.parameters[name])
+        return fact_text(values.facts.by_name.get(name))
+
+    return re.sub(r"\n{3,}", "\n\n", HOLE.sub(one, text)).strip()
+
+
+def _parameter(parameter: ParameterValue) -> str:
+    return parameter.text
+
+
+def fact_text(fact: Fact | None) -> str:
+    """A fact in words."""
+    return plain(fact.text) if fact is not None and fact.text else NOT_RECORDED
+
+
+def _called(function: str, argument: str, values: Values) -> str:
+    match function:
+        case "why":
+            return why_list(values.why(argument))
+        case "missing":
+            return missing_list(values.missing(argument))
+        case "table":
+            return trials_table(values.facts[argument].trials)
+        case "references":
+            return ", ".join(escape(found.reference) for found in values.facts[argument].found) or NOT_RECORDED
+        case "because":
+            return plain(values.facts[argument].because)
+        case "when":
+            day = values.facts[argument].day
+            return day.text if day else NOT_RECORDED
+    raise KeyError(f"no such hole: {function}({argument})")
+
+
+SIGNS = {Truth.TRUE: "yes", Truth.FALSE: "no", Truth.UNKNOWN: "cannot tell"}
+
+
+def why_list(why: Why) -> str:
+    """The reasons one level down, one line each: label, answer, and what it rests on."""
+    return "\n".join(f"- {line}" for line in _why_lines(why))
+
+
+def _why_lines(why: Why) -> list[str]:
+    lines = []
+    for child in why.children or (why,):
+        if not child.label and child.children:
+            lines.extend(_why_lines(child))
+        else:
+            because = f" ({plain(child.because)})" if child.because else ""
+            lines.append(f"{plain(child.words or child.label)}: **{SIGNS[child.truth]}**{because}")
+    return lines
+
+
+def missing_list(missing: tuple[Missing, ...]) -> str:
+    """What would settle it, one line each."""
+    if not missing:
+        return "- nothing that this rule could name"
+    return "\n".join(f"- {plain(item.what)}{f' ({plain(item.because)})' if item.because else ''}" for item in missing)
+
+
+def trials_table(trials: tuple[Trial, ...]) -> str:
+    """Trials as a GFM table; a line of text when there is none."""
+    if not trials:
+        return "No trial found in this record."
+    rows = [
+        "| Drug | From | To | Dose, mg/day (minimum) | Days at dose | Adequate | No response | How we know |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for trial in trials:
+        low, high = trial.highest_mg_a_day
+        dose = _range(low, high) or NOT_RECORDED
+        minimum = f" (≥ {trial.minimum_mg_a_day:g})" if trial.minimum_mg_a_day is not None else ""
+        cells = (
+            plain(trial.name),
+            trial.start.text if trial.start else NOT_RECORDED,
+            "ongoing" if trial.ongoing else trial.end.text if trial.end else NOT_RECORDED,
+            f"{dose}{minimum}",
+            _range(*trial.days_at_dose),
+            SIGNS[trial.adequate],
+            SIGNS[trial.no_response],
+            plain("; ".join((trial.outcome, *trial.notes))),
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"at least {low:g}" if low else ""
+    if low is None:
+        return f"up to {high:g}"
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -1,0 +1,85 @@
+"""Rules for a case: those of the folder, or with other parameters and minimum doses (`with`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cds.rulebook.format import MinimumDose
+from cds.rulebook.read import Rulebook, read_rulebook
+
+if TYPE_CHECKING:
+    from cds.decide import Rules
+
+With = Mapping[str, float | str]
+
+
+class Shelf:
+    """The rules of one folder, loaded once for each day and each `with`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._made: dict[tuple[date, frozenset[tuple[str, float | str]]], Rules] = {}
+
+    def rules(self, with_: With, today: date) -> Rules:
+        """
+        The rules a case is run with.
+
+        Raises:
+            RulesAreWrong: The folder holds mistakes.
+        """
+        key = (today, frozenset(with_.items()))
+        if key not in self._made:
+            self._made[key] = self._make(with_, today)
+        return self._made[key]
+
+    def _make(self, with_: With, today: date) -> Rules:
+        from cds.load import load_rules
+
+        return load_rules(self.root, None, today)
+
+
+def varied(book: Rulebook, with_: With) -> Rulebook:
+    """The rulebook with other values for parameters, and for doses written `venlafaxine.minimum_mg_a_day`."""
+    rules = {
+        name: replace(
+            loaded,
+            model=loaded.model.model_copy(
+                update={
+                    "parameters": {
+                        parameter: spec.model_copy(update={"value": with_[parameter]}) if parameter in with_ else spec
+                        for parameter, spec in loaded.model.parameters.items()
+                    }
+                }
+            ),
+        )
+        for name, loaded in book.rules.items()
+    }
+    tables = {
+        name: replace(
+            loaded,
+            model=loaded.model.model_copy(
+                update={
+                    "drugs": {key: row.model_copy(update=_doses(key, with_)) for key, row in loaded.model.drugs.items()}
+                }
+            ),
+        )
+        for name, loaded in book.tables.items()
+    }
+    return replace(book, rules=rules, tables=tables)
+
+
+def _doses(drug: str, with_: With) -> dict[str, MinimumDose]:
+    return {
+        name.removeprefix(f"{drug}."): MinimumDose(value=float(value), basis="set by a case", verified=False)
+        for name, value in with_.items()
+        if name.startswith(f"{drug}.")
+    }
+
+
+def read_varied(root: Path, with_: With) -> Rulebook:
+    """The rulebook of a folder, varied."""
+    return varied(read_rulebook(root), with_)

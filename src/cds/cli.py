@@ -1,0 +1,412 @@
+"""cds serve | evaluate | explain | check | test | schema: one verb, one thing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from cds.answer import answer_of
+from cds.cards.card import Card
+from cds.decide import Decision, Rules, decide
+from cds.facts.fact import Trial
+from cds.load import load_rules, opinions_from
+from cds.reasoning.why import Why, explain, missing
+from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.record import PatientRecord
+from cds.refusal import NotFhir, Refusal
+from cds.rulebook.check import check as check_rules
+from cds.rulebook.format import SCHEMAS
+from cds.rulebook.problem import Problem, RulesAreWrong
+from cds.rulebook.read import read_rulebook
+from cds.rulebook.schemas import schema_text
+from cds.settings import Settings
+from cds.truth import Truth
+
+OK, PROBLEMS, WRONG_USE = 0, 1, 2
+
+app = typer.Typer(
+    help="Decision support for treatment-resistant depression: FHIR in, checkable cards out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+RulesFolder = Annotated[
+    Path | None, typer.Option("--rules", help="Folder of rule files; the shipped ones by default.", show_default=False)
+]
+Today = Annotated[
+    str | None,
+    typer.Option("--today", help="Decide as of this day (YYYY-MM-DD) instead of the real one.", show_default=False),
+]
+ServiceId = Annotated[
+    str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _today(text: str | None) -> date:
+    if text is None:
+        return date.today()  # noqa: DTZ011 (the local day is the clinic's day)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text} is not a day; write it as 2026-06-01.", param_hint="--today") from None
+
+
+def _rules(folder: Path | None, today: date) -> Rules:
+    settings = Settings()
+    try:
+        return load_rules(folder or settings.rules, opinions_from(settings.engine), today)
+    except RulesAreWrong as wrong:
+        _print_problems(wrong.problems)
+        raise typer.Exit(PROBLEMS) from None
+
+
+# ---------------------------------------------------------------- serve
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [CDS_HOST].", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [CDS_PORT].", show_default=False)] = None,
+    rules: RulesFolder = None,
+) -> None:
+    """
+    Start the service.
+
+    [bold]Example:[/bold] cds serve --port 8000
+    """
+    import uvicorn  # noqa: PLC0415 (not needed by the other commands)
+
+    from cds.app import create_app  # noqa: PLC0415
+
+    changes = {"host": host, "port": port, "rules": rules}
+    settings = Settings(**{name: value for name, value in changes.items() if value is not None})
+    try:
+        service = create_app(settings)
+    except RulesAreWrong as wrong:
+        _print_problems(wrong.problems)
+        err.print("The service was not started.")
+        raise typer.Exit(PROBLEMS) from None
+    uvicorn.run(service, host=settings.host, port=settings.port, log_level=settings.log_level, access_log=False)
+
+
+# ---------------------------------------------------------------- evaluate, explain
+
+
+class Envelope(msgspec.Struct):
+    """What tells a CDS Hooks request from a Bundle."""
+
+    resourceType: str | None = None  # noqa: N815 (FHIR's name)
+    hook: str | None = None
+    context: dict[str, Any] = {}
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientRecord, str | None]:
+    """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
+    limits = {"most_entries": settings.most_entries, "deepest": settings.deepest}
+    try:
+        envelope = msgspec.json.decode(body, type=Envelope)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        envelope = Envelope()
+    if envelope.resourceType is not None or envelope.hook is None:
+        return read_bundle(body, **limits), None
+    service = next((s for s in rules.program.services.values() if s.hook == envelope.hook), None)
+    if service is None:
+        raise NotFhir(
+            f"no service answers the hook {envelope.hook[:40]!r}",
+            fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
+            where="hook",
+        )
+    patient_id = envelope.context.get("patientId")
+    record = read_prefetch(
+        envelope.prefetch or {},
+        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        patient_id=patient_id if isinstance(patient_id, str) else None,
+        **limits,
+    )
+    return record, service.id
+
+
+def _decisions(
+    files: list[Path], rules: Rules, today: date, service: str | None
+) -> Iterator[tuple[str, Decision | Refusal]]:
+    settings = Settings()
+    if service is not None and service not in rules.program.services:
+        known = ", ".join(rules.program.services)
+        raise typer.BadParameter(f"there is no service {service}; there is {known}.", param_hint="--service")
+    for name, body in _bodies(files):
+        try:
+            record, own = read_record(body, rules, settings)
+            yield name, decide(rules, record, today, service or own)
+        except Refusal as refusal:
+            yield name, refusal
+
+
+def _bodies(files: list[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in files:
+        if str(path) == "-":
+            yield "-", sys.stdin.buffer.read()
+        elif path.is_dir():
+            inside = sorted(p for p in path.rglob("*.json") if p.name != "cards.json")
+            if not inside:
+                raise typer.BadParameter(f"{path} holds no .json file.", param_hint="FILE")
+            for file in inside:
+                yield str(file), file.read_bytes()
+        elif path.is_file():
+            yield str(path), path.read_bytes()
+        else:
+            raise typer.BadParameter(f"{path} does not exist.", param_hint="FILE")
+
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE...", help="FHIR R4 Bundles, CDS Hooks requests, or folders of them; - for standard input."
+    ),
+]
+
+
+@app.command()
+def evaluate(
+    files: Files,
+    today: Today = None,
+    rules: RulesFolder = None,
+    service: ServiceId = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per file (a list for several).")] = False,
+) -> None:
+    """
+    Decide for patients in files, and print the cards.
+
+    [bold]Example:[/bold] cds evaluate fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
+    """
+    day = _today(today)
+    loaded = _rules(rules, day)
+    answers: list[dict[str, Any]] = []
+    failed = False
+    for name, result in _decisions(files, loaded, day, service):
+        if isinstance(result, Refusal):
+            failed = True
+            answers.append({"file": name, "error": result.what, "where": result.where, "fix": result.fix})
+            if not json:
+                _print_refusal(name, result)
+        elif json:
+            answers.append({"file": name, **answer_of(loaded, result)})
+        else:
+            _print_decision(name, loaded, result)
+    if json:
+        several = len(answers) != 1 or any(path.is_dir() for path in files)
+        text = msgspec.json.format(msgspec.json.encode(answers if several else answers[0]), indent=2)
+        sys.stdout.write(text.decode() + "\n")
+    raise typer.Exit(PROBLEMS if failed else OK)
+
+
+@app.command(name="explain")
+def explain_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Bundle or CDS Hooks request; - for standard input.")],
+    conclusion: Annotated[
+        str | None, typer.Option("--conclusion", help="Only this conclusion.", show_default=False)
+    ] = None,
+    today: Today = None,
+    rules: RulesFolder = None,
+) -> None:
+    """
+    Show why, or why not, down to FHIR references, and what would settle what is unknown.
+
+    [bold]Example:[/bold] cds explain fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
+    """
+    day = _today(today)
+    loaded = _rules(rules, day)
+    conclusions = [name for name in loaded.program.heads if ":" not in name]
+    if conclusion is not None and conclusion not in conclusions:
+        raise typer.BadParameter(
+            f"there is no conclusion {conclusion}; there is {', '.join(conclusions)}.", param_hint="--conclusion"
+        )
+    for name, result in _decisions([file], loaded, day, None):
+        if isinstance(result, Refusal):
+            _print_refusal(name, result)
+            raise typer.Exit(PROBLEMS)
+        for head in [conclusion] if conclusion else conclusions:
+            _print_why(head, loaded, result)
+        for fact in result.facts.by_name.values():
+            if fact.trials:
+                out.print(f"\n[bold]{escape(fact.label)}[/bold] ({escape(fact.because)})")
+                out.print(_trials(fact.trials))
+        _print_data_quality(result)
+
+
+# ---------------------------------------------------------------- check, test, schema
+
+
+@app.command()
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="Folder of rule files; the shipped ones by default.", show_default=False)
+    ] = None,
+    today: Today = None,
+) -> None:
+    """
+    Find every mistake in every rule file at once.
+
+    [bold]Example:[/bold] cds check rules
+    """
+    folder = path or Settings().rules
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
+    problems = check_rules(read_rulebook(folder), today=_today(today))
+    _print_problems(problems)
+    errors = [problem for problem in problems if not problem.warning]
+    if not problems:
+        out.print(f"{folder}: no problems.")
+    raise typer.Exit(PROBLEMS if errors else OK)
+
+
+@app.command()
+def test(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of rule files with their *.test.yaml; the shipped ones by default.", show_default=False),
+    ] = None,
+    only: Annotated[str, typer.Option("-k", help="Only cases whose sentence holds these words.")] = "",
+) -> None:
+    """
+    Run the test files beside the rules.
+
+    [bold]Example:[/bold] cds test rules -k "one day short"
+    """
+    from cds.casebook.report import run_folder  # noqa: PLC0415 (not needed by the other commands)
+
+    folder = path or Settings().rules
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
+    try:
+        report = run_folder(folder, only=only)
+    except RulesAreWrong as wrong:
+        _print_problems(wrong.problems)
+        raise typer.Exit(PROBLEMS) from None
+    for verdict in report.failed:
+        out.print(f"[red]✗[/red] {escape(verdict.name)}")
+        out.print(escape(verdict.text))
+    for line in report.never_shown:
+        out.print(f"[yellow]not shown:[/yellow] {escape(line)}")
+    out.print(f"{report.passed} passed, {len(report.failed)} failed")
+    raise typer.Exit(PROBLEMS if report.failed else OK)
+
+
+@app.command()
+def schema(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.")] = "rules.schema.json",
+) -> None:
+    """
+    Print the JSON Schema of the rule-file format, for editors.
+
+    [bold]Example:[/bold] cds schema rules.schema.json
+    """
+    if name not in SCHEMAS:
+        raise typer.BadParameter(f"there is {', '.join(SCHEMAS)}.", param_hint="NAME")
+    sys.stdout.write(schema_text(name))
+
+
+# ---------------------------------------------------------------- printing
+
+SIGNS = {Truth.TRUE: "[green]yes[/green]", Truth.FALSE: "[red]no[/red]", Truth.UNKNOWN: "[yellow]cannot tell[/yellow]"}
+INDICATORS = {"info": "blue", "warning": "yellow", "critical": "red"}
+
+
+def _print_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
+    for problem in problems:
+        err.print(escape(str(problem)))
+    errors = sum(not problem.warning for problem in problems)
+    if problems:
+        err.print(f"{errors} error(s), {len(problems) - errors} warning(s)")
+
+
+def _print_refusal(name: str, refusal: Refusal) -> None:
+    where = f" at {refusal.where}" if refusal.where else ""
+    err.print(escape(f"{name}: {refusal.what}{where}.\n  {refusal.fix}."))
+
+
+def _print_decision(name: str, rules: Rules, decision: Decision) -> None:
+    out.rule(escape(f"{name}, as of {decision.today}"))
+    for card in decision.cards:
+        _print_card(card)
+    if not decision.cards:
+        out.print("No card: these rules have nothing to say.")
+    out.print()
+    for head in rules.program.heads.values():
+        if ":" not in head.name:
+            out.print(f"{SIGNS[decision.truths[head.name]]:<32} {escape(head.label)} [dim]{head.name}[/dim]")
+    _print_data_quality(decision)
+
+
+def _print_card(card: Card) -> None:
+    colour = INDICATORS[card.indicator]
+    out.print(f"[bold {colour}]{card.indicator.upper()}[/bold {colour}] [bold]{escape(card.summary)}[/bold]")
+    out.print(Markdown(card.detail))
+    for suggestion in card.suggestions:
+        out.print(f"[dim]▸ {escape(suggestion.label)}[/dim]")
+    out.print()
+
+
+def _print_data_quality(decision: Decision) -> None:
+    if decision.record.issues:
+        out.print("\n[bold]Data[/bold]")
+        for issue in decision.record.issues:
+            out.print(escape(f"  {issue.kind.value}: {issue.what} ({issue.where})"))
+
+
+def _print_why(head: str, rules: Rules, decision: Decision) -> None:
+    why = explain(head, rules.program.heads, decision.facts, decision.truths)
+    tree = Tree(_why_line(why))
+    _grow(tree, why)
+    out.print(tree)
+    if decision.truths[head] is Truth.UNKNOWN:
+        for item in missing(head, rules.program.heads, decision.facts, decision.truths):
+            out.print(escape(f"  would settle it: {item.what} ({item.could_become})"))
+
+
+def _grow(tree: Tree, why: Why) -> None:
+    for child in why.children:
+        _grow(tree.add(_why_line(child)), child)
+
+
+def _why_line(why: Why) -> str:
+    because = f" [dim]({escape(why.because)})[/dim]" if why.because else ""
+    sources = f" [dim]{escape(', '.join(why.sources))}[/dim]" if why.sources else ""
+    return f"{SIGNS[why.truth]} {escape(why.words or why.label)}{because}{sources}"
+
+
+def _trials(trials: tuple[Trial, ...]) -> Table:
+    table = Table("drug", "from", "to", "days at dose", "adequate", "no response", "why", "sources")
+    for trial in trials:
+        sure, possible = trial.days_at_dose
+        table.add_row(
+            escape(trial.name),
+            trial.start.text if trial.start else "",
+            "ongoing" if trial.ongoing else trial.end.text if trial.end else "",
+            str(sure) if sure == possible else f"{sure} to {possible}",
+            SIGNS[trial.adequate],
+            SIGNS[trial.no_response],
+            escape("; ".join((trial.outcome, *trial.notes))),
+            escape(", ".join(trial.sources)),
+        )
+    return table

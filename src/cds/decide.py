@@ -1,0 +1,57 @@
+"""The whole flow: program + record + today → Decision. The file to read first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from cds.cards.card import Card
+from cds.cards.write import write_cards
+from cds.facts.fact import Facts
+from cds.facts.look import look_for
+from cds.reasoning.conclude import Reasoner
+from cds.record.record import PatientRecord
+from cds.rulebook.program import Program
+from cds.truth import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """
+    The answer to one request.
+
+    Attributes:
+        today: The day it was decided for.
+        facts: What was found in the record, and what could not be.
+        truths: Every conclusion, card and note → true, false or unknown.
+        cards: What is shown, most important first.
+        record: The record it was decided from.
+    """
+
+    today: date
+    facts: Facts
+    truths: Mapping[str, Truth]
+    cards: tuple[Card, ...]
+    record: PatientRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A program and the reasoner made of it: built once at start, used for every request."""
+
+    program: Program
+    reasoner: Reasoner
+
+
+def decide(rules: Rules, record: PatientRecord, today: date, service: str | None = None) -> Decision:
+    """
+    Answer one request for one service, or for all services together. Pure: no clock, no network, no log.
+
+    Raises:
+        Disagreement: The two opinions differ; nobody gets a card.
+    """
+    facts = look_for(rules.program.wanted, rules.program.codes, record, today)
+    truths = rules.reasoner.conclude(facts)
+    cards = write_cards(rules.program, record, facts, truths, service)
+    return Decision(today, facts, truths, cards, record)

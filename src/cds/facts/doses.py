@@ -1,0 +1,171 @@
+"""Dosing instructions and supplies → milligrams a day, as a range; unknown is unknown, never zero."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cds.coding import Concept
+from cds.record.record import Exposure, ExposureKind, Sig, Span
+from cds.record.units import factor, plain_unit, split_a_day
+from cds.rulebook.wanted import Product
+
+HOURS_IN_A_DAY = 24
+COUNTED = {  # UCUM annotations of things counted → the unit a product's strength is given per
+    "{tablet}": "tablet",
+    "{capsule}": "capsule",
+    "{patch}": "hour",
+    "{dose}": "any",
+    "{Dose}": "any",
+    "{unit}": "any",
+    "{each}": "any",
+    "mL": "mL",
+}
+STRENGTH_IN_WORDS = re.compile(r"(\d+(?:[.,]\d+)?)\s*(mg|mcg|ug|g)\b(?!\s*/)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class DailyDose:
+    """
+    Milligrams a day.
+
+    Attributes:
+        low, high: The range it lies in; None when it cannot be told.
+        why: Why it cannot be told, "" when it can.
+        from_words: The strength was read from the drug's name in words: weaker evidence.
+    """
+
+    low: float | None
+    high: float | None
+    why: str = ""
+    from_words: bool = False
+
+
+UNKNOWN_DOSE = DailyDose(None, None, "dose not recorded")
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """Milligrams per unit of a product, and whether that was read from words."""
+
+    mg: float
+    per: str
+    from_words: bool
+
+
+def strength_of(product: Product | None, drug: Concept) -> Strength | None:
+    """Strength from the product table, else the one strength the drug's own words name; None if neither tells."""
+    if product is not None:
+        return Strength(product.strength_mg, product.per, False) if product.strength_mg is not None else None
+    for text in (drug.text, *(coding.display for coding in drug.codings)):
+        found = STRENGTH_IN_WORDS.findall(text)
+        if len(found) == 1:
+            amount, unit = found[0]
+            times = factor(unit.lower(), "mg")
+            if times is not None:
+                return Strength(float(amount.replace(",", ".")) * times, "any", True)
+    return None
+
+
+def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) -> DailyDose:
+    """
+    Milligrams a day of one instruction.
+
+    "As needed" is unknown, and so is an amount without a unit (trd-criteria section 3, rule 13). `one_a_day` is for
+    administrations, which are each a single event.
+    """
+    if sig.as_needed:
+        return DailyDose(None, None, "taken as needed")
+    if sig.low is None or sig.high is None:
+        return UNKNOWN_DOSE
+    unit, a_day = split_a_day(sig.unit)
+    if not unit:
+        return DailyDose(None, None, "dose has no unit")
+    times_low, times_high = (1.0, 1.0) if a_day or one_a_day else (sig.times_a_day_low, sig.times_a_day_high)
+    if times_low is None or times_high is None:
+        return DailyDose(None, None, "how often it is taken is not recorded")
+    to_mg = factor(unit, "mg")
+    from_words = False
+    if to_mg is None:
+        per = COUNTED.get(plain_unit(unit))
+        if per is None:
+            return DailyDose(None, None, "dose unit not understood")
+        if strength is None:
+            return DailyDose(None, None, "strength of the product not known")
+        if per == "any" or strength.per in {per, "any"} or {per, strength.per} == {"tablet", "capsule"}:
+            to_mg = strength.mg * (HOURS_IN_A_DAY if strength.per == "hour" else 1)
+            from_words = strength.from_words
+        else:
+            return DailyDose(None, None, "dose unit does not fit the product")
+    return DailyDose(sig.low * times_low * to_mg, sig.high * times_high * to_mg, "", from_words)
+
+
+def supplied_dose(exposure: Exposure, strength: Strength | None) -> DailyDose:
+    """Milligrams a day from quantity × strength ÷ days of supply; unknown when one of them is."""
+    if exposure.quantity is None or not exposure.supply_days:
+        return UNKNOWN_DOSE
+    a_day = exposure.quantity / exposure.supply_days
+    unit = exposure.quantity_unit or "{dose}"
+    return daily_dose(Sig(low=a_day, high=a_day, unit=unit, times_a_day_low=1.0, times_a_day_high=1.0), strength)
+
+
+@dataclass(frozen=True, slots=True)
+class Dosing:
+    """One dose over the days an instruction is bounded to; `start` and `end` None where it has no bounds of its own."""
+
+    dose: DailyDose
+    start: Span | None
+    end: Span | None
+
+
+def dosings(exposure: Exposure, product: Product | None) -> list[Dosing]:
+    """
+    Doses of one exposure.
+
+    Instructions with bounds of their own stand alone. Without, those of one sequence number run side by side and add
+    up; different numbers follow each other, so the dose is the range over them (FHIR R4 Dosage.sequence).
+    """
+    strength = strength_of(product, exposure.drug)
+    administered = exposure.kind is ExposureKind.ADMINISTRATION
+    bounded = [sig for sig in exposure.sigs if sig.start is not None or sig.end is not None]
+    found = [Dosing(daily_dose(sig, strength, one_a_day=administered), sig.start, sig.end) for sig in bounded]
+    groups: dict[int | None, list[DailyDose]] = {}
+    for sig in exposure.sigs:
+        if sig not in bounded:
+            groups.setdefault(sig.sequence, []).append(daily_dose(sig, strength, one_a_day=administered))
+    if groups:
+        sums = [add(doses) for doses in groups.values()]
+        dose = sums[0] if len(sums) == 1 else either(sums)
+        if dose.low is None and len(exposure.sigs) == 1 and not exposure.sigs[0].as_needed:
+            supplied = supplied_dose(exposure, strength)
+            dose = supplied if supplied.low is not None else dose
+        found.append(Dosing(dose, None, None))
+    if not found:
+        found.append(Dosing(supplied_dose(exposure, strength), None, None))
+    return found
+
+
+def add(doses: list[DailyDose]) -> DailyDose:
+    """Doses taken side by side; unknown if one of them is."""
+    for dose in doses:
+        if dose.low is None:
+            return dose
+    return DailyDose(
+        sum(dose.low for dose in doses if dose.low is not None),
+        sum(dose.high for dose in doses if dose.high is not None),
+        "",
+        any(dose.from_words for dose in doses),
+    )
+
+
+def either(doses: list[DailyDose]) -> DailyDose:
+    """One of several doses, it is not known which; unknown if one of them is."""
+    for dose in doses:
+        if dose.low is None:
+            return dose
+    return DailyDose(
+        min(dose.low for dose in doses if dose.low is not None),
+        max(dose.high for dose in doses if dose.high is not None),
+        "",
+        any(dose.from_words for dose in doses),
+    )

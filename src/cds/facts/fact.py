@@ -1,0 +1,152 @@
+"""Fact: one answer from the record, with its reason and where it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+
+from cds.record.record import Span
+from cds.truth import Truth
+
+
+class WhyUnknown(Enum):
+    """How a fact comes to be unknown (rule-format section 2)."""
+
+    NOT_SENT = "not sent"
+    NOT_FOUND = "not recorded"
+    TOO_OLD = "too old"
+    UNREADABLE = "unreadable"
+    UNDATED = "undated"
+    IMPRECISE = "not precise enough"
+    CONFLICT = "contradictory"
+    POSSIBLE = "possible, not confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    One thing a fact rests on.
+
+    Attributes:
+        reference: FHIR reference, "Observation/17".
+        words: What it says, in clinic words (chart text: escape before it enters a card).
+        when: Its date as known, "" if none.
+    """
+
+    reference: str
+    words: str = ""
+    when: str = ""
+
+
+class Evidence(Enum):
+    """How we know that a trial brought no response, strongest first; and what else the end of a trial can mean."""
+
+    CODED = "coded stop reason"
+    WORDS = "stop reason in words"
+    MEASURED = "measured by score"
+    STILL_SYMPTOMATIC = "score still high, no baseline"
+    INFERRED = "inferred from a switch or augmentation"
+    NONE = "no evidence recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """
+    One ingredient taken over one stretch of time, gaps up to the limit joined.
+
+    Attributes:
+        ingredient: Key of the drug table, e.g. "sertraline".
+        name: For reading: "sertraline".
+        drug_class: E.g. "SSRI"; "" if the table has none.
+        start: First day; a span when imprecise.
+        end: Last day, included; None while it is still taken.
+        days: Days taken, surely and possibly.
+        days_at_dose: Days at or above the minimum dose, surely and possibly.
+        highest_mg_a_day: Highest daily dose held, surely and possibly; None for an end not known.
+        minimum_mg_a_day: The minimum in force, None if the table has none.
+        dose_adequate: Whether the minimum was reached.
+        long_enough: Whether it was taken long enough, whatever the dose.
+        adequate: Whether it was at or above the minimum dose for long enough.
+        no_response: Whether it brought no adequate response.
+        evidence: What `no_response` rests on.
+        outcome: One sentence that says why `no_response` is what it is.
+        intolerance: Stopped for a side effect before it was adequate.
+        ongoing: Still being taken today.
+        by_name_only: Recognised by its name in text, not by a code (weaker evidence).
+        notes: Further remarks for the reader ("dose not recorded in MedicationRequest/7").
+        missing: What would settle what is unknown: "venlafaxine dose".
+        sources: FHIR references.
+    """
+
+    ingredient: str
+    name: str
+    drug_class: str
+    start: Span | None
+    end: Span | None
+    days: tuple[int, int]
+    days_at_dose: tuple[int, int]
+    highest_mg_a_day: tuple[float | None, float | None]
+    minimum_mg_a_day: float | None
+    dose_adequate: Truth
+    long_enough: Truth
+    adequate: Truth
+    no_response: Truth
+    evidence: Evidence
+    outcome: str
+    intolerance: bool
+    ongoing: bool
+    by_name_only: bool
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """
+    One answer from the record.
+
+    A fact is one of: a statement (`truth` set), a number or range (`low`, `high`), a span of days (`day`), or a
+    list of trials (`trials`). A number fact that is unknown has neither `low` nor `high`.
+
+    Attributes:
+        name: As in the rule file.
+        label: What a clinician reads.
+        truth: For statements: true, false or unknown. None for numbers, days and trials.
+        low, high: For numbers: the range it surely lies in, both included; equal when it is known exactly.
+        unit: UCUM unit of low and high; "" for none.
+        text: The value in words for a card: "17", "2 to 3", "present", "" when unknown.
+        because: Why it is what it is: one sentence without chart text.
+        why_unknown: Set when the answer, or part of a range, is unknown.
+        missing: What would settle it, in words: "venlafaxine dose". Empty when nothing is missing.
+        day: When it was observed or began.
+        trials: For medication_trials.
+        found: What it rests on.
+    """
+
+    name: str
+    label: str
+    truth: Truth | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    text: str = ""
+    because: str = ""
+    why_unknown: WhyUnknown | None = None
+    missing: tuple[str, ...] = ()
+    day: Span | None = None
+    trials: tuple[Trial, ...] = ()
+    found: tuple[Found, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All answers for one patient on one day."""
+
+    by_name: Mapping[str, Fact]
+    today: date
+
+    def __getitem__(self, name: str) -> Fact:
+        return self.by_name[name]

@@ -1,0 +1,184 @@
+"""Measurements in a window → the most recent, highest or lowest, as a range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.sorted_record import SortedRecord, in_window
+from cds.record.record import Measurement, SentState, Span
+from cds.record.units import factor
+from cds.rulebook.wanted import WantedNumber
+from cds.truth import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    One measurement in the wanted unit.
+
+    Attributes:
+        when: The day; None if not recorded.
+        low, high: The value, or the range a comparator leaves; None when it cannot be read.
+        source: FHIR reference.
+        wrong: Why it cannot be read, "" when it can.
+    """
+
+    when: Span | None
+    low: float | None
+    high: float | None
+    source: str
+    wrong: str = ""
+
+
+def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
+    """Every final measurement of the wanted kind up to today, oldest first; unreadable ones among them."""
+    found = []
+    seen: set[int] = set()
+    for name in wanted.coded:
+        for hit in sorted_record.measurements.get(name, ()):
+            entry = hit.entry
+            assert isinstance(entry, Measurement)  # noqa: S101 (sorted by kind)
+            if entry.final and id(entry) not in seen:
+                seen.add(id(entry))
+                if entry.when is None or entry.when.earliest <= sorted_record.today:
+                    found.append(_read(entry, wanted, sorted_record))
+    return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
+
+
+def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> Reading:
+    value = entry.value
+    if value is None and entry.answer is not None:
+        value = sorted_record.codes.answer(entry.answer, wanted.coded)
+        if value is None:
+            return Reading(entry.when, None, None, entry.source, "the answer is not one this rule knows")
+    if value is None:
+        return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value")
+    if entry.answer is None and entry.unit != wanted.unit:
+        bare = wanted.unit_may_be_missing and not entry.unit
+        times = 1.0 if bare else factor(entry.unit, wanted.unit)
+        if times is None:
+            what = "it has no unit" if not entry.unit else f"its unit cannot be converted to {wanted.unit}"
+            return Reading(entry.when, None, None, entry.source, what)
+        value *= times
+    if wanted.whole and value != int(value):
+        return Reading(entry.when, None, None, entry.source, "it is not a whole number")
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    if not lowest <= value <= highest:
+        return Reading(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
+    match entry.comparator:
+        case "<" | "<=":
+            return Reading(entry.when, lowest, value, entry.source)
+        case ">" | ">=":
+            return Reading(entry.when, value, highest, entry.source)
+    return Reading(entry.when, value, value, entry.source)
+
+
+def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: list[Reading]) -> Fact:
+    """
+    The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
+
+    When the most recent day holds several values, or days are known too imprecisely to tell which came last, the
+    range of them, or their mean if the rule asks for it. Unknown when nothing in the window can be read, when the
+    most recent one cannot be read, or when the data did not come.
+    """
+    today, back = sorted_record.today, wanted.look_back_days
+    windowed = [(reading, in_window(reading.when, today, back)) for reading in all_readings]
+    inside = [reading for reading, where in windowed if where is Truth.TRUE]
+    doubtful = [reading for reading, where in windowed if where is Truth.UNKNOWN]
+    if not inside:
+        return _none_found(wanted, sorted_record, all_readings, doubtful)
+    if wanted.take == "most_recent":
+        last_start = max(reading.when.earliest for reading in inside if reading.when)
+        inside = [reading for reading in inside + doubtful if reading.when and reading.when.latest >= last_start]
+    unreadable = [reading for reading in inside if reading.low is None]
+    if unreadable:
+        return _unknown(
+            wanted, WhyUnknown.UNREADABLE, f"the most recent one cannot be read: {unreadable[0].wrong}", unreadable
+        )
+    values = [(reading.low, reading.high) for reading in inside if reading.low is not None and reading.high is not None]
+    low, high = _take(wanted, values)
+    newest = max(inside, key=lambda reading: reading.when.latest if reading.when else date.min)
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=low,
+        high=high,
+        unit=wanted.unit,
+        text=range_text(low, high),
+        because=f"{wanted.take.replace('_', ' ')} of {len(inside)}" if len(inside) > 1 else "recorded",
+        why_unknown=None if low == high else WhyUnknown.IMPRECISE,
+        day=newest.when,
+        found=tuple(_found(reading) for reading in inside),
+    )
+
+
+def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[float, float]:
+    match wanted.take:
+        case "highest":
+            return max(low for low, _ in values), max(high for _, high in values)
+        case "lowest":
+            return min(low for low, _ in values), min(high for _, high in values)
+    if wanted.same_day == "mean":
+        count = len(values)
+        return sum(low for low, _ in values) / count, sum(high for _, high in values) / count
+    return min(low for low, _ in values), max(high for _, high in values)
+
+
+def _none_found(
+    wanted: WantedNumber, sorted_record: SortedRecord, all_readings: list[Reading], doubtful: list[Reading]
+) -> Fact:
+    if doubtful:
+        return _unknown(wanted, WhyUnknown.IMPRECISE, "its date is not precise enough", doubtful)
+    undated = [reading for reading in all_readings if reading.when is None]
+    if undated:
+        return _unknown(wanted, WhyUnknown.UNDATED, "recorded without a date", undated)
+    codes = frozenset(code for name in wanted.coded for _, code in sorted_record.codes.sets[name].codes)
+    sent = sorted_record.record.how_sent("Observation", codes)
+    if sent.state is not SentState.WHOLE:
+        why = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+        return _unknown(wanted, why, sent.because, [])
+    if all_readings:
+        newest = all_readings[-1]
+        day = newest.when.text if newest.when else ""
+        return _unknown(
+            wanted, WhyUnknown.TOO_OLD, f"the last one is of {day}, older than {wanted.look_back_days} days", [newest]
+        )
+    back = f" in the last {wanted.look_back_days} days" if wanted.look_back_days is not None else ""
+    return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
+
+
+def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Reading]) -> Fact:
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        unit=wanted.unit,
+        because=because,
+        why_unknown=why,
+        missing=(wanted.label,),
+        found=tuple(_found(reading) for reading in seen),
+    )
+
+
+def _found(reading: Reading) -> Found:
+    words = reading.wrong if reading.low is None else range_text(reading.low, reading.high)
+    return Found(reading.source, words, reading.when.text if reading.when else "")
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known."""
+    low = None if low is None or math.isinf(low) else low
+    high = None if high is None or math.isinf(high) else high
+    if low is None and high is None:
+        return ""
+    if low is None:
+        return f"at most {_short(high)}"
+    if high is None:
+        return f"at least {_short(low)}"
+    return _short(low) if low == high else f"{_short(low)} to {_short(high)}"
+
+
+def _short(value: float | None) -> str:
+    return f"{value:.10g}" if value is not None and value == int(value) else f"{value:.4g}"

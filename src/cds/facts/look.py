@@ -1,0 +1,110 @@
+"""PatientRecord + wanted → Facts: the finder for each kind, in an order in which nothing is needed before it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from cds.facts.counting import count
+from cds.facts.episode import find_episode
+from cds.facts.fact import Fact, Facts, Found, WhyUnknown
+from cds.facts.latest import Reading, number, range_text, readings
+from cds.facts.presence import presence
+from cds.facts.sorted_record import SortedRecord, sort_record
+from cds.facts.trials import Unrecognised, find_trials
+from cds.record.record import PatientRecord, Span
+from cds.rulebook.wanted import (
+    Codes,
+    Wanted,
+    WantedAge,
+    WantedCount,
+    WantedEpisode,
+    WantedNumber,
+    WantedPresence,
+    WantedSex,
+    WantedTrials,
+)
+from cds.truth import Truth
+
+
+def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, today: date) -> Facts:
+    """Answer every wanted fact from the record, in the order given (what one needs stands before it)."""
+    sorted_record = sort_record(record, codes, today)
+    facts: dict[str, Fact] = {}
+    scores: dict[str, Sequence[Reading]] = {}
+    unrecognised: dict[str, tuple[Unrecognised, ...]] = {}
+    for fact in wanted:
+        match fact:
+            case WantedNumber():
+                scores[fact.name] = readings(fact, sorted_record)
+                facts[fact.name] = number(fact, sorted_record, scores[fact.name])
+            case WantedTrials():
+                facts[fact.name], unrecognised[fact.name] = find_trials(
+                    fact, sorted_record, scores, facts.get(fact.episode)
+                )
+            case WantedCount():
+                facts[fact.name] = count(fact, facts[fact.trials], unrecognised[fact.trials])
+            case _:
+                facts[fact.name] = _simple(fact, sorted_record, scores)
+    return Facts(facts, today)
+
+
+def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]]) -> Fact:
+    match wanted:
+        case WantedAge():
+            return age(wanted, sorted_record)
+        case WantedSex():
+            return sex(wanted, sorted_record)
+        case WantedEpisode():
+            return find_episode(wanted, sorted_record, scores.get(wanted.remission_score, ()))
+        case WantedPresence():
+            return presence(wanted, sorted_record)
+    raise TypeError(f"no finder for {type(wanted).__name__}")
+
+
+def age(wanted: WantedAge, sorted_record: SortedRecord) -> Fact:
+    """Completed years today; a range when the birth date is partial, unknown without one or with one in the future."""
+    patient, today = sorted_record.record.patient, sorted_record.today
+    birth = patient.birth
+    if birth is None or birth.latest > today:
+        why = WhyUnknown.NOT_FOUND if birth is None else WhyUnknown.UNREADABLE
+        because = "birth date not recorded" if birth is None else "birth date is not before today"
+        return Fact(
+            wanted.name, wanted.label, unit="years", because=because, why_unknown=why, missing=("birth date",)
+        )
+    low, high = _years(birth.latest, today), _years(birth.earliest, today)
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=float(low),
+        high=float(high),
+        unit="years",
+        text=range_text(low, high),
+        because="from the birth date",
+        why_unknown=None if low == high else WhyUnknown.IMPRECISE,
+        missing=() if low == high else ("full birth date",),
+        day=Span(today, today),
+        found=(Found(patient.reference),),
+    )
+
+
+def _years(birth: date, today: date) -> int:
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
+
+
+def sex(wanted: WantedSex, sorted_record: SortedRecord) -> Fact:
+    """Whether the administrative gender is one of those listed; unknown when it is not recorded."""
+    patient = sorted_record.record.patient
+    if patient.sex is None or (patient.sex == "unknown" and "unknown" not in wanted.is_one_of):
+        return Fact(
+            wanted.name, wanted.label, truth=Truth.UNKNOWN, because="administrative gender not recorded",
+            why_unknown=WhyUnknown.NOT_FOUND, missing=("administrative gender",),
+        )  # fmt: skip
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=Truth.of(patient.sex in wanted.is_one_of),
+        text=patient.sex,
+        because="from the administrative gender",
+        found=(Found(patient.reference),),
+    )

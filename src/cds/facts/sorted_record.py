@@ -1,0 +1,132 @@
+"""The record sorted by value set once, so that a fact looks at its own entries only, however many rules there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TypeVar
+
+from cds.coding import Concept
+from cds.record.record import (
+    Allergy,
+    Diagnosis,
+    Exposure,
+    Intervention,
+    Measurement,
+    PatientRecord,
+    Referral,
+    Sent,
+    SentState,
+    Span,
+)
+from cds.rulebook.wanted import Codes
+from cds.truth import Truth
+
+Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """
+    An entry that is in a value set.
+
+    Attributes:
+        entry: The entry.
+        by_name: Its words match, its codes do not: weaker evidence.
+    """
+
+    entry: Diagnosis | Measurement | Exposure | Intervention | Allergy | Referral
+    by_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SortedRecord:
+    """
+    A record by kind and value set.
+
+    Attributes:
+        record: The record itself.
+        today: The day of the answer.
+        codes: The index it was sorted by.
+        diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
+    """
+
+    record: PatientRecord
+    today: date
+    codes: Codes
+    diagnoses: dict[str, list[Hit]]
+    measurements: dict[str, list[Hit]]
+    exposures: dict[str, list[Hit]]
+    interventions: dict[str, list[Hit]]
+    allergies: dict[str, list[Hit]]
+    referrals: dict[str, list[Hit]]
+
+
+def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecord:
+    """Sort every entry into the value sets its codes, or else its words, are in."""
+    return SortedRecord(
+        record=record,
+        today=today,
+        codes=codes,
+        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes, names=True),
+        measurements=_by_set(((m, (m.concept,)) for m in record.measurements), codes, names=False),
+        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes, names=True),
+        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), codes, names=True),
+        allergies=_by_set(((a, a.concepts) for a in record.allergies), codes, names=True),
+        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes, names=True),
+    )
+
+
+def _by_set(
+    entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool
+) -> dict[str, list[Hit]]:
+    found: dict[str, list[Hit]] = {}
+    for entry, concepts in entries:
+        by_code: set[str] = set()
+        for concept in concepts:
+            for coding in concept.codings:
+                by_code.update(codes.sets_with(coding))
+        for name in by_code:
+            found.setdefault(name, []).append(Hit(entry, by_name=False))
+        if names:
+            by_name = {name for concept in concepts for name in codes.sets_named(concept)} - by_code
+            for name in by_name:
+                found.setdefault(name, []).append(Hit(entry, by_name=True))
+    return found
+
+
+def in_window(when: Span | None, today: date, look_back_days: int | None) -> Truth | None:
+    """
+    Say whether a day lies in the window that ends today; both ends belong to it.
+
+    UNKNOWN when the day is known too imprecisely to tell; None when there is no day at all.
+    Days after today are never in the window.
+    """
+    if when is None:
+        return None
+    first = today - timedelta(days=look_back_days) if look_back_days is not None else date.min
+    if when.latest < first or when.earliest > today:
+        return Truth.FALSE
+    return Truth.of(True) if when.earliest >= first and when.latest <= today else Truth.UNKNOWN
+
+
+def medications_sent(record: PatientRecord) -> Sent:
+    """
+    Say how much of the medication data arrived.
+
+    Orders decide; a record that has statements and was never asked for orders is judged by its statements.
+    If any medication type arrived in part or failed, the whole is in part: something may be missing.
+    """
+    orders = record.how_sent("MedicationRequest")
+    if "MedicationRequest" not in record.sent:
+        orders = record.how_sent("MedicationStatement")
+        if orders.state is SentState.NOT_SENT:
+            return Sent(SentState.NOT_SENT, "medications were not sent")
+    if orders.state is not SentState.WHOLE:
+        return orders
+    for resource_type in ("MedicationStatement", "MedicationDispense", "MedicationAdministration"):
+        for sent in record.sent.get(resource_type, ()):
+            if sent.state is SentState.PART or sent.failed:
+                return Sent(SentState.PART, sent.because)
+    return orders

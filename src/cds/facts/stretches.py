@@ -1,0 +1,208 @@
+"""Exposures → stretches of days on one dose, surely and possibly; days are ordinals here, both ends included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cds.facts.doses import DailyDose, dosings
+from cds.record.record import Exposure, ExposureKind, Span
+from cds.rulebook.wanted import Recognised
+
+NEVER = (1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """
+    Days on one dose, as one resource shows them.
+
+    Attributes:
+        sure: First and last day surely taken; first > last when no day is sure.
+        possible: First and last day possibly taken; holds `sure`.
+        dose: The dose on these days.
+        bounded: The resource itself names an end; without one, a later order may have replaced it.
+        ends_itself: The last day is what the resource says, not a guess from what came next.
+        exposure: Where it comes from.
+    """
+
+    sure: tuple[int, int]
+    possible: tuple[int, int]
+    dose: DailyDose
+    bounded: bool
+    exposure: Exposure
+
+    @property
+    def kind(self) -> ExposureKind:
+        """Which FHIR resource it was read from."""
+        return self.exposure.kind
+
+
+def stretches(
+    taken: Iterable[tuple[Exposure, Recognised]], today: int, earliest: int, starts_of_others: Iterable[int]
+) -> list[Stretch]:
+    """
+    Stretches of one ingredient, in order.
+
+    Args:
+        taken: Exposures of that ingredient and what they were recognised as.
+        today: Nothing after it counts.
+        earliest: The first day of interest, for what has no start.
+        starts_of_others: First days of other drugs of the table: where a stopped order names no end, the next such
+            start ends it (trd-criteria section 4).
+    """
+    others = sorted(starts_of_others)
+    found = []
+    for exposure, recognised in taken:
+        for dosing in dosings(exposure, recognised.product):
+            start, end = dosing.start or exposure.start, dosing.end or exposure.end
+            stretch = _stretch(exposure, start, end, dosing.dose, today, earliest, others)
+            if stretch is not None:
+                found.append(stretch)
+    found.sort(key=lambda s: (s.possible, s.sure, s.exposure.source, s.dose.low or 0.0))
+    return _fills_one_after_another(found, today)
+
+
+def _stretch(
+    exposure: Exposure, start: Span | None, end: Span | None, dose: DailyDose, today: int, earliest: int, others: list[int]
+) -> Stretch | None:
+    first_possible, first_sure = (start.earliest.toordinal(), start.latest.toordinal()) if start else (earliest, None)
+    if first_possible > today:
+        return None
+    supply = _supplied_days(exposure)
+    bounded = end is not None
+    if end is not None:
+        last_sure, last_possible = end.earliest.toordinal(), end.latest.toordinal()
+    elif exposure.kind is ExposureKind.DISPENSE:
+        bounded = True
+        if supply is None:
+            last_sure, last_possible = first_possible, today
+        else:
+            last_sure = (first_sure or first_possible) + supply - 1
+            last_possible = last_sure
+    elif exposure.open_ended:
+        last_possible = today
+        last_sure = today if supply is None else min(today, (first_sure or first_possible) + supply - 1)
+    else:
+        last_sure, last_possible = _guessed_end(first_possible, first_sure, supply, today, others)
+    sure = (first_sure, min(last_sure, today)) if first_sure is not None and not exposure.doubtful else NEVER
+    possible = (first_possible, min(last_possible, today))
+    if possible[0] > possible[1]:
+        return None
+    return Stretch(sure if sure[0] <= sure[1] else NEVER, possible, dose, bounded, exposure)
+
+
+def _supplied_days(exposure: Exposure) -> int | None:
+    return int(exposure.supply_days * exposure.fills) if exposure.supply_days else None
+
+
+def _guessed_end(
+    first_possible: int, first_sure: int | None, supply: int | None, today: int, others: list[int]
+) -> tuple[int, int]:
+    """Last day, surely and possibly, of an order that was stopped or completed and names no end."""
+    first = first_sure if first_sure is not None else first_possible
+    supplied = first + supply - 1 if supply is not None else None
+    successor = next((day - 1 for day in others if day > first), None)
+    if successor is not None:
+        return (min(supplied, successor), successor) if supplied is not None else (successor, successor)
+    if supplied is not None:
+        return supplied, supplied
+    return first, today
+
+
+def _fills_one_after_another(found: list[Stretch], today: int) -> list[Stretch]:
+    """A fill that comes before the last one of the same product is used up begins when that one ends."""
+    placed: list[Stretch] = []
+    used_up: dict[tuple[object, ...], tuple[int, int]] = {}
+    for stretch in found:
+        if stretch.kind is not ExposureKind.DISPENSE or stretch.sure == NEVER:
+            placed.append(stretch)
+            continue
+        product = tuple(stretch.exposure.drug.codings) or (stretch.exposure.drug.text,)
+        first, last = used_up.get(product, (0, 0))
+        shift = last + 1 - stretch.sure[0] if first < stretch.sure[0] <= last else 0
+        if shift:
+            moved = (stretch.sure[0] + shift, min(stretch.sure[1] + shift, today))
+            if moved[0] > moved[1]:
+                continue
+            stretch = replace(stretch, sure=moved, possible=moved)  # noqa: PLW2901 (the fill, where it was used)
+        used_up[product] = (stretch.sure[0], max(last, stretch.sure[1]))
+        placed.append(stretch)
+    return placed
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """
+    A run of days on which nothing changes.
+
+    Attributes:
+        first, last: Ordinals, both included.
+        sure: It was surely taken.
+        low, high: Milligrams a day; `high` None when the dose may be anything.
+        recorded: Some dose was recorded for these days.
+    """
+
+    first: int
+    last: int
+    sure: bool
+    low: float
+    high: float | None
+    recorded: bool
+
+    @property
+    def count(self) -> int:
+        """How many days."""
+        return self.last - self.first + 1
+
+
+def day_by_day(found: list[Stretch]) -> list[Days]:
+    """Runs of days with the dose of each, over all resources that speak about them, in order."""
+    edges = sorted(
+        {edge for s in found for first, last in (s.sure, s.possible) if first <= last for edge in (first, last + 1)}
+    )
+    runs = []
+    for first, after in zip(edges, edges[1:], strict=False):
+        here = [s for s in found if s.possible[0] <= first <= s.possible[1]]
+        if here:
+            runs.append(_run(first, after - 1, here))
+    return runs
+
+
+def _run(first: int, last: int, here: list[Stretch]) -> Days:
+    lows, highs = [0.0], []
+    sure = False
+    unknown = False
+    for kind in ExposureKind:
+        of_kind = [s for s in here if s.kind is kind]
+        if not of_kind:
+            continue
+        surely = [s for s in of_kind if s.sure[0] <= first <= s.sure[1]]
+        sure = sure or bool(surely)
+        known_sure = [s for s in surely if s.dose.low is not None]
+        if known_sure:
+            lows.append(_surely_taken(known_sure))
+        known = [s for s in of_kind if s.dose.high is not None]
+        if known:
+            highs.append(sum(s.dose.high for s in known if s.dose.high is not None))
+        # A resource without a dose says nothing new about days another kind of resource gives the dose of.
+        unknown = unknown or (len(known) < len(of_kind) and bool(known))
+    if not highs:
+        return Days(first, last, sure, 0.0, None, recorded=False)
+    return Days(first, last, sure, max(lows), None if unknown else max(highs), recorded=True)
+
+
+def _surely_taken(here: list[Stretch]) -> float:
+    """
+    Milligrams surely taken when several orders cover a day.
+
+    Orders that name their own end add up. Of orders that don't, only those that began last surely run; the earlier
+    ones may have been replaced by them.
+    """
+    bounded = [s for s in here if s.bounded]
+    loose = [s for s in here if not s.bounded]
+    last_start = max((s.sure[0] for s in loose), default=0)
+    running = bounded + [s for s in loose if s.sure[0] == last_start]
+    if bounded and loose and max(s.sure[0] for s in bounded) > last_start:
+        running = bounded
+    return sum(s.dose.low for s in running if s.dose.low is not None)

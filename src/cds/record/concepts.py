@@ -1,0 +1,49 @@
+"""CodeableConcepts as the sender wrote them → Concepts with canonical code systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds.coding import SAME_SYSTEM, Coding, Concept
+from cds.record import elements
+
+EMPTY = Concept()
+
+
+def concept_of(said: elements.CodeableConcept | None) -> Concept:
+    """Give the Concept for a CodeableConcept (R4 §2.24.0.6); an empty one if there is none."""
+    if said is None:
+        return EMPTY
+    codings = said.coding
+    return Concept(codings_of(codings) if codings else (), (said.text or "").strip())
+
+
+def concept_of_either(said: elements.CodeableReference | None) -> Concept:
+    """Give the Concept of R5's "concept or reference", or of an R4 CodeableConcept in its place; a display as text."""
+    if said is None:
+        return EMPTY
+    if said.concept is not None:
+        return concept_of(said.concept)
+    if said.coding or said.text:
+        return concept_of(elements.CodeableConcept(said.coding, said.text))
+    return Concept((), (said.reference.display or "").strip()) if said.reference else EMPTY
+
+
+def codings_of(said: Iterable[elements.Coding | None]) -> tuple[Coding, ...]:
+    """Give the codings, in the sender's order, without empty ones."""
+    return tuple([coding_of(coding) for coding in said if coding is not None and (coding.code or coding.display)])
+
+
+def coding_of(said: elements.Coding) -> Coding:
+    """Give one Coding with the canonical URI of its system."""
+    system = (said.system or "").strip()
+    return Coding(SAME_SYSTEM.get(system, system), (said.code or "").strip(), said.display or "")
+
+
+def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:
+    """Give the first code that is one of the known ones; "" if none is (text alone is no code)."""
+    if said is not None:
+        for coding in said.coding or ():
+            if coding is not None and coding.code in known:
+                return coding.code
+    return ""

@@ -1,0 +1,125 @@
+"""FHIR dates, known to the day, month or year, as spans of days."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from cds.record.elements import Period
+from cds.record.issues import Origin
+from cds.record.record import IssueKind, Span
+
+FIRST_YEAR, LAST_YEAR = 1850, 2300
+"""Years outside are typing or system errors, not dates in a patient's record (project decision)."""
+
+_AS_SPECIFIED = re.compile(
+    # FHIR R4 §2.24.0.1 dateTime and instant, with a full date
+    r"\d{4}-\d\d-\d\d(?:T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d))?",
+    re.ASCII,
+)
+_AS_FOUND = re.compile(
+    r"\s*(?P<year>\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2})"
+    r"(?P<time>[Tt ]\s*(?:(?:[01]?\d|2[0-3]):[0-5]\d(?::(?:[0-5]\d|60)(?:[.,]\d+)?)?|24:00(?::00(?:[.,]0+)?)?)"
+    r"\s*(?P<zone>[Zz]|[+-]\d\d:?(?:[0-5]\d)?)?)?)?)?\s*",
+    re.ASCII,
+)
+_PARTIAL = re.compile(r"\d{4}(?:-\d\d)?", re.ASCII)
+
+
+class DateRead(NamedTuple):
+    """
+    What a date text says.
+
+    Attributes:
+        span: The day, month or year; None if the text is no date.
+        flaw: What is not as FHIR wants it, as a clause after "the date"; "" if nothing.
+    """
+
+    span: Span | None
+    flaw: str
+
+
+def read_date(text: str) -> DateRead:
+    """
+    Read a FHIR date, dateTime or instant (R4 §2.24.0.1).
+
+    The day is the sender's own local day: 2025-05-03T23:30:00-05:00 is 3 May. Forms seen in real feeds are taken and
+    their flaw named: no seconds, a blank for the T, no time zone, +0000, 24:00, 1980-5-1.
+    """
+    if _AS_SPECIFIED.fullmatch(text):
+        return _whole_day(text[:10])
+    found = _AS_FOUND.fullmatch(text)
+    if found is None:
+        return DateRead(None, "is not a FHIR date")
+    year, month, day = found["year"], found["month"], found["day"]
+    if not FIRST_YEAR <= int(year) <= LAST_YEAR:
+        return DateRead(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+    try:
+        first = date(int(year), int(month or 1), int(day or 1))
+    except ValueError:
+        return DateRead(None, "names a day that does not exist")
+    if day:
+        last = first
+    elif month:
+        last = first.replace(day=monthrange(first.year, first.month)[1])
+    else:
+        last = first.replace(month=12, day=31)
+    flaw = "" if _PARTIAL.fullmatch(text) else "is not written as FHIR asks"
+    if found["time"] and not found["zone"]:
+        flaw = "has no time zone"
+    return DateRead(Span(first, last), flaw)
+
+
+@lru_cache(maxsize=8192)
+def _whole_day(text: str) -> DateRead:
+    """Read yyyy-mm-dd; cached because one record names the same days over and over."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return DateRead(None, "names a day that does not exist")
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        return DateRead(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+    return DateRead(Span(day, day), "")
+
+
+def span_of(text: str | None, origin: Origin, path: str) -> Span | None:
+    """Give the span a date text stands for, None if absent or unreadable; flaws are noted as issues."""
+    if text is None:
+        return None
+    span, flaw = read_date(text)
+    if flaw:
+        origin.note(IssueKind.IMPRECISE if span else IssueKind.IMPLAUSIBLE, path, f"The date {flaw}.")
+    return span
+
+
+def period_of(period: Period | None, origin: Origin, path: str) -> tuple[Span | None, Span | None]:
+    """Give the first and last day of a FHIR Period, both included (R4 §2.24.0.4); None where it is open."""
+    if period is None:
+        return None, None
+    start = span_of(period.start, origin, f"{path}.start")
+    end = span_of(period.end, origin, f"{path}.end")
+    if start and end and end.latest < start.earliest:
+        origin.note(IssueKind.IMPLAUSIBLE, path, "The period ends before it starts; its end is not used.")
+        return start, None
+    return start, end
+
+
+def across(start: Span | None, end: Span | None) -> Span | None:
+    """Give the span from the first to the last day; of one end alone when the other is not recorded."""
+    if start and end:
+        return Span(start.earliest, max(end.latest, start.latest))
+    return start or end
+
+
+def shifted(span: Span, least_days: int, most_days: int | None = None) -> Span | None:
+    """Give the span that many days later; None if that leaves the calendar."""
+    try:
+        return Span(
+            span.earliest + timedelta(days=least_days),
+            span.latest + timedelta(days=least_days if most_days is None else most_days),
+        )
+    except OverflowError:
+        return None

@@ -1,0 +1,433 @@
+"""
+The FHIR elements we read, one Struct per resource type; everything else in a resource is skipped unparsed.
+
+R4 and R4B names (https://hl7.org/fhir/R4/resourcelist.html), and the R5 names of the same elements where they moved
+(https://hl7.org/fhir/R5/resourcelist.html). Every element may be absent or null: real feeds leave out what the
+specification requires, and a reader that insists would lose the resource.
+"""
+
+# ruff: noqa: N815, D101
+# N815: these are FHIR's own names, and msgspec reads them as written. D101: a class here is the FHIR type of its name.
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+
+class Element(Struct, frozen=True, gc=False):
+    """Base of all data types."""
+
+
+class Coding(Element):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(Element):
+    coding: list[Coding | None] | None = None
+    text: str | None = None
+
+
+class Reference(Element):
+    reference: str | None = None
+    type: str | None = None
+    display: str | None = None
+
+
+class CodeableReference(Element):
+    """R5's "concept or reference"; `coding` and `text` catch an R4 CodeableConcept in the same place."""
+
+    concept: CodeableConcept | None = None
+    reference: Reference | None = None
+    coding: list[Coding | None] | None = None
+    text: str | None = None
+
+
+class Quantity(Element):
+    value: float | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    code: str | None = None
+
+
+class Range(Element):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Period(Element):
+    start: str | None = None
+    end: str | None = None
+
+
+class Repeat(Element):
+    """Timing.repeat (R4 §2.24.0.11)."""
+
+    boundsPeriod: Period | None = None
+    boundsDuration: Quantity | None = None
+    boundsRange: Range | None = None
+    frequency: float | None = None
+    frequencyMax: float | None = None
+    period: float | None = None
+    periodMax: float | None = None
+    periodUnit: str | None = None
+    dayOfWeek: list[str | None] | None = None
+    timeOfDay: list[str | None] | None = None
+    when: list[str | None] | None = None
+
+
+class Timing(Element):
+    repeat: Repeat | None = None
+    code: CodeableConcept | None = None
+
+
+class DoseAndRate(Element):
+    type: CodeableConcept | None = None
+    doseQuantity: Quantity | None = None
+    doseRange: Range | None = None
+
+
+class Dosage(Element):
+    """R4 Dosage; `doseQuantity` and `doseRange` outside doseAndRate are STU3's, `asNeeded` and `asNeededFor` R5's."""
+
+    sequence: int | None = None
+    text: str | None = None
+    patientInstruction: str | None = None
+    timing: Timing | None = None
+    asNeededBoolean: bool | None = None
+    asNeededCodeableConcept: CodeableConcept | None = None
+    asNeeded: bool | None = None
+    asNeededFor: list[CodeableConcept | None] | None = None
+    doseAndRate: list[DoseAndRate | None] | None = None
+    doseQuantity: Quantity | None = None
+    doseRange: Range | None = None
+
+
+class Meta(Element):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
+class Resource(Struct, frozen=True, gc=False, tag_field="resourceType", tag=True):
+    """What every resource can carry; the last two change the meaning of all the rest."""
+
+    id: str | None = None
+    implicitRules: str | None = None
+    modifierExtension: list[Any] | None = None
+
+
+class Patient(Resource):
+    birthDate: str | None = None
+    gender: str | None = None
+    deceasedBoolean: bool | None = None
+    deceasedDateTime: str | None = None
+
+
+class Condition(Resource):
+    clinicalStatus: CodeableConcept | None = None
+    verificationStatus: CodeableConcept | None = None
+    category: list[CodeableConcept | None] | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    onsetDateTime: str | None = None
+    onsetPeriod: Period | None = None
+    abatementDateTime: str | None = None
+    abatementPeriod: Period | None = None
+    abatementBoolean: bool | None = None
+    recordedDate: str | None = None
+    patient: Any = None  # DSTU2
+
+
+class ObservationComponent(Element):
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+    valueInteger: float | None = None
+    valueDecimal: float | None = None
+    valueString: str | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    dataAbsentReason: CodeableConcept | None = None
+
+
+class Observation(Resource):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    focus: list[Reference | None] | None = None
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    effectiveInstant: str | None = None
+    issued: str | None = None
+    valueQuantity: Quantity | None = None
+    valueInteger: float | None = None
+    valueDecimal: float | None = None
+    valueString: str | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    dataAbsentReason: CodeableConcept | None = None
+    component: list[ObservationComponent | None] | None = None
+
+
+class Answer(Element):
+    """QuestionnaireResponse.item.answer."""
+
+    valueInteger: float | None = None
+    valueDecimal: float | None = None
+    valueQuantity: Quantity | None = None
+    valueCoding: Coding | None = None
+    valueString: str | None = None
+    item: list[Item | None] | None = None
+
+
+class Item(Element):
+    """QuestionnaireResponse.item; nests without limit."""
+
+    linkId: str | None = None
+    definition: str | None = None
+    text: str | None = None
+    answer: list[Answer | None] | None = None
+    item: list[Item | None] | None = None
+
+
+class QuestionnaireResponse(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    authored: str | None = None
+    item: list[Item | None] | None = None
+    group: Any = None  # DSTU2
+
+
+class DispenseRequest(Element):
+    validityPeriod: Period | None = None
+    numberOfRepeatsAllowed: float | None = None
+    quantity: Quantity | None = None
+    expectedSupplyDuration: Quantity | None = None
+
+
+class MedicationUse(Resource):
+    """What the four Medication resources that say "this patient, this drug" share."""
+
+    status: str | None = None
+    subject: Reference | None = None
+    contained: list[Raw] | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    medication: CodeableReference | None = None  # R5
+    reasonCode: list[CodeableConcept | None] | CodeableConcept | None = None
+    reason: list[CodeableReference | None] | None = None  # R5
+    statusReason: list[CodeableConcept | None] | CodeableConcept | None = None
+    patient: Any = None  # DSTU2
+
+
+class MedicationRequest(MedicationUse):
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    authoredOn: str | None = None
+    dosageInstruction: list[Dosage | None] | None = None
+    dispenseRequest: DispenseRequest | None = None
+
+
+class MedicationDispense(MedicationUse):
+    statusReasonCodeableConcept: CodeableConcept | None = None
+    quantity: Quantity | None = None
+    daysSupply: Quantity | None = None
+    whenPrepared: str | None = None
+    whenHandedOver: str | None = None
+    dosageInstruction: list[Dosage | None] | None = None
+    notDone: Any = None  # STU3
+
+
+class Adherence(Element):
+    """R5 MedicationStatement.adherence."""
+
+    code: CodeableConcept | None = None
+
+
+class MedicationStatement(MedicationUse):
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    dosage: list[Dosage | None] | None = None
+    adherence: Adherence | None = None  # R5
+    taken: Any = None  # STU3
+    wasNotTaken: Any = None  # DSTU2
+
+
+class AdministeredDosage(Element):
+    text: str | None = None
+    dose: Quantity | None = None
+
+
+class MedicationAdministration(MedicationUse):
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    occurenceDateTime: str | None = None  # R5, misspelt there
+    occurencePeriod: Period | None = None
+    occurrenceDateTime: str | None = None
+    occurrencePeriod: Period | None = None
+    dosage: AdministeredDosage | None = None
+    notGiven: Any = None  # STU3
+    wasNotGiven: Any = None  # DSTU2
+
+
+class Ingredient(Element):
+    itemCodeableConcept: CodeableConcept | None = None
+    item: CodeableReference | None = None  # R5
+
+
+class Medication(Resource):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    ingredient: list[Ingredient | None] | None = None
+
+
+class Procedure(Resource):
+    status: str | None = None
+    code: CodeableConcept | None = None
+    subject: Reference | None = None
+    performedDateTime: str | None = None
+    performedPeriod: Period | None = None
+    occurrenceDateTime: str | None = None  # R5
+    occurrencePeriod: Period | None = None
+    notDone: Any = None  # STU3
+    notPerformed: Any = None  # DSTU2
+
+
+class Reaction(Element):
+    substance: CodeableConcept | None = None
+
+
+class AllergyIntolerance(Resource):
+    clinicalStatus: CodeableConcept | None = None
+    verificationStatus: CodeableConcept | None = None
+    type: str | CodeableConcept | None = None  # a code in R4, a concept in R5
+    code: CodeableConcept | None = None
+    patient: Reference | None = None
+    reaction: list[Reaction | None] | None = None
+    substance: Any = None  # DSTU2
+
+
+class ServiceRequest(Resource):
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    code: CodeableReference | None = None
+    subject: Reference | None = None
+    authoredOn: str | None = None
+
+
+OLDER_ELEMENTS: dict[str, tuple[str, ...]] = {
+    # Elements that R4 removed and whose absence would turn the meaning round ("was not taken"), or that show the
+    # resource to be DSTU2. R4 §2.6 and the "R3 diff" tab of each resource's page.
+    "Condition": ("patient",),
+    "QuestionnaireResponse": ("group",),
+    "MedicationRequest": ("patient",),
+    "MedicationDispense": ("patient", "notDone"),
+    "MedicationStatement": ("patient", "taken", "wasNotTaken"),
+    "MedicationAdministration": ("patient", "notGiven", "wasNotGiven"),
+    "Procedure": ("notDone", "notPerformed"),
+    "AllergyIntolerance": ("substance",),
+}
+
+READ_TYPES: dict[str, type[Resource]] = {
+    cls.__name__: cls
+    for cls in (
+        Patient,
+        Condition,
+        Observation,
+        QuestionnaireResponse,
+        MedicationRequest,
+        MedicationDispense,
+        MedicationStatement,
+        MedicationAdministration,
+        Medication,
+        Procedure,
+        AllergyIntolerance,
+        ServiceRequest,
+    )
+}
+
+
+class Head(Struct, frozen=True, gc=False):
+    """Enough of any resource to say what it is."""
+
+    resourceType: str | None = None
+    id: str | None = None
+
+
+class Version(Struct, frozen=True, gc=False):
+    """Enough of a resource to say which of two copies is newer."""
+
+    meta: Meta | None = None
+
+
+class Whose(Struct, frozen=True, gc=False):
+    """Enough of a resource to say whom it is about."""
+
+    subject: Reference | None = None
+    patient: Reference | None = None
+
+
+class OutcomeIssue(Element):
+    severity: str | None = None
+
+
+class OperationOutcome(Struct, frozen=True, gc=False):
+    issue: list[OutcomeIssue | None] | None = None
+
+
+class Link(Element):
+    relation: str | None = None
+    url: str | None = None
+
+
+class Search(Element):
+    mode: str | None = None
+
+
+class Response(Element):
+    status: str | int | None = None
+
+
+class Request(Element):
+    method: str | None = None
+
+
+class Entry(Element):
+    """Bundle.entry; `resourceType` is there when a sender put the resource in place of the entry."""
+
+    resource: Raw | None = None
+    fullUrl: str | None = None
+    search: Search | None = None
+    response: Response | None = None
+    request: Request | None = None
+    resourceType: Any = None
+
+
+class Bundle(Struct, frozen=True, gc=False):
+    resourceType: str | None = None
+    type: str | None = None
+    total: float | None = None
+    link: list[Link | None] | None = None
+    entry: list[Entry | None] | None = None
+
+
+class LooseBundle(Struct, frozen=True, gc=False):
+    """A Bundle of which some part is not as it should be: each part can then be tried on its own."""
+
+    resourceType: Any = None
+    type: Any = None
+    total: Any = None
+    link: Any = None
+    entry: Raw | None = None
+
+
+class Envelope(Struct, frozen=True, gc=False):
+    """The outermost object of a body or a prefetch value, to tell what it is."""
+
+    resourceType: Any = None
+    resource: Raw | None = None
+    response: Any = None
+    hook: Any = None
+    hookInstance: Any = None
+    prefetch: Raw | None = None

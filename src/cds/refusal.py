@@ -1,0 +1,48 @@
+"""What the caller sent cannot be answered: raised anywhere, turned into a status and an OperationOutcome at the edge."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):  # noqa: N818 (a refusal is a polite no, not a fault of ours)
+    """
+    The request is impossible to answer, and why.
+
+    Attributes:
+        what: One sentence that says what is wrong, without chart text or identifiers of a patient's name.
+        fix: One sentence that says what to send instead.
+        where: Path in the request, "" when it is the whole of it.
+    """
+
+    def __init__(self, what: str, *, fix: str, where: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+        self.where = where
+
+
+class NotJson(Refusal):
+    """The body is not JSON (or is not UTF-8, or holds NaN or Infinity)."""
+
+
+class NotFhir(Refusal):
+    """The body is JSON, but not what this address takes: not a Bundle, not a CDS Hooks request, wrong types."""
+
+
+class TooLarge(Refusal):
+    """The body, its nesting or its number of entries is beyond the configured limit."""
+
+
+class WrongPatient(Refusal):
+    """Resources of another patient are among the data, or more than one Patient; nothing was evaluated."""
+
+
+class NoPatient(Refusal):
+    """The data say nothing about whom they are."""
+
+
+class PrefetchMissing(Refusal):
+    """A prefetch key without which no answer is possible was not sent, and there is no way to fetch it (412)."""
+
+
+class UnknownService(Refusal):
+    """No service has this id (404)."""

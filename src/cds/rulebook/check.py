@@ -1,0 +1,37 @@
+"""Rulebook → every mistake in it, said so that its author can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from cds.rulebook.checks import cards, codes, conditions, drugs, files, names, numbers
+from cds.rulebook.checks.view import Check, look_at
+from cds.rulebook.problem import Problem
+from cds.rulebook.read import Rulebook
+
+CHECKS: tuple[Check, ...] = (
+    *names.CHECKS,
+    *numbers.CHECKS,
+    *conditions.CHECKS,
+    *codes.CHECKS,
+    *drugs.CHECKS,
+    *files.CHECKS,
+    *cards.CHECKS,
+)
+
+
+def check(book: Rulebook, *, today: date) -> list[Problem]:
+    """
+    All mistakes at once, by file and line: those of form, and those only seen when the files are looked at together.
+
+    Files that could not be read are left out, and nobody is told that a name is unknown which such a file may define.
+    `today` judges whether a review is overdue.
+    """
+    view = look_at(book, today)
+    return sorted({*book.problems, *(problem for run in CHECKS for problem in run(view))})
+
+
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Whether any of them keeps the rules from running; warnings do not."""
+    return any(not problem.warning for problem in problems)

@@ -1,0 +1,229 @@
+"""Checks of value sets and their use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from cds.coding import LOINC, RXNORM, SAME_SYSTEM, SNOMED
+from cds.rulebook import format as f
+from cds.rulebook.checks.view import View, coded, did_you_mean
+from cds.rulebook.plan import names_groups
+from cds.rulebook.problem import Problem
+from cds.rulebook.read import Loaded
+from cds.rulebook.wanted import words_of
+from cds.rulebook.yaml_text import BOOLEAN, DATE, INTEGER, NUMBER, Path
+
+Sets = Loaded[f.ValueSetFile]
+FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
+CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
+REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
+MOST_WORDS = 4  # cds.rulebook.wanted compares phrases up to this length
+
+
+def set_names(view: View) -> Mapping[str, list[Sets]]:
+    """Name of a value set → the files with codes for it."""
+    names: dict[str, list[Sets]] = {}
+    for loaded in view.book.sets:
+        names.setdefault(loaded.model.valueset.id or loaded.model.valueset.adds_to or "", []).append(loaded)
+    return names
+
+
+def unknown_valueset(view: View) -> Iterator[Problem]:
+    """A value set that is read, or added to, exists."""
+    ids = [loaded.model.valueset.id for loaded in view.book.sets if loaded.model.valueset.id]
+    otherwise = "Write the id of a value set, or add the file under valuesets."
+    for rule in view.rules:
+        for name, path in coded(rule):
+            if name not in ids and not view.may_be_defined(name):
+                yield rule.problem(
+                    path, "unknown-valueset", f"There is no value set `{name}`.", did_you_mean(name, ids, otherwise)
+                )
+    for loaded in view.book.sets:
+        name = loaded.model.valueset.adds_to or ""
+        if name and name not in ids and not view.may_be_defined(name):
+            yield loaded.problem(
+                ("valueset", "adds_to"), "unknown-valueset", f"There is no value set `{name}` to add to.",
+                did_you_mean(name, ids, otherwise),
+            )  # fmt: skip
+
+
+def empty_valueset(view: View) -> Iterator[Problem]:
+    """A value set can match something."""
+    for files in set_names(view).values():
+        if not any(_matches_something(loaded.model) for loaded in files):
+            yield files[0].problem(
+                ("valueset",), "empty-valueset", "This value set has no code, no name and no answer.",
+                "Add some under `codes`, `names` or `answers`, or remove the file.",
+                "What reads it would never find anything, which looks like “not present”.",
+            )  # fmt: skip
+
+
+def _matches_something(value_set: f.ValueSetFile) -> bool:
+    return bool(
+        any(group.exact or group.with_children for group in value_set.codes)
+        or names_groups(value_set)
+        or any(group.values for group in value_set.answers)
+    )
+
+
+def unused_valueset(view: View) -> Iterator[Problem]:
+    """A value set is there because a fact reads it."""
+    used = {name for rule in view.rules for name, _ in coded(rule)}
+    for name, files in set_names(view).items():
+        if name not in used and not view.may_be_read(name):
+            yield files[0].problem(
+                ("valueset",), "unused-valueset", f"No fact reads the value set `{name}`.", "Use it, or remove it.",
+                warning=True,
+            )  # fmt: skip
+
+
+def id_is_file_name(view: View) -> Iterator[Problem]:
+    """A value set is found under its name."""
+    for loaded in view.book.sets:
+        name, stem = loaded.model.valueset.id, PurePath(loaded.file).stem
+        if name is not None and name != stem:
+            yield loaded.problem(
+                ("valueset", "id"), "id-is-file-name", f"The id is `{name}`, the file `{stem}.yaml`.",
+                f"Rename the file to {name}.yaml, or the id to `{stem}`.",
+            )  # fmt: skip
+
+
+def conflicting_code(view: View) -> Iterator[Problem]:
+    """A code is in a value set or left out of it, not both; and only a child of a root can be left out."""
+    for files in set_names(view).values():
+        exact = {
+            (group.system, code) for loaded in files for group in loaded.model.codes for code in group.exact
+        }  # fmt: skip
+        roots = {
+            (group.system, code) for loaded in files for group in loaded.model.codes for code in group.with_children
+        }
+        for loaded in files:
+            for index, group in enumerate(loaded.model.codes):
+                for code in group.except_:
+                    path: Path = ("codes", index, "except", code)
+                    if (group.system, code) in exact | roots:
+                        yield loaded.problem(
+                            path, "conflicting-code", f"`{code}` is both in this value set and left out of it.",
+                            "Keep one of the two.",
+                        )  # fmt: skip
+                    elif not any(group.system == system and code.startswith(root) for system, root in roots):
+                        yield loaded.problem(
+                            path, "conflicting-code", f"`{code}` is left out, but nothing here would bring it in.",
+                            "Remove it, or check the code under `with_children`.",
+                        )  # fmt: skip
+
+
+def codes_not_text(view: View) -> Iterator[Problem]:
+    """A code that looks like a number is in quotes, for every tool that reads the file."""
+    for loaded in view.book.sets:
+        for path in sorted(loaded.located.plain_keys, key=loaded.located.at):
+            code = str(path[-1])
+            in_codes = path[0] == "codes" and len(path) == 4 or path[0] == "answers" and len(path) == 4
+            if in_codes and any(form.match(code) for form in (INTEGER, NUMBER, DATE)) or in_codes and code in BOOLEAN:
+                yield loaded.problem(
+                    path, "codes-not-text", f"`{code}` stands without quotes.", f'Write "{code}".',
+                    "Other tools would read a number, and drop a leading zero.",
+                )  # fmt: skip
+
+
+def snomed_in_own_file(view: View) -> Iterator[Problem]:
+    """SNOMED CT needs a licence in some countries: its codes can be left out as one folder."""
+    for loaded in view.book.sets:
+        if view.place(loaded.file)[:2] == ("valuesets", "snomed"):
+            continue
+        for section in ("codes", "answers"):
+            for index, group in enumerate(getattr(loaded.model, section)):
+                if SAME_SYSTEM.get(group.system, group.system) == SNOMED:
+                    name = loaded.model.valueset.id or loaded.model.valueset.adds_to
+                    yield loaded.problem(
+                        (section, index, "system"), "snomed-in-own-file", "SNOMED CT codes stand in this file.",
+                        f"Move them to valuesets/snomed/{name}.yaml with `adds_to: {name}`.",
+                        "SNOMED CT needs a licence in some countries; its folder can be left out.",
+                    )  # fmt: skip
+
+
+def system_spelling(view: View) -> Iterator[Problem]:
+    """A code system is written in its one canonical way, which records are brought to."""
+    for loaded in view.book.sets:
+        for section in ("codes", "answers"):
+            for index, group in enumerate(getattr(loaded.model, section)):
+                if group.system in SAME_SYSTEM:
+                    yield loaded.problem(
+                        (section, index, "system"), "system-spelling", f"{group.system} has another canonical name.",
+                        f"Write {SAME_SYSTEM[group.system]}.", "As it stands, no record would match.",
+                    )  # fmt: skip
+
+
+def children_of_flat_codes(view: View) -> Iterator[Problem]:
+    """`with_children` is for systems whose children begin with the parent's code (ICD-10-CM, ATC)."""
+    for loaded in view.book.sets:
+        for index, group in enumerate(loaded.model.codes):
+            if group.with_children and group.system in FLAT:
+                yield loaded.problem(
+                    ("codes", index, "with_children"), "children-of-flat-codes",
+                    f"{FLAT[group.system]} codes do not begin with the code of their parent.",
+                    "List every code under `exact`.", "Unrelated codes that begin alike would match.",
+                )  # fmt: skip
+
+
+def name_never_matches(view: View) -> Iterator[Problem]:
+    """A name can be found in text: it has letters, and not too many words."""
+    for loaded in view.book.sets:
+        several = isinstance(loaded.model.names, list)
+        for number, group in enumerate(names_groups(loaded.model)):
+            for index, words in enumerate(group.words):
+                if not 1 <= len(words_of(words)) <= MOST_WORDS:
+                    place: Path = ("names", number) if several else ("names",)
+                    yield loaded.problem(
+                        (*place, "words", index), "name-never-matches", f"“{words}” can never be found.",
+                        f"Write one to {MOST_WORDS} words; digits and punctuation are not compared.",
+                    )  # fmt: skip
+
+
+def nothing_to_ask_for(view: View) -> Iterator[Problem]:
+    """What is asked of the EHR by code has codes to ask for."""
+    names = set_names(view)
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, f.NumberFact | f.AnswerFact):
+                continue
+            key = "asks_for" if fact.asks_for else "coded"
+            sets = [names.get(set_name) for set_name in f.listed(fact.asks_for or fact.coded)]
+            if None in sets:
+                continue
+            if not any(group.exact for files in sets for loaded in files or () for group in loaded.model.codes):
+                yield rule.problem(
+                    ("facts", name, key), "nothing-to-ask-for", f"The value sets of `{name}` list no code to ask for.",
+                    "Add codes under `exact`.", "Observations are asked of the EHR code by code.",
+                )  # fmt: skip
+
+
+def unknown_status(view: View) -> Iterator[Problem]:
+    """A status is one FHIR R4 knows."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            known = REQUEST_STATUS if isinstance(fact, f.ReferralFact) else CLINICAL_STATUS
+            status = getattr(fact, "status", None)
+            for index, code in enumerate(status if isinstance(status, list) else ()):
+                if code not in known:
+                    yield rule.problem(
+                        ("facts", name, "status", index), "unknown-status", f"FHIR has no status `{code}` here.",
+                        did_you_mean(code, known, f"Write some of {', '.join(sorted(known))}."),
+                    )  # fmt: skip
+
+
+CHECKS = (
+    unknown_valueset,
+    empty_valueset,
+    unused_valueset,
+    id_is_file_name,
+    conflicting_code,
+    codes_not_text,
+    snomed_in_own_file,
+    system_spelling,
+    children_of_flat_codes,
+    name_never_matches,
+    nothing_to_ask_for,
+    unknown_status,
+)

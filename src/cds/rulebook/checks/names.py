@@ -1,0 +1,303 @@
+"""Checks of names: known, of the right kind, given once, used."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from cds.rulebook import format as f
+from cds.rulebook.checks.view import View, did_you_mean
+from cds.rulebook.names import (
+    ANY_FACT,
+    CONCLUSION,
+    DURATION,
+    EPISODE,
+    FACTS,
+    FITS,
+    LIMIT,
+    NUMBER,
+    PARAMETER,
+    SCORE,
+    SHOWN,
+    STATEMENT,
+    SUMMARY,
+    TRIALS,
+    WORDS,
+    Definition,
+    Reading,
+)
+from cds.rulebook.plan import IN_USE
+from cds.rulebook.problem import Problem
+from cds.rulebook.read import Loaded
+from cds.rulebook.yaml_text import Path
+
+SHARED = "Names are shared by all rule files; see docs/rule-authors/names.md."
+KINDS = {
+    STATEMENT: "a fact or conclusion that is true or false",
+    NUMBER: "a number: an age, observation, score or count",
+    SCORE: "an observation or score",
+    TRIALS: "a medication_trials fact",
+    EPISODE: "an episode fact",
+    CONCLUSION: "a conclusion",
+    LIMIT: "a parameter that is a number",
+    DURATION: "a parameter that is a number of days, weeks, months or years",
+    WORDS: "a parameter that is one of these words: coded_or_measured, also_inferred",
+    SHOWN: "a fact or parameter",
+    ANY_FACT: "a fact",
+    SUMMARY: "a parameter or a number",
+    PARAMETER: "a parameter",
+}
+
+
+def unknown_name(view: View) -> Iterator[Problem]:
+    """Every name that is read is defined somewhere."""
+    for reading in view.readings:
+        if reading.name in view.definitions or reading.hole or view.may_be_defined(reading.name):
+            continue
+        yield reading.rule.problem(
+            reading.path,
+            "unknown-name",
+            f"`{reading.name}` is not a fact, conclusion or parameter.",
+            suggest(reading, view),
+            SHARED,
+        )
+
+
+def suggest(reading: Reading, view: View) -> str:
+    """A name that would fit, if one is close; else what kind of name is wanted here."""
+    if reading.name in view.formerly:
+        return f"It is called `{view.formerly[reading.name]}` now."
+    fitting = [name for name, found in view.definitions.items() if found[0].role in FITS[reading.wants]]
+    wanted = f"Write the name of {KINDS[reading.wants]}."
+    return did_you_mean(reading.name, fitting, did_you_mean(reading.name, view.definitions, wanted))
+
+
+def wrong_kind(view: View) -> Iterator[Problem]:
+    """A name stands where something of its kind can stand."""
+    for reading in view.readings:
+        found = view.one(reading.name)
+        if found is None or reading.hole or fits(reading, found):
+            continue
+        yield reading.rule.problem(
+            reading.path,
+            "wrong-kind",
+            f"`{reading.name}` is {_what(found)}; here belongs {KINDS[reading.wants]}.",
+            _instead(reading, found),
+        )
+
+
+def fits(reading: Reading, found: Definition) -> bool:
+    """Whether what a name stands for can be read here."""
+    if found.role not in FITS[reading.wants]:
+        return False
+    match reading.wants:
+        case "score":
+            return isinstance(found.spec, f.NumberFact)
+        case "limit":
+            return not isinstance(found.spec.value, str)
+        case "duration":
+            return duration_of(found.spec) is not None
+        case "words":
+            return set(found.spec.one_of or ()) <= set(f.ACCEPTS) and isinstance(found.spec.value, str)
+    return True
+
+
+def duration_of(parameter: f.Parameter) -> int | None:
+    """Days of a parameter that is a duration; None when it is none."""
+    if isinstance(parameter.value, str):
+        return None
+    return f.duration_days(f"{parameter.value:g} {parameter.unit}")
+
+
+def _what(found: Definition) -> str:
+    if found.role == PARAMETER:
+        words = isinstance(found.spec.value, str)
+        return "a parameter that is a word" if words else f"a parameter in {found.spec.unit}"
+    if isinstance(found.spec, f.CountFact):
+        return "a count"
+    return "a conclusion" if found.role == CONCLUSION else f"a fact of kind {found.spec.find}"
+
+
+def _instead(reading: Reading, found: Definition) -> str:
+    name = reading.name
+    if reading.wants == STATEMENT and found.role == NUMBER:
+        return f"Compare it with a limit: `{name}: {{at_least: …}}`."
+    if reading.wants == STATEMENT and found.role == TRIALS:
+        return "Write a fact that counts the trials (`count:`), and compare that."
+    if reading.wants == NUMBER and found.role in (STATEMENT, CONCLUSION):
+        return f"Write `{name}` alone, without a limit."
+    if reading.wants == DURATION and found.role == PARAMETER:
+        return "Give the parameter a whole number and the unit days, weeks, months or years."
+    return f"Write the name of {KINDS[reading.wants]}."
+
+
+def duplicate_name(view: View) -> Iterator[Problem]:
+    """A name stands for one thing, in all files together."""
+    for name, found in view.definitions.items():
+        first = found[0]
+        for other in found[1:]:
+            yield other.rule.problem(
+                other.path,
+                "duplicate-name",
+                f"`{name}` is already {_article(first.role)} in {_where(first.rule, first.path)}.",
+                "Give one of them another name.",
+                SHARED,
+            )
+    for old, new in view.formerly.items():
+        still = view.one(old)
+        if still is not None:
+            yield still.rule.problem(
+                still.path,
+                "duplicate-name",
+                f"`{old}` is also what `{new}` was called formerly.",
+                "Choose a name that never meant something else.",
+            )
+    for section, word in (("cards", "card"), ("services", "service")):
+        yield from _twice_in(view, section, word)
+    yield from _valueset_twice(view)
+
+
+def _twice_in(view: View, section: str, word: str) -> Iterator[Problem]:
+    seen: dict[str, tuple[Loaded[f.RuleFile], Path]] = {}
+    for rule in view.rules:
+        for name in getattr(rule.model, section):
+            path: Path = (section, name)
+            if name in seen:
+                yield rule.problem(
+                    path,
+                    "duplicate-name",
+                    f"`{name}` is already a {word} in {_where(*seen[name])}.",
+                    "Give one of them another name.",
+                )
+            seen.setdefault(name, (rule, path))
+
+
+def _valueset_twice(view: View) -> Iterator[Problem]:
+    seen: dict[str, Loaded[f.ValueSetFile]] = {}
+    for loaded in view.book.sets:
+        name = loaded.model.valueset.id
+        if name is None:
+            continue
+        if name in seen:
+            yield loaded.problem(
+                ("valueset", "id"),
+                "duplicate-name",
+                f"`{name}` is already a value set in {_where(seen[name], ('valueset', 'id'))}.",
+                f"Write `adds_to: {name}` to add codes to it, or another id.",
+            )
+        seen.setdefault(name, loaded)
+
+
+def _article(role: str) -> str:
+    return "a fact" if role in FACTS else f"a {role}"
+
+
+def _where(rule: Loaded[f.RuleFile] | Loaded[f.ValueSetFile], path: Path) -> str:
+    return f"{rule.file}:{rule.located.at(path)[0]}"
+
+
+def unused_fact(view: View) -> Iterator[Problem]:
+    """A fact is there because something reads it."""
+    read = {reading.name for reading in view.readings}
+    for name, found in view.definitions.items():
+        if found[0].role in FACTS and name not in read and not view.may_be_read(name):
+            yield found[0].rule.problem(
+                found[0].path,
+                "unused-fact",
+                f"No conclusion, card or other fact reads `{name}`.",
+                "Remove it, or use it.",
+                "What nobody reads is not asked of the EHR either.",
+                warning=True,
+            )
+
+
+def unused_parameter(view: View) -> Iterator[Problem]:
+    """A parameter is there because something reads it."""
+    read = {reading.name for reading in view.readings}
+    for name, found in view.definitions.items():
+        if found[0].role == PARAMETER and name not in read and not view.may_be_read(name):
+            yield found[0].rule.problem(
+                found[0].path,
+                "unused-parameter",
+                f"Nothing reads `{name}`.",
+                "Remove it, or use it.",
+                "A site that sets it would wonder why nothing changes.",
+                warning=True,
+            )
+
+
+def file_uses_draft(view: View) -> Iterator[Problem]:
+    """What is in use rests only on what is in use."""
+    for reading in view.readings:
+        found = view.definitions.get(reading.name, ())
+        if not found or _in_use(reading.rule) <= any(_in_use(definition.rule) for definition in found):
+            continue
+        yield _uses_draft(reading.rule, reading.path, reading.name, found[0].rule)
+    services = {name: rule for rule in view.rules for name in rule.model.services}
+    for rule in view.rules:
+        for name, card in rule.model.cards.items():
+            other = services.get(card.service)
+            if other is not None and _in_use(rule) and not _in_use(other):
+                yield _uses_draft(rule, ("cards", name, "service"), card.service, other)
+
+
+def _in_use(rule: Loaded[f.RuleFile]) -> bool:
+    return rule.model.about.status in IN_USE
+
+
+def _uses_draft(rule: Loaded[f.RuleFile], path: Path, name: str, other: Loaded[f.RuleFile]) -> Problem:
+    status = rule.model.about.status
+    return rule.problem(
+        path,
+        "file-uses-draft",
+        f"`{name}` stands in {other.file}, which is {other.model.about.status}; this file is {status}.",
+        f"Make that file silent or active, or this one {other.model.about.status}.",
+        "Draft and retired files are not loaded.",
+    )
+
+
+def cycle(view: View) -> Iterator[Problem]:
+    """No conclusion needs itself."""
+    needs: defaultdict[str, set[str]] = defaultdict(set)
+    for reading in view.readings:
+        if reading.path[0] == "conclusions":
+            needs[str(reading.path[1])].add(reading.name)
+    for names in find_cycles(needs):
+        first = view.definitions[names[0]][0]
+        way = " needs ".join(f"`{name}`" for name in (*names, names[0]))
+        yield first.rule.problem(
+            first.path,
+            "cycle",
+            f"These conclusions need each other: {way}.",
+            "Remove one of these steps; a conclusion must be decidable before what it is used in.",
+        )
+
+
+def find_cycles(needs: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """One shortest cycle for each group of names that need each other, by name."""
+    found: list[tuple[str, ...]] = []
+    told: set[str] = set()
+    for start in sorted(needs):
+        if start in told:
+            continue
+        way = _way_back(start, needs)
+        if way:
+            found.append(way)
+            told.update(way)
+    return found
+
+
+def _way_back(start: str, needs: dict[str, set[str]]) -> tuple[str, ...]:
+    ways: list[tuple[str, ...]] = [(start,)]
+    seen: set[str] = set()
+    for way in ways:
+        for name in sorted(needs.get(way[-1], ())):
+            if name == start:
+                return way
+            if name not in seen:
+                seen.add(name)
+                ways.append((*way, name))
+    return ()
+
+
+CHECKS = (unknown_name, wrong_kind, duplicate_name, cycle, unused_fact, unused_parameter, file_uses_draft)

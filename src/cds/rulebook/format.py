@@ -1,0 +1,741 @@
+"""The rule-file format: one pydantic model of it, from which the JSON Schemas come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+Snake = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+Duration = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9]+ (day|days|week|weeks|month|months|year|years)|[a-z][a-z0-9_]*)$"),
+    Field(description="A duration in words (14 days, 6 weeks, 5 years), or the name of a parameter."),
+]
+NumberOrName = Annotated[
+    int | float | str, Field(description="A number in the fact's unit, or the name of a parameter.")
+]
+Names = Annotated[
+    list[Slug] | Slug, Field(description="One or more value sets: file stems under rules/valuesets.")
+]
+
+HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+HOLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+ACCEPTS = ("coded_or_measured", "also_inferred")  # what `accepts` of a trials fact can say
+DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12
+
+
+def duration_days(text: str) -> int | None:
+    """Days of "6 weeks", rounded up; None when the text is not a duration."""
+    match = re.fullmatch(r"([0-9]+) (day|week|month|year)s?", text)
+    if not match:
+        return None
+    return -int(-int(match[1]) * DAYS_IN[match[2]] // 1)
+
+
+def listed(names: list[str] | str | None) -> tuple[str, ...]:
+    """One name or several, as a tuple."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def strings_in(value: object) -> Iterator[str]:
+    """Every text inside plain values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from strings_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from strings_in(part)
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors, everywhere; so are a word for a number and a `no` for a `false`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+# ---------------------------------------------------------------- about, evidence, parameters
+
+
+class Reviewed(Strict):
+    """Who looked at the file last, and when it must be looked at again."""
+
+    date: date
+    by: Text
+    next: date
+
+
+class Retired(Strict):
+    """Why a rule is no longer used."""
+
+    date: date
+    because: Text
+    replaced_by: Slug | None = None
+
+
+class About(Strict):
+    """What a file is, who answers for it, and what it does not cover."""
+
+    id: Slug
+    title: Text
+    version: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+    status: Literal["draft", "silent", "active", "retired"]
+    purpose: Text
+    limits: Text
+    owners: Annotated[list[Text], Field(min_length=1)]
+    reviewed: Reviewed
+    retired: Retired | None = None
+
+
+class Evidence(Strict):
+    """Why one should believe it."""
+
+    cite: Text
+    doi: str | None = None
+    url: Url | None = None
+    says: Text
+    verified: Annotated[
+        bool, Field(description="Whether someone of this project read the source; false is listed for a reviewer.")
+    ]
+
+
+class Parameter(Strict):
+    """A number or word that could be argued about."""
+
+    value: int | float | str
+    unit: str | None = None
+    one_of: list[str] | None = None
+    site_may_set: list[int | float] | Literal[True] | None = None
+    evidence: list[Slug] = []
+    note: str | None = None
+    formerly: list[Snake] = []
+
+    @model_validator(mode="after")
+    def _number_needs_unit(self) -> Parameter:
+        if isinstance(self.value, str):
+            if not self.one_of or self.value not in self.one_of:
+                raise ValueError("a word needs `one_of`, and must stand in it")
+        elif not self.unit:
+            raise ValueError("a number needs a `unit`")
+        if isinstance(self.site_may_set, list) and len(self.site_may_set) != 2:
+            raise ValueError("`site_may_set` is [lowest, highest], or true for a word with `one_of`")
+        return self
+
+
+# ---------------------------------------------------------------- conditions
+
+
+class Limits(Strict):
+    """One comparison of a number with its limit."""
+
+    at_least: NumberOrName | None = None
+    above: NumberOrName | None = None
+    at_most: NumberOrName | None = None
+    below: NumberOrName | None = None
+    between: Annotated[list[NumberOrName], Field(min_length=2, max_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Limits:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("write exactly one of at_least, above, at_most, below, between")
+        return self
+
+
+class AllOf(Strict):
+    """Every part is true."""
+
+    all: Annotated[list[Statement], Field(min_length=1)]
+
+
+class AnyOf(Strict):
+    """Some part is true."""
+
+    any: Annotated[list[Statement], Field(min_length=1)]
+
+
+class NotThis(Strict):
+    """The part is false."""
+
+    not_: Annotated[Statement, Field(alias="not")]
+
+
+class AtLeastOf(Strict):
+    """So many of the parts are true."""
+
+    at_least: int
+    of: Annotated[list[Statement], Field(min_length=1)]
+
+
+class UnknownThis(Strict):
+    """True when it could not be decided."""
+
+    unknown: Statement
+
+
+class PossiblyThis(Strict):
+    """True or unknown: it cannot be ruled out."""
+
+    possibly: Statement
+
+
+class Comparing(RootModel[dict[Snake, Limits]]):
+    """A fact compared with a limit: `phq9: {at_least: 10}`."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    @model_validator(mode="after")
+    def _one_fact(self) -> Comparing:
+        if len(self.root) != 1:
+            raise ValueError("compare one fact at a time; write `all:` with several comparisons")
+        return self
+
+
+def _kind_of_condition(value: Any) -> str:
+    if isinstance(value, str):
+        return "name"
+    keys = set(value) if isinstance(value, dict) else set()
+    if isinstance(value, BaseModel):
+        return {
+            "AllOf": "all", "AnyOf": "any", "NotThis": "not", "AtLeastOf": "at_least",
+            "UnknownThis": "unknown", "PossiblyThis": "possibly", "Comparing": "compare",
+        }[type(value).__name__]  # fmt: skip
+    for key in ("all", "any", "not", "unknown", "possibly"):
+        if key in keys:
+            return key
+    if "of" in keys or "at_least" in keys:
+        return "at_least"
+    return "compare"
+
+
+Statement = Annotated[
+    Annotated[Snake, Tag("name")]
+    | Annotated[AllOf, Tag("all")]
+    | Annotated[AnyOf, Tag("any")]
+    | Annotated[NotThis, Tag("not")]
+    | Annotated[AtLeastOf, Tag("at_least")]
+    | Annotated[UnknownThis, Tag("unknown")]
+    | Annotated[PossiblyThis, Tag("possibly")]
+    | Annotated[Comparing, Tag("compare")],
+    Discriminator(_kind_of_condition),
+]
+
+for _form in (AllOf, AnyOf, NotThis, AtLeastOf, UnknownThis, PossiblyThis):
+    _form.model_rebuild()
+
+# ---------------------------------------------------------------- facts
+
+
+class FactBase(Strict):
+    """What all facts share."""
+
+    label: Text | None = None
+    look_back: Duration | None = None
+    formerly: list[Snake] = []
+
+
+class AgeFact(FactBase):
+    """Age in completed years."""
+
+    find: Literal["age"]
+    unit: Literal["years"]
+
+
+class SexFact(FactBase):
+    """Administrative gender."""
+
+    find: Literal["sex"]
+    is_one_of: Annotated[list[Literal["male", "female", "other", "unknown"]], Field(min_length=1)]
+
+
+class PresenceFact(FactBase):
+    """What facts share that say whether something is recorded."""
+
+    coded: Names
+    possibly_coded: Names | None = None
+    if_none_found: Literal[False, "unknown"]
+    because: Text
+
+
+class ConditionFact(PresenceFact):
+    """A diagnosis (FHIR Condition)."""
+
+    find: Literal["condition"]
+    status: list[Slug] | Literal["any", "active"] = "active"
+    undated: Annotated[
+        Literal["counts", "unknown"], Field(description="With `look_back`: what a match without a date is.")
+    ] = "unknown"
+
+
+class MedicationFact(PresenceFact):
+    """A medication by ingredient, taken now or in the window."""
+
+    find: Literal["medication"]
+    current: bool = False
+
+
+class ProcedureFact(PresenceFact):
+    """A procedure that was done."""
+
+    find: Literal["procedure"]
+
+
+class AllergyFact(PresenceFact):
+    """An allergy or intolerance."""
+
+    find: Literal["allergy"]
+
+
+class ReferralFact(PresenceFact):
+    """A ServiceRequest already in the record."""
+
+    find: Literal["referral"]
+    status: list[Slug] | Literal["any"] = "any"
+
+
+class AnswerFact(PresenceFact):
+    """A coded answer (Observation or questionnaire item)."""
+
+    find: Literal["answer"]
+    answered: Names
+    asks_for: Names | None = None
+    prefetch: str | None = None
+
+
+class NumberFact(FactBase):
+    """A measured number (Observation, component, questionnaire item)."""
+
+    find: Literal["observation", "score"]
+    coded: Names
+    unit: Text
+    take: Literal["most_recent", "highest", "lowest"] = "most_recent"
+    plausible: Annotated[
+        list[NumberOrName] | None,
+        Field(min_length=2, max_length=2, description="Lowest and highest value that can be true."),
+    ] = None
+    whole: Annotated[bool, Field(description="Only whole numbers can be true.")] = False
+    same_day: Annotated[
+        Literal["range", "mean"], Field(description="What several values of the most recent day are.")
+    ] = "range"
+    asks_for: Names | None = None
+    prefetch: Annotated[str | None, Field(description="Name of the prefetch key, shared by facts of one query.")] = None
+
+
+class RemissionByScore(Strict):
+    """A remission shown by two low scores."""
+
+    score: Snake
+    below: NumberOrName
+    apart: Duration
+
+
+class EpisodeFact(FactBase):
+    """When the current episode began."""
+
+    find: Literal["episode"]
+    of: Names
+    status: list[Slug] | Literal["active"] = "active"
+    remission_coded: Names | None = None
+    remission_by_score: RemissionByScore | None = None
+    otherwise: Annotated[Duration, Field(description="How far back to look when no start is recorded.")]
+
+
+class AdequateWhen(Strict):
+    """When dose and duration of a trial are adequate."""
+
+    dose_reaches: Literal["minimum", "strict_minimum"]
+    lasts_at_least: Duration
+
+
+class ScoreOfTrial(Strict):
+    """A score that can show response to a trial."""
+
+    score: Snake
+    still_symptomatic_at: NumberOrName
+    remission_below: NumberOrName
+
+
+class Around(Strict):
+    """A window around a day."""
+
+    before: Duration
+    after: Duration
+
+
+class NoResponseWhen(Strict):
+    """What counts as evidence that a trial brought no adequate response."""
+
+    stopped_for: Names
+    unless_stopped_for: Names
+    measured_by: list[ScoreOfTrial] = []
+    falls_less_than: NumberOrName
+    baseline_within: Around
+    last_score_within: Around
+    switch_within: Around
+    augmentation_lasts_at_least: Duration
+    accepts: Annotated[str, Field(description="coded_or_measured, also_inferred, or a parameter with these words.")]
+
+
+class TrialsFact(FactBase):
+    """Medication trials of the drugs of a table."""
+
+    find: Literal["medication_trials"]
+    drugs: Slug
+    in_episode: Snake | None = None
+    joins_gaps_up_to: Duration
+    adequate_when: AdequateWhen
+    no_response_when: NoResponseWhen
+    not_for: Names | None = None
+
+
+class CountFact(FactBase):
+    """How many trials are …, as a range."""
+
+    count: Snake
+    that_are: Annotated[
+        list[
+            Literal[
+                "adequate", "inadequate", "no_response", "responded", "dose_adequate", "long_enough",
+                "intolerance", "ongoing", "inferred",
+            ]
+        ],
+        Field(min_length=1),
+    ]  # fmt: skip
+    different: Literal["ingredient", "drug_class"] | None = None
+
+
+def _kind_of_fact(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return "count" if isinstance(value, CountFact) else str(getattr(value, "find", ""))
+    if isinstance(value, dict):
+        return "count" if "count" in value and "find" not in value else str(value.get("find", ""))
+    return ""
+
+
+FactSpec = Annotated[
+    Annotated[AgeFact, Tag("age")]
+    | Annotated[SexFact, Tag("sex")]
+    | Annotated[ConditionFact, Tag("condition")]
+    | Annotated[MedicationFact, Tag("medication")]
+    | Annotated[ProcedureFact, Tag("procedure")]
+    | Annotated[AllergyFact, Tag("allergy")]
+    | Annotated[ReferralFact, Tag("referral")]
+    | Annotated[AnswerFact, Tag("answer")]
+    | Annotated[NumberFact, Tag("observation")]
+    | Annotated[NumberFact, Tag("score")]
+    | Annotated[EpisodeFact, Tag("episode")]
+    | Annotated[TrialsFact, Tag("medication_trials")]
+    | Annotated[CountFact, Tag("count")],
+    Discriminator(_kind_of_fact),
+]
+
+# ---------------------------------------------------------------- conclusions, services, cards
+
+
+class Conclusion(Strict):
+    """What follows."""
+
+    label: Text
+    evidence: list[Slug] = []
+    locked: bool = False
+    formerly: list[Snake] = []
+    when: Statement | None = None
+    all: Annotated[list[Statement], Field(min_length=1)] | None = None
+    any: Annotated[list[Statement], Field(min_length=1)] | None = None
+    not_: Annotated[Statement | None, Field(alias="not")] = None
+    at_least: int | None = None
+    of: Annotated[list[Statement], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Conclusion:
+        forms = [form for form in ("when", "all", "any", "not_", "at_least") if form in self.model_fields_set]
+        if len(forms) != 1:
+            raise ValueError("write exactly one of `all`, `any`, `not`, `at_least` with `of`, or `when`")
+        if ("of" in self.model_fields_set) != (forms == ["at_least"]):
+            raise ValueError("`at_least` and `of` go together")
+        return self
+
+    def condition(self) -> Any:
+        """The condition, as a Statement."""
+        if self.when is not None:
+            return self.when
+        if self.all is not None:
+            return AllOf(all=self.all)
+        if self.any is not None:
+            return AnyOf(any=self.any)
+        if self.not_ is not None:
+            return NotThis.model_validate({"not": self.not_})
+        return AtLeastOf(at_least=self.at_least or 0, of=self.of or [])
+
+
+class ServiceSpec(Strict):
+    """One CDS service."""
+
+    hook: Literal["patient-view", "order-select", "order-sign", "encounter-start"]
+    title: Text
+    description: Text
+    requires: Annotated[list[str], Field(description="Prefetch keys without which no answer is possible.")] = []
+    most_cards: Annotated[int, Field(ge=1)]
+
+
+class Note(Strict):
+    """One sentence of a card that depends on something."""
+
+    when: Statement
+    say: Text
+
+
+class Source(Strict):
+    """Whom the card comes from."""
+
+    label: Text
+    url: Url | None = None
+
+
+class Topic(Strict):
+    """What the card is about, so that a client can remember an override. Epic: alphanumeric, at most 100 characters."""
+
+    system: Url
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
+    display: Text
+
+
+class ActionSpec(Strict):
+    """One resource to create."""
+
+    create: Text
+    resource: dict[str, Any]
+
+
+class SuggestionSpec(Strict):
+    """Something the clinician can accept with one click."""
+
+    label: Text
+    recommended: bool = False
+    actions: Annotated[list[ActionSpec], Field(min_length=1)]
+
+
+class LinkSpec(Strict):
+    """Somewhere to read more."""
+
+    label: Text
+    url: Url
+
+
+class CardSpec(Strict):
+    """When and what we say."""
+
+    service: Slug
+    show_when: Statement
+    rank: Annotated[int, Field(description="Smaller stands first; only the service's most_cards are shown.")] = 50
+    indicator: Literal["info", "warning", "critical"]
+    summary: Text
+    detail: Text
+    notes: list[Note] = []
+    source: Source
+    topic: Topic
+    suggestions: list[SuggestionSpec] = []
+    selection_behavior: Literal["at-most-one", "any"] = "at-most-one"
+    links: list[LinkSpec] = []
+    override_reasons: list[Slug] = []
+    evidence: list[Slug] = []
+
+
+class RuleFile(Strict):
+    """One rule file: one clinical question."""
+
+    about: About
+    evidence: dict[Slug, Evidence] = {}
+    parameters: dict[Snake, Parameter] = {}
+    facts: dict[Snake, FactSpec] = {}
+    conclusions: dict[Snake, Conclusion] = {}
+    services: dict[Slug, ServiceSpec] = {}
+    cards: dict[Snake, CardSpec] = {}
+
+
+# ---------------------------------------------------------------- value sets and tables
+
+
+class CodeGroup(Strict):
+    """Codes of one system from one source."""
+
+    system: Text
+    source: Text
+    verified: bool
+    exact: dict[str, str] = {}
+    with_children: dict[str, str] = {}
+    except_: Annotated[dict[str, str], Field(alias="except")] = {}
+
+
+class NamesGroup(Strict):
+    """Words matched in text and displays: weaker evidence than a code."""
+
+    source: Text
+    verified: bool
+    words: Annotated[list[Text], Field(min_length=1)]
+
+
+class AnswerGroup(Strict):
+    """Coded answers that stand for a number."""
+
+    system: Text
+    source: Text
+    verified: bool
+    values: dict[str, int | float]
+
+
+class ValueSetHeader(Strict):
+    """What a value set is."""
+
+    id: Slug | None = None
+    adds_to: Slug | None = None
+    title: Text
+    notice: Text | None = None
+    limits: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_name(self) -> ValueSetHeader:
+        if (self.id is None) == (self.adds_to is None):
+            raise ValueError("write `id`, or `adds_to` for codes that go into another file's set")
+        return self
+
+
+class ValueSetFile(Strict):
+    """One value set: codes with their source."""
+
+    valueset: ValueSetHeader
+    codes: list[CodeGroup] = []
+    names: NamesGroup | list[NamesGroup] | None = None
+    answers: list[AnswerGroup] = []
+
+
+def _code_is_text(value: object) -> object:
+    if isinstance(value, int | float):
+        raise PydanticCustomError("codes_not_text", "a code is text: put it in quotes")
+    return value
+
+
+CodeText = Annotated[str, StringConstraints(min_length=1), BeforeValidator(_code_is_text)]
+
+
+class ClassCode(Strict):
+    """A class of drugs in a hierarchical code system (ATC)."""
+
+    system: Text
+    code: CodeText
+
+
+class TableHeader(Strict):
+    """What a drug table is."""
+
+    id: Slug
+    title: Text
+    products: str
+    says_nothing: Annotated[
+        list[Text], Field(description="Words of a medication's name that do not tell which drug it is.")
+    ] = []
+    classes: Annotated[
+        list[ClassCode], Field(description="Classes whose members belong here although no row knows them.")
+    ] = []
+    notice: Text | None = None
+    limits: Text | None = None
+
+
+class MinimumDose(Strict):
+    """A minimum adequate dose."""
+
+    value: Annotated[int | float, Field(gt=0)]
+    basis: Text
+    verified: bool
+
+
+class DrugNames(Strict):
+    """Brand names and other spellings."""
+
+    brands: list[Text] = []
+    brands_unverified: list[Text] = []
+    spellings: list[Text] = []
+    verified: bool = False
+
+
+class DrugRow(Strict):
+    """One drug."""
+
+    class_: Annotated[str, Field(alias="class")] = ""
+    role: Literal["antidepressant", "augmentation", "target", "none"]
+    counts_as_trial: Literal["any", "transdermal", "never"]
+    rxnorm: CodeText | None = None
+    atc: list[CodeText] = []
+    minimum_mg_a_day: MinimumDose | None = None
+    strict_minimum_mg_a_day: MinimumDose | None = None
+    names: DrugNames = DrugNames()
+    source: Text
+    notes: str | None = None
+
+
+class DrugFile(Strict):
+    """One drug table."""
+
+    table: TableHeader
+    drugs: dict[Slug, DrugRow]
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "rules.schema.json": RuleFile,
+    "valueset.schema.json": ValueSetFile,
+    "drugs.schema.json": DrugFile,
+}
+
+
+def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> list[str]:
+    """Keys that can stand at a place pydantic names, for did-you-mean; all keys of the format if it is not clear."""
+    names = {type_.__name__: type_ for type_ in _all_models(Strict)}
+    by_tag = {
+        "age": AgeFact, "sex": SexFact, "condition": ConditionFact, "medication": MedicationFact,
+        "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
+        "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
+        "count": CountFact, "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
+        "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
+        "no_response_when": NoResponseWhen, "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
+        "reviewed": Reviewed, "retired": Retired, "source": Source, "topic": Topic, "links": LinkSpec,
+        "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
+        "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
+        "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
+        "classes": ClassCode, "drugs": DrugRow, "names": DrugNames if "drugs" in loc else NamesGroup,
+        "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
+    }  # fmt: skip
+    if not loc and root is not Strict:
+        return _keys(root)
+    for step in reversed(loc):
+        if isinstance(step, str) and step in by_tag:
+            return _keys(by_tag[step])
+    return sorted({key for model in names.values() for key in _keys(model)})
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [info.alias or name for name, info in model.model_fields.items()]
+
+
+def _all_models(base: type[BaseModel]) -> set[type[BaseModel]]:
+    found = set(base.__subclasses__())
+    return found.union(*(_all_models(model) for model in found)) if found else found

@@ -1,0 +1,108 @@
+"""Holes: the few things a card's text can ask to be filled in. No `if`, no loops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cds.rulebook import format as f
+from cds.rulebook.yaml_text import Path
+
+FILLERS = ("why", "missing", "table", "references")
+NOTES = "notes"
+PATIENT = "patient.reference"
+
+_HOLE = re.compile(r"\{\{(?P<inside>.*?)\}\}", re.DOTALL)
+_GRAMMAR = re.compile(r"(?:(?P<word>[a-z_]+)\(\s*(?P<of>[a-z][a-z0-9_]*)\s*\)|(?P<name>[a-z][a-z0-9_]*))")
+_STRAY = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """
+    One hole of a text.
+
+    Attributes:
+        text: What stands between the braces.
+        word: why, missing, table or references; "" for a plain name. Any other word is a mistake.
+        name: The fact, parameter or conclusion; "" for `notes`, `patient.reference` and what is no hole at all.
+    """
+
+    text: str
+    word: str
+    name: str
+
+    @property
+    def understood(self) -> bool:
+        """Whether it has the form of a hole."""
+        return bool(self.name) or self.text in (NOTES, PATIENT)
+
+
+@dataclass(frozen=True, slots=True)
+class TextAt:
+    """
+    One text of a card.
+
+    Attributes:
+        text: The text.
+        path: Where in the file.
+        place: summary, detail, note, resource, or plain (where no hole may stand).
+    """
+
+    text: str
+    path: Path
+    place: str
+
+
+def holes_in(text: str) -> list[Hole]:
+    """Every hole of a text, in order, well formed or not."""
+    found = []
+    for match in _HOLE.finditer(text):
+        inside = match["inside"].strip()
+        grammar = _GRAMMAR.fullmatch(inside)
+        if inside in (NOTES, PATIENT) or grammar is None:
+            found.append(Hole(inside, "", ""))
+        else:
+            found.append(Hole(inside, grammar["word"] or "", grammar["of"] or grammar["name"]))
+    return found
+
+
+def without_holes(text: str, filled: str = "") -> str:
+    """The text with every hole replaced."""
+    return _HOLE.sub(lambda _: filled, text)
+
+
+def stray_braces(text: str) -> list[str]:
+    """Braces that belong to no hole, and signs of other template languages."""
+    return _STRAY.findall(without_holes(text))
+
+
+def texts(card: f.CardSpec, path: Path) -> Iterator[TextAt]:
+    """Every text of a card that a clinician reads or an EHR receives."""
+    yield TextAt(card.summary, (*path, "summary"), "summary")
+    yield TextAt(card.detail, (*path, "detail"), "detail")
+    for index, note in enumerate(card.notes):
+        yield TextAt(note.say, (*path, "notes", index, "say"), "note")
+    yield TextAt(card.source.label, (*path, "source", "label"), "plain")
+    for index, link in enumerate(card.links):
+        yield TextAt(link.label, (*path, "links", index, "label"), "plain")
+        yield TextAt(link.url, (*path, "links", index, "url"), "plain")
+    for number, suggestion in enumerate(card.suggestions):
+        here = (*path, "suggestions", number)
+        yield TextAt(suggestion.label, (*here, "label"), "plain")
+        for index, action in enumerate(suggestion.actions):
+            yield TextAt(action.create, (*here, "actions", index, "create"), "plain")
+            yield from _strings(action.resource, (*here, "actions", index, "resource"))
+
+
+def _strings(value: object, path: Path) -> Iterator[TextAt]:
+    match value:
+        case str():
+            yield TextAt(value, path, "resource")
+        case dict():
+            for key, part in value.items():
+                yield from _strings(part, (*path, key))
+        case list():
+            for index, part in enumerate(value):
+                yield from _strings(part, (*path, index))

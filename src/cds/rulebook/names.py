@@ -1,0 +1,280 @@
+"""Every name of a rulebook: where it is defined, where it is read, and as what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds.rulebook import format as f
+from cds.rulebook.holes import TextAt, holes_in, texts
+from cds.rulebook.read import Loaded
+from cds.rulebook.yaml_text import Path
+
+Rule = Loaded[f.RuleFile]
+
+# What a name is …
+STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
+CONCLUSION, PARAMETER = "conclusion", "parameter"
+FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
+# … and what a place may want besides.
+SCORE, LIMIT, DURATION, WORDS = "score", "limit", "duration", "words"
+SHOWN, ANY_FACT, SUMMARY = "shown", "fact", "summary"
+
+FITS: Mapping[str, frozenset[str]] = {
+    STATEMENT: frozenset({STATEMENT, CONCLUSION}),
+    NUMBER: frozenset({NUMBER}),
+    SCORE: frozenset({NUMBER}),
+    TRIALS: frozenset({TRIALS}),
+    EPISODE: frozenset({EPISODE}),
+    CONCLUSION: frozenset({CONCLUSION}),
+    LIMIT: frozenset({PARAMETER}),
+    DURATION: frozenset({PARAMETER}),
+    WORDS: frozenset({PARAMETER}),
+    SHOWN: FACTS | {PARAMETER},
+    ANY_FACT: FACTS,
+    SUMMARY: frozenset({NUMBER, PARAMETER}),
+}
+HOLE_WANTS = {"why": CONCLUSION, "missing": CONCLUSION, "table": TRIALS, "references": ANY_FACT, "": SHOWN}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """
+    One name and what it stands for.
+
+    Attributes:
+        name: The name.
+        role: statement, number, trials or episode (facts), conclusion, or parameter.
+        spec: Its part of the file.
+        rule: The file.
+        path: Where in the file.
+    """
+
+    name: str
+    role: str
+    spec: Any
+    rule: Rule
+    path: Path
+
+    @property
+    def unit(self) -> str:
+        """The unit of a number; "" for what is none."""
+        match self.spec:
+            case f.NumberFact() | f.AgeFact():
+                return str(self.spec.unit)
+            case f.CountFact():
+                return "trials"
+            case f.Parameter():
+                return self.spec.unit or ""
+        return ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """
+    One place that reads a name.
+
+    Attributes:
+        name: The name, as written.
+        wants: What must stand there (a key of FITS).
+        rule: The file.
+        path: Where in the file.
+        beside: For a limit: the number fact it is compared with, "" for none.
+        unit: For a limit that is compared with no fact: the unit it must have.
+        hole: Whether it stands in a hole of a text.
+    """
+
+    name: str
+    wants: str
+    rule: Rule
+    path: Path
+    beside: str = ""
+    unit: str = ""
+    hole: bool = False
+
+
+@dataclass(frozen=True)
+class BareNumber:
+    """A number written where a parameter belongs."""
+
+    number: float
+    rule: Rule
+    path: Path
+
+
+@dataclass(frozen=True)
+class ConditionAt:
+    """
+    A whole condition of a file.
+
+    Attributes:
+        statement: The condition.
+        rule: The file.
+        path: Where in the file.
+        of: Name of the conclusion or card.
+        card: "show_when" or "note" for a card's; "" for a conclusion's.
+    """
+
+    statement: Any
+    rule: Rule
+    path: Path
+    of: str
+    card: str = ""
+
+
+def role_of(fact: object) -> str:
+    """What a fact is."""
+    match fact:
+        case f.AgeFact() | f.NumberFact() | f.CountFact():
+            return NUMBER
+        case f.TrialsFact():
+            return TRIALS
+        case f.EpisodeFact():
+            return EPISODE
+    return STATEMENT
+
+
+def definitions(rule: Rule) -> Iterator[Definition]:
+    """Every name a file defines."""
+    for name, parameter in rule.model.parameters.items():
+        yield Definition(name, PARAMETER, parameter, rule, ("parameters", name))
+    for name, fact in rule.model.facts.items():
+        yield Definition(name, role_of(fact), fact, rule, ("facts", name))
+    for name, conclusion in rule.model.conclusions.items():
+        yield Definition(name, CONCLUSION, conclusion, rule, ("conclusions", name))
+
+
+def conditions(rule: Rule) -> Iterator[ConditionAt]:
+    """Every whole condition of a file."""
+    for name, conclusion in rule.model.conclusions.items():
+        path: Path = ("conclusions", name, "when") if conclusion.when is not None else ("conclusions", name)
+        yield ConditionAt(conclusion.condition(), rule, path, name)
+    for name, card in rule.model.cards.items():
+        yield ConditionAt(card.show_when, rule, ("cards", name, "show_when"), name, "show_when")
+        for index, note in enumerate(card.notes):
+            yield ConditionAt(note.when, rule, ("cards", name, "notes", index, "when"), name, "note")
+
+
+def parts(statement: Any, path: Path) -> Iterator[tuple[Any, Path]]:
+    """The conditions directly inside one, each with its place."""
+
+    def listed(key: str, statements: Iterable[Any]) -> Iterator[tuple[Any, Path]]:
+        return ((part, (*path, key, index)) for index, part in enumerate(statements))
+
+    match statement:
+        case f.AllOf():
+            yield from listed("all", statement.all)
+        case f.AnyOf():
+            yield from listed("any", statement.any)
+        case f.AtLeastOf():
+            yield from listed("of", statement.of)
+        case f.NotThis():
+            yield statement.not_, (*path, "not")
+        case f.UnknownThis():
+            yield statement.unknown, (*path, "unknown")
+        case f.PossiblyThis():
+            yield statement.possibly, (*path, "possibly")
+
+
+def walk(statement: Any, path: Path) -> Iterator[tuple[Any, Path]]:
+    """A condition and everything inside it, each with its place, outermost first."""
+    yield statement, path
+    for part, part_path in parts(statement, path):
+        yield from walk(part, part_path)
+
+
+def compared(statement: f.Comparing, path: Path) -> tuple[str, list[tuple[float | str, Path]], Path]:
+    """The fact of a comparison, its limits with their places, and the place of the fact."""
+    ((fact, limits),) = statement.root.items()
+    here = (*path, fact)
+    found: list[tuple[float | str, Path]] = []
+    for word in ("at_least", "above", "at_most", "below"):
+        limit = getattr(limits, word)
+        if limit is not None:
+            found.append((limit, (*here, word)))
+    found.extend((end, (*here, "between", index)) for index, end in enumerate(limits.between or []))
+    return fact, found, here
+
+
+def readings(rule: Rule) -> Iterator[Reading | BareNumber]:
+    """Every name a file reads, and every number it writes where a name belongs."""
+    for condition in conditions(rule):
+        yield from _in_condition(rule, condition)
+    for name, fact in rule.model.facts.items():
+        yield from _in_fact(rule, fact, ("facts", name))
+    for name, card in rule.model.cards.items():
+        for text in texts(card, ("cards", name)):
+            yield from _in_text(rule, text)
+
+
+def _in_condition(rule: Rule, condition: ConditionAt) -> Iterator[Reading | BareNumber]:
+    for statement, path in walk(condition.statement, condition.path):
+        if isinstance(statement, str):
+            yield Reading(statement, STATEMENT, rule, path)
+        elif isinstance(statement, f.Comparing):
+            fact, limits, here = compared(statement, path)
+            yield Reading(fact, NUMBER, rule, here)
+            for limit, limit_path in limits:
+                yield limit_or_number(limit, rule, limit_path, beside=fact)
+
+
+def limit_or_number(
+    limit: float | str, rule: Rule, path: Path, *, beside: str = "", unit: str = ""
+) -> Reading | BareNumber:
+    """What stands where a limit belongs: the name of a parameter, or a number."""
+    try:
+        return BareNumber(float(limit), rule, path)
+    except ValueError:
+        return Reading(str(limit), LIMIT, rule, path, beside=beside, unit=unit)
+
+
+def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
+    def duration(text: str, *keys: str) -> Iterator[Reading]:
+        if f.duration_days(text) is None:
+            yield Reading(text, DURATION, rule, (*path, *keys))
+
+    if fact.look_back:
+        yield from duration(fact.look_back, "look_back")
+    match fact:
+        case f.NumberFact():
+            for index, end in enumerate(fact.plausible or []):
+                yield limit_or_number(end, rule, (*path, "plausible", index), unit=fact.unit)
+        case f.EpisodeFact():
+            yield from duration(fact.otherwise, "otherwise")
+            if score := fact.remission_by_score:
+                here = (*path, "remission_by_score")
+                yield Reading(score.score, SCORE, rule, (*here, "score"))
+                yield limit_or_number(score.below, rule, (*here, "below"), beside=score.score)
+                yield from duration(score.apart, "remission_by_score", "apart")
+        case f.CountFact():
+            yield Reading(fact.count, TRIALS, rule, (*path, "count"))
+        case f.TrialsFact():
+            if fact.in_episode:
+                yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
+            yield from duration(fact.joins_gaps_up_to, "joins_gaps_up_to")
+            yield from duration(fact.adequate_when.lasts_at_least, "adequate_when", "lasts_at_least")
+            yield from _in_no_response(rule, fact.no_response_when, (*path, "no_response_when"))
+            for window in ("baseline_within", "last_score_within", "switch_within"):
+                around = getattr(fact.no_response_when, window)
+                yield from duration(around.before, "no_response_when", window, "before")
+                yield from duration(around.after, "no_response_when", window, "after")
+
+
+def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:
+    for index, by in enumerate(spec.measured_by):
+        here = (*path, "measured_by", index)
+        yield Reading(by.score, SCORE, rule, (*here, "score"))
+        for key in ("still_symptomatic_at", "remission_below"):
+            yield limit_or_number(getattr(by, key), rule, (*here, key), beside=by.score)
+    yield limit_or_number(spec.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
+    if spec.accepts not in f.ACCEPTS:
+        yield Reading(spec.accepts, WORDS, rule, (*path, "accepts"))
+
+
+def _in_text(rule: Rule, text: TextAt) -> Iterator[Reading]:
+    for hole in holes_in(text.text):
+        if not hole.name or hole.word not in HOLE_WANTS:
+            continue
+        wants = SUMMARY if text.place == "summary" and not hole.word else HOLE_WANTS[hole.word]
+        yield Reading(hole.name, wants, rule, text.path, hole=True)

@@ -1,0 +1,591 @@
+"""Rulebook → Program: parameters put in place, value sets joined, conditions compiled. Only for a checked rulebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any as AnyValue
+
+from cds.coding import RXNORM, ATC, CodeSet
+from cds.rulebook import conditions as c
+from cds.rulebook import format as f
+from cds.rulebook import wanted as w
+from cds.rulebook.program import (
+    CardText,
+    Cited,
+    Head,
+    LinkText,
+    NoteText,
+    ParameterValue,
+    Prefetch,
+    Program,
+    RuleRef,
+    Service,
+    SuggestionText,
+)
+from cds.rulebook.read import Loaded, Rulebook
+from cds.rulebook.strata import layers
+from cds.truth import Truth
+
+NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+OVERRIDE_REASONS = {
+    # HL7 non-adherence-reason-codes (CDS Hooks 3.0 ballot, "override reasons"); the display is what a clinician picks.
+    "patient-contraindication": "Contraindicated for this patient",
+    "patient-refuses": "Patient declines",
+    "action-completed": "Already done or referred",
+    "service-not-available": "Service not available",
+    "too-costly-uncovered": "Too costly or not covered",
+}
+IN_USE = frozenset({"silent", "active"})
+
+
+def plan(book: Rulebook) -> Program:
+    """
+    Make a rulebook ready to run.
+
+    Files that are `draft` or `retired` are left out; cards of `silent` files are concluded and never shown.
+    Expects a rulebook without problems; KeyError otherwise.
+    """
+    rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
+    numbers = Numbers(rules)
+    codes = w.Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
+    wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
+    units = {fact.name: unit_of(fact) for fact in wanted}
+    heads: dict[str, Head] = {}
+    cards: dict[str, CardText] = {}
+    for rule in rules:
+        ref = rule_ref(rule)
+        heads.update(conclusions(rule, ref, numbers, units))
+        for name, card in rule.model.cards.items():
+            text, card_heads = card_text(name, card, rule, ref, numbers, units)
+            heads.update(card_heads)
+            cards[name] = text
+    labels = {fact.name: fact.label for fact in wanted} | {head.name: head.label for head in heads.values()}
+    services = {
+        name: service(name, spec, rule, heads, cards, wanted, codes)
+        for rule in rules
+        for name, spec in rule.model.services.items()
+    }
+    return Program(
+        version=book.digest[:12],
+        wanted=wanted,
+        codes=codes,
+        heads=heads,
+        layers=layers({name: head.condition for name, head in heads.items()}),
+        services=services,
+        cards=cards,
+        parameters=numbers.values,
+        rules={rule.model.about.id: rule_ref(rule) for rule in rules},
+        labels=labels,
+    )
+
+
+def rule_ref(rule: Loaded[f.RuleFile]) -> RuleRef:
+    """Where a thing stands, for the card."""
+    about = rule.model.about
+    return RuleRef(
+        id=about.id,
+        version=about.version,
+        title=about.title,
+        status=about.status,
+        owners=tuple(about.owners),
+        reviewed=about.reviewed.date if about.reviewed.by != "pending" else None,
+        review_due=about.reviewed.next,
+        limits=about.limits,
+        digest=rule.digest,
+    )
+
+
+@dataclass
+class Numbers:
+    """Parameters by name, and numbers and durations read through them."""
+
+    values: dict[str, ParameterValue]
+
+    def __init__(self, rules: Iterable[Loaded[f.RuleFile]]) -> None:
+        self.values = {}
+        for rule in rules:
+            for name, parameter in rule.model.parameters.items():
+                value = parameter.value if isinstance(parameter.value, str) else float(parameter.value)
+                text = parameter.value if isinstance(value, str) else f"{value:g}"
+                self.values[name] = ParameterValue(name, value, parameter.unit or "", str(text))
+
+    def number(self, number_or_name: float | str) -> float:
+        """The number itself, or a parameter's."""
+        value = self.values[number_or_name].value if isinstance(number_or_name, str) else number_or_name
+        return float(value)
+
+    def days(self, duration: str) -> int:
+        """Days of a duration, or of a parameter with a unit of time."""
+        written = f.duration_days(duration)
+        if written is not None:
+            return written
+        parameter = self.values[duration]
+        days = f.duration_days(f"{float(parameter.value):g} {parameter.unit}")
+        if days is None:
+            raise KeyError(f"{duration} is {parameter.text} {parameter.unit}, not a duration")
+        return days
+
+    def word(self, word_or_name: str) -> str:
+        """The word itself, or a parameter's."""
+        parameter = self.values.get(word_or_name)
+        return str(parameter.value) if parameter else word_or_name
+
+
+# ---------------------------------------------------------------- codes
+
+
+def code_sets(book: Rulebook) -> dict[str, CodeSet]:
+    """Every value set, with what other files add to it."""
+    sets: dict[str, CodeSet] = {}
+    for loaded in sorted(book.sets, key=lambda s: s.model.valueset.id is None):
+        header = loaded.model.valueset
+        name = header.id or header.adds_to or ""
+        into = sets.get(name)
+        if into is None:
+            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, {}, {})
+        for group in loaded.model.codes:
+            into.codes.update({(group.system, code): display for code, display in group.exact.items()})
+            into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
+            into.excepted.update({(group.system, code): display for code, display in group.except_.items()})
+        for names in names_groups(loaded.model):
+            into.names.update({word.lower(): word for word in names.words})
+        for answers in loaded.model.answers:
+            into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
+    return sets
+
+
+def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
+    """The groups of words of a value set, none, one or several."""
+    if value_set.names is None:
+        return []
+    return value_set.names if isinstance(value_set.names, list) else [value_set.names]
+
+
+def drug_table(name: str, book: Rulebook) -> w.DrugTable:
+    """A drug table by code and by name."""
+    drugs: dict[str, w.Drug] = {}
+    ingredient_codes: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, ...], str] = {}
+    for key, row in book.tables[name].model.drugs.items():
+        columns = {"minimum": row.minimum_mg_a_day, "strict_minimum": row.strict_minimum_mg_a_day or row.minimum_mg_a_day}
+        drugs[key] = w.Drug(
+            key=key,
+            drug_class=row.class_,
+            role=row.role,
+            counts_as_trial=row.counts_as_trial,
+            minimum_mg_a_day={column: float(dose.value) for column, dose in columns.items() if dose},
+        )
+        if row.rxnorm:
+            ingredient_codes[RXNORM, row.rxnorm] = key
+        ingredient_codes.update({(ATC, code): key for code in row.atc})
+        for spelling in (key, *row.names.brands, *row.names.brands_unverified, *row.names.spellings):
+            names[w.words_of(spelling)] = key
+    products = {
+        row.values["rxcui"]: w.Product(
+            ingredient=row.values["ingredient"],
+            strength_mg=float(row.values["strength_mg"]) if row.values["strength_mg"] else None,
+            per=row.values["per"],
+            form=row.values["form"],
+            beside=tuple(filter(None, row.values["with"].split("|"))),
+            trial=row.values["trial"] == "yes",
+            note=row.values["note"],
+        )
+        for row in book.products[name]
+    }
+    header = book.tables[name].model.table
+    return w.DrugTable(
+        name,
+        drugs,
+        products,
+        ingredient_codes,
+        names,
+        frozenset(word for text in header.says_nothing for word in w.words_of(text)),
+        tuple((root.system, root.code) for root in header.classes),
+    )
+
+
+# ---------------------------------------------------------------- facts
+
+
+def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
+    """One fact with everything in place."""
+    common = {
+        "name": name,
+        "label": spec.label or name.replace("_", " "),
+        "look_back_days": numbers.days(spec.look_back) if spec.look_back else None,
+    }
+    if isinstance(spec, f.PresenceFact):
+        common |= {
+            "coded": f.listed(spec.coded),
+            "possibly_coded": f.listed(spec.possibly_coded),
+            "if_none_found": Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
+            "because": spec.because,
+        }
+    match spec:
+        case f.AgeFact():
+            return w.WantedAge(**common)
+        case f.SexFact():
+            return w.WantedSex(**common, is_one_of=frozenset(spec.is_one_of))
+        case f.ConditionFact():
+            undated = Truth.TRUE if spec.undated == "counts" else Truth.UNKNOWN
+            return w.WantedDiagnosis(**common, statuses=statuses(spec.status), undated=undated)
+        case f.MedicationFact():
+            return w.WantedMedication(**common, current=spec.current)
+        case f.ProcedureFact():
+            return w.WantedProcedure(**common)
+        case f.AllergyFact():
+            return w.WantedAllergy(**common)
+        case f.ReferralFact():
+            return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
+        case f.AnswerFact():
+            return w.WantedAnswer(**common, answered=f.listed(spec.answered), asks_for=f.listed(spec.asks_for), key=spec.prefetch or "")
+        case f.NumberFact():
+            low_high = [numbers.number(end) for end in spec.plausible] if spec.plausible else None
+            return w.WantedNumber(
+                **common,
+                coded=f.listed(spec.coded),
+                asks_for=f.listed(spec.asks_for),
+                unit=spec.unit,
+                take=spec.take,
+                plausible=(low_high[0], low_high[1]) if low_high else None,
+                whole=spec.whole,
+                unit_may_be_missing=spec.find == "score",
+                same_day=spec.same_day,
+                key=spec.prefetch or "",
+            )
+        case f.EpisodeFact():
+            score = spec.remission_by_score
+            return w.WantedEpisode(
+                **common,
+                of=f.listed(spec.of),
+                statuses=statuses(spec.status) or frozenset(),
+                remission_coded=f.listed(spec.remission_coded),
+                remission_score=score.score if score else "",
+                remission_below=numbers.number(score.below) if score else 0.0,
+                remission_apart_days=numbers.days(score.apart) if score else 0,
+                otherwise_days=numbers.days(spec.otherwise),
+            )
+        case f.TrialsFact():
+            return w.WantedTrials(
+                **common,
+                drugs=spec.drugs,
+                episode=spec.in_episode or "",
+                joins_gaps_days=numbers.days(spec.joins_gaps_up_to),
+                dose_column=spec.adequate_when.dose_reaches,
+                adequate_days=numbers.days(spec.adequate_when.lasts_at_least),
+                no_response=no_response(spec.no_response_when, numbers),
+                not_for=f.listed(spec.not_for),
+            )
+        case f.CountFact():
+            return w.WantedCount(
+                **common, trials=spec.count, that_are=tuple(spec.that_are), different=spec.different or ""
+            )
+    raise TypeError(f"no such fact: {type(spec).__name__}")
+
+
+ACTIVE = frozenset({"active", "recurrence", "relapse"})  # FHIR R4 condition-clinical: the codes under "active"
+
+
+def statuses(status: list[str] | str) -> frozenset[str] | None:
+    """Status codes that count; None for any."""
+    if status == "any":
+        return None
+    return ACTIVE if status == "active" else frozenset(status)
+
+
+def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
+    """What counts as evidence of no response, with every number in place."""
+    return w.NoResponse(
+        stopped_for=f.listed(spec.stopped_for),
+        not_tolerated=f.listed(spec.unless_stopped_for),
+        measured_by=tuple(
+            w.MeasuredBy(by.score, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below))
+            for by in spec.measured_by
+        ),
+        falls_less_than=numbers.number(spec.falls_less_than),
+        baseline_before_days=numbers.days(spec.baseline_within.before),
+        baseline_after_days=numbers.days(spec.baseline_within.after),
+        end_before_days=numbers.days(spec.last_score_within.before),
+        end_after_days=numbers.days(spec.last_score_within.after),
+        switch_before_days=numbers.days(spec.switch_within.before),
+        switch_after_days=numbers.days(spec.switch_within.after),
+        augmentation_days=numbers.days(spec.augmentation_lasts_at_least),
+        accepts_inferred=numbers.word(spec.accepts) == "also_inferred",
+    )
+
+
+def needs(fact: w.Wanted) -> tuple[str, ...]:
+    """Names of the facts a fact is computed from."""
+    match fact:
+        case w.WantedCount():
+            return (fact.trials,)
+        case w.WantedTrials():
+            return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
+        case w.WantedEpisode():
+            return tuple(filter(None, (fact.remission_score,)))
+    return ()
+
+
+def in_order(facts: Iterable[w.Wanted]) -> tuple[w.Wanted, ...]:
+    """Facts so that what one is computed from stands before it; otherwise by name."""
+    left = {fact.name: fact for fact in sorted(facts, key=lambda fact: fact.name)}
+    ordered: list[w.Wanted] = []
+
+    def place(fact: w.Wanted) -> None:
+        for name in needs(fact):
+            if name in left:
+                place(left.pop(name))
+        ordered.append(fact)
+
+    while left:
+        place(left.pop(next(iter(left))))
+    return tuple(ordered)
+
+
+def unit_of(fact: w.Wanted) -> str:
+    """The unit a comparison with this fact is in, for reading aloud."""
+    match fact:
+        case w.WantedNumber():
+            return fact.unit
+        case w.WantedAge():
+            return "years"
+        case w.WantedCount():
+            return "trials"
+    return ""
+
+
+# ---------------------------------------------------------------- conclusions and cards
+
+
+def compile_condition(statement: AnyValue, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
+    """A condition with every number in place."""
+
+    def inside(parts: Iterable[AnyValue]) -> tuple[c.Condition, ...]:
+        return tuple(compile_condition(part, numbers, units) for part in parts)
+
+    match statement:
+        case str():
+            return c.Name(statement)
+        case f.AllOf():
+            return c.All(inside(statement.all))
+        case f.AnyOf():
+            return c.Any(inside(statement.any))
+        case f.NotThis():
+            return c.Not(compile_condition(statement.not_, numbers, units))
+        case f.AtLeastOf():
+            return c.AtLeast(statement.at_least, inside(statement.of))
+        case f.UnknownThis():
+            return c.Unknown(compile_condition(statement.unknown, numbers, units))
+        case f.PossiblyThis():
+            return c.Possibly(compile_condition(statement.possibly, numbers, units))
+        case f.Comparing():
+            ((fact, limits),) = statement.root.items()
+            return compare(fact, limits, numbers, units)
+    raise TypeError(f"no such condition: {type(statement).__name__}")
+
+
+def compare(fact: str, limits: f.Limits, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
+    """One comparison, or two for `between`."""
+
+    def one(how: c.Comparison, limit: float | str) -> c.Compare:
+        parameter = limit if isinstance(limit, str) else ""
+        return c.Compare(fact, how, numbers.number(limit), parameter, units.get(fact, ""))
+
+    if limits.between is not None:
+        low, high = limits.between
+        return c.All((one(c.Comparison.AT_LEAST, low), one(c.Comparison.AT_MOST, high)))
+    for how in c.Comparison:
+        limit = getattr(limits, how.value)
+        if limit is not None:
+            return one(how, limit)
+    raise TypeError("a comparison without a limit")
+
+
+def cited(rule: Loaded[f.RuleFile], names: Iterable[str]) -> tuple[Cited, ...]:
+    """Evidence entries by name."""
+    entries = rule.model.evidence
+    return tuple(
+        Cited(
+            id=name,
+            cite=entries[name].cite,
+            url=f"https://doi.org/{entries[name].doi}" if entries[name].doi else str(entries[name].url or ""),
+            says=entries[name].says,
+            verified=entries[name].verified,
+        )
+        for name in names
+    )
+
+
+def conclusions(
+    rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
+) -> dict[str, Head]:
+    """Conclusions of one file."""
+    return {
+        name: Head(
+            name=name,
+            label=spec.label,
+            condition=compile_condition(spec.condition(), numbers, units),
+            rule=ref,
+            evidence=cited(rule, spec.evidence),
+            locked=spec.locked,
+        )
+        for name, spec in rule.model.conclusions.items()
+    }
+
+
+def card_text(
+    name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
+) -> tuple[CardText, dict[str, Head]]:
+    """The texts of a card, and the heads that say when it and its notes are shown."""
+    card_head = f"card:{name}"
+    heads = {
+        card_head: Head(
+            card_head, f"card {name}", compile_condition(card.show_when, numbers, units), ref, cited(rule, card.evidence)
+        )
+    }
+    notes = []
+    for index, note in enumerate(card.notes, start=1):
+        head = f"note:{name}:{index}"
+        heads[head] = Head(head, f"note {index} of {name}", compile_condition(note.when, numbers, units), ref)
+        notes.append(NoteText(head, note.say))
+    return (
+        CardText(
+            name=name,
+            head=card_head,
+            service=card.service,
+            indicator=card.indicator,
+            summary=card.summary,
+            detail=card.detail,
+            source_label=card.source.label,
+            source_url=card.source.url or "",
+            topic=(card.topic.system, card.topic.code, card.topic.display),
+            rank=card.rank,
+            notes=tuple(notes),
+            suggestions=tuple(
+                SuggestionText(
+                    suggestion.label,
+                    suggestion.recommended,
+                    tuple((action.create, action.resource) for action in suggestion.actions),
+                )
+                for suggestion in card.suggestions
+            ),
+            selection_behavior=card.selection_behavior,
+            links=tuple(LinkText(link.label, link.url) for link in card.links),
+            override_reasons=tuple(
+                (NON_ADHERENCE, reason, OVERRIDE_REASONS[reason]) for reason in card.override_reasons
+            ),
+            rule=ref,
+        ),
+        heads,
+    )
+
+
+# ---------------------------------------------------------------- services and prefetch
+
+
+def service(
+    name: str,
+    spec: f.ServiceSpec,
+    rule: Loaded[f.RuleFile],
+    heads: Mapping[str, Head],
+    cards: Mapping[str, CardText],
+    wanted: tuple[w.Wanted, ...],
+    codes: w.Codes,
+) -> Service:
+    """
+    One service, with prefetch for what its cards reach and nothing else.
+
+    A silent card is not among its cards, but what it reads is asked for: it is concluded and logged.
+    """
+    own = [card for card in sorted(cards.values(), key=lambda card: (card.rank, card.name)) if card.service == name]
+    reached = reach(own, heads, wanted)
+    return Service(
+        id=name,
+        hook=spec.hook,
+        title=spec.title,
+        description=spec.description,
+        prefetch=prefetch([fact for fact in wanted if fact.name in reached], codes, frozenset(spec.requires)),
+        cards=tuple(card.name for card in own if card.rule.status == "active"),
+        most_cards=spec.most_cards,
+        rule=rule_ref(rule),
+    )
+
+
+def reach(cards: Iterable[CardText], heads: Mapping[str, Head], wanted: tuple[w.Wanted, ...]) -> frozenset[str]:
+    """Every fact and head the cards read, through whatever stands between."""
+    facts = {fact.name: fact for fact in wanted}
+    to_do = [head for card in cards for head in (card.head, *(note.head for note in card.notes))]
+    to_do += [name for card in cards for name in holes_of(card) if name in facts or name in heads]
+    seen: set[str] = set()
+    while to_do:
+        name = to_do.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in heads:
+            to_do.extend(c.names_in(heads[name].condition))
+        elif name in facts:
+            to_do.extend(needs(facts[name]))
+    return frozenset(seen)
+
+
+def holes_of(card: CardText) -> frozenset[str]:
+    """Names the texts and resource templates of a card mention in holes."""
+    templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
+    return frozenset(
+        word
+        for text in (card.summary, card.detail, *(note.say for note in card.notes), *f.strings_in(list(templates)))
+        for hole in f.HOLE.findall(text)
+        for word in f.HOLE_NAME.findall(hole)
+    )
+
+
+def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
+    """
+    Queries for the facts, one per FHIR type and one per group of observations.
+
+    Within the subset of CDS Hooks 2.0.1 ("Prefetch query restrictions"): no date tokens, no repeated parameters, all
+    statuses; windows are applied to what comes back.
+    """
+    queries = {"patient": "Patient/{{context.patientId}}"}
+    observed: dict[str, set[str]] = {}
+    for fact in facts:
+        for key, resource_type in WHOLE.get(type(fact), []):
+            queries[key] = resource_type + "?patient={{context.patientId}}"
+        if isinstance(fact, w.WantedNumber | w.WantedAnswer):
+            observed.setdefault(prefetch_key(fact), set()).update(asked_codes(fact, codes))
+    for key, tokens in observed.items():
+        queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
+    return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
+
+
+MEDICATION_QUERIES = [
+    ("medicationRequests", "MedicationRequest"),
+    ("medicationStatements", "MedicationStatement"),
+    ("medicationDispenses", "MedicationDispense"),
+    ("medicationAdministrations", "MedicationAdministration"),
+]
+WHOLE: Mapping[type[w.Wanted], list[tuple[str, str]]] = {
+    # Resource types that are asked for whole; codes and windows are applied to what comes back.
+    w.WantedDiagnosis: [("conditions", "Condition")],
+    w.WantedEpisode: [("conditions", "Condition")],
+    w.WantedMedication: MEDICATION_QUERIES,
+    w.WantedTrials: MEDICATION_QUERIES,
+    w.WantedProcedure: [("procedures", "Procedure")],
+    w.WantedAllergy: [("allergies", "AllergyIntolerance")],
+    w.WantedReferral: [("serviceRequests", "ServiceRequest")],
+}
+RESERVED_KEYS = frozenset({"patient"} | {key for queries in WHOLE.values() for key, _ in queries})
+
+
+def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:
+    """The key an observation fact is sent under: its own word, or its name in camelCase."""
+    first, *others = fact.name.split("_")
+    return fact.key or first + "".join(word.capitalize() for word in others)
+
+
+def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: w.Codes) -> frozenset[str]:
+    """system|code tokens to ask for."""
+    sets = fact.asks_for or fact.coded
+    return frozenset(f"{system}|{code}" for name in sets for system, code in codes.sets[name].codes)

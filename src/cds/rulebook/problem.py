@@ -1,0 +1,44 @@
+"""Problem: one mistake in a rule file, said so that its author can mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """
+    One mistake.
+
+    Attributes:
+        file: Path as the author knows it.
+        line, column: Where, from 1; 0 for the whole file.
+        check: Name of the check, also of its docs page (docs/rule-authors/checks.md#check).
+        what: What is wrong, one sentence.
+        fix: What to write instead.
+        why: Why it matters; "" when `what` says it.
+        warning: True for what does not keep the rules from running.
+    """
+
+    file: str
+    line: int
+    column: int
+    check: str
+    what: str
+    fix: str
+    why: str = ""
+    warning: bool = False
+
+    def __str__(self) -> str:
+        text = f"{self.file}:{self.line}  {self.check}{' (warning)' if self.warning else ''}\n  {self.what}"
+        if self.why:
+            text += f"\n  {self.why}"
+        return f"{text}\n  {self.fix}"
+
+
+class RulesAreWrong(Exception):  # noqa: N818 (the problems are the point)
+    """Rule files hold mistakes; nothing was started. `problems` has all of them."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(f"{len(problems)} problem(s) in rule files")
+        self.problems = problems

@@ -1,0 +1,165 @@
+"""Program: a rulebook made ready to run. Frozen values only; nothing here opens a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from cds.rulebook.conditions import Condition
+from cds.rulebook.strata import Layer
+from cds.rulebook.wanted import Codes, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """Which rule file a thing comes from: enough to check a card against the file."""
+
+    id: str
+    version: str
+    title: str
+    status: str
+    owners: tuple[str, ...]
+    reviewed: date | None
+    review_due: date | None
+    limits: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """One entry of `evidence`."""
+
+    id: str
+    cite: str
+    url: str
+    says: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """
+    Something that is concluded: a conclusion, a card or a note.
+
+    Attributes:
+        name: "treatment_resistant_depression", "card:suggest_evaluation", "note:suggest_evaluation:2".
+        label: What a clinician reads.
+        condition: When it holds.
+        rule: Where it stands.
+        evidence: What it rests on.
+        locked: No site overlay may touch it.
+    """
+
+    name: str
+    label: str
+    condition: Condition
+    rule: RuleRef
+    evidence: tuple[Cited, ...] = ()
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteText:
+    """One sentence of a card and the head that says when it is shown."""
+
+    head: str
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionText:
+    """One suggestion: a label, whether it is recommended, and the resource templates it creates."""
+
+    label: str
+    recommended: bool
+    actions: tuple[tuple[str, Mapping[str, object]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkText:
+    """One link of a card."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardText:
+    """The texts of one card, as the rule file writes them, and the head that says when it is shown."""
+
+    name: str
+    head: str
+    service: str
+    indicator: str
+    summary: str
+    detail: str
+    source_label: str
+    source_url: str
+    topic: tuple[str, str, str] | None
+    rank: int
+    notes: tuple[NoteText, ...]
+    suggestions: tuple[SuggestionText, ...]
+    selection_behavior: str
+    links: tuple[LinkText, ...]
+    override_reasons: tuple[tuple[str, str, str], ...]
+    rule: RuleRef
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """One prefetch key of a service: its query, and whether no answer is possible without it."""
+
+    key: str
+    query: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One CDS service: a hook and the cards it may show."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    prefetch: tuple[Prefetch, ...]
+    cards: tuple[str, ...]
+    most_cards: int
+    rule: RuleRef
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterValue:
+    """A number or word in force, with its unit; for holes in cards and for the explanation."""
+
+    name: str
+    value: float | str
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """
+    A rulebook made ready to run.
+
+    Attributes:
+        version: Digest over every rule file that is part of it.
+        wanted: What to look for in the record, in dependency order (what a count counts stands before the count).
+        codes: Which codes and drug names matter, in one index.
+        heads: Everything that is concluded, in dependency order inside its layer.
+        layers: Clauses by stratum; a later layer may read what an earlier one left unknown.
+        services, cards, parameters, rules: The rest, by name.
+    """
+
+    version: str
+    wanted: tuple[Wanted, ...]
+    codes: Codes
+    heads: Mapping[str, Head]
+    layers: tuple[Layer, ...]
+    services: Mapping[str, Service]
+    cards: Mapping[str, CardText]
+    parameters: Mapping[str, ParameterValue]
+    rules: Mapping[str, RuleRef]
+    labels: Mapping[str, str] = field(default_factory=dict)

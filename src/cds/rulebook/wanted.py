@@ -1,0 +1,458 @@
+"""What to look for in a record: the facts of a rulebook with every parameter, window and value set in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cds.coding import ATC, RXNORM, CodeSet, Coding, Concept
+from cds.truth import Truth
+
+WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
+NEGATIONS = frozenset({"no", "not", "without", "denies", "denied", "never"})
+
+
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> tuple[str, ...]:
+    """Lower-case words of a text, digits and punctuation dropped: "Sertraline 100 mg" → sertraline, mg."""
+    return tuple(word.lower() for word in WORD.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """
+    One clinical or branded drug of a drug table.
+
+    Attributes:
+        ingredient: Key of the drug it counts as.
+        strength_mg: Milligrams of that ingredient per unit; None for packs of several strengths.
+        per: The unit: tablet, capsule, mL, hour (patch), pack.
+        form: tablet, capsule, liquid, transdermal, pack.
+        beside: Other ingredients in the same product.
+        trial: False for products that are never an antidepressant trial (smoking cessation, weight, insomnia).
+        note: Why not.
+    """
+
+    ingredient: str
+    strength_mg: float | None
+    per: str
+    form: str
+    beside: tuple[str, ...]
+    trial: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """
+    One row of a drug table.
+
+    Attributes:
+        key: Its name in the table, the ingredient.
+        drug_class: SSRI, SNRI, …; "" if none.
+        role: antidepressant, augmentation, target or none.
+        counts_as_trial: any, transdermal or never.
+        minimum_mg_a_day: Column name (minimum, strict_minimum) → milligrams a day; a missing column is unknown.
+    """
+
+    key: str
+    drug_class: str
+    role: str
+    counts_as_trial: str
+    minimum_mg_a_day: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """
+    What a medication was recognised as.
+
+    Attributes:
+        drug: The row of the table.
+        product: The product, if its code was known.
+        by_name: Recognised by words, not by a code: weaker evidence.
+    """
+
+    drug: Drug
+    product: Product | None
+    by_name: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrugTable:
+    """
+    Drugs by code and by name.
+
+    Attributes:
+        name: File stem under rules/tables.
+        drugs: Key → row.
+        products: RxNorm code of a clinical or branded drug → product.
+        ingredient_codes: (system, code) → key.
+        names: Lower-case words of an ingredient or brand → key.
+        not_a_name: Words that say nothing about which drug it is ("investigational"); with them, or without any
+            word at all, a medication stays unrecognised.
+        class_codes: (system, code) roots whose members are such drugs although no row is known (ATC N06A).
+    """
+
+    name: str
+    drugs: Mapping[str, Drug]
+    products: Mapping[str, Product]
+    ingredient_codes: Mapping[tuple[str, str], str]
+    names: Mapping[tuple[str, ...], str]
+    not_a_name: frozenset[str] = frozenset()
+    class_codes: tuple[tuple[str, str], ...] = ()
+
+    def recognise(self, concept: Concept) -> Recognised | None:
+        """The drug a medication is: by product code, then ingredient code, then name; None if it is none of ours."""
+        for coding in concept.codings:
+            if coding.system == RXNORM and (product := self.products.get(coding.code)):
+                return Recognised(self.drugs[product.ingredient], product, by_name=False)
+        for coding in concept.codings:
+            if key := self.ingredient_codes.get((coding.system, coding.code)):
+                return Recognised(self.drugs[key], None, by_name=False)
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            if key := self._named(text):
+                return Recognised(self.drugs[key], None, by_name=True)
+        return None
+
+    def _named(self, text: str) -> str | None:
+        words = words_of(text)
+        best: tuple[int, str] | None = None
+        for start in range(len(words)):
+            for length in (3, 2, 1):
+                key = self.names.get(words[start : start + length])
+                if key is not None and (best is None or length > best[0]):
+                    best = (length, key)
+        return best[1] if best else None
+
+    def unrecognisable(self, concept: Concept) -> bool:
+        """
+        Whether nobody could tell from this concept which drug it is, so that it may be one of ours.
+
+        True without any name in words, with a name that names nothing, or with a code of a class of ours
+        (ATC N06A…) that no row knows. A medication with a legible name that is none of ours is simply another drug.
+        """
+        for coding in concept.codings:
+            for system, root in self.class_codes:
+                if coding.system == system and coding.code.startswith(root):
+                    return True
+            if coding.system == ATC and coding.code:
+                return False
+        named = [w for text in (concept.text, *(c.display for c in concept.codings)) for w in words_of(text)]
+        telling = [word for word in named if len(word) > 3 and word not in self.not_a_name]
+        return not telling
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Every value set and drug table of a rulebook, in one index: looking a code up costs the same for any number."""
+
+    sets: Mapping[str, CodeSet]
+    drugs: Mapping[str, DrugTable]
+    _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
+    _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
+    _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
+    _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        exact: dict[tuple[str, str], list[str]] = {}
+        roots: dict[tuple[str, str], list[str]] = {}
+        names: dict[tuple[str, ...], list[str]] = {}
+        excepted: dict[tuple[str, str], set[str]] = {}
+        for code_set in self.sets.values():
+            for key in code_set.codes:
+                exact.setdefault(key, []).append(code_set.name)
+            for key in code_set.roots:
+                roots.setdefault(key, []).append(code_set.name)
+            for key in code_set.excepted:
+                excepted.setdefault(key, set()).add(code_set.name)
+            for phrase in code_set.names:
+                names.setdefault(words_of(phrase), []).append(code_set.name)
+        object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
+        object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
+        object.__setattr__(self, "_names", {key: tuple(found) for key, found in names.items() if key})
+        object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
+
+    def sets_with(self, coding: Coding) -> tuple[str, ...]:
+        """Names of the value sets that hold a code, itself or as the child of a root."""
+        system, code = coding.system, coding.code
+        found = self._exact.get((system, code), ())
+        if self._roots and code:
+            excepted = self._excepted.get((system, code), frozenset())
+            for end in range(len(code), 0, -1):
+                hit = self._roots.get((system, code[:end]))
+                if hit is not None:
+                    found += tuple(name for name in hit if name not in excepted)
+        return found
+
+    def sets_of(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets some coding of the concept is in."""
+        found: tuple[str, ...] = ()
+        for coding in concept.codings:
+            found += self.sets_with(coding)
+        return frozenset(found)
+
+    def sets_named(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
+        found: set[str] = set()
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            words = words_of(text)
+            for start in range(len(words)):
+                for length in range(1, 5):
+                    phrase = words[start : start + length]
+                    hit = self._names.get(phrase)
+                    if hit and not (phrase[0] not in NEGATIONS and set(words[max(0, start - 2) : start]) & NEGATIONS):
+                        found.update(hit)
+        return frozenset(found)
+
+    def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
+        """The number a coded answer stands for in one of the sets; None if in none."""
+        for name in sets:
+            for coding in concept.codings:
+                value = self.sets[name].answers.get((coding.system, coding.code))
+                if value is not None:
+                    return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    One fact to look for.
+
+    Attributes:
+        name: As in the rule file.
+        label: What a clinician reads.
+        look_back_days: Older entries are too old to answer; None for no window.
+    """
+
+    name: str
+    label: str
+    look_back_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAge(Wanted):
+    """Age in completed years on the day of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSex(Wanted):
+    """Whether the administrative gender is one of those listed."""
+
+    is_one_of: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPresence(Wanted):
+    """
+    Whether something is recorded.
+
+    Attributes:
+        coded: Value sets that make it present.
+        possibly_coded: Value sets that make it "possible, not confirmed".
+        if_none_found: FALSE or UNKNOWN when the data were sent whole and hold no match.
+        because: The author's reason for that.
+    """
+
+    coded: tuple[str, ...]
+    possibly_coded: tuple[str, ...]
+    if_none_found: Truth
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDiagnosis(WantedPresence):
+    """
+    A Condition.
+
+    Attributes:
+        statuses: clinicalStatus codes that count; None for any. A Condition without one counts as active.
+        undated: What a match without a date is when there is a window: counts (TRUE) or UNKNOWN.
+    """
+
+    statuses: frozenset[str] | None
+    undated: Truth
+
+
+@dataclass(frozen=True, slots=True)
+class WantedMedication(WantedPresence):
+    """A medication by ingredient: taken now (`current`) or at any time in the window."""
+
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedProcedure(WantedPresence):
+    """A Procedure that was done or is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAllergy(WantedPresence):
+    """An AllergyIntolerance; a resolved one, or an `intolerance`, is possible rather than present."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedReferral(WantedPresence):
+    """A ServiceRequest with one of these statuses."""
+
+    statuses: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAnswer(WantedPresence):
+    """
+    An Observation or questionnaire item whose value is coded: present when the answer is in `answered`.
+
+    Attributes:
+        answered: Value sets of answers that make it present; any other readable answer makes it absent.
+        asks_for: Value sets to query for instead, "" for the coded ones.
+        key: Prefetch key, "" for one made of the name.
+    """
+
+    answered: tuple[str, ...]
+    asks_for: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedNumber(Wanted):
+    """
+    A measured number.
+
+    Attributes:
+        coded: Value sets of what is measured.
+        asks_for: Value sets to query for instead, when the value is a component (blood pressure panel).
+        unit: UCUM unit it is wanted in.
+        take: most_recent, highest or lowest of the window.
+        plausible: Lowest and highest value that can be true; beyond is unreadable, not extreme.
+        whole: Only whole numbers can be true.
+        unit_may_be_missing: A bare number (integer, no unit) is in the wanted unit; true of scores.
+        same_day: What several values of the most recent day are: their range, or their mean.
+        key: Prefetch key, "" for one made of the name.
+    """
+
+    coded: tuple[str, ...]
+    asks_for: tuple[str, ...]
+    unit: str
+    take: str
+    plausible: tuple[float, float] | None
+    whole: bool
+    unit_may_be_missing: bool
+    same_day: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedEpisode(Wanted):
+    """
+    When the current episode began.
+
+    Attributes:
+        of: Value sets of the illness; its active entry's onset is the start.
+        statuses: clinicalStatus codes of the current episode.
+        remission_coded: Value sets that record a remission.
+        remission_score: Name of the number fact of a score, "" for none.
+        remission_below: A score below this is remission.
+        remission_apart_days: Two such scores at least this far apart end an episode.
+        otherwise_days: How far back to look when no start is recorded.
+    """
+
+    of: tuple[str, ...]
+    statuses: frozenset[str]
+    remission_coded: tuple[str, ...]
+    remission_score: str
+    remission_below: float
+    remission_apart_days: int
+    otherwise_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredBy:
+    """
+    A score that can show response.
+
+    Attributes:
+        score: Name of the number fact.
+        still_symptomatic: At or above this, without a baseline, the trial has not worked.
+        remission_below: Below this, it has.
+    """
+
+    score: str
+    still_symptomatic: float
+    remission_below: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoResponse:
+    """
+    What counts as evidence that a trial brought no adequate response.
+
+    Attributes:
+        stopped_for: Value sets of stop reasons that say so.
+        not_tolerated: Value sets of stop reasons that say it was not tolerated.
+        measured_by: Scores, in order of preference.
+        falls_less_than: Percent; a smaller fall from the baseline is no response.
+        baseline_before_days, baseline_after_days: Window of the baseline around the trial's start.
+        end_before_days, end_after_days: Window of the last score around the trial's end.
+        switch_before_days, switch_after_days: Window around the trial's end in which starting another drug, or an
+            augmentation, lets us infer it.
+        augmentation_days: An augmentation must last so long to show anything.
+        accepts_inferred: Whether such an inference counts.
+    """
+
+    stopped_for: tuple[str, ...]
+    not_tolerated: tuple[str, ...]
+    measured_by: tuple[MeasuredBy, ...]
+    falls_less_than: float
+    baseline_before_days: int
+    baseline_after_days: int
+    end_before_days: int
+    end_after_days: int
+    switch_before_days: int
+    switch_after_days: int
+    augmentation_days: int
+    accepts_inferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTrials(Wanted):
+    """
+    Medication trials of the drugs of a table.
+
+    Attributes:
+        drugs: Name of the drug table.
+        episode: Name of the episode fact whose start bounds the trials, "" for none.
+        joins_gaps_days: Gaps up to this many days are part of one trial.
+        dose_column: Column of the table a dose must reach.
+        adequate_days: Days at dose that make a trial adequate.
+        no_response: What counts as evidence of no response.
+        not_for: Value sets of reasons (reasonCode) for which a prescription is no such trial.
+    """
+
+    drugs: str
+    episode: str
+    joins_gaps_days: int
+    dose_column: str
+    adequate_days: int
+    no_response: NoResponse
+    not_for: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCount(Wanted):
+    """
+    How many trials are …, as a range.
+
+    Attributes:
+        trials: Name of the trials fact.
+        that_are: Trial properties that must all hold: adequate, no_response, dose_adequate, long_enough, ongoing,
+            inadequate (taken, but surely or possibly not adequate), intolerance.
+        different: "ingredient" or "drug_class": count each only once; "" counts trials.
+    """
+
+    trials: str
+    that_are: tuple[str, ...]
+    different: str
