@@ -32,11 +32,15 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
         "cards": [card_values(card) for card in decision.cards],
         "conclusions": conclusions,
         "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items()},
-        "reasons": {
-            name: why_values(explain(name, heads, decision.facts, decision.truths)) for name in conclusions
-        },
+        "reasons": {name: why_values(explain(name, heads, decision.facts, decision.truths)) for name in conclusions},
         "missing": [
-            {"conclusion": name, "fact": item.fact, "what": item.what, "because": item.because, "would": item.could_become}
+            {
+                "conclusion": name,
+                "fact": item.fact,
+                "what": item.what,
+                "because": item.because,
+                "would": item.could_become,
+            }
             for name, truth in conclusions.items()
             if truth == Truth.UNKNOWN.value
             for item in missing(name, heads, decision.facts, decision.truths)

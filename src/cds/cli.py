@@ -52,9 +52,7 @@ Today = Annotated[
     str | None,
     typer.Option("--today", help="Decide as of this day (YYYY-MM-DD) instead of the real one.", show_default=False),
 ]
-ServiceId = Annotated[
-    str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)
-]
+ServiceId = Annotated[str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)]
 
 
 def main() -> None:
@@ -284,7 +282,9 @@ def check(
 def test(
     path: Annotated[
         Path | None,
-        typer.Argument(help="Folder of rule files with their *.test.yaml; the shipped ones by default.", show_default=False),
+        typer.Argument(
+            help="Folder of rule files with their *.test.yaml; the shipped ones by default.", show_default=False
+        ),
     ] = None,
     only: Annotated[str, typer.Option("-k", help="Only cases whose sentence holds these words.")] = "",
 ) -> None:

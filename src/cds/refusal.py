@@ -1,4 +1,4 @@
-"""What the caller sent cannot be answered: raised anywhere, turned into a status and an OperationOutcome at the edge."""
+"""What the caller sent cannot be answered: raised anywhere, turned into an OperationOutcome at the edge."""
 
 from __future__ import annotations
 

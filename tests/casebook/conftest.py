@@ -32,7 +32,8 @@ VALUESETS = {
              values: {LA6568-5: 0, LA6569-3: 1, LA6570-1: 2, LA6571-9: 3}}""",
     "treatment-ineffective": """
         codes:
-          - {system: "http://snomed.info/sct", source: test, verified: false, exact: {"266711005": "Stopped, ineffective"}}
+          - {system: "http://snomed.info/sct", source: test, verified: false,
+             exact: {"266711005": "Stopped, ineffective"}}
         names: {source: test, verified: true, words: [ineffective]}""",
     "words-only": """
         names: {source: test, verified: true, words: [lack of efficacy]}""",
@@ -106,6 +107,11 @@ def write_rules(root: Path) -> Path:
     (root / "tables" / "products.csv").write_text(columns)
     (root / "depression" / "depression.yaml").write_text(RULE)
     return root
+
+
+@pytest.fixture
+def write_rules_to() -> Callable[[Path], Path]:
+    return write_rules
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 from datetime import date
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -25,14 +28,14 @@ DAY = TypeAdapter(When)
         ("2026-05-20T10:00:00+02:00", "2026-05-20T10:00:00+02:00"),
     ],
 )
-def test_a_day_is_written_as_precisely_as_it_was_given(written, fhir):
+def test_a_day_is_written_as_precisely_as_it_was_given(written: Any, fhir: Any) -> None:
     assert fhir_date(DAY.validate_python(written), TODAY) == fhir
 
 
 @pytest.mark.parametrize(
     "wrong", ["2025-02-30", "2025-13", "10 days", "yesterday", "2025-05-01T10:00:00", 17, True, 1.5]
 )
-def test_what_names_no_day_is_refused(wrong):
+def test_what_names_no_day_is_refused(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         DAY.validate_python(wrong)
 
@@ -45,7 +48,7 @@ def test_what_names_no_day_is_refused(wrong):
         (date(2028, 2, 29), 1, "year", date(2027, 2, 28)),
     ],
 )
-def test_months_and_years_go_by_the_calendar(day, count, unit, earlier):
+def test_months_and_years_go_by_the_calendar(day: Any, count: Any, unit: Any, earlier: Any) -> None:
     assert before(day, count, unit) == earlier
 
 
@@ -59,10 +62,10 @@ def test_months_and_years_go_by_the_calendar(day, count, unit, earlier):
         ("1 year", date(2026, 5, 9)),
     ],
 )
-def test_a_length_counts_both_end_days(length, last):
+def test_a_length_counts_both_end_days(length: str, last: Any) -> None:
     assert last_day(date(2025, 5, 10), length) == last
 
 
-def test_what_is_no_length_is_refused():
+def test_what_is_no_length_is_refused() -> None:
     with pytest.raises(ValueError, match="not a length"):
         last_day(TODAY, "a while")

@@ -36,9 +36,7 @@ def write_cards(
     return tuple(shown)
 
 
-def _write(
-    text: CardText, program: Program, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth]
-) -> Card:
+def _write(text: CardText, program: Program, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth]) -> Card:
     @cache
     def why(name: str) -> Why:
         return explain(name, program.heads, facts, truths)
@@ -85,7 +83,11 @@ def footer(text: CardText, record: PatientRecord, today: date) -> str:
     lines = [
         f"*Rule {rule.id} {rule.version} ({review}). Decided {today} from {record.resources} resources, {newest}.*"
     ]
-    issues = [issue for issue in record.issues if issue.kind in {IssueKind.UNREADABLE, IssueKind.IMPLAUSIBLE, IssueKind.IGNORED}]
+    issues = [
+        issue
+        for issue in record.issues
+        if issue.kind in {IssueKind.UNREADABLE, IssueKind.IMPLAUSIBLE, IssueKind.IGNORED}
+    ]
     if issues:
         lines.append(f"*Left out of this answer: {_counted(issues)}.*")
     return "\n".join(lines)

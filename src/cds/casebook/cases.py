@@ -34,8 +34,14 @@ from cds.rulebook.yaml_text import Path as YamlPath
 Model = TypeVar("Model", bound=BaseModel)
 
 SEE = "See docs/rule-authors/tests.md."
-ENDS = ({"to", "for", "ongoing", "on"}, {"mg_a_day", "dose", "steps"}, {"drug", "product", "coded", "code", "text"})
-INSTEAD_OF = (*ENDS, {"age", "birth_date"}, {"times_a_day", "every"})
+ENDS = frozenset({"to", "for", "ongoing", "on"})
+INSTEAD_OF = (
+    ENDS,
+    {"mg_a_day", "dose", "steps"},
+    {"drug", "product", "coded", "code"},
+    {"age", "birth_date"},
+    {"times_a_day", "every"},
+)
 """Keys of which a patient has one: a `but` that sets one takes the others away."""
 
 DOSE_COLUMNS = ("minimum_mg_a_day", "strict_minimum_mg_a_day")
@@ -66,14 +72,18 @@ class Between(Strict):
     to: int | float | None = None
 
 
-EXPECTED = {
+EXPECTED: dict[str, Any] = {
     "anyOf": [
         {"type": "boolean"},
         {"type": "number"},
         {"type": "string"},
         {
             "type": "object",
-            "properties": {"from": {"type": "number"}, "to": {"type": "number"}, "not": {"type": ["boolean", "string"]}},
+            "properties": {
+                "from": {"type": "number"},
+                "to": {"type": "number"},
+                "not": {"type": ["boolean", "string"]},
+            },
             "additionalProperties": False,
         },
     ]
@@ -84,8 +94,8 @@ class Then(BaseModel):
     """
     What must be so; what is left out is not claimed.
 
-    Beside these keys stand facts and conclusions by name: true, false, unknown, {not: true}, a number, {from: 1, to: 2} or a
-    day.
+    Beside these keys stand facts and conclusions by name: true, false, unknown, {not: true}, a number,
+    {from: 1, to: 2} or a day.
 
     Attributes:
         cards: Exactly these cards, in this order.
@@ -273,7 +283,7 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
             patients = dict(shared)
             _take_patients(tests, patients, known, casebook)
             _take_tests(path, tests, patients, known, casebook)
-    casebook.problems.sort()
+    casebook.problems = sorted(set(casebook.problems))
     return casebook
 
 
@@ -529,7 +539,8 @@ def changed(
             what, fix = error.args
             problems.append(Problem(located.file, line, column, "unknown-name", f"`{dotted}`: {what}", fix))
             continue
-        lines[path] = (line, column)
+        start: YamlPath = (*here, "but", dotted)
+        lines |= {(*path, *at[len(start) :]): place for at, place in located.lines.items() if at[: len(start)] == start}
         touched.append(path)
     if problems:
         return None, problems
@@ -551,7 +562,7 @@ def put(raw: dict[str, Any], dotted: str, value: Any, kept: frozenset[str] = fro
 
     Steps are keys, or places in a list from 0; `+` as the last step appends. Everything on the way must be there, so
     that a slip of the pen is found; the last key may be new. A key that stands instead of others takes those away
-    (`for` replaces `to`), except those this case also sets (`kept`).
+    (`for` replaces `to`, and so do `steps` that say how long), except those this case also sets (`kept`).
 
     Raises:
         LookupError: The path goes nowhere; args are what is wrong and what to do.
@@ -589,6 +600,9 @@ def put(raw: dict[str, Any], dotted: str, value: Any, kept: frozenset[str] = fro
             for other in group - {last}:
                 if ".".join(map(str, (*path, other))) not in kept:
                     holder.pop(other, None)
+    if last == "steps" and isinstance(value, list) and value and isinstance(value[-1], dict) and "for" in value[-1]:
+        for other in ENDS:
+            holder.pop(other, None)
     holder[last] = value
     return (*path, last)
 

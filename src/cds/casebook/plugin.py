@@ -73,7 +73,7 @@ class CaseFailed(Exception):  # noqa: N818 (a failing case is news, not a fault 
     """A case whose claims are not so."""
 
     def __init__(self, verdict: Verdict) -> None:
-        super().__init__(str(verdict))
+        super().__init__(verdict.text)
         self.verdict = verdict
 
 
@@ -91,7 +91,7 @@ class CaseItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
         match excinfo.value:
             case CaseFailed() as failed:
-                return str(failed)
+                return f"{failed.verdict.name}\n{failed.verdict.text}"
             case RulesAreWrong() as wrong:
                 return "\n".join(str(problem) for problem in wrong.problems)
         return super().repr_failure(excinfo, *args)

@@ -7,22 +7,20 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from cds.cards.card import Card
 from cds.casebook.cases import REFUSALS, Between, Case
 from cds.casebook.patient import PATIENT_ID, CannotBeWritten, prefetch_of, templates_for
+from cds.decide import Decision, Rules, decide
+from cds.facts.fact import Fact
+from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.record import PatientRecord
 from cds.refusal import Refusal
 from cds.truth import Truth
-
-if TYPE_CHECKING:
-    from cds.cards.card import Card
-    from cds.decide import Decision, Rules
-    from cds.facts.fact import Fact
-    from cds.reasoning.why import Why
 
 MOST_ENTRIES = 100_000
 DEEPEST = 64
@@ -51,25 +49,26 @@ class Verdict:
     truths: Mapping[str, Truth] = field(default_factory=dict)
     shown: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        """What a rule author reads of a failing case."""
-        head = f"{self.case.file}:{self.case.line}  {self.case.name}"
-        if self.passed:
-            return head
-        lines = [head, *(f"  {difference}" for difference in self.differences)]
+    @property
+    def name(self) -> str:
+        """The case's sentence."""
+        return self.case.name
+
+    @property
+    def text(self) -> str:
+        """What a rule author reads of a failing case: where, what differs, and why it is as it is."""
+        lines = [f"{self.case.file}:{self.case.line}", *(f"  {difference}" for difference in self.differences)]
         if self.why:
             lines += ["", *(f"  {line}" for line in self.why)]
         return "\n".join(lines)
 
 
-def run_case(case: Case, rules: Rules, decide: Decide | None = None) -> Verdict:
+def run_case(case: Case, rules: Rules, decide: Decide = decide) -> Verdict:
     """
     Run one case through the whole flow: FHIR JSON, record, facts, conclusions, cards.
 
     `rules` must already be made for the case's `with` (see variants.py).
     """
-    if decide is None:
-        from cds.decide import decide
     try:
         record = record_of(case, rules)
     except Refusal as refusal:
@@ -270,8 +269,6 @@ def _fragments(key: str, fragments: Iterable[str], texts: tuple[str, ...]) -> It
 
 def _missing(case: Case, rules: Rules, decision: Decision) -> Iterator[str]:
     """What would settle the unknown conclusions the case names; of all unknown conclusions when it names none."""
-    from cds.reasoning.why import missing
-
     heads = rules.program.heads
     named = [name for name in case.then.answers if name in heads]
     for name in named or [name for name in heads if ":" not in name]:
@@ -284,8 +281,6 @@ def _missing(case: Case, rules: Rules, decision: Decision) -> Iterator[str]:
 
 
 def _reasons(rules: Rules, decision: Decision, names: Iterable[str]) -> Iterator[str]:
-    from cds.reasoning.why import explain
-
     for name in names:
         if name in rules.program.heads:
             yield from tree(explain(name, rules.program.heads, decision.facts, decision.truths))
@@ -293,9 +288,9 @@ def _reasons(rules: Rules, decision: Decision, names: Iterable[str]) -> Iterator
 
 def tree(why: Why, depth: int = 0) -> Iterator[str]:
     """A tree of reasons as indented lines."""
-    said = f": {why.words}" if why.words else ""
+    name = f"  {why.name}" if why.name else ""
     because = f" ({why.because})" if why.because else ""
     sources = f" [{', '.join(why.sources)}]" if why.sources else ""
-    yield f"{'  ' * depth}{why.truth.value:<8}{why.label or why.name}{said}{because}{sources}"
+    yield f"{'  ' * depth}{why.truth.value:<8}{why.words or why.label}{because}{sources}{name}"
     for child in why.children:
         yield from tree(child, depth + 1)

@@ -185,7 +185,9 @@ class ValuedByName(Entry):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core)
-        handler.resolve_ref_schema(schema)["additionalProperties"] = {"type": ["number", "string", "null"]}
+        inside = handler.resolve_ref_schema(schema)
+        inside["additionalProperties"] = {"type": ["number", "string", "null"]}
+        inside["required"] = [name for name in inside.get("required", ()) if name != "value"]
         return schema
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from cds.decide import Rules
+from cds.reasoning.conclude import Opinions, Reasoner
+from cds.reasoning.engine import available
+from cds.rulebook.check import check, has_errors
 from cds.rulebook.format import MinimumDose
+from cds.rulebook.plan import plan
+from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.read import Rulebook, read_rulebook
-
-if TYPE_CHECKING:
-    from cds.decide import Rules
 
 With = Mapping[str, float | str]
 
@@ -37,9 +39,14 @@ class Shelf:
         return self._made[key]
 
     def _make(self, with_: With, today: date) -> Rules:
-        from cds.load import load_rules
-
-        return load_rules(self.root, None, today)
+        book = read_rulebook(self.root)
+        problems = check(book, today=today)
+        if has_errors(problems):
+            raise RulesAreWrong(tuple(problem for problem in problems if not problem.warning))
+        program = plan(varied(book, with_) if with_ else book)
+        conditions = {name: head.condition for name, head in program.heads.items()}
+        both = not with_ and available()
+        return Rules(program, Reasoner(conditions, program.layers, Opinions.BOTH if both else Opinions.DIRECT))
 
 
 def varied(book: Rulebook, with_: With) -> Rulebook:
@@ -78,8 +85,3 @@ def _doses(drug: str, with_: With) -> dict[str, MinimumDose]:
         for name, value in with_.items()
         if name.startswith(f"{drug}.")
     }
-
-
-def read_varied(root: Path, with_: With) -> Rulebook:
-    """The rulebook of a folder, varied."""
-    return varied(read_rulebook(root), with_)

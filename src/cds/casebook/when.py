@@ -7,7 +7,7 @@ from calendar import monthrange
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, StringConstraints
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
 from cds.rulebook.format import DAYS_IN
 
@@ -28,23 +28,23 @@ def _as_text(value: Any) -> Any:
 
 
 def _is_day(text: str) -> str:
-    day = re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?.*", text)
-    if day:
-        try:
-            date(int(day[1]), int(day[2]), int(day[3] or 1))
-        except ValueError:
-            raise ValueError(f"there is no day {text}") from None
-        return text
     if not re.fullmatch(rf"{_ISO}|{_AGO.pattern}|today|{NOT_RECORDED}", text):
         raise ValueError(
             f"`{text}` is not a day: write 2025-05-01, 2025-05, 2025, today, `10 days ago` or {NOT_RECORDED}"
         )
+    if day := re.match(r"(\d{4})-(\d\d)(?:-(\d\d))?", text):
+        try:
+            date(int(day[1]), int(day[2]), int(day[3] or 1))
+        except ValueError:
+            raise ValueError(f"there is no day {text}") from None
     return text
 
 
+_DAY = rf"^({_ISO}|{_AGO.pattern}|today|{NOT_RECORDED})$"
+
 When = Annotated[
     str,
-    StringConstraints(pattern=rf"^({_ISO}|{_AGO.pattern}|today|{NOT_RECORDED})$"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _DAY}, {"type": "integer", "minimum": 1000}]}),
     BeforeValidator(lambda value: _is_day(value) if isinstance(value, str) else value),
     BeforeValidator(_as_text),
 ]

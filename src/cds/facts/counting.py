@@ -15,9 +15,7 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "adequate": lambda trial: trial.adequate,
     "inadequate": lambda trial: ~trial.adequate,
     "no_response": lambda trial: trial.no_response,
-    "responded": lambda trial: (
-        ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE
-    ),
+    "responded": lambda trial: ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE,
     "dose_adequate": lambda trial: trial.dose_adequate,
     "long_enough": lambda trial: trial.long_enough,
     "intolerance": lambda trial: Truth.of(trial.intolerance),

@@ -101,7 +101,7 @@ def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) 
 
 
 def supplied_dose(exposure: Exposure, strength: Strength | None) -> DailyDose:
-    """Milligrams a day from quantity × strength ÷ days of supply; unknown when one of them is."""
+    """Milligrams a day from quantity times strength by days of supply; unknown when one of them is."""
     if exposure.quantity is None or not exposure.supply_days:
         return UNKNOWN_DOSE
     a_day = exposure.quantity / exposure.supply_days

@@ -57,7 +57,8 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
 
 def _illness(wanted: WantedEpisode, sorted_record: SortedRecord) -> tuple[list[Diagnosis], list[Diagnosis]]:
     """Entries of the illness: current ones, and others that stand."""
-    current, others = [], []
+    current: list[Diagnosis] = []
+    others: list[Diagnosis] = []
     for name in wanted.of:
         for hit in sorted_record.diagnoses.get(name, ()):
             entry = hit.entry

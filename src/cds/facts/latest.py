@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -76,7 +77,7 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
     return Reading(entry.when, value, value, entry.source)
 
 
-def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: list[Reading]) -> Fact:
+def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading]) -> Fact:
     """
     The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
 
@@ -128,7 +129,7 @@ def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[floa
 
 
 def _none_found(
-    wanted: WantedNumber, sorted_record: SortedRecord, all_readings: list[Reading], doubtful: list[Reading]
+    wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading], doubtful: list[Reading]
 ) -> Fact:
     if doubtful:
         return _unknown(wanted, WhyUnknown.IMPRECISE, "its date is not precise enough", doubtful)

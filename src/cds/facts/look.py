@@ -1,4 +1,4 @@
-"""PatientRecord + wanted → Facts: the finder for each kind, in an order in which nothing is needed before it is there."""
+"""PatientRecord + wanted → Facts: the finder for each kind; what one needs stands before it."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def age(wanted: WantedAge, sorted_record: SortedRecord) -> Fact:
     if birth is None or birth.latest > today:
         why = WhyUnknown.NOT_FOUND if birth is None else WhyUnknown.UNREADABLE
         because = "birth date not recorded" if birth is None else "birth date is not before today"
-        return Fact(
-            wanted.name, wanted.label, unit="years", because=because, why_unknown=why, missing=("birth date",)
-        )
+        return Fact(wanted.name, wanted.label, unit="years", because=because, why_unknown=why, missing=("birth date",))
     low, high = _years(birth.latest, today), _years(birth.earliest, today)
     return Fact(
         name=wanted.name,

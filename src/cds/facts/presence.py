@@ -90,7 +90,7 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
 def _fact(
     wanted: WantedPresence, truth: Truth, because: str, matches: list[Match], why: WhyUnknown | None = None
 ) -> Fact:
-    newest = max(matches, key=lambda match: (match.when.latest.toordinal() if match.when else 0), default=None)
+    newest = max(matches, key=lambda match: match.when.latest.toordinal() if match.when else 0, default=None)
     return Fact(
         name=wanted.name,
         label=wanted.label,

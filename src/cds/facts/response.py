@@ -149,7 +149,9 @@ def _measured(wanted: NoResponse, by: MeasuredBy, trial: Ended, scores: Scores) 
         fall, reading = responded
         if fall >= wanted.falls_less_than or _value(reading) < by.remission_below:
             later = " and was lost later" if last is not None and _value(last) > _value(reading) else ""
-            return _outcome(Truth.FALSE, Evidence.MEASURED, f"{_fell(baseline, reading)}: a response{later}", baseline, reading)
+            return _outcome(
+                Truth.FALSE, Evidence.MEASURED, f"{_fell(baseline, reading)}: a response{later}", baseline, reading
+            )
     if last is None:
         return None
     if _value(last) < by.remission_below:

@@ -78,9 +78,7 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
     )
 
 
-def _by_set(
-    entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool
-) -> dict[str, list[Hit]]:
+def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool) -> dict[str, list[Hit]]:
     found: dict[str, list[Hit]] = {}
     for entry, concepts in entries:
         by_code: set[str] = set()

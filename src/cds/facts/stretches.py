@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from cds.facts.doses import DailyDose, dosings
 from cds.record.record import Exposure, ExposureKind, Span
@@ -64,7 +65,13 @@ def stretches(
 
 
 def _stretch(
-    exposure: Exposure, start: Span | None, end: Span | None, dose: DailyDose, today: int, earliest: int, others: list[int]
+    exposure: Exposure,
+    start: Span | None,
+    end: Span | None,
+    dose: DailyDose,
+    today: int,
+    earliest: int,
+    others: list[int],
 ) -> Stretch | None:
     first_possible, first_sure = (start.earliest.toordinal(), start.latest.toordinal()) if start else (earliest, None)
     if first_possible > today:
@@ -162,7 +169,7 @@ def day_by_day(found: list[Stretch]) -> list[Days]:
         {edge for s in found for first, last in (s.sure, s.possible) if first <= last for edge in (first, last + 1)}
     )
     runs = []
-    for first, after in zip(edges, edges[1:], strict=False):
+    for first, after in pairwise(edges):
         here = [s for s in found if s.possible[0] <= first <= s.possible[1]]
         if here:
             runs.append(_run(first, after - 1, here))
@@ -179,9 +186,8 @@ def _run(first: int, last: int, here: list[Stretch]) -> Days:
             continue
         surely = [s for s in of_kind if s.sure[0] <= first <= s.sure[1]]
         sure = sure or bool(surely)
-        known_sure = [s for s in surely if s.dose.low is not None]
-        if known_sure:
-            lows.append(_surely_taken(known_sure))
+        if surely:
+            lows.append(_surely_taken(surely))
         known = [s for s in of_kind if s.dose.high is not None]
         if known:
             highs.append(sum(s.dose.high for s in known if s.dose.high is not None))
@@ -197,7 +203,7 @@ def _surely_taken(here: list[Stretch]) -> float:
     Milligrams surely taken when several orders cover a day.
 
     Orders that name their own end add up. Of orders that don't, only those that began last surely run; the earlier
-    ones may have been replaced by them.
+    ones may have been replaced by them, even by one whose dose is not known (which surely gives nothing).
     """
     bounded = [s for s in here if s.bounded]
     loose = [s for s in here if not s.bounded]

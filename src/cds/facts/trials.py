@@ -14,7 +14,7 @@ from cds.record.record import Exposure, SentState, Span
 from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials
 from cds.truth import Truth
 
-TOLERANCE = 1e-9  # of floating arithmetic: 3 × 16.666… mg reaches 50 mg
+TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,10 @@ def _rate(
         end=None if ongoing else end,
         days=(spell.sure_days, spell.possible_days),
         days_at_dose=(spell.sure_at_dose, spell.possible_at_dose),
-        highest_mg_a_day=(max(lows) if lows else None, None if None in highs else max(h for h in highs if h is not None)),
+        highest_mg_a_day=(
+            max(lows) if lows else None,
+            None if None in highs else max(h for h in highs if h is not None),
+        ),
         minimum_mg_a_day=spell.minimum,
         dose_adequate=_at_least(spell.sure_at_dose, spell.possible_at_dose, 1),
         long_enough=_at_least(spell.sure_days, spell.possible_days, wanted.adequate_days),
@@ -374,9 +377,7 @@ def _order(trial: Trial) -> tuple[int, str]:
     return (trial.start.earliest.toordinal() if trial.start else 0, trial.ingredient)
 
 
-def _open_questions(
-    wanted: WantedTrials, taken: Taken, today: int, begins: Span
-) -> tuple[Unrecognised, ...]:
+def _open_questions(wanted: WantedTrials, taken: Taken, today: int, begins: Span) -> tuple[Unrecognised, ...]:
     """Unrecognised medications that could be an adequate trial in the episode, one per drug."""
     found: dict[tuple[object, ...], Unrecognised] = {}
     for exposure in taken.unrecognised:
@@ -412,7 +413,11 @@ def _fact(
         label=wanted.label,
         text=f"{len(trials)} found",
         because="; ".join([*said, *([] if whole else [sent.because])]),
-        why_unknown=None if whole else WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE,
+        why_unknown=None
+        if whole
+        else WhyUnknown.NOT_SENT
+        if sent.state is SentState.NOT_SENT
+        else WhyUnknown.UNREADABLE,
         missing=() if whole else ("medications",),
         trials=tuple(trials),
     )

@@ -396,7 +396,7 @@ class Request(Element):
 class Entry(Element):
     """Bundle.entry; `resourceType` is there when a sender put the resource in place of the entry."""
 
-    resource: Raw | None = None
+    resource: Raw = Raw()
     fullUrl: str | None = None
     search: Search | None = None
     response: Response | None = None
@@ -419,15 +419,15 @@ class LooseBundle(Struct, frozen=True, gc=False):
     type: Any = None
     total: Any = None
     link: Any = None
-    entry: Raw | None = None
+    entry: Raw = Raw()
 
 
 class Envelope(Struct, frozen=True, gc=False):
     """The outermost object of a body or a prefetch value, to tell what it is."""
 
     resourceType: Any = None
-    resource: Raw | None = None
+    resource: Raw = Raw()
     response: Any = None
     hook: Any = None
     hookInstance: Any = None
-    prefetch: Raw | None = None
+    prefetch: Raw = Raw()

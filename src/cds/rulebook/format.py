@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 Snake = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Day = date  # in a model with a key `date`, that word means the key
 Url = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Duration = Annotated[
     str,
@@ -32,11 +33,9 @@ Duration = Annotated[
 NumberOrName = Annotated[
     int | float | str, Field(description="A number in the fact's unit, or the name of a parameter.")
 ]
-Names = Annotated[
-    list[Slug] | Slug, Field(description="One or more value sets: file stems under rules/valuesets.")
-]
+Names = Annotated[list[Slug] | Slug, Field(description="One or more value sets: file stems under rules/valuesets.")]
 
-HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+HOLE = re.compile(r"\{\{([^{}]*)\}\}")
 HOLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ACCEPTS = ("coded_or_measured", "also_inferred")  # what `accepts` of a trials fact can say
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12
@@ -81,15 +80,15 @@ class Strict(BaseModel):
 class Reviewed(Strict):
     """Who looked at the file last, and when it must be looked at again."""
 
-    date: date
+    date: Day
     by: Text
-    next: date
+    next: Day
 
 
 class Retired(Strict):
     """Why a rule is no longer used."""
 
-    date: date
+    date: Day
     because: Text
     replaced_by: Slug | None = None
 
@@ -710,7 +709,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> list[str]:
     """Keys that can stand at a place pydantic names, for did-you-mean; all keys of the format if it is not clear."""
     names = {type_.__name__: type_ for type_ in _all_models(Strict)}
-    by_tag = {
+    by_tag: dict[str, type[BaseModel]] = {
         "age": AgeFact, "sex": SexFact, "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
@@ -721,9 +720,11 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
-        "classes": ClassCode, "drugs": DrugRow, "names": DrugNames if "drugs" in loc else NamesGroup,
+        "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip
+    if "drugs" in loc:
+        by_tag["names"] = DrugNames
     if not loc and root is not Strict:
         return _keys(root)
     for step in reversed(loc):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cds.rulebook import format as f
 from cds.rulebook.yaml_text import Path
 
-FILLERS = ("why", "missing", "table", "references")
+FILLERS = ("why", "missing", "table", "references", "when", "because")
 NOTES = "notes"
 PATIENT = "patient.reference"
 
-_HOLE = re.compile(r"\{\{(?P<inside>.*?)\}\}", re.DOTALL)
-_GRAMMAR = re.compile(r"(?:(?P<word>[a-z_]+)\(\s*(?P<of>[a-z][a-z0-9_]*)\s*\)|(?P<name>[a-z][a-z0-9_]*))")
+_GRAMMAR = re.compile(r"(?:(?P<word>[a-z_]+)\((?P<of>[a-z][a-z0-9_]*)\)|(?P<name>[a-z][a-z0-9_]*))")
 _STRAY = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
 
 
@@ -25,7 +24,7 @@ class Hole:
 
     Attributes:
         text: What stands between the braces.
-        word: why, missing, table or references; "" for a plain name. Any other word is a mistake.
+        word: One of FILLERS, "" for a plain name. Any other word is a mistake.
         name: The fact, parameter or conclusion; "" for `notes`, `patient.reference` and what is no hole at all.
     """
 
@@ -57,25 +56,25 @@ class TextAt:
 
 def holes_in(text: str) -> list[Hole]:
     """Every hole of a text, in order, well formed or not."""
-    found = []
-    for match in _HOLE.finditer(text):
-        inside = match["inside"].strip()
-        grammar = _GRAMMAR.fullmatch(inside)
-        if inside in (NOTES, PATIENT) or grammar is None:
-            found.append(Hole(inside, "", ""))
-        else:
-            found.append(Hole(inside, grammar["word"] or "", grammar["of"] or grammar["name"]))
-    return found
+    return [_hole(match) for match in f.HOLE.finditer(text)]
 
 
-def without_holes(text: str, filled: str = "") -> str:
-    """The text with every hole replaced."""
-    return _HOLE.sub(lambda _: filled, text)
+def _hole(match: re.Match[str]) -> Hole:
+    inside = match[1].strip()
+    grammar = _GRAMMAR.fullmatch(inside)
+    if inside in (NOTES, PATIENT) or grammar is None:
+        return Hole(inside, "", "")
+    return Hole(inside, grammar["word"] or "", grammar["of"] or grammar["name"])
+
+
+def fill(text: str, filler: Callable[[Hole], str]) -> str:
+    """The text with every hole replaced by what `filler` gives for it."""
+    return f.HOLE.sub(lambda match: filler(_hole(match)), text)
 
 
 def stray_braces(text: str) -> list[str]:
     """Braces that belong to no hole, and signs of other template languages."""
-    return _STRAY.findall(without_holes(text))
+    return _STRAY.findall(fill(text, lambda _: ""))
 
 
 def texts(card: f.CardSpec, path: Path) -> Iterator[TextAt]:

@@ -35,7 +35,15 @@ FITS: Mapping[str, frozenset[str]] = {
     ANY_FACT: FACTS,
     SUMMARY: frozenset({NUMBER, PARAMETER}),
 }
-HOLE_WANTS = {"why": CONCLUSION, "missing": CONCLUSION, "table": TRIALS, "references": ANY_FACT, "": SHOWN}
+HOLE_WANTS = {
+    "": SHOWN,
+    "why": CONCLUSION,
+    "missing": CONCLUSION,
+    "table": TRIALS,
+    "references": ANY_FACT,
+    "when": ANY_FACT,
+    "because": ANY_FACT,
+}
 
 
 @dataclass(frozen=True)
@@ -259,6 +267,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 around = getattr(fact.no_response_when, window)
                 yield from duration(around.before, "no_response_when", window, "before")
                 yield from duration(around.after, "no_response_when", window, "after")
+            lasts = fact.no_response_when.augmentation_lasts_at_least
+            yield from duration(lasts, "no_response_when", "augmentation_lasts_at_least")
 
 
 def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any as AnyValue
 
-from cds.coding import RXNORM, ATC, CodeSet
+from cds.coding import ATC, RXNORM, CodeSet
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook import wanted as w
+from cds.rulebook.holes import holes_in
 from cds.rulebook.program import (
     CardText,
     Cited,
@@ -57,12 +58,12 @@ def plan(book: Rulebook) -> Program:
         ref = rule_ref(rule)
         heads.update(conclusions(rule, ref, numbers, units))
         for name, card in rule.model.cards.items():
-            text, card_heads = card_text(name, card, rule, ref, numbers, units)
+            text, card_heads = card_text(name, card, rule, ref, numbers=numbers, units=units)
             heads.update(card_heads)
             cards[name] = text
     labels = {fact.name: fact.label for fact in wanted} | {head.name: head.label for head in heads.values()}
     services = {
-        name: service(name, spec, rule, heads, cards, wanted, codes)
+        name: service(name, spec, rule, heads=heads, cards=cards, wanted=wanted, codes=codes)
         for rule in rules
         for name, spec in rule.model.services.items()
     }
@@ -168,7 +169,8 @@ def drug_table(name: str, book: Rulebook) -> w.DrugTable:
     ingredient_codes: dict[tuple[str, str], str] = {}
     names: dict[tuple[str, ...], str] = {}
     for key, row in book.tables[name].model.drugs.items():
-        columns = {"minimum": row.minimum_mg_a_day, "strict_minimum": row.strict_minimum_mg_a_day or row.minimum_mg_a_day}
+        minimum = row.minimum_mg_a_day
+        columns = {"minimum": minimum, "strict_minimum": row.strict_minimum_mg_a_day or minimum}
         drugs[key] = w.Drug(
             key=key,
             drug_class=row.class_,
@@ -210,7 +212,7 @@ def drug_table(name: str, book: Rulebook) -> w.DrugTable:
 
 def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
     """One fact with everything in place."""
-    common = {
+    common: dict[str, AnyValue] = {
         "name": name,
         "label": spec.label or name.replace("_", " "),
         "look_back_days": numbers.days(spec.look_back) if spec.look_back else None,
@@ -239,7 +241,12 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.ReferralFact():
             return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
         case f.AnswerFact():
-            return w.WantedAnswer(**common, answered=f.listed(spec.answered), asks_for=f.listed(spec.asks_for), key=spec.prefetch or "")
+            return w.WantedAnswer(
+                **common,
+                answered=f.listed(spec.answered),
+                asks_for=f.listed(spec.asks_for),
+                key=spec.prefetch or "",
+            )
         case f.NumberFact():
             low_high = [numbers.number(end) for end in spec.plausible] if spec.plausible else None
             return w.WantedNumber(
@@ -417,9 +424,7 @@ def cited(rule: Loaded[f.RuleFile], names: Iterable[str]) -> tuple[Cited, ...]:
     )
 
 
-def conclusions(
-    rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
-) -> dict[str, Head]:
+def conclusions(rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]) -> dict[str, Head]:
     """Conclusions of one file."""
     return {
         name: Head(
@@ -435,15 +440,12 @@ def conclusions(
 
 
 def card_text(
-    name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
+    name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, *, numbers: Numbers, units: Mapping[str, str]
 ) -> tuple[CardText, dict[str, Head]]:
     """The texts of a card, and the heads that say when it and its notes are shown."""
     card_head = f"card:{name}"
-    heads = {
-        card_head: Head(
-            card_head, f"card {name}", compile_condition(card.show_when, numbers, units), ref, cited(rule, card.evidence)
-        )
-    }
+    shown = compile_condition(card.show_when, numbers, units)
+    heads = {card_head: Head(card_head, f"card {name}", shown, ref, cited(rule, card.evidence))}
     notes = []
     for index, note in enumerate(card.notes, start=1):
         head = f"note:{name}:{index}"
@@ -488,6 +490,7 @@ def service(
     name: str,
     spec: f.ServiceSpec,
     rule: Loaded[f.RuleFile],
+    *,
     heads: Mapping[str, Head],
     cards: Mapping[str, CardText],
     wanted: tuple[w.Wanted, ...],
@@ -534,10 +537,10 @@ def holes_of(card: CardText) -> frozenset[str]:
     """Names the texts and resource templates of a card mention in holes."""
     templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
     return frozenset(
-        word
+        hole.name
         for text in (card.summary, card.detail, *(note.say for note in card.notes), *f.strings_in(list(templates)))
-        for hole in f.HOLE.findall(text)
-        for word in f.HOLE_NAME.findall(hole)
+        for hole in holes_in(text)
+        if hole.name
     )
 
 
@@ -581,8 +584,13 @@ RESERVED_KEYS = frozenset({"patient"} | {key for queries in WHOLE.values() for k
 
 def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:
     """The key an observation fact is sent under: its own word, or its name in camelCase."""
-    first, *others = fact.name.split("_")
-    return fact.key or first + "".join(word.capitalize() for word in others)
+    return fact.key or camel_case(fact.name)
+
+
+def camel_case(name: str) -> str:
+    """liver_enzymes → liverEnzymes."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: w.Codes) -> frozenset[str]:

@@ -43,7 +43,7 @@ class Loaded(Generic[Model]):
     digest: str
     text: str = ""
 
-    def problem(  # noqa: D417
+    def problem(
         self, path: YamlPath, check: str, what: str, fix: str, why: str = "", *, warning: bool = False
     ) -> Problem:
         """A problem at a path of this file."""
@@ -115,13 +115,13 @@ def read_rulebook(root: Path) -> Rulebook:
             continue
         if is_rule_file(path, root):
             if rule := _read(path, text, RuleFile, book):
-                _keep(book.rules, rule.model.about.id, rule, ("about", "id"), path.stem, book)
+                _keep(book.rules, rule.model.about.id, rule, ("about", "id"), book)
         elif place[0] == "valuesets":
             if value_set := _read(path, text, ValueSetFile, book):
                 book.sets.append(value_set)
         elif place[0] == "tables":
             if table := _read(path, text, DrugFile, book):
-                _keep(book.tables, table.model.table.id, table, ("table", "id"), path.stem, book)
+                _keep(book.tables, table.model.table.id, table, ("table", "id"), book)
                 book.products[table.model.table.id] = _products(path, table, book, total)
         else:
             continue
@@ -184,13 +184,17 @@ def _empty_values(located: Located) -> Iterator[Problem]:
     for path, (line, column) in located.lines.items():
         if path and located.value_at(path) is None:
             yield Problem(
-                located.file, line, column, "empty-value", f"`{path[-1]}` has no value.", "Write one, or remove the key."
+                located.file,
+                line,
+                column,
+                "empty-value",
+                f"`{path[-1]}` has no value.",
+                "Write one, or remove the key.",
             )
 
 
-def _keep(
-    into: dict[str, Loaded[Model]], name: str, loaded: Loaded[Model], path: YamlPath, stem: str, book: Rulebook
-) -> None:
+def _keep(into: dict[str, Loaded[Model]], name: str, loaded: Loaded[Model], path: YamlPath, book: Rulebook) -> None:
+    stem = Path(loaded.file).stem
     if name != stem:
         book.problems.append(
             loaded.problem(path, "id-is-file-name", f"The id is `{name}`, the file `{stem}.yaml`.", f"Write `{stem}`.")
@@ -225,7 +229,7 @@ def problems_of(error: ValidationError, located: Located, model: type[BaseModel]
             continue
         # A union says for each of its forms why it does not fit; what was found further inside is the mistake.
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
-        if deeper and all(detail["type"] in OF_A_UNION and detail["loc"][-1] != KEY for detail in details):
+        if deeper and all(detail["type"] in OF_A_UNION and detail["loc"][-1:] != (KEY,) for detail in details):
             continue
         line, column = located.at(path)
         what, fix = _in_words(details, path, located, model)
@@ -248,7 +252,7 @@ def _yaml_path(detail: ErrorDetails, located: Located) -> YamlPath:
             fits = isinstance(value, dict) and steps[-1] not in value if missing else True
             yield fits, len(path), path
             return
-        step = steps[at]
+        step: Any = steps[at]
         if (isinstance(value, dict) and step in value) or (
             isinstance(value, list) and isinstance(step, int) and step < len(value)
         ):
@@ -290,7 +294,12 @@ PATTERNS = {
     r"^[A-Za-z0-9]{1,100}$": "up to 100 letters and digits, nothing else",
 }
 DURATION = "a duration like 14 days, 6 weeks or 5 years, or a parameter that is one"
-DURATION_KEYS = frozenset({"look_back", "lasts_at_least", "joins_gaps_up_to", "otherwise", "apart", "before", "after"})
+DURATION_KEYS = frozenset(
+    {
+        "look_back", "lasts_at_least", "joins_gaps_up_to", "otherwise", "apart", "before", "after",
+        "augmentation_lasts_at_least",
+    }
+)  # fmt: skip
 CONDITION_WORDS = ("all", "any", "not", "at_least", "unknown", "possibly")
 
 
@@ -305,9 +314,7 @@ def _check_name(kind: str) -> str:
     }.get(kind, "wrong-value")
 
 
-def _in_words(
-    details: list[ErrorDetails], path: YamlPath, located: Located, model: type[BaseModel]
-) -> tuple[str, str]:
+def _in_words(details: list[ErrorDetails], path: YamlPath, located: Located, model: type[BaseModel]) -> tuple[str, str]:
     detail = details[0]
     kind = detail["type"]
     here = ".".join(str(step) for step in path) or "the file"
@@ -339,9 +346,9 @@ def _in_words(
         close = _close(path[-1], CONDITION_WORDS)
         hint = f"Did you mean `{close}`?" if close else f"Write `{path[-1]}: {{at_least: …}}`, or a name alone."
         return f"`{path[-1]}` is no word of a condition, and as a comparison it has no limit.", hint
-    if detail["loc"][-1] == KEY:
+    if detail["loc"][-1:] == (KEY,):
         return f"`{path[-1]}` cannot be a name in {place}.", f"Write {_wanted([detail])}."
-    if detail["loc"][-1] == "compare":
+    if detail["loc"][-1:] == ("compare",):
         return f"`{here}` is not a condition.", f"Write a name, a comparison, or {', '.join(CONDITION_WORDS)}."
     wanted = DURATION if path[-1:] and path[-1] in DURATION_KEYS else _wanted(details)
     if path[-1:] == ("version",):

@@ -68,7 +68,9 @@ def read_yaml(text: str, file: str) -> Located:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         what = " ".join(str(part) for part in (error.problem, error.context) if part)
         located.problems.append(
-            Problem(file, line, column, "yaml-syntax", f"This is not YAML: {what}.", "Check indentation and quotes here.")
+            Problem(
+                file, line, column, "yaml-syntax", f"This is not YAML: {what}.", "Check indentation and quotes here."
+            )
         )
         return located
     except YAMLError as error:  # ruamel's ReaderError: a character YAML does not allow
@@ -103,9 +105,7 @@ def _value(node: Node, path: Path, located: Located, inside: frozenset[int]) -> 
         case MappingNode():
             return _mapping(node, path, located, inside | {id(node)})
         case SequenceNode():
-            return [
-                _value(item, (*path, index), located, inside | {id(node)}) for index, item in enumerate(node.value)
-            ]
+            return [_value(item, (*path, index), located, inside | {id(node)}) for index, item in enumerate(node.value)]
         case ScalarNode():
             return _scalar(node)
     return None

@@ -13,15 +13,16 @@ from cds.rulebook import format as f
 from cds.rulebook import wanted as w
 from cds.rulebook.checks.names import KINDS, fits, suggest
 from cds.rulebook.checks.view import View, did_you_mean
-from cds.rulebook.holes import FILLERS, NOTES, PATIENT, TextAt, holes_in, stray_braces, texts, without_holes
+from cds.rulebook.holes import FILLERS, NOTES, PATIENT, Hole, TextAt, fill, holes_in, stray_braces, texts
 from cds.rulebook.names import FACTS, PARAMETER, SUMMARY, Rule
-from cds.rulebook.plan import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, code_sets, compile_fact, prefetch, prefetch_key
+from cds.rulebook.plan import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, code_sets, compile_fact, prefetch
 from cds.rulebook.problem import Problem
 from cds.rulebook.yaml_text import Path
 
 SUMMARY_BELOW = 140  # CDS Hooks 2.0.1, card.summary: "less than 140 characters"
 DRUG_ORDERS = frozenset({"MedicationRequest", "MedicationAdministration", "MedicationDispense"})
 PATIENT_HOLE = "{{ patient.reference }}"
+FILLER_LIST = ", ".join(f"{word}(name)" for word in FILLERS)
 A_NUMBER = "000"  # what a measured number in a summary is counted as
 
 
@@ -49,7 +50,7 @@ def summary_fits(view: View) -> Iterator[Problem]:
         length = len(_filled(card.summary, view))
         if length >= SUMMARY_BELOW:
             yield rule.problem(
-                path, "summary-too-long", f"The summary has {length} characters; fewer than {SUMMARY_BELOW} are allowed.",
+                path, "summary-too-long", f"The summary has {length} characters; CDS Hooks wants fewer than 140.",
                 "Move what is less important to `detail`.",
             )  # fmt: skip
         if "\n" in card.summary:
@@ -61,40 +62,40 @@ def summary_fits(view: View) -> Iterator[Problem]:
 
 def _filled(text: str, view: View) -> str:
     """The text as long as it will be: parameters put in place, numbers as three digits."""
-    for hole in holes_in(text):
+
+    def value(hole: Hole) -> str:
         found = view.one(hole.name)
-        number = found is None or found.role != PARAMETER
-        value = A_NUMBER if number or found is None else str(found.spec.value)
-        text = without_holes(text, value) if text.count("{{") == 1 else text.replace(hole.text, value)
-    return text.replace("{{", "").replace("}}", "")
+        return str(found.spec.value) if found and found.role == PARAMETER else A_NUMBER
+
+    return fill(text, value)
 
 
 # ---------------------------------------------------------------- holes
 
 
 def hole_syntax(view: View) -> Iterator[Problem]:
-    """A hole is a name, or one of four words with a name; nothing else is a template."""
+    """A hole is a name, or a word with a name; nothing else is a template."""
     for rule, _, text in texts_of(view):
-        for stray in sorted(set(stray_braces(text.text))):
+        if stray := sorted(set(stray_braces(text.text))):
             yield rule.problem(
-                text.path, "hole-syntax", f"A `{stray}` stands here that is part of no hole.",
+                text.path, "hole-syntax", f"`{'` and `'.join(stray)}` here is part of no hole.",
                 "Write holes as `{{ name }}`; for a sentence that depends on something, add a note with `when`.",
             )  # fmt: skip
         for hole in holes_in(text.text):
             if not hole.understood:
                 yield rule.problem(
                     text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is not a hole.",
-                    f"Write a name, or {', '.join(f'{word}(name)' for word in FILLERS)}; nothing is computed in a text.",
+                    f"Write a name, or {FILLER_LIST}; nothing is computed in a text.",
                 )  # fmt: skip
             elif text.place == "plain":
                 yield rule.problem(
                     text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` would not be filled in here.",
                     "Holes are filled in `summary`, `detail`, `say` and `resource`.",
                 )  # fmt: skip
-            elif hole.word == "references" and not _alone(text.text):
+            elif hole.word == "references" and text.place == "resource" and not _alone(text.text):
                 yield rule.problem(
                     text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is a list, and cannot stand inside a text.",
-                    f'Write it alone, as in `reasonReference: "{{{{ {hole.text} }}}}"`, in a resource.',
+                    f'Write it alone, as in `reasonReference: "{{{{ {hole.text} }}}}"`.',
                 )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def hole_unknown(view: View) -> Iterator[Problem]:
             if hole.word and hole.word not in FILLERS:
                 yield rule.problem(
                     text.path, "hole-unknown", f"`{hole.word}(…)` fills no hole.",
-                    did_you_mean(hole.word, FILLERS, f"Write {', '.join(f'{word}(…)' for word in FILLERS)}, or a name."),
+                    did_you_mean(hole.word, FILLERS, f"Write a name, or {FILLER_LIST}."),
                 )  # fmt: skip
     for reading in view.readings:
         if not reading.hole or view.may_be_defined(reading.name):
@@ -141,10 +142,10 @@ def holes_in_place(view: View) -> Iterator[Problem]:
                     "Move it to `detail`.",
                 )  # fmt: skip
             elif hole.text == NOTES and (text.place != "detail" or not card.notes):
-                fix = "Add `notes` to the card, or remove the hole." if text.place == "detail" else "Move it to `detail`."
-                yield rule.problem(
-                    text.path, "notes-without-hole", "`{{ notes }}` is filled with nothing here.", fix
+                fix = (
+                    "Add `notes` to the card, or remove the hole." if text.place == "detail" else "Move it to `detail`."
                 )
+                yield rule.problem(text.path, "notes-without-hole", "`{{ notes }}` is filled with nothing here.", fix)
             elif hole.text == PATIENT and text.place not in ("resource", "plain"):
                 yield rule.problem(
                     text.path, "hole-unknown", "`{{ patient.reference }}` belongs into a resource.", "Remove it here."
@@ -152,13 +153,13 @@ def holes_in_place(view: View) -> Iterator[Problem]:
     for rule, name, card in cards_of(view):
         if card.notes and NOTES not in [hole.text for hole in holes_in(card.detail)]:
             yield rule.problem(
-                ("cards", name, "notes"), "notes-without-hole", "This card has notes, but `detail` has no place for them.",
-                "Write `{{ notes }}` where they belong.",
+                ("cards", name, "notes"), "notes-without-hole",
+                "This card has notes, but `detail` has no place for them.", "Write `{{ notes }}` where they belong.",
             )  # fmt: skip
 
 
 def _alone(text: str) -> bool:
-    return not without_holes(text).strip() and len(holes_in(text)) == 1
+    return not fill(text, lambda _: "").strip() and len(holes_in(text)) == 1
 
 
 # ---------------------------------------------------------------- suggestions
@@ -189,8 +190,8 @@ def _drug_orders(value: object, path: Path) -> Iterator[Path]:
 def resource_template(view: View) -> Iterator[Problem]:
     """With its holes filled, a resource is valid FHIR R4, a draft proposal, and about this patient."""
     for rule, _, path, resource in _resources(view):
-        if resource.get("resourceType") in DRUG_ORDERS:
-            continue
+        if any(_drug_orders(resource, path)):
+            continue  # told as orders-a-drug
         for where, what, fix in _template_mistakes(resource):
             yield rule.problem((*path, *where), "resource-template-invalid", what, fix)
 
@@ -205,12 +206,15 @@ def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, st
         yield ("resourceType",), f"FHIR has no resource `{kind}`.", "Write a resource type such as ServiceRequest."
         return
     elements = model.elements_sequence()
+    about = next((element for element in ("subject", "patient", "for") if element in elements), None)
     for where, day in _dates(resource, ()):
-        yield where, f"{day} stands without quotes.", f'Write "{day}"; dates are text in FHIR.'
+        yield where, f"{day} stands without quotes.", f'Write "{day}"; FHIR dates are text.'
     try:
         model.model_validate(_sample(resource))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
+            if detail["loc"] == (about,):
+                continue  # said below
             element = ".".join(str(step) for step in detail["loc"])
             told = detail["msg"].removeprefix("Value error, ")
             yield detail["loc"], f"`{kind}.{element}`: {told[0].lower()}{told[1:]}.", f"See the FHIR R4 page of {kind}."
@@ -221,7 +225,6 @@ def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, st
                     (key,), f"A suggested {kind} has `{key}: {resource.get(key, '(nothing)')}`.",
                     f"Write `{key}: {value}`; the clinician makes it an order.",
                 )  # fmt: skip
-    about = next((element for element in ("subject", "patient", "for") if element in elements), None)
     if about and not _is_patient(resource.get(about)):
         yield (
             (about,), f"`{kind}.{about}` is not the patient of the request.",
@@ -260,7 +263,7 @@ def _sample(value: Any) -> Any:
         case str() if _alone(value) and holes_in(value)[0].text == PATIENT:
             return "Patient/example"
         case str():
-            return without_holes(value, "example")
+            return fill(value, lambda _: "example")
     return value
 
 
@@ -341,6 +344,8 @@ def keys_of(service: str, view: View) -> frozenset[str] | None:
         section, name = str(reading.path[0]), str(reading.path[1])
         reads[f"card:{name}" if section == "cards" else name].add(reading.name)
     to_do = [f"card:{name}" for _, name, card in cards_of(view) if card.service == service]
+    if not to_do:
+        return None
     reached: set[str] = set()
     while to_do:
         name = to_do.pop()
@@ -362,8 +367,7 @@ def reserved_prefetch_key(view: View) -> Iterator[Problem]:
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
             if isinstance(fact, f.NumberFact | f.AnswerFact):
-                first, *others = name.split("_")
-                key = fact.prefetch or first + "".join(word.capitalize() for word in others)
+                key = fact.prefetch or camel_case(name)
                 if key in RESERVED_KEYS:
                     yield rule.problem(
                         ("facts", name, "prefetch") if fact.prefetch else ("facts", name), "reserved-prefetch-key",

@@ -32,16 +32,17 @@ def set_names(view: View) -> Mapping[str, list[Sets]]:
 def unknown_valueset(view: View) -> Iterator[Problem]:
     """A value set that is read, or added to, exists."""
     ids = [loaded.model.valueset.id for loaded in view.book.sets if loaded.model.valueset.id]
+    stems = {PurePath(loaded.file).stem for loaded in view.book.sets if loaded.model.valueset.id}  # id-is-file-name
     otherwise = "Write the id of a value set, or add the file under valuesets."
     for rule in view.rules:
         for name, path in coded(rule):
-            if name not in ids and not view.may_be_defined(name):
+            if name not in ids and name not in stems and not view.may_be_defined(name):
                 yield rule.problem(
                     path, "unknown-valueset", f"There is no value set `{name}`.", did_you_mean(name, ids, otherwise)
                 )
     for loaded in view.book.sets:
         name = loaded.model.valueset.adds_to or ""
-        if name and name not in ids and not view.may_be_defined(name):
+        if name and name not in ids and name not in stems and not view.may_be_defined(name):
             yield loaded.problem(
                 ("valueset", "adds_to"), "unknown-valueset", f"There is no value set `{name}` to add to.",
                 did_you_mean(name, ids, otherwise),
@@ -71,7 +72,7 @@ def unused_valueset(view: View) -> Iterator[Problem]:
     """A value set is there because a fact reads it."""
     used = {name for rule in view.rules for name, _ in coded(rule)}
     for name, files in set_names(view).items():
-        if name not in used and not view.may_be_read(name):
+        if not {name, PurePath(files[0].file).stem} & used and not view.may_be_read(name):
             yield files[0].problem(
                 ("valueset",), "unused-valueset", f"No fact reads the value set `{name}`.", "Use it, or remove it.",
                 warning=True,
@@ -90,7 +91,7 @@ def id_is_file_name(view: View) -> Iterator[Problem]:
 
 
 def conflicting_code(view: View) -> Iterator[Problem]:
-    """A code is in a value set or left out of it, not both; and only a child of a root can be left out."""
+    """A code is in a value set or left out of it, not both; and what is left out would otherwise be in."""
     for files in set_names(view).values():
         exact = {
             (group.system, code) for loaded in files for group in loaded.model.codes for code in group.exact
@@ -109,8 +110,8 @@ def conflicting_code(view: View) -> Iterator[Problem]:
                         )  # fmt: skip
                     elif not any(group.system == system and code.startswith(root) for system, root in roots):
                         yield loaded.problem(
-                            path, "conflicting-code", f"`{code}` is left out, but nothing here would bring it in.",
-                            "Remove it, or check the code under `with_children`.",
+                            path, "needless-exception", f"`{code}` is left out, but nothing here would bring it in.",
+                            "Remove it; or mend it, if another code was meant.", warning=True,
                         )  # fmt: skip
 
 
@@ -119,8 +120,8 @@ def codes_not_text(view: View) -> Iterator[Problem]:
     for loaded in view.book.sets:
         for path in sorted(loaded.located.plain_keys, key=loaded.located.at):
             code = str(path[-1])
-            in_codes = path[0] == "codes" and len(path) == 4 or path[0] == "answers" and len(path) == 4
-            if in_codes and any(form.match(code) for form in (INTEGER, NUMBER, DATE)) or in_codes and code in BOOLEAN:
+            in_codes = path[0] in ("codes", "answers") and len(path) == 4  # codes, 0, exact, the code
+            if in_codes and (code in BOOLEAN or any(form.match(code) for form in (INTEGER, NUMBER, DATE))):
                 yield loaded.problem(
                     path, "codes-not-text", f"`{code}` stands without quotes.", f'Write "{code}".',
                     "Other tools would read a number, and drop a leading zero.",
@@ -190,8 +191,8 @@ def nothing_to_ask_for(view: View) -> Iterator[Problem]:
                 continue
             key = "asks_for" if fact.asks_for else "coded"
             sets = [names.get(set_name) for set_name in f.listed(fact.asks_for or fact.coded)]
-            if None in sets:
-                continue
+            if not all(files and any(_matches_something(loaded.model) for loaded in files) for files in sets):
+                continue  # told as unknown-valueset or empty-valueset
             if not any(group.exact for files in sets for loaded in files or () for group in loaded.model.codes):
                 yield rule.problem(
                     ("facts", name, key), "nothing-to-ask-for", f"The value sets of `{name}` list no code to ask for.",

@@ -68,9 +68,7 @@ def never_true(statement: Any, view: View) -> bool:
     match statement:
         case f.AllOf():
             listed = statement.all
-            return (
-                any(never_true(part, view) for part in listed) or _opposites(listed) or _no_number_left(listed, view)
-            )
+            return any(never_true(part, view) for part in listed) or _opposites(listed) or _no_number_left(listed, view)
         case f.AnyOf():
             return all(never_true(part, view) for part in statement.any)
         case f.AtLeastOf():

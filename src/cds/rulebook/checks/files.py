@@ -86,7 +86,7 @@ def review_overdue(view: View) -> Iterator[Problem]:
                 f"The next review, {reviewed.next}, is not after the last, {reviewed.date}.", "Write a later date.",
             )  # fmt: skip
         elif reviewed.next < view.today and rule.model.about.status != "retired":
-            days = (view.today - reviewed.next).days
+            days: int = (view.today - reviewed.next).days
             yield rule.problem(
                 ("about", "reviewed", "next"), "review-overdue",
                 f"The review was due on {reviewed.next}, {days} day{'s' if days > 1 else ''} ago.",
@@ -106,7 +106,8 @@ def retired_without_reason(view: View) -> Iterator[Problem]:
             )  # fmt: skip
         elif about.status != "retired" and about.retired is not None:
             yield rule.problem(
-                ("about", "retired"), "retired-without-reason", f"This file says why it is retired, but is {about.status}.",
+                ("about", "retired"), "retired-without-reason",
+                f"This file says why it is retired, but is {about.status}.",
                 "Write `status: retired`, or remove `retired`.",
             )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, did_you_mean
 from cds.rulebook.names import (
@@ -29,6 +30,7 @@ from cds.rulebook.names import (
 from cds.rulebook.plan import IN_USE
 from cds.rulebook.problem import Problem
 from cds.rulebook.read import Loaded
+from cds.rulebook.strata import find_cycles
 from cds.rulebook.yaml_text import Path
 
 SHARED = "Names are shared by all rule files; see docs/rule-authors/names.md."
@@ -262,42 +264,17 @@ def cycle(view: View) -> Iterator[Problem]:
     for reading in view.readings:
         if reading.path[0] == "conclusions":
             needs[str(reading.path[1])].add(reading.name)
-    for names in find_cycles(needs):
+    heads = {name: c.All(tuple(c.Name(needed) for needed in sorted(names))) for name, names in needs.items()}
+    for circle in find_cycles(heads):
+        start = circle.index(min(circle))
+        names = [*circle[start:-1], *circle[: start + 1]]
         first = view.definitions[names[0]][0]
-        way = " needs ".join(f"`{name}`" for name in (*names, names[0]))
         yield first.rule.problem(
             first.path,
             "cycle",
-            f"These conclusions need each other: {way}.",
+            f"These conclusions need each other: {' needs '.join(f'`{name}`' for name in names)}.",
             "Remove one of these steps; a conclusion must be decidable before what it is used in.",
         )
-
-
-def find_cycles(needs: dict[str, set[str]]) -> list[tuple[str, ...]]:
-    """One shortest cycle for each group of names that need each other, by name."""
-    found: list[tuple[str, ...]] = []
-    told: set[str] = set()
-    for start in sorted(needs):
-        if start in told:
-            continue
-        way = _way_back(start, needs)
-        if way:
-            found.append(way)
-            told.update(way)
-    return found
-
-
-def _way_back(start: str, needs: dict[str, set[str]]) -> tuple[str, ...]:
-    ways: list[tuple[str, ...]] = [(start,)]
-    seen: set[str] = set()
-    for way in ways:
-        for name in sorted(needs.get(way[-1], ())):
-            if name == start:
-                return way
-            if name not in seen:
-                seen.add(name)
-                ways.append((*way, name))
-    return ()
 
 
 CHECKS = (unknown_name, wrong_kind, duplicate_name, cycle, unused_fact, unused_parameter, file_uses_draft)

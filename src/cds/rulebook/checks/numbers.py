@@ -32,6 +32,8 @@ def unit_mismatch(view: View) -> Iterator[Problem]:
         if reading.wants != LIMIT or limit is None or limit.role != PARAMETER or isinstance(limit.spec.value, str):
             continue
         fact = view.one(reading.beside)
+        if fact and reading.path[0] == "facts" and not isinstance(fact.spec, f.NumberFact):
+            continue  # told as wrong-kind
         unit = reading.unit or (fact.unit if fact and fact.role in FACTS else "")
         if unit and _same(unit) != _same(limit.unit):
             of = f"`{reading.beside}` is in {unit}" if reading.beside else f"{unit} is wanted here"
@@ -86,6 +88,9 @@ def range_upside_down(view: View) -> Iterator[Problem]:
 
 def _upside_down(view: View, rule: Rule, path: Path, ends: Sequence[float | str]) -> Iterator[Problem]:
     low, high = (value_of(end, view) for end in ends)
+    units = {_same(found.unit) for end in ends if (found := view.one(str(end)))}
+    if len(units) > 1:
+        return  # told as unit-mismatch
     if low is not None and high is not None and low > high:
         yield rule.problem(
             path, "range-upside-down", f"{low:g} to {high:g} holds no number.", "Write the lower end first."

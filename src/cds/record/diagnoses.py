@@ -1,0 +1,54 @@
+"""Condition → Diagnosis."""
+
+from __future__ import annotations
+
+from cds.record import elements
+from cds.record.concepts import code_among, concept_of
+from cds.record.dates import period_of, span_of
+from cds.record.issues import Origin
+from cds.record.record import Diagnosis, Verification
+
+CLINICAL = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
+VERIFICATION = {
+    # FHIR R4 condition-ver-status and allergyintolerance-verification; "presumed" is R4B's and R5's.
+    "confirmed": Verification.CONFIRMED,
+    "unconfirmed": Verification.POSSIBLE,
+    "presumed": Verification.POSSIBLE,
+    "provisional": Verification.POSSIBLE,
+    "differential": Verification.POSSIBLE,
+    "refuted": Verification.WRONG,
+    "entered-in-error": Verification.WRONG,
+}
+
+
+def verification_of(said: elements.CodeableConcept | None) -> Verification:
+    """What a verificationStatus means; none given counts as confirmed (FHIR R4 Condition.verificationStatus is 0..1)."""
+    return VERIFICATION.get(code_among(said, frozenset(VERIFICATION)), Verification.CONFIRMED)
+
+
+def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
+    """The diagnosis; None for one entered in error."""
+    if code_among(said.verificationStatus, frozenset({"entered-in-error"})):
+        return None
+    start, end = period_of(said.onsetPeriod, origin, "onsetPeriod")
+    abated_start, abated_end = period_of(said.abatementPeriod, origin, "abatementPeriod")
+    onset = span_of(said.onsetDateTime, origin, "onsetDateTime") or start
+    return Diagnosis(
+        source=origin.source,
+        concept=concept_of(said.code),
+        status=code_among(said.clinicalStatus, CLINICAL),
+        verification=verification_of(said.verificationStatus),
+        onset=onset,
+        abated=span_of(said.abatementDateTime, origin, "abatementDateTime") or abated_end or abated_start or end,
+        recorded=span_of(said.recordedDate, origin, "recordedDate"),
+        problem_list=_problem_list(said),
+    )
+
+
+def _problem_list(said: elements.Condition) -> bool | None:
+    kinds = frozenset({"problem-list-item", "encounter-diagnosis"})
+    for category in said.category or ():
+        code = code_among(category, kinds)
+        if code:
+            return code == "problem-list-item"
+    return None

@@ -1,0 +1,168 @@
+"""Observation, its components, QuestionnaireResponse answers → Measurement."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+from cds.coding import LOINC, Coding, Concept
+from cds.record import elements
+from cds.record.concepts import coding_of, concept_of
+from cds.record.dates import period_of, span_of
+from cds.record.issues import Origin
+from cds.record.record import IssueKind, Measurement, Span
+from cds.record.units import plain_unit
+
+FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
+ANSWERED = frozenset({"completed", "amended"})  # FHIR R4 questionnaire-answers-status
+LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
+DEEPEST_ITEM = 12
+
+
+def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Measurement]:
+    """The value of an Observation, and of each of its components; nothing for one entered in error or about another."""
+    if said.status == "entered-in-error":
+        return
+    if said.focus:
+        origin.note(IssueKind.IGNORED, "focus", "The observation is about something other than the patient.")
+        return
+    when = _when(said, origin)
+    final = said.status in FINAL
+    if said.status is None:
+        origin.note(IssueKind.IMPRECISE, "status", "The status is missing; the value is not used.")
+    components = [component for component in said.component or () if component is not None]
+    has_value = any(
+        value is not None
+        for value in (
+            said.valueQuantity,
+            said.valueInteger,
+            said.valueDecimal,
+            said.valueString,
+            said.valueCodeableConcept,
+        )
+    )
+    if has_value or not components:
+        yield _measurement(said, concept_of(said.code), when, final, origin, "")
+    for index, component in enumerate(components):
+        yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
+
+
+def _when(said: elements.Observation, origin: Origin) -> Span | None:
+    start, end = period_of(said.effectivePeriod, origin, "effectivePeriod")
+    when = (
+        span_of(said.effectiveDateTime, origin, "effectiveDateTime")
+        or end
+        or start
+        or span_of(said.effectiveInstant, origin, "effectiveInstant")
+    )
+    if when is None and said.issued is not None:
+        origin.note(IssueKind.IMPRECISE, "issued", "No effective time; the time of issue is taken.")
+        when = span_of(said.issued, origin, "issued")
+    return when
+
+
+def _measurement(
+    said: elements.Observation | elements.ObservationComponent,
+    concept: Concept,
+    when: Span | None,
+    final: bool,
+    origin: Origin,
+    path: str,
+) -> Measurement:
+    value, unit, comparator, wrong = _value(said)
+    if wrong and said.dataAbsentReason is not None:
+        wrong = "its value is absent"
+    answer = concept_of(said.valueCodeableConcept) if said.valueCodeableConcept is not None else None
+    return Measurement(
+        source=origin.source,
+        concept=concept,
+        value=value,
+        unit=unit,
+        answer=answer,
+        when=when,
+        final=final,
+        why_no_value="" if value is not None or answer is not None else wrong,
+        comparator=comparator,
+        where=f"{origin.where}.{path}" if path else origin.where,
+    )
+
+
+def _value(said: elements.Observation | elements.ObservationComponent) -> tuple[float | None, str, str, str]:
+    if said.valueQuantity is not None:
+        return _quantity(said.valueQuantity)
+    for number in (said.valueInteger, said.valueDecimal):
+        if number is not None:
+            return (number, "", "", "") if math.isfinite(number) else (None, "", "", "its value is not a number")
+    if said.valueString is not None:
+        return None, "", "", "its value is text"
+    return None, "", "", "it has no value"
+
+
+def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
+    if said.value is None or not math.isfinite(said.value):
+        return None, "", "", "its value is absent"
+    comparator = said.comparator or ""
+    if comparator and comparator not in {"<", "<=", ">=", ">"}:
+        return None, "", "", "its comparator is not understood"
+    unit = said.code if said.code and plain_unit(said.code) else said.unit
+    return said.value, (unit or "").strip(), comparator, ""
+
+
+def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:
+    """Each answered item whose linkId or definition ends in a LOINC code, as a Measurement; completed responses only."""
+    if said.status not in ANSWERED:
+        return
+    when = span_of(said.authored, origin, "authored")
+    yield from _items(said.item, when, origin, "item", 0)
+
+
+def _items(
+    items: list[elements.Item | None] | None, when: Span | None, origin: Origin, path: str, depth: int
+) -> Iterator[Measurement]:
+    if depth > DEEPEST_ITEM:
+        return
+    for index, item in enumerate(items or ()):
+        if item is None:
+            continue
+        here = f"{path}[{index}]"
+        code = _loinc(item)
+        for answer in item.answer or ():
+            if answer is None:
+                continue
+            if code:
+                yield _answer(code, item, answer, when, origin, here)
+            yield from _items(answer.item, when, origin, f"{here}.answer.item", depth + 1)
+        yield from _items(item.item, when, origin, f"{here}.item", depth + 1)
+
+
+def _loinc(item: elements.Item) -> str:
+    for text in (item.linkId, item.definition):
+        found = LOINC_AT_END.search(text.strip()) if text else None
+        if found:
+            return found[1]
+    return ""
+
+
+def _answer(
+    code: str, item: elements.Item, answer: elements.Answer, when: Span | None, origin: Origin, path: str
+) -> Measurement:
+    value, unit, comparator, wrong = None, "", "", "it has no number or code"
+    if answer.valueQuantity is not None:
+        value, unit, comparator, wrong = _quantity(answer.valueQuantity)
+    for number in (answer.valueInteger, answer.valueDecimal):
+        if number is not None and math.isfinite(number):
+            value, wrong = number, ""
+    coded = Concept((coding_of(answer.valueCoding),)) if answer.valueCoding is not None else None
+    return Measurement(
+        source=origin.source,
+        concept=Concept((Coding(LOINC, code, item.text or ""),)),
+        value=value,
+        unit=unit,
+        answer=coded,
+        when=when,
+        final=True,
+        why_no_value="" if value is not None or coded is not None else wrong,
+        comparator=comparator,
+        where=f"{origin.where}.{path}",
+    )

@@ -1,0 +1,83 @@
+"""JSON Schemas of the rule-file formats, for editors. Made from the models, so that the two cannot differ."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cds.rulebook.format import SCHEMAS
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+TITLES = {
+    "rules.schema.json": "Rule file",
+    "valueset.schema.json": "Value set",
+    "drugs.schema.json": "Drug table",
+}
+
+
+def schema_text(name: str) -> str:
+    """The JSON Schema of one format (a key of SCHEMAS), as its file holds it."""
+    body = _plain(SCHEMAS[name].model_json_schema(by_alias=True))
+    statement = _statement(body)
+    if statement is not None:
+        body = _refer(body, statement)
+        body["$defs"]["Statement"] = {"description": "A condition.", **statement}
+    head = {"$schema": DRAFT, "$id": name, "title": TITLES.get(name, name.removesuffix(".schema.json"))}
+    return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write every schema into a folder; the files written."""
+    written = []
+    for name in SCHEMAS:
+        path = folder / name
+        path.write_text(schema_text(name), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _plain(value: Any) -> Any:
+    """
+    Without what pydantic adds for itself.
+
+    Titles made of key names say nothing, and no key of ours may be empty, so `null` goes too. `oneOf` would refuse what
+    two members allow, and `observation` and `score` are the same member: `anyOf`, each once.
+    """
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    plain: dict[str, Any] = {}
+    for key, part in value.items():
+        if (key == "title" and isinstance(part, str)) or (key == "default" and part is None):
+            continue
+        if key in ("oneOf", "anyOf"):
+            forms = [form for form in _plain(part) if form != {"type": "null"}]
+            once = [form for index, form in enumerate(forms) if form not in forms[:index]]
+            plain |= once[0] if len(once) == 1 else {"anyOf": once}
+        else:
+            plain[key] = _plain(part)
+    return plain
+
+
+def _statement(value: Any) -> dict[str, Any] | None:
+    """The schema of a condition, which stands wherever there is one."""
+    if isinstance(value, dict):
+        if {"$ref": "#/$defs/AllOf"} in value.get("anyOf", ()):
+            return {"anyOf": value["anyOf"]}
+        value = list(value.values())
+    if isinstance(value, list):
+        return next((found for part in value if (found := _statement(part))), None)
+    return None
+
+
+def _refer(value: Any, statement: dict[str, Any]) -> Any:
+    """With a reference wherever a condition stood."""
+    if isinstance(value, list):
+        return [_refer(part, statement) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("anyOf") == statement["anyOf"]:
+        return {"$ref": "#/$defs/Statement"}
+    return {key: _refer(part, statement) for key, part in value.items()}

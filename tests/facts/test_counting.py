@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from cds.coding import Concept
+from cds.facts.counting import count
+from cds.facts.fact import Fact
+from cds.record.record import Exposure, Sent, SentState
+from cds.rulebook.wanted import WantedCount
+from tests.facts.builders import ALL_SENT, look, record, taken
+
+FAILED = WantedCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")
+
+
+def counted(*history: Exposure, want: WantedCount = FAILED, **changes: Any) -> Fact:
+    return count(want, *look(record(*history, **changes)))
+
+
+def failed(drug: str, mg: float | None, start: str = "2025-02-01", end: str = "2025-04-30") -> Exposure:
+    return taken(drug, start, end, mg, stopped_for="no-effect")
+
+
+def test_each_ingredient_counts_once_however_many_trials_of_it_there_were() -> None:
+    fact = counted(failed("alfadep", 50), failed("alfadep", 50, "2025-06-01", "2025-08-30"), failed("betadep", 150))
+
+    assert (fact.low, fact.high) == (2, 2)
+
+
+def test_classes_can_be_counted_instead() -> None:
+    two_of_one_class = (failed("alfadep", 50), failed("gammadep", 10, "2025-06-01", "2025-08-30"))
+
+    assert counted(*two_of_one_class).low == 2
+    assert counted(*two_of_one_class, want=replace(FAILED, different="drug_class")).low == 1
+
+
+def test_a_trial_that_may_count_widens_the_range_and_says_what_is_missing() -> None:
+    fact = counted(failed("alfadep", 50), failed("betadep", None))
+
+    assert (fact.low, fact.high, fact.text) == (1, 2, "1 to 2")
+    assert "betadep dose" in fact.missing
+
+
+def test_what_the_count_does_not_ask_for_is_not_missing() -> None:
+    open_response = taken("alfadep", "2025-02-01", "2025-04-30", None)
+    adequate = replace(FAILED, that_are=("adequate",))
+
+    assert "response to alfadep" in counted(open_response).missing
+    assert "response to alfadep" not in counted(open_response, want=adequate).missing
+
+
+def test_an_unrecognised_medication_opens_the_count_upwards_once_per_drug() -> None:
+    unknown = taken("x", "2025-02-01", "2025-04-30", drug=Concept(), source="MedicationRequest/x")
+
+    fact = counted(failed("alfadep", 50), unknown)
+
+    assert (fact.low, fact.high) == (1, 2)
+    assert "could not be recognised" in fact.because
+
+
+def test_medications_that_did_not_come_leave_no_upper_end() -> None:
+    sent = ALL_SENT | {"MedicationRequest": (Sent(SentState.NOT_SENT, "an error", failed=True),)}
+
+    fact = counted(failed("alfadep", 50), sent=sent)
+
+    assert (fact.low, fact.high, fact.text) == (1, math.inf, "at least 1")
+    assert "medications" in fact.missing
+
+
+def test_an_empty_list_that_was_sent_is_none() -> None:
+    fact = counted()
+
+    assert (fact.low, fact.high, fact.why_unknown) == (0, 0, None)

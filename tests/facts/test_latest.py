@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cds.coding import LOINC, CodeSet, Coding, Concept
+from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.latest import number, range_text, readings
+from cds.facts.sorted_record import sort_record
+from cds.record.record import Measurement, PatientRecord, Sent, SentState
+from cds.rulebook.wanted import Codes
+from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, month, record, scored
+
+
+def latest(*entries: Measurement, patient: PatientRecord | None = None, **changes: Any) -> Fact:
+    want = replace(SCORE, **changes)
+    sorted_record = sort_record(patient or record(*entries), codes(), TODAY)
+    return number(want, sorted_record, readings(want, sorted_record))
+
+
+def test_the_most_recent_value_of_the_window_is_taken() -> None:
+    fact = latest(scored(17, "2026-05-20"), scored(9, "2026-04-20"), scored(25, "2026-03-20"))
+
+    assert (fact.low, fact.high, fact.text) == (17, 17, "17")
+    assert [found.reference for found in fact.found] == ["Observation/2026-05-20"]
+
+
+@pytest.mark.parametrize(("when", "known"), [("2026-03-03", True), ("2026-03-02", False)])
+def test_the_window_holds_its_first_day(when: str, known: bool) -> None:
+    fact = latest(scored(17, when))
+
+    assert (fact.low is not None) is known
+    if not known:
+        assert fact.why_unknown is WhyUnknown.TOO_OLD
+        assert "2026-03-02" in fact.because
+
+
+@pytest.mark.parametrize(("value", "readable"), [(-1, False), (0, True), (27, True), (28, False), (22.67, False)])
+def test_a_value_that_cannot_be_true_is_unreadable_not_extreme(value: float, readable: bool) -> None:
+    fact = latest(scored(value, "2026-05-20"))
+
+    assert (fact.low is not None) is readable
+    if not readable:
+        assert fact.why_unknown is WhyUnknown.UNREADABLE
+
+
+def test_an_unreadable_last_value_does_not_let_an_older_one_speak() -> None:
+    fact = latest(scored(300, "2026-05-20"), scored(17, "2026-05-01"))
+
+    assert fact.low is None
+    assert fact.why_unknown is WhyUnknown.UNREADABLE
+
+
+def test_a_value_after_today_is_ignored() -> None:
+    assert latest(scored(17, "2026-06-02")).why_unknown is WhyUnknown.NOT_FOUND
+
+
+def test_a_preliminary_value_is_ignored() -> None:
+    assert latest(scored(17, "2026-05-20", final=False)).why_unknown is WhyUnknown.NOT_FOUND
+
+
+def test_two_values_of_the_last_day_are_a_range_or_their_mean() -> None:
+    two = (scored(16, "2026-05-20"), scored(18, "2026-05-20", source="Observation/b"))
+
+    spread, mean = latest(*two), latest(*two, same_day="mean")
+
+    assert (spread.low, spread.high) == (16, 18)
+    assert (mean.low, mean.high) == (17, 17)
+
+
+def test_a_day_known_to_the_month_that_may_come_last_widens_the_range() -> None:
+    fact = latest(scored(17, "2026-05-20"), replace(scored(9, "2026-05-01"), when=month(2026, 5)))
+
+    assert (fact.low, fact.high) == (9, 17)
+
+
+def test_a_value_without_a_date_does_not_answer() -> None:
+    assert latest(replace(scored(17, "2026-05-20"), when=None)).why_unknown is WhyUnknown.UNDATED
+
+
+def test_units_are_converted_and_a_missing_one_is_not_assumed_unless_the_rule_says_so() -> None:
+    def pressure(unit: str) -> Fact:
+        return latest(
+            scored(16, "2026-05-20", unit=unit), unit="mm[Hg]", plausible=None, whole=False, unit_may_be_missing=False
+        )
+
+    assert pressure("kPa").low == pytest.approx(120, abs=0.1)
+    assert pressure("mm[Hg]").low == 16
+    assert pressure("").why_unknown is WhyUnknown.UNREADABLE
+    assert pressure("mg").why_unknown is WhyUnknown.UNREADABLE
+
+
+@pytest.mark.parametrize(("comparator", "ends"), [(">", (17, 27)), ("<=", (0, 17))])
+def test_a_value_that_is_only_a_bound_is_a_range(comparator: str, ends: tuple[float, float]) -> None:
+    fact = latest(scored(17, "2026-05-20", comparator=comparator))
+
+    assert (fact.low, fact.high) == ends
+
+
+def test_a_coded_answer_stands_for_its_number() -> None:
+    answers = CodeSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, {}, {(LOINC, "LA-2"): 2.0})
+    known = Codes({"score": answers}, {})
+    answered = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-2"),)))
+    other = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-9"),)))
+
+    facts = [
+        number(SCORE, in_order, readings(SCORE, in_order))
+        for in_order in (sort_record(record(entry), known, TODAY) for entry in (answered, other))
+    ]
+
+    assert facts[0].low == 2
+    assert facts[1].why_unknown is WhyUnknown.UNREADABLE
+
+
+def test_data_that_did_not_come_are_not_an_absence() -> None:
+    not_sent = ALL_SENT | {"Observation": (Sent(SentState.NOT_SENT, "the EHR sent null"),)}
+    other_codes = ALL_SENT | {"Observation": (Sent(SentState.WHOLE, codes=frozenset({"2-2"})),)}
+
+    assert latest().why_unknown is WhyUnknown.NOT_FOUND
+    assert latest(patient=record(sent=not_sent)).because == "the EHR sent null"
+    assert latest(patient=record(sent=other_codes)).why_unknown is WhyUnknown.NOT_SENT
+
+
+def test_the_highest_and_the_lowest_of_the_window_can_be_asked_for() -> None:
+    entries = (scored(17, "2026-05-20"), scored(9, "2026-04-20"), scored(25, "2026-03-20"))
+
+    assert latest(*entries, take="highest").low == 25
+    assert latest(*entries, take="lowest").low == 9
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(2, 2, "2"), (2, 3, "2 to 3"), (1, float("inf"), "at least 1"), (None, 4, "at most 4"), (None, None, "")],
+)
+def test_a_range_reads_as_words(low: float | None, high: float | None, text: str) -> None:
+    assert range_text(low, high) == text

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.look import look_for
+from cds.record.record import Patient, Span
+from cds.rulebook.wanted import WantedAge, WantedSex
+from cds.truth import Truth
+from tests.facts.builders import TODAY, codes, day, month, record
+
+AGE = WantedAge("age", "Age", None)
+
+
+def aged(birth: Span | None, today: date = TODAY) -> Fact:
+    patient = replace(record(), patient=Patient("Patient/1", birth=birth))
+    return look_for([AGE], codes(), patient, today)["age"]
+
+
+@pytest.mark.parametrize(("born", "years"), [("2008-06-01", 18), ("2008-06-02", 17)])
+def test_age_is_completed_years_and_a_birthday_completes_one(born: str, years: int) -> None:
+    fact = aged(day(born))
+
+    assert (fact.low, fact.high) == (years, years)
+
+
+def test_someone_born_on_29_february_completes_a_year_on_1_march_of_a_common_year() -> None:
+    assert aged(day("2008-02-29"), date(2026, 2, 28)).low == 17
+    assert aged(day("2008-02-29"), date(2026, 3, 1)).low == 18
+
+
+def test_a_partial_birth_date_makes_age_a_range() -> None:
+    fact = aged(month(2008, 6))
+
+    assert (fact.low, fact.high) == (17, 18)
+    assert fact.missing == ("full birth date",)
+
+
+@pytest.mark.parametrize(("birth", "why"), [(None, WhyUnknown.NOT_FOUND), (day("2026-06-02"), WhyUnknown.UNREADABLE)])
+def test_no_birth_date_or_one_in_the_future_leaves_age_unknown(birth: Span | None, why: WhyUnknown) -> None:
+    fact = aged(birth)
+
+    assert (fact.low, fact.why_unknown) == (None, why)
+
+
+@pytest.mark.parametrize(
+    ("sex", "truth"), [("female", Truth.TRUE), ("male", Truth.FALSE), ("unknown", Truth.UNKNOWN), (None, Truth.UNKNOWN)]
+)
+def test_sex_is_the_administrative_gender_and_unknown_stays_unknown(sex: str | None, truth: Truth) -> None:
+    patient = replace(record(), patient=Patient("Patient/1", sex=sex))
+
+    fact = look_for([WantedSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
+
+    assert fact.truth is truth

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds.coding import CodeSet, Coding, Concept
+from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.presence import presence
+from cds.facts.sorted_record import sort_record
+from cds.record.record import (
+    Allergy,
+    Diagnosis,
+    Exposure,
+    ExposureKind,
+    Intervention,
+    Measurement,
+    Patient,
+    PatientRecord,
+    Referral,
+    Sent,
+    SentState,
+    Verification,
+)
+from cds.rulebook.wanted import (
+    Codes,
+    WantedAllergy,
+    WantedAnswer,
+    WantedDiagnosis,
+    WantedMedication,
+    WantedProcedure,
+    WantedReferral,
+)
+from cds.truth import Truth
+from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
+
+T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
+SYSTEM = "urn:test"
+
+
+def value_set(name: str, *names: str) -> CodeSet:
+    return CodeSet(name, name, {(SYSTEM, name): name}, {(SYSTEM, f"{name}-root"): name}, {(SYSTEM, f"{name}-root-not"): ""},
+                   dict.fromkeys(names, name), {})  # fmt: skip
+
+
+CODES = Codes({s.name: s for s in (value_set("a", "alpha"), value_set("maybe"), value_set("yes"), value_set("q"))}, {})
+
+
+def concept(code: str, text: str = "") -> Concept:
+    return Concept((Coding(SYSTEM, code),), text)
+
+
+def look(want: Any, **entries: Any) -> Fact:
+    sent = entries.pop("sent", ALL_SENT | {"ServiceRequest": WHOLE})
+    return presence(want, sort_record(PatientRecord(Patient("Patient/1"), sent=sent, **entries), CODES, TODAY))
+
+
+COMMON: dict[str, Any] = {
+    "name": "it", "label": "it", "look_back_days": None, "coded": ("a",), "possibly_coded": ("maybe",),
+    "if_none_found": F, "because": "nobody wrote it down",
+}  # fmt: skip
+
+
+def condition(**changes: Any) -> WantedDiagnosis:
+    return WantedDiagnosis(**(COMMON | {"statuses": frozenset({"active"}), "undated": U} | changes))
+
+
+def diagnosed(code: str = "a", **changes: Any) -> tuple[Diagnosis, ...]:
+    given: dict[str, Any] = {"source": "Condition/1", "concept": concept(code)}
+    return (Diagnosis(**(given | changes)),)
+
+
+def test_a_matching_diagnosis_is_present_with_its_source() -> None:
+    fact = look(condition(), diagnoses=diagnosed(status="active"))
+
+    assert fact.truth is T
+    assert [found.reference for found in fact.found] == ["Condition/1"]
+
+
+@pytest.mark.parametrize(("code", "truth"), [("a-root", T), ("a-root.9", T), ("a-roo", F), ("a-root-not", F)])
+def test_children_of_a_root_belong_except_those_named(code: str, truth: Truth) -> None:
+    assert look(condition(), diagnoses=diagnosed(code)).truth is truth
+
+
+@pytest.mark.parametrize(("status", "truth"), [("active", T), ("", T), ("resolved", F), ("inactive", F)])
+def test_the_clinical_status_decides_and_none_given_counts_as_active(status: str, truth: Truth) -> None:
+    assert look(condition(), diagnoses=diagnosed(status=status)).truth is truth
+    assert look(condition(statuses=None), diagnoses=diagnosed(status=status)).truth is T
+
+
+@pytest.mark.parametrize(
+    ("verification", "truth"), [(Verification.CONFIRMED, T), (Verification.POSSIBLE, U), (Verification.WRONG, F)]
+)
+def test_a_refuted_diagnosis_is_no_match_and_an_unconfirmed_one_only_possible(
+    verification: Verification, truth: Truth
+) -> None:
+    fact = look(condition(), diagnoses=diagnosed(verification=verification))
+
+    assert fact.truth is truth
+    if truth is U:
+        assert fact.why_unknown is WhyUnknown.POSSIBLE
+
+
+def test_a_code_that_says_perhaps_and_a_name_without_a_code_are_possible() -> None:
+    assert look(condition(), diagnoses=diagnosed("maybe")).truth is U
+    assert look(condition(), diagnoses=diagnosed(concept=Concept((), "Alpha, left side"))).truth is U
+    assert look(condition(), diagnoses=diagnosed(concept=Concept((), "no alpha"))).truth is F
+
+
+@pytest.mark.parametrize(("onset", "truth"), [("2026-04-20", T), ("2026-04-19", F), ("2026-06-02", F)])
+def test_a_window_holds_its_first_day_and_nothing_after_today(onset: str, truth: Truth) -> None:
+    assert look(condition(look_back_days=42), diagnoses=diagnosed(onset=day(onset))).truth is truth
+
+
+def test_without_a_precise_date_a_window_cannot_tell() -> None:
+    assert look(condition(look_back_days=42), diagnoses=diagnosed(onset=month(2026, 4))).truth is U
+    assert look(condition(look_back_days=42), diagnoses=diagnosed()).truth is U
+    assert look(condition(look_back_days=42, undated=T), diagnoses=diagnosed()).truth is T
+
+
+@pytest.mark.parametrize(
+    ("state", "if_none", "truth", "why"),
+    [
+        (SentState.WHOLE, F, F, None),
+        (SentState.WHOLE, U, U, WhyUnknown.NOT_FOUND),
+        (SentState.PART, F, U, WhyUnknown.UNREADABLE),
+        (SentState.NOT_SENT, F, U, WhyUnknown.NOT_SENT),
+    ],
+)
+def test_nothing_found_is_no_only_when_the_whole_was_sent(
+    state: SentState, if_none: Truth, truth: Truth, why: WhyUnknown | None
+) -> None:
+    fact = look(condition(if_none_found=if_none), sent={"Condition": (Sent(state, "it did not come"),)})
+
+    assert (fact.truth, fact.why_unknown) == (truth, why)
+
+
+def medication(**changes: Any) -> WantedMedication:
+    return WantedMedication(**(COMMON | {"current": True} | changes))
+
+
+def exposed(**changes: Any) -> tuple[Exposure, ...]:
+    given: dict[str, Any] = {
+        "source": "MedicationRequest/1", "identity": "1", "kind": ExposureKind.REQUEST, "drug": concept("a"),
+        "start": day("2026-05-01"),
+    }  # fmt: skip
+    return (Exposure(**(given | changes)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "truth"),
+    [
+        ({"open_ended": True}, T),
+        ({"open_ended": True, "doubtful": True}, U),
+        ({"open_ended": True, "start": day("2026-06-02")}, F),
+        ({"end": day("2026-06-01")}, T),
+        ({"end": day("2026-05-31")}, F),
+        ({}, F),
+        ({"open_ended": True, "drug": Concept()}, U),
+        ({"open_ended": True, "drug": Concept((), "Alpha 5 mg")}, T),
+        ({"open_ended": True, "drug": Concept((), "Beta 5 mg")}, F),
+    ],
+)
+def test_a_current_medication_is_one_taken_today(changes: dict[str, Any], truth: Truth) -> None:
+    assert look(medication(), exposures=exposed(**changes)).truth is truth
+
+
+@pytest.mark.parametrize(("end", "truth"), [("2026-03-03", T), ("2026-03-02", F)])
+def test_a_past_medication_counts_when_it_was_taken_in_the_window(end: str, truth: Truth) -> None:
+    want = medication(current=False, look_back_days=90)
+
+    assert look(want, exposures=exposed(start=day("2025-01-01"), end=day(end))).truth is truth
+
+
+def test_statements_answer_for_medications_only_where_orders_were_not_asked_for() -> None:
+    statements_only = {"MedicationStatement": WHOLE}
+    orders_failed = statements_only | {"MedicationRequest": (Sent(SentState.NOT_SENT, "an error", failed=True),)}
+    dispenses_failed = {"MedicationRequest": WHOLE, "MedicationDispense": (Sent(SentState.NOT_SENT, "", failed=True),)}
+    dispenses_absent = {"MedicationRequest": WHOLE, "MedicationDispense": (Sent(SentState.NOT_SENT, ""),)}
+
+    assert look(medication(), sent=statements_only).truth is F
+    assert look(medication(), sent=orders_failed).truth is U
+    assert look(medication(), sent=dispenses_failed).truth is U
+    assert look(medication(), sent=dispenses_absent).truth is F
+
+
+def allergic(**changes: Any) -> tuple[Allergy, ...]:
+    given: dict[str, Any] = {"source": "AllergyIntolerance/1", "concepts": (concept("a"),)}
+    return (Allergy(**(given | changes)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "truth"),
+    [
+        ({}, T),
+        ({"status": "active", "type": "allergy"}, T),
+        ({"type": "intolerance"}, U),
+        ({"status": "resolved"}, U),
+        ({"verification": Verification.POSSIBLE}, U),
+        ({"verification": Verification.WRONG}, F),
+        ({"concepts": (concept("b"),)}, F),
+    ],
+)
+def test_an_allergy_that_is_not_plainly_one_is_possible(changes: dict[str, Any], truth: Truth) -> None:
+    assert look(WantedAllergy(**COMMON), allergies=allergic(**changes)).truth is truth
+
+
+@pytest.mark.parametrize(("status", "truth"), [("completed", T), ("in-progress", T), ("unknown", U)])
+def test_a_procedure_counts_when_it_was_done(status: str, truth: Truth) -> None:
+    done = (Intervention("Procedure/1", concept("a"), day("2026-01-01"), status),)
+
+    assert look(WantedProcedure(**COMMON), interventions=done).truth is truth
+
+
+def test_a_referral_counts_by_status_and_window() -> None:
+    referred = (Referral("ServiceRequest/1", concept("a"), "active", day("2026-05-01")),)
+
+    def asked(**changes: Any) -> Truth | None:
+        return look(
+            WantedReferral(**(COMMON | {"statuses": frozenset({"active"})} | changes)), referrals=referred
+        ).truth
+
+    assert asked() is T
+    assert asked(statuses=frozenset({"revoked"})) is F
+    assert asked(look_back_days=10) is F
+
+
+@pytest.mark.parametrize(
+    ("answer", "when", "truth"), [("yes", "2026-05-20", T), ("no", "2026-05-20", F), ("yes", "2026-01-01", F)]
+)
+def test_a_coded_answer_is_present_when_it_says_so_in_the_window(answer: str, when: str, truth: Truth) -> None:
+    asked = (Measurement("Observation/1", concept("q"), answer=concept(answer), when=day(when)),)
+    want = WantedAnswer(
+        **(COMMON | {"coded": ("q",), "look_back_days": 30, "answered": ("yes",), "asks_for": (), "key": ""})
+    )
+
+    assert look(want, measurements=asked).truth is truth

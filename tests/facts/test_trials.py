@@ -1,0 +1,596 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.coding import ATC, Coding, Concept
+from cds.facts.fact import Evidence
+from cds.record.record import Exposure, ExposureKind, Sent, SentState, Sig, Span
+from cds.truth import Truth
+from tests.facts.builders import ALL_SENT, daily, day, look, month, record, scored, taken, trials, wanted
+
+T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
+
+
+def last_day(start: str, days: int) -> str:
+    return (date.fromisoformat(start) + timedelta(days=days - 1)).isoformat()
+
+
+@pytest.mark.parametrize(("days", "adequate"), [(41, F), (42, T), (43, T)])
+def test_a_trial_is_adequate_from_the_required_day_on_both_ends_counted(days: int, adequate: Truth) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", last_day("2025-02-01", days), 50))
+
+    assert trial.adequate is adequate
+    assert trial.days_at_dose == (days, days)
+
+
+@pytest.mark.parametrize(("mg", "adequate"), [(49.9, F), (50, T), (51, T)])
+def test_a_trial_is_adequate_from_the_minimum_dose_on(mg: float, adequate: Truth) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", mg))
+
+    assert (trial.dose_adequate, trial.adequate) == (adequate, adequate)
+
+
+def test_a_dose_that_was_not_recorded_leaves_adequacy_open_and_is_asked_for() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30"))
+
+    assert (trial.dose_adequate, trial.long_enough, trial.adequate) == (U, T, U)
+    assert "alfadep dose" in trial.missing
+
+
+def test_an_unknown_dose_does_not_save_a_trial_that_was_too_short() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-03-01"))
+
+    assert trial.adequate is F
+
+
+def test_a_drug_without_a_minimum_in_the_table_cannot_be_rated() -> None:
+    (trial,) = trials(taken("nodosedep", "2025-02-01", "2025-04-30", 500))
+
+    assert trial.adequate is U
+    assert any("drug table" in what for what in trial.missing)
+
+
+@pytest.mark.parametrize(("weeks_at_dose", "adequate"), [(7, T), (3, F)])
+def test_only_days_at_dose_count_towards_duration(weeks_at_dose: int, adequate: Truth) -> None:
+    low = taken("alfadep", "2025-02-01", "2025-02-28", 25)
+    high = taken("alfadep", "2025-03-01", last_day("2025-03-01", 7 * weeks_at_dose), 50)
+
+    (trial,) = trials(low, high)
+
+    assert trial.adequate is adequate
+    assert trial.days_at_dose == (7 * weeks_at_dose, 7 * weeks_at_dose)
+
+
+@pytest.mark.parametrize(("gap_days", "spells"), [(0, 1), (14, 1), (15, 2)])
+def test_a_gap_up_to_the_limit_joins_two_orders_into_one_trial(gap_days: int, spells: int) -> None:
+    second_start = date(2025, 3, 1) + timedelta(days=gap_days)
+    first = taken("alfadep", "2025-02-01", "2025-02-28", 50)
+    second = taken("alfadep", second_start.isoformat(), last_day(second_start.isoformat(), 28), 50)
+
+    found = trials(first, second)
+
+    assert len(found) == spells
+    assert [trial.adequate for trial in found] == ([T] if spells == 1 else [F, F])
+
+
+def test_days_in_a_gap_do_not_count_as_days_at_dose() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-02-20", 50), taken("alfadep", "2025-03-03", "2025-03-31", 50)
+    )
+
+    assert trial.days_at_dose == (49, 49)
+
+
+def test_doses_of_concurrent_orders_of_one_ingredient_add_up() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 25, source="MedicationRequest/a"),
+        taken("alfadep", "2025-02-01", "2025-04-30", 25, source="MedicationRequest/b"),
+    )
+
+    assert trial.adequate is T
+    assert trial.highest_mg_a_day == (50, 50)
+
+
+def test_a_later_order_may_have_replaced_an_open_ended_one_so_the_sum_is_only_possible() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", None, 25, source="MedicationRequest/a"),
+        taken("alfadep", "2025-03-01", None, 25, source="MedicationRequest/b"),
+    )
+
+    assert trial.adequate is U
+    assert trial.highest_mg_a_day == (25, 50)
+
+
+def test_the_same_taking_in_orders_fills_and_statements_is_one_trial_at_one_dose() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 25)
+    fill = replace(order, source="MedicationDispense/1", kind=ExposureKind.DISPENSE, supply_days=89)
+    statement = replace(order, source="MedicationStatement/1", kind=ExposureKind.STATEMENT)
+
+    (trial,) = trials(order, fill, statement)
+
+    assert trial.highest_mg_a_day == (25, 25)
+    assert trial.adequate is F
+
+
+def test_a_statement_without_a_dose_does_not_open_a_dose_the_order_gives() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 25)
+    statement = replace(order, source="MedicationStatement/1", kind=ExposureKind.STATEMENT, sigs=())
+
+    (trial,) = trials(order, statement)
+
+    assert trial.dose_adequate is F
+
+
+def test_an_early_refill_begins_when_the_last_one_is_used_up() -> None:
+    fills = [
+        replace(
+            taken("p-alfa-25", start, None),
+            source=f"MedicationDispense/{start}",
+            kind=ExposureKind.DISPENSE,
+            open_ended=False,
+            quantity=60.0,
+            quantity_unit="{tablet}",
+            supply_days=30.0,
+        )
+        for start in ("2025-02-01", "2025-02-25")
+    ]
+
+    (trial,) = trials(*fills)
+
+    assert trial.highest_mg_a_day == (50, 50)
+    assert trial.days_at_dose == (60, 60)
+
+
+def test_tablets_count_by_the_strength_of_the_product() -> None:
+    (trial,) = trials(taken("p-alfa-25", "2025-02-01", "2025-04-30", sigs=daily(1, "{tablet}", 2.0)))
+
+    assert trial.highest_mg_a_day == (50, 50)
+
+
+def test_a_weekly_dose_is_divided_by_seven() -> None:
+    (trial,) = trials(taken("p-alfa-week", "2025-02-01", "2025-04-30", sigs=daily(1, "{capsule}", 1 / 7)))
+
+    assert trial.highest_mg_a_day == (50, 50)
+
+
+def test_a_patch_is_rated_by_hours_and_another_form_of_that_drug_is_no_trial() -> None:
+    (trial,) = trials(taken("p-patch", "2025-02-01", "2025-04-30", sigs=daily(1, "{patch}")))
+
+    assert trial.highest_mg_a_day == (6, 6)
+    assert trials(taken("p-patch-tablet", "2025-02-01", "2025-04-30", sigs=daily(1, "{tablet}"))) == ()
+
+
+@pytest.mark.parametrize(
+    "sig",
+    [
+        Sig(low=50, high=50, unit="mg", times_a_day_low=1, times_a_day_high=1, as_needed=True),
+        Sig(low=50, high=50, unit="", times_a_day_low=1, times_a_day_high=1),
+        Sig(low=50, high=50, unit="mg"),
+        Sig(low=2, high=2, unit="{tablet}", times_a_day_low=1, times_a_day_high=1),
+        Sig(low=2, high=2, unit="[puff]", times_a_day_low=1, times_a_day_high=1),
+    ],
+    ids=["as needed", "no unit", "no timing", "tablets of unknown strength", "a unit that does not fit"],
+)
+def test_a_dose_that_cannot_be_told_is_unknown_never_zero(sig: Sig) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", sigs=(sig,)))
+
+    assert trial.adequate is U
+
+
+def test_grams_are_converted() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", sigs=daily(0.05, "g")))
+
+    assert trial.adequate is T
+
+
+def test_a_dose_range_on_both_sides_of_the_minimum_is_unknown() -> None:
+    sig = Sig(low=25, high=75, unit="mg", times_a_day_low=1, times_a_day_high=1)
+
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", sigs=(sig,)))
+
+    assert trial.adequate is U
+    assert trial.highest_mg_a_day == (25, 75)
+
+
+def test_titration_written_as_bounded_steps_of_one_order_counts_step_by_step() -> None:
+    steps = (
+        replace(daily(25)[0], start=day("2025-02-01"), end=day("2025-02-14")),
+        replace(daily(50)[0], start=day("2025-02-15"), end=day("2025-04-30")),
+    )
+
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", sigs=steps))
+
+    assert trial.days == (89, 89)
+    assert trial.days_at_dose == (75, 75)
+
+
+def test_imprecise_dates_make_days_a_range() -> None:
+    order = replace(taken("alfadep", "2025-05-01", "2025-06-30", 50), start=month(2025, 5), end=month(2025, 6))
+
+    (trial,) = trials(order)
+
+    assert trial.adequate is U
+    assert trial.days_at_dose == (2, 61)
+    assert "alfadep start and end dates" in trial.missing
+
+
+def test_trials_before_the_episode_do_not_count_and_are_named() -> None:
+    old = taken("alfadep", "2012-02-01", "2012-08-01", 50)
+    fact, _ = look(record(old), episode=None)
+    assert len(fact.trials) == 1
+
+    since = day("2026-02-01")
+    assert trials(old, since=since) == ()
+
+
+def test_days_before_the_episode_do_not_count() -> None:
+    (trial,) = trials(taken("alfadep", "2025-01-01", "2025-04-30", 50), since=day("2025-04-01"))
+
+    assert trial.days_at_dose == (30, 30)
+    assert trial.adequate is F
+
+
+def test_an_imprecise_start_of_the_episode_makes_days_a_range() -> None:
+    (trial,) = trials(taken("alfadep", "2025-01-01", "2025-04-30", 50), since=Span(date(2025, 1, 1), date(2025, 4, 1)))
+
+    assert trial.days_at_dose == (30, 120)
+    assert trial.adequate is U
+
+
+def test_an_order_that_begins_after_today_is_no_trial() -> None:
+    assert trials(taken("alfadep", "2026-06-02", "2026-12-01", 50)) == ()
+
+
+def test_an_order_that_is_still_taken_lasts_until_today() -> None:
+    (trial,) = trials(taken("alfadep", "2026-04-21", None, 50))
+
+    assert trial.ongoing
+    assert trial.end is None
+    assert trial.days_at_dose == (42, 42)
+
+
+def test_an_active_order_with_a_supply_that_ran_out_is_only_possibly_still_taken() -> None:
+    (trial,) = trials(taken("alfadep", "2026-01-01", None, 50, supply_days=30.0))
+
+    assert trial.days_at_dose == (30, 152)
+    assert trial.adequate is U
+
+
+def test_a_stopped_order_without_an_end_ends_where_the_next_drug_begins() -> None:
+    stopped = taken("alfadep", "2025-02-01", None, 50, open_ended=False, stopped_for="no-effect")
+    after = taken("betadep", "2025-05-01", "2025-08-31", 150)
+
+    first, _ = trials(stopped, after)
+
+    assert first.days_at_dose == (89, 89)
+    assert first.no_response is T
+
+
+def test_a_stopped_order_without_an_end_and_without_a_successor_is_unknown() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", None, 50, open_ended=False))
+
+    assert trial.adequate is U
+
+
+def test_a_doubtful_order_is_never_surely_taken() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, doubtful=True))
+
+    assert trial.adequate is U
+
+
+def test_a_product_that_is_never_a_trial_is_left_out_and_named() -> None:
+    fact, _ = look(record(taken("p-beta-smoke", "2025-02-01", "2025-04-30", sigs=daily(2, "{tablet}"))))
+
+    assert fact.trials == ()
+    assert "smoking cessation" in fact.because
+
+
+def test_a_prescription_for_another_reason_is_left_out() -> None:
+    pain = (Concept((Coding("x", "pain"),)),)
+
+    assert trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, reasons=pain)) == ()
+
+
+def test_a_drug_known_by_name_only_counts_and_says_so() -> None:
+    for text in ("Alfabrand 50 mg tablet", "ALFADEP"):
+        (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, drug=Concept((), text)))
+        assert trial.adequate is T
+        assert trial.by_name_only
+
+
+def test_a_strength_in_the_name_serves_tablets_of_a_drug_known_by_name() -> None:
+    order = taken(
+        "alfadep", "2025-02-01", "2025-04-30", drug=Concept((), "Alfabrand 25 mg tablet"), sigs=daily(2, "tablet")
+    )
+
+    (trial,) = trials(order)
+
+    assert trial.highest_mg_a_day == (50, 50)
+    assert any("name" in note for note in trial.notes)
+
+
+@pytest.mark.parametrize(
+    ("drug", "open_questions"),
+    [
+        (Concept((Coding("local", "4711"),)), 1),
+        (Concept(), 1),
+        (Concept((), "unknown"), 1),
+        (Concept((Coding(ATC, "N06AX77", "newdep"),)), 1),
+        (Concept((Coding(ATC, "C09AA03", "lisinopril"),)), 0),
+        (Concept((), "lisinopril 10 mg"), 0),
+    ],
+    ids=["code only", "nothing", "a word that names nothing", "class code", "another class", "another name"],
+)
+def test_a_medication_nobody_can_recognise_may_be_a_trial(drug: Concept, open_questions: int) -> None:
+    _, found = look(record(taken("x", "2025-02-01", "2025-04-30", drug=drug)))
+
+    assert len(found) == open_questions
+
+
+def test_an_unrecognised_medication_too_short_to_be_adequate_opens_nothing() -> None:
+    _, found = look(record(taken("x", "2025-02-01", "2025-03-01", drug=Concept())))
+
+    assert found == ()
+
+
+# ---------------------------------------------------------------- response
+
+
+def test_a_coded_stop_reason_is_evidence_of_no_response() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for="no-effect"))
+
+    assert (trial.no_response, trial.evidence) == (T, Evidence.CODED)
+
+
+def test_a_stop_reason_in_words_is_weaker_evidence() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), "No response after 8 wk"))
+    )
+
+    assert (trial.no_response, trial.evidence) == (T, Evidence.WORDS)
+
+
+def test_a_negated_word_is_no_stop_reason() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), "not ineffective")))
+
+    assert trial.no_response is U
+
+
+def test_stopping_an_inadequate_trial_for_a_side_effect_is_intolerance_not_failure() -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-02-21", 50, stopped_for="side-effect"))
+
+    assert trial.intolerance
+    assert trial.no_response is F
+
+
+def test_stopping_an_adequate_trial_for_a_side_effect_does_not_tell_the_response() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for="side-effect"),
+    )
+
+    assert trial.no_response is U
+    assert "response to alfadep" in trial.missing
+
+
+@pytest.mark.parametrize(("last", "no_response"), [(11, T), (10, F), (9, F)])
+def test_a_fall_of_half_is_response_and_less_is_not(last: int, no_response: Truth) -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50), scored(20, "2025-01-30"), scored(last, "2025-04-28")
+    )
+
+    assert (trial.no_response, trial.evidence) == (no_response, Evidence.MEASURED)
+
+
+@pytest.mark.parametrize(("percent", "no_response"), [(25, F), (26, T)])
+def test_the_required_fall_is_the_rules_to_set(percent: float, no_response: Truth) -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50),
+        scored(20, "2025-01-30"),
+        scored(15, "2025-04-28"),
+        want=wanted(falls_less_than=percent),
+    )
+
+    assert trial.no_response is no_response
+
+
+def test_a_response_that_was_lost_later_is_not_a_failure() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50),
+        scored(20, "2025-01-30"),
+        scored(6, "2025-03-15"),
+        scored(18, "2025-04-28"),
+    )
+
+    assert trial.no_response is F
+    assert "lost later" in trial.outcome
+
+
+@pytest.mark.parametrize(("last", "no_response"), [(10, T), (9, U), (5, U), (4, F)])
+def test_without_a_baseline_only_a_high_or_a_remission_score_tells(last: int, no_response: Truth) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50), scored(last, "2025-04-28"))
+
+    assert trial.no_response is no_response
+
+
+@pytest.mark.parametrize(
+    ("when", "no_response"),
+    [("2025-04-15", U), ("2025-04-16", T), ("2025-05-28", T), ("2025-05-29", U)],
+)
+def test_the_last_score_must_lie_near_the_end(when: str, no_response: Truth) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50), scored(18, when))
+
+    assert trial.no_response is no_response
+
+
+def test_a_stop_reason_that_a_measured_response_contradicts_is_unknown() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for="no-effect"),
+        scored(20, "2025-01-30"),
+        scored(6, "2025-04-28"),
+    )
+
+    assert trial.no_response is U
+    assert "but" in trial.outcome
+
+
+def test_an_ongoing_adequate_trial_with_a_high_score_has_failed() -> None:
+    (trial,) = trials(taken("alfadep", "2026-01-01", None, 50), scored(17, "2026-05-20"))
+
+    assert (trial.no_response, trial.evidence) == (T, Evidence.STILL_SYMPTOMATIC)
+
+
+def test_a_score_before_the_required_weeks_says_nothing_of_an_ongoing_trial() -> None:
+    (trial,) = trials(taken("alfadep", "2026-04-01", None, 50), scored(17, "2026-05-11"))
+
+    assert trial.no_response is U
+
+
+@pytest.mark.parametrize(("start", "no_response"), [("2025-05-28", T), ("2025-05-29", U)])
+def test_starting_another_drug_soon_after_the_end_lets_us_infer_no_response(start: str, no_response: Truth) -> None:
+    first, _ = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50), taken("betadep", start, "2025-08-31", 150))
+
+    assert first.no_response is no_response
+    if no_response is T:
+        assert first.evidence is Evidence.INFERRED
+
+
+def test_an_inference_that_the_rule_does_not_accept_stays_unknown() -> None:
+    first, _ = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50),
+        taken("betadep", "2025-05-10", "2025-08-31", 150),
+        want=wanted(accepts_inferred=False),
+    )
+
+    assert first.no_response is U
+
+
+def test_nothing_is_inferred_from_a_switch_before_the_trial_was_adequate() -> None:
+    first, _ = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50), taken("betadep", "2025-03-10", "2025-08-31", 150)
+    )
+
+    assert first.no_response is U
+
+
+def test_nothing_is_inferred_from_a_switch_to_a_dose_that_cannot_work() -> None:
+    first, _ = trials(
+        taken("alfadep", "2025-02-01", "2025-04-30", 50), taken("betadep", "2025-05-10", "2025-08-31", 25)
+    )
+
+    assert first.no_response is U
+
+
+@pytest.mark.parametrize(("days", "no_response"), [(27, U), (28, T)])
+def test_an_augmentation_that_lasts_lets_us_infer_no_response_and_is_no_trial(days: int, no_response: Truth) -> None:
+    found = trials(
+        taken("alfadep", "2025-02-01", "2025-06-30", 50),
+        taken("boostin", "2025-05-01", last_day("2025-05-01", days), 5),
+    )
+
+    assert [trial.ingredient for trial in found] == ["alfadep"]
+    assert found[0].no_response is no_response
+
+
+def test_drugs_started_and_never_stopped_together_are_at_most_one_failed_trial() -> None:
+    found = trials(
+        *(taken(drug, "2026-01-05", None, mg) for drug, mg in (("alfadep", 50), ("betadep", 150), ("gammadep", 10))),
+        scored(17, "2026-05-20"),
+    )
+
+    assert sorted(trial.no_response.value for trial in found) == ["true", "unknown", "unknown"]
+
+
+def test_of_two_drugs_taken_together_only_the_one_with_its_own_stop_reason_counts() -> None:
+    found = trials(
+        taken("alfadep", "2025-02-01", "2025-06-01", 50),
+        taken("betadep", "2025-02-01", "2025-06-01", 150, stopped_for="no-effect"),
+        scored(17, "2025-05-30"),
+    )
+
+    assert {trial.ingredient: trial.no_response for trial in found} == {"alfadep": U, "betadep": T}
+
+
+def test_two_drugs_taken_together_each_with_its_own_stop_reason_both_count() -> None:
+    found = trials(
+        taken("alfadep", "2025-02-01", "2025-06-01", 50, stopped_for="no-effect"),
+        taken("betadep", "2025-02-01", "2025-06-01", 150, stopped_for="no-effect"),
+    )
+
+    assert [trial.no_response for trial in found] == [T, T]
+
+
+def test_medications_that_failed_to_arrive_are_said() -> None:
+    sent = ALL_SENT | {"MedicationRequest": (Sent(SentState.NOT_SENT, "the EHR could not read it", failed=True),)}
+
+    fact, _ = look(record(sent=sent))
+
+    assert fact.missing == ("medications",)
+    assert "could not read" in fact.because
+
+
+# ---------------------------------------------------------------- laws
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Exposure]:
+    found = []
+    for index in range(draw(st.integers(1, 6))):
+        drug, minimum = draw(st.sampled_from([("alfadep", 50), ("betadep", 150), ("gammadep", 10)]))
+        start = date(2025, 1, 1) + timedelta(days=draw(st.integers(0, 300)))
+        length = draw(st.one_of(st.none(), st.integers(1, 150)))
+        mg = draw(st.sampled_from([None, minimum / 2, minimum, minimum * 2]))
+        end = (start + timedelta(days=length)).isoformat() if length is not None else None
+        reason = draw(st.sampled_from([None, None, "no-effect", "side-effect"]))
+        found.append(
+            taken(
+                drug,
+                start.isoformat(),
+                end,
+                mg,
+                stopped_for=reason if end else None,
+                source=f"MedicationRequest/{index}",
+            )
+        )
+    return found
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_the_order_of_resources_never_matters(history: list[Exposure], rng: random.Random) -> None:
+    shuffled = list(history)
+    rng.shuffle(shuffled)
+
+    assert trials(*history) == trials(*shuffled)
+
+
+@given(st.integers(2, 120), st.data())
+def test_splitting_one_prescription_into_consecutive_ones_changes_nothing(days: int, data: st.DataObject) -> None:
+    cut = data.draw(st.integers(1, days - 1))
+    start = date(2025, 1, 1)
+    whole = taken("alfadep", start.isoformat(), last_day(start.isoformat(), days), 50)
+    second = start + timedelta(days=cut)
+    parts = (
+        taken("alfadep", start.isoformat(), last_day(start.isoformat(), cut), 50),
+        taken("alfadep", second.isoformat(), last_day(second.isoformat(), days - cut), 50),
+    )
+
+    (one,), (two,) = trials(whole), trials(*parts)
+
+    assert (one.days_at_dose, one.adequate, one.start, one.end) == (two.days_at_dose, two.adequate, two.start, two.end)
+
+
+@given(histories(), st.integers(0, 5))
+def test_learning_a_dose_never_turns_an_answer_round(history: list[Exposure], which: int) -> None:
+    index = which % len(history)
+    opened = list(history)
+    opened[index] = replace(history[index], sigs=())
+
+    before = {(t.ingredient, t.start): t.adequate for t in trials(*opened)}
+    after = {(t.ingredient, t.start): t.adequate for t in trials(*history)}
+
+    assert all(after.get(key, truth) is truth for key, truth in before.items() if truth is not U)
