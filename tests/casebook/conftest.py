@@ -31,9 +31,6 @@ VALUESETS = {
           - {system: "http://loinc.org", source: test, verified: true,
              values: {LA6568-5: 0, LA6569-3: 1, LA6570-1: 2, LA6571-9: 3}}""",
     "treatment-ineffective": """
-        codes:
-          - {system: "http://snomed.info/sct", source: test, verified: false,
-             exact: {"266711005": "Stopped, ineffective"}}
         names: {source: test, verified: true, words: [ineffective]}""",
     "words-only": """
         names: {source: test, verified: true, words: [lack of efficacy]}""",
@@ -42,6 +39,12 @@ VALUESETS = {
           - {system: "http://www.nlm.nih.gov/research/umls/rxnorm", source: test, verified: true,
              exact: {"6130": ketamine}}""",
 }
+
+SNOMED = """
+valueset: {adds_to: treatment-ineffective, title: Stopped, notice: Needs a licence.}
+codes:
+  - {system: "http://snomed.info/sct", source: test, verified: false, exact: {"266711005": "Stopped, ineffective"}}
+"""
 
 TABLE = """
 table: {id: antidepressants, title: Antidepressants, products: products.csv}
@@ -68,6 +71,7 @@ about:
   reviewed: {date: 2026-01-01, by: pending, next: 2027-01-01}
 parameters:
   adult_from: {value: 18, unit: years}
+  high_score: {value: 10, unit: "{score}"}
 facts:
   age: {find: age, unit: years}
   major_depression:
@@ -85,10 +89,10 @@ cards:
     show_when: depressed_adult
     indicator: info
     summary: An adult with depression
-    detail: The PHQ-9 is {{ phq9 }}.
+    detail: The PHQ-9 is {{ phq9 }}. {{ notes }}
     source: {label: Tests}
     topic: {system: "https://example.org/topics", code: depression, display: Depression}
-    notes: [{when: {phq9: {at_least: 10}}, say: The score is high.}]
+    notes: [{when: {phq9: {at_least: high_score}}, say: The score is high.}]
 """
 
 
@@ -102,6 +106,8 @@ def write_rules(root: Path) -> Path:
         lines = "\n".join(line[8:] for line in body.strip("\n").split("\n"))
         text = f"valueset: {{id: {name}, title: {name}}}\n{lines}\n"
         (root / "valuesets" / f"{name}.yaml").write_text(text)
+    (root / "valuesets" / "snomed").mkdir()
+    (root / "valuesets" / "snomed" / "treatment-ineffective.yaml").write_text(SNOMED)
     (root / "tables" / "antidepressants.yaml").write_text(TABLE)
     columns = "rxcui,name,ingredient,strength_mg,per,form,with,trial,note,source\n"
     (root / "tables" / "products.csv").write_text(columns)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cds.casebook.cases import read_casebook
+from cds.casebook.cases import Casebook, read_casebook
+from cds.rulebook.read import read_rulebook
 
 HERE = Path(__file__).parents[2]
 PAGE = (HERE / "docs" / "rule-authors" / "tests.md").read_text(encoding="utf-8")
@@ -17,21 +18,24 @@ BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A copy of the shipped rules without their own test files."""
+def read(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Casebook]:
+    """Read a test file beside a copy of the shipped rules."""
     root = tmp_path_factory.mktemp("docs") / "rules"
-    ignored = shutil.ignore_patterns("*.test.yaml", "patients")
-    shutil.copytree(HERE / "rules", root, ignore=ignored)
-    return root
+    shutil.copytree(HERE / "rules", root, ignore=shutil.ignore_patterns("*.test.yaml", "patients"))
+    book = read_rulebook(root)
+
+    def one(tests: str) -> Casebook:
+        (root / "depression" / "docs.test.yaml").write_text(tests, encoding="utf-8")
+        return read_casebook(root, book)
+
+    return one
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_an_example_is_read_without_a_problem(shipped: Path, block: str) -> None:
+def test_an_example_is_read_without_a_problem(read: Callable[[str], Casebook], block: str) -> None:
     if not block.startswith("today:"):
         block = f"today: 2026-06-01\n{block}tests:\n  - {{name: Anna, given: anna, then: {{age: unknown}}}}\n"
-    (shipped / "depression" / "docs.test.yaml").write_text(block, encoding="utf-8")
-
-    book = read_casebook(shipped)
+    book = read(block)
 
     assert [str(problem) for problem in book.problems] == []
     assert book.cases
@@ -41,21 +45,19 @@ BUT = PAGE.split("## but")[1].split("## then")[0]
 
 
 @pytest.mark.parametrize("but", re.findall(r"^\| `(.*?)`(?: or `.*?`)? \|", BUT, re.MULTILINE))
-def test_a_change_of_the_table_is_read_without_a_problem(shipped: Path, but: str) -> None:
+def test_a_change_of_the_table_is_read_without_a_problem(read: Callable[[str], Casebook], but: str) -> None:
     text = BLOCKS[0].split("tests:")[0] + f"tests:\n  - name: Changed\n    given: anna\n    but:\n      {but}\n"
-    (shipped / "depression" / "docs.test.yaml").write_text(text + "    then: {age: 46}\n", encoding="utf-8")
 
-    assert [str(problem) for problem in read_casebook(shipped).problems] == []
+    assert [str(problem) for problem in read(text + "    then: {age: 46}\n").problems] == []
 
 
 THEN = PAGE.split("## then")[1].split("## Days")[0]
 
 
 @pytest.mark.parametrize("then", re.findall(r"^\| `([a-z_0-9]+: [^`]*)`", THEN, re.MULTILINE))
-def test_a_claim_of_the_table_has_a_legal_form(shipped: Path, then: str) -> None:
+def test_a_claim_of_the_table_has_a_legal_form(read: Callable[[str], Casebook], then: str) -> None:
     text = BLOCKS[0].split("tests:")[0] + f"tests:\n  - name: Claimed\n    given: anna\n    then:\n      {then}\n"
-    (shipped / "depression" / "docs.test.yaml").write_text(text, encoding="utf-8")
 
-    problems = read_casebook(shipped).problems
+    problems = read(text).problems
 
     assert [str(problem) for problem in problems if "is not a card" not in problem.what] == []

@@ -56,7 +56,7 @@ def run(casebook: Read, rules_folder: Path) -> Any:
         ["then: {says: ['PHQ-9 is 17', the score is HIGH], says_not: [ketamine]}"],
         ["but: {scores: []}", "then: {phq9: unknown, notes: {say_so: []}}"],
         ["but: {scores.0.at: 61 days ago}", "then: {phq9: unknown}"],
-        ["but: {age: null}", "then: {depressed_adult: unknown, missing: [age]}"],
+        ["but: {age: null}", "then: {depressed_adult: unknown, missing: [birth date]}"],
         ["but: {conditions.0: {code: F33.1, of: another_patient}}", "then: {error: wrong-patient}"],
         ["service: depression", "then: {cards: [say_so]}"],
         ["with: {adult_from: 50}", "then: {depressed_adult: false}"],

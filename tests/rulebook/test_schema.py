@@ -51,7 +51,7 @@ def mistakes(text: str, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schema_beside_the_rules_is_the_one_of_the_format(name: str) -> None:
-    """When this fails, write the files again: cds.rulebook.schemas.write_schemas(Path("rules"))."""
+    """When this fails, write the file again: `cds schema NAME > rules/NAME`."""
     assert (RULES / name).read_text(encoding="utf-8") == schema_text(name)
 
 

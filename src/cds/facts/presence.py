@@ -203,7 +203,6 @@ def _procedures(wanted: WantedProcedure, sorted_record: SortedRecord) -> Iterato
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
-                "named in words only" if hit.by_name else "",
                 "its date is not precise enough" if window is Truth.UNKNOWN else "",
                 "recorded without a date" if undated else "",
                 "its status is not known" if entry.status not in {"completed", "in-progress"} else "",

@@ -11,9 +11,11 @@ from cds.facts.response import Ended, OtherStart, Scores, rate_response
 from cds.facts.sorted_record import SortedRecord, medications_sent
 from cds.facts.stretches import NEVER, Days, Stretch, day_by_day, stretches
 from cds.record.record import Exposure, SentState, Span
-from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials
+from cds.record.units import plain_unit
+from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials, words_of
 from cds.truth import Truth
 
+PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
 TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
 
@@ -108,12 +110,19 @@ def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, 
         return found.product.note or "this product is not used for depression"
     if found.drug.counts_as_trial == "never":
         return "never counts as a trial"
-    if found.drug.counts_as_trial == "transdermal" and found.product is not None and found.product.per != "hour":
+    if found.drug.counts_as_trial == "transdermal" and not _is_patch(found, exposure):
         return "counts only as a patch"
     reasons = [sorted_record.codes.sets_of(reason) for reason in exposure.reasons]
     if reasons and all(sets & set(wanted.not_for) for sets in reasons):
         return "given for another reason"
     return ""
+
+
+def _is_patch(found: Recognised, exposure: Exposure) -> bool:
+    if found.product is not None:
+        return found.product.per == "hour"
+    said = {word for text in (exposure.drug.text, *(c.display for c in exposure.drug.codings)) for word in words_of(text)}
+    return bool(said & PATCH_WORDS) or any(plain_unit(sig.unit) == "{patch}" for sig in exposure.sigs)
 
 
 def _episode_start(episode: Fact | None, today: date) -> Span:
