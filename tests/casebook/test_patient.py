@@ -355,6 +355,27 @@ def test_a_dose_without_a_unit_has_none(one: One) -> None:
     assert dosage["doseAndRate"][0]["doseQuantity"] == {"value": 225}
 
 
+def test_a_dose_without_a_rhythm_has_none(one: One) -> None:
+    took = {"venlafaxine": {"from": "not_recorded", "to": "not_recorded", "dose": {"value": 225, "unit": "mg"}}}
+    request = one("MedicationRequest", took=took)
+
+    assert request["status"] == "stopped"
+    assert request["dosageInstruction"] == [
+        {"doseAndRate": [{"doseQuantity": {"value": 225, "unit": "mg", "system": UCUM, "code": "mg"}}]}
+    ]
+
+
+def test_nothing_known_of_dose_and_days_is_no_instruction(one: One) -> None:
+    request = one("MedicationRequest", took={"venlafaxine": {"from": "not_recorded", "to": "not_recorded"}})
+    assert not {"dosageInstruction", "authoredOn"} & set(request)
+
+
+def test_a_dispense_that_goes_on_lasts_until_today(one: One) -> None:
+    took = {"sertraline": {"mg_a_day": 50, "from": "2026-05-01", "ongoing": True, "as": "dispense"}}
+    dispense = one("MedicationDispense", took=took)
+    assert (dispense["status"], dispense["daysSupply"]["value"]) == ("completed", 32)
+
+
 def test_as_needed_is_said(one: One) -> None:
     (dosage,) = one("MedicationRequest", took=taking(as_needed=True))["dosageInstruction"]
     assert dosage["asNeededBoolean"] is True
@@ -421,10 +442,12 @@ def test_single_days_are_administrations(sent: Sent) -> None:
     assert administrations[0]["dosage"]["dose"]["value"] == 40
 
 
-def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: Codes) -> None:
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: Codes, hook: str) -> None:
     patient = Patient.model_validate({"orders": {"venlafaxine": {"mg_a_day": 75}}})
-    request = request_of(patient, TODAY, codes, "order-sign")
+    request = request_of(patient, TODAY, codes, hook)
 
+    assert ("selections" in request["context"]) is (hook == "order-select")
     (entry,) = request["context"]["draftOrders"]["entry"]
     assert entry["resource"]["status"] == "draft"
     assert "entry" not in request["prefetch"]["medicationRequests"]

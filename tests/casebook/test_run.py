@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +13,13 @@ from typing import Any
 import pytest
 
 from cds.casebook.cases import Casebook
+from cds.casebook.patient import bundle_of, request_of
 from cds.casebook.run import Verdict, matches, plain, run_case, said
+from cds.casebook.shorthand import Patient
 from cds.casebook.variants import Shelf
 from cds.facts.fact import Fact, WhyUnknown
 from cds.record.dates import read_date
+from cds.rulebook.wanted import Codes
 from cds.truth import Truth
 
 Read = Callable[..., Casebook]
@@ -139,6 +145,7 @@ def fact(**values: Any) -> Any:
         (fact(why_unknown=WhyUnknown.TOO_OLD), 0, False),
         (fact(day=read_date("2025-01").span), "2025-01", True),
         (fact(day=read_date("2025-01").span), "unknown", False),
+        (fact(day=read_date("2025-01-10").span), date(2025, 1, 10), True),
         (fact(trials=(object(), object())), 2, True),
         (fact(), 0, True),
     ],
@@ -177,3 +184,31 @@ def test_a_name_of_a_draft_rule_is_said_to_be_one(casebook: Read, rules_folder: 
     verdict = run_case(case, rules, decide=lambda *_: nothing)  # type: ignore[arg-type]
 
     assert "draft or retired" in verdict.differences[0]
+
+
+@pytest.mark.parametrize("kind", ["request", "bundle"])
+def test_a_whole_file_is_read_as_the_server_reads_it(
+    casebook: Read, rules_folder: Path, codes: Codes, kind: str
+) -> None:
+    day = date(2026, 6, 1)
+    anna = Patient.model_validate({"age": 46, "conditions": ["major-depressive-disorder"]})
+    whole = request_of(anna, day, codes) if kind == "request" else bundle_of(anna, day, codes)
+    (rules_folder.parent / "anna.json").write_text(json.dumps(whole))
+    text = f"today: {day}\ntests:\n  - {{name: Anna, given: {{{kind}: anna.json}}, then: {{depressed_adult: true}}}}\n"
+    (case,) = casebook(text).cases
+
+    assert run_case(case, Shelf(rules_folder).rules({}, day)).differences == ()
+
+
+def test_a_patient_the_rules_folder_has_no_codes_for_is_said_to_be_one(casebook: Read, rules_folder: Path) -> None:
+    (case,) = casebook(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
+    odd = replace(case, patient=Patient.model_validate({"conditions": ["no-such-set"]}))
+
+    verdict = run_case(odd, Shelf(rules_folder).rules({}, case.today))
+
+    assert verdict.differences == ("this patient cannot be described: there is no value set `no-such-set`",)
+
+
+def test_what_would_settle_it_is_looked_for_in_all_conclusions_when_none_is_named(run: Run) -> None:
+    assert run("but: {age: null}", "then: {missing: [birth date]}").passed
+    assert run("but: {age: null}", "then: {age: unknown, missing: [birth date]}").passed

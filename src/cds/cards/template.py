@@ -14,9 +14,12 @@ from cds.truth import Truth
 HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
 # GitHub Flavored Markdown 2.4: an ASCII punctuation character after a backslash is itself. Clients also render HTML
 # that stands in a card (the public sandbox does), so < > & become character references as well.
-PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$@:/\"'=^])")
+# What means something only at the start of a line is left alone: chart text never stands there. A colon, an at sign
+# and "www." would make a link by themselves.
+PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#!|~$@:^]|(?<=www)\.)", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 LONGEST_CHART_TEXT = 200
+MOST_ENTRIES = 3
 NOT_RECORDED = "not recorded"
 
 
@@ -85,7 +88,7 @@ def fact_text(fact: Fact | None) -> str:
 def _called(function: str, argument: str, values: Values) -> str:
     match function:
         case "why":
-            return why_list(values.why(argument))
+            return why_list(values.why(argument), values.facts)
         case "missing":
             return missing_list(values.missing(argument))
         case "table":
@@ -103,20 +106,50 @@ def _called(function: str, argument: str, values: Values) -> str:
 SIGNS = {Truth.TRUE: "yes", Truth.FALSE: "no", Truth.UNKNOWN: "cannot tell"}
 
 
-def why_list(why: Why) -> str:
-    """The reasons one level down, one line each: label, answer, and what it rests on."""
-    return "\n".join(f"- {line}" for line in _why_lines(why))
+def why_list(why: Why, facts: Facts) -> str:
+    """The reasons one level down, one line each: what was asked, the answer, and the entry it rests on."""
+    return "\n".join(f"- {line}" for line in _why_lines(why, facts))
 
 
-def _why_lines(why: Why) -> list[str]:
+def _why_lines(why: Why, facts: Facts) -> list[str]:
     lines = []
     for child in why.children or (why,):
-        if not child.label and child.children:
-            lines.extend(_why_lines(child))
+        fact = facts.by_name.get(child.name)
+        if fact is not None and fact.truth is not None:
+            lines.append(_presence_line(fact))
+        elif fact is not None:
+            lines.append(_number_line(child, fact))
+        elif child.children and (not child.label or len(child.children) == 1):
+            lines.extend(_why_lines(child, facts))
         else:
-            because = f" ({plain(child.because)})" if child.because else ""
-            lines.append(f"{plain(child.words or child.label)}: **{SIGNS[child.truth]}**{because}")
-    return lines
+            lines.append(f"{plain(child.label)}: **{SIGNS[child.truth]}**")
+    return list(dict.fromkeys(lines))
+
+
+def _presence_line(fact: Fact) -> str:
+    label = plain(fact.label)
+    match fact.truth:
+        case Truth.TRUE:
+            return f"{label}: **{plain(fact.text)}**{_entries(fact)}"
+        case Truth.FALSE:
+            return f"{label}: **{plain(fact.text)}**"
+    return f"{label}: **cannot tell** ({plain(fact.because)}){_entries(fact)}"
+
+
+def _number_line(why: Why, fact: Fact) -> str:
+    because = f" ({plain(fact.because)})" if why.truth is Truth.UNKNOWN else ""
+    return f"{plain(why.words)}: **{SIGNS[why.truth]}**{because}{_entries(fact) if fact.unit != 'trials' else ''}"
+
+
+def _entries(fact: Fact) -> str:
+    """Up to three entries a fact rests on: chart words, date, reference."""
+    listed = [
+        ", ".join(part for part in (escape(found.words), found.when, escape(found.reference)) if part)
+        for found in fact.found[:MOST_ENTRIES]
+        if not found.reference.startswith("Patient/")
+    ]
+    more = len(fact.found) - MOST_ENTRIES
+    return f" — {'; '.join(listed)}{f'; and {more} more' if more > 0 else ''}" if listed else ""
 
 
 def missing_list(missing: tuple[Missing, ...]) -> str:

@@ -20,29 +20,19 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from rapidfuzz import process
 
 from cds.casebook import shorthand
+from cds.casebook.but import put
+from cds.casebook.names import SEE, Known, did_you_mean, names_of, wrong_names
 from cds.casebook.shorthand import Key, Patient
 from cds.refusal import Refusal
-from cds.rulebook.format import Slug, Snake, Strict, Text, ValueSetFile
+from cds.rulebook.format import Slug, Snake, Strict, Text
 from cds.rulebook.problem import Problem
 from cds.rulebook.read import Loaded, Rulebook, problems_of, read_rulebook
 from cds.rulebook.yaml_text import Located, read_yaml
 from cds.rulebook.yaml_text import Path as YamlPath
 
 Model = TypeVar("Model", bound=BaseModel)
-
-SEE = "See docs/rule-authors/tests.md."
-ENDS = frozenset({"to", "for", "ongoing", "on"})
-INSTEAD_OF = (
-    ENDS,
-    {"mg_a_day", "dose", "steps"},
-    {"drug", "product", "coded", "code"},
-    {"age", "birth_date"},
-    {"times_a_day", "every"},
-)
-"""Keys of which a patient has one: a `but` that sets one takes the others away."""
 
 DOSE_COLUMNS = ("minimum_mg_a_day", "strict_minimum_mg_a_day")
 REFUSALS = {
@@ -240,28 +230,6 @@ class Casebook:
 
 
 @dataclass(frozen=True)
-class Known:
-    """
-    Names a case may use.
-
-    Attributes:
-        sure: False when rule files hold mistakes: then nobody knows, and no name is called wrong.
-        answers: Value set → numbers that have an answer code.
-        notes: Card → how many notes it has.
-    """
-
-    sure: bool
-    facts: frozenset[str]
-    conclusions: frozenset[str]
-    notes: Mapping[str, int]
-    services: frozenset[str]
-    parameters: frozenset[str]
-    sets: frozenset[str]
-    answers: Mapping[str, frozenset[float]]
-    drugs: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Described:
     """A patient as written, and where."""
 
@@ -285,31 +253,6 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
             _take_tests(path, tests, patients, known, casebook)
     casebook.problems = sorted(set(casebook.problems))
     return casebook
-
-
-def names_of(book: Rulebook) -> Known:
-    """Every name a case may use."""
-    rules = [rule.model for rule in book.rules.values()]
-    answers: dict[str, set[float]] = {}
-    for loaded in book.sets:
-        numbers = answers.setdefault(_set_name(loaded), set())
-        for group in loaded.model.answers:
-            numbers.update(map(float, group.values.values()))
-    return Known(
-        sure=not book.problems,
-        facts=frozenset(name for rule in rules for name in rule.facts),
-        conclusions=frozenset(name for rule in rules for name in rule.conclusions),
-        notes={name: len(card.notes) for rule in rules for name, card in rule.cards.items()},
-        services=frozenset(name for rule in rules for name in rule.services),
-        parameters=frozenset(name for rule in rules for name in rule.parameters),
-        sets=frozenset(answers),
-        answers={name: frozenset(numbers) for name, numbers in answers.items()},
-        drugs=frozenset(key for table in book.tables.values() for key in table.model.drugs),
-    )
-
-
-def _set_name(loaded: Loaded[ValueSetFile]) -> str:
-    return loaded.model.valueset.id or loaded.model.valueset.adds_to or ""
 
 
 def _read(path: Path, model: type[Model], casebook: Casebook) -> Loaded[Model] | None:
@@ -381,29 +324,6 @@ def _take_patients(
         into[name] = Described(read.located, path, read.located.value["patients"][name] or {})
         for where, what, fix in wrong_names(patient, known):
             casebook.problems.append(read.problem((*path, *where), "unknown-name", what, fix))
-
-
-def wrong_names(patient: Patient, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
-    """Value sets, drugs and answers a patient names that the rules folder does not have: where, what, and the fix."""
-    if not known.sure:
-        return
-    for reference in patient.references():
-        name = reference.name
-        match reference.kind:
-            case "value set" if name not in known.sets:
-                yield reference.path, f"`{name}` is not a value set.", did_you_mean(name, known.sets)
-            case "drug" if name not in known.drugs:
-                fix = did_you_mean(name, known.drugs, "Name the drug with `product`, `code`, `coded` or `text`.")
-                yield reference.path, f"`{name}` is not a drug of any table.", fix
-            case "answer" if reference.number not in known.answers.get(name, ()):
-                what = f"`{name}` has no answer code for {reference.number:g}."
-                yield reference.path, what, "Add it to `answers` of the value set, or leave out `as: code`."
-
-
-def did_you_mean(name: str, names: frozenset[str], otherwise: str = SEE) -> str:
-    """The nearest name, or what else to do."""
-    close = process.extractOne(name, sorted(names), score_cutoff=70)
-    return f"Did you mean `{close[0]}`?" if close else otherwise
 
 
 # ---------------------------------------------------------------- tests
@@ -554,84 +474,3 @@ def changed(
             line, column = merged.at(where)
             problems.append(Problem(located.file, line, column, "unknown-name", what, fix))
     return patient, problems
-
-
-def put(raw: dict[str, Any], dotted: str, value: Any, kept: frozenset[str] = frozenset()) -> YamlPath:
-    """
-    Set one value of a patient by its path; null takes it away. Gives the path in the patient it set.
-
-    Steps are keys, or places in a list from 0; `+` as the last step appends. Everything on the way must be there, so
-    that a slip of the pen is found; the last key may be new. A key that stands instead of others takes those away
-    (`for` replaces `to`, and so do `steps` that say how long), except those this case also sets (`kept`).
-
-    Raises:
-        LookupError: The path goes nowhere; args are what is wrong and what to do.
-    """
-    *way, last = dotted.split(".")
-    holder: Any = raw
-    path: list[str | int] = []
-    for step in way:
-        if not path and step not in holder and step in _sections(dict) | _sections(list):
-            holder[step] = {} if step in _sections(dict) else []
-        key = _step(holder, step, path)
-        holder = holder[key]
-        path.append(key)
-    if isinstance(holder, list):
-        if last == "+":
-            holder.append(value)
-            return (*path, len(holder) - 1)
-        key = _step(holder, last, path)
-        if value is None:
-            del holder[int(key)]
-        else:
-            holder[int(key)] = value
-        return (*path, key)
-    if not isinstance(holder, dict):
-        raise LookupError(f"`{'.'.join(map(str, path))}` is a single value.", "Shorten the path.")
-    if value is None and not _may_be_null(last, path):
-        if last not in holder:
-            raise LookupError(
-                f"there is no `{last}` to take away.", did_you_mean(last, frozenset(holder), "Leave this line out.")
-            )
-        del holder[last]
-        return (*path, last)
-    for group in INSTEAD_OF:
-        if last in group:
-            for other in group - {last}:
-                if ".".join(map(str, (*path, other))) not in kept:
-                    holder.pop(other, None)
-    if last == "steps" and isinstance(value, list) and value and isinstance(value[-1], dict) and "for" in value[-1]:
-        for other in ENDS:
-            holder.pop(other, None)
-    holder[last] = value
-    return (*path, last)
-
-
-def _step(holder: Any, step: str, path: list[str | int]) -> str | int:
-    where = ".".join(map(str, path)) or "the patient"
-    if isinstance(holder, list):
-        if not step.isdigit():
-            raise LookupError(
-                f"`{where}` is a list.", f"Write a place in it, from 0: `{where}.0`, or `{where}.+` to add."
-            )
-        if int(step) >= len(holder):
-            raise LookupError(
-                f"`{where}` has only {len(holder)} item(s).", f"Count from 0, or write `{where}.+` to add."
-            )
-        return int(step)
-    if not isinstance(holder, dict):
-        raise LookupError(f"`{where}` is a single value.", "Shorten the path.")
-    if step not in holder:
-        names = frozenset(holder) if path else frozenset(Patient.model_fields)
-        fix = did_you_mean(step, names, f"There are {', '.join(sorted(names)) or 'none'}.")
-        raise LookupError(f"there is no `{step}` in {f'`{where}`' if path else where}.", fix)
-    return step
-
-
-def _sections(kind: type) -> set[str]:
-    return {name for name, info in Patient.model_fields.items() if info.default_factory is kind}
-
-
-def _may_be_null(last: str, path: list[str | int]) -> bool:
-    """Whether null is a value here: the number of a score or answer that has none."""
-    return len(path) == 2 and path[0] in {"scores", "answers"} and last not in {"at", "unit", "status", "as", "of"}

@@ -8,12 +8,10 @@ from datetime import date
 from pathlib import Path
 
 from cds.decide import Rules
-from cds.reasoning.conclude import Opinions, Reasoner
+from cds.load import load_rules, rules_of
+from cds.reasoning.conclude import Opinions
 from cds.reasoning.engine import available
-from cds.rulebook.check import check, has_errors
 from cds.rulebook.format import MinimumDose
-from cds.rulebook.plan import plan
-from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.read import Rulebook, read_rulebook
 
 With = Mapping[str, float | str]
@@ -28,25 +26,20 @@ class Shelf:
 
     def rules(self, with_: With, today: date) -> Rules:
         """
-        The rules a case is run with.
+        The rules a case is run with: both opinions where the engine runs, the direct one alone for a `with`.
 
         Raises:
             RulesAreWrong: The folder holds mistakes.
         """
         key = (today, frozenset(with_.items()))
         if key not in self._made:
-            self._made[key] = self._make(with_, today)
+            if with_:
+                self.rules({}, today)  # mistakes are found before anything is varied
+                self._made[key] = rules_of(varied(read_rulebook(self.root), with_), Opinions.DIRECT)
+            else:
+                opinions = Opinions.BOTH if available() else Opinions.DIRECT
+                self._made[key] = load_rules(self.root, opinions, today)
         return self._made[key]
-
-    def _make(self, with_: With, today: date) -> Rules:
-        book = read_rulebook(self.root)
-        problems = check(book, today=today)
-        if has_errors(problems):
-            raise RulesAreWrong(tuple(problem for problem in problems if not problem.warning))
-        program = plan(varied(book, with_) if with_ else book)
-        conditions = {name: head.condition for name, head in program.heads.items()}
-        both = not with_ and available()
-        return Rules(program, Reasoner(conditions, program.layers, Opinions.BOTH if both else Opinions.DIRECT))
 
 
 def varied(book: Rulebook, with_: With) -> Rulebook:

@@ -44,7 +44,7 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
     missing = list(dict.fromkeys(what for trial in open_trials for what in _wanted_of(trial, wanted)))
     if unrecognised:
         missing.append(f"what {len(unrecognised)} medication(s) without a recognisable name or code are")
-    because = []
+    because = [f"{trial.name}: {'; '.join(trial.notes) or trial.outcome}" for trial in open_trials]
     if unrecognised:
         because.append(f"{len(unrecognised)} medication(s) could not be recognised and may be more")
     if open_ended:
@@ -55,7 +55,7 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
         low=float(sure),
         high=high,
         text=range_text(float(sure), high),
-        because="; ".join(because) or "counted from the trials found",
+        because="; ".join(because) or "counted from the trials that were found",
         why_unknown=trials.why_unknown if open_ended else WhyUnknown.NOT_FOUND if sure != possible else None,
         missing=(*missing, *trials.missing),
         found=tuple(

@@ -38,6 +38,9 @@ class Reasoner:
         if opinions is Opinions.BOTH and not available():
             raise RuntimeError("durable-rules does not run on this Python; set the engine to `direct`")
         self.opinions = opinions
+        unheard = heads.keys() - {name for layer in layers for name in layer.heads}
+        if opinions is Opinions.BOTH and unheard:
+            raise ValueError(f"no clause concludes {', '.join(sorted(unheard))}: there would be only one opinion")
         self._direct = Direct(heads)
         self._engine = Engine(layers) if opinions is Opinions.BOTH else None
 
@@ -47,6 +50,7 @@ class Reasoner:
 
         Raises:
             Disagreement: The two opinions differ.
+            EngineFailed: The engine has no opinion.
         """
         statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
         ranges = {
@@ -57,11 +61,7 @@ class Reasoner:
         answer = self._direct.run(statements, ranges)
         if self._engine is not None:
             other = self._engine.run(statements, ranges)
-            differ = {
-                name: (other.get(name, Truth.UNKNOWN), truth)
-                for name, truth in answer.items()
-                if other.get(name, Truth.UNKNOWN) is not truth
-            }
+            differ = {name: (other[name], truth) for name, truth in answer.items() if other[name] is not truth}
             if differ:
                 raise Disagreement(differ)
         return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cds.rulebook.conditions import (
     All,
@@ -39,6 +39,27 @@ def compare(condition: Compare, ranges: Ranges) -> Truth:
     return Truth.TRUE if sure else Truth.FALSE if never else Truth.UNKNOWN
 
 
+def judge(condition: Condition, truth_of: Callable[[str], Truth], ranges: Ranges) -> Truth:
+    """A condition, given the truth of each name it reads and the ranges of its numbers."""
+    match condition:
+        case Name(name):
+            return truth_of(name)
+        case Compare():
+            return compare(condition, ranges)
+        case All(parts):
+            return every(judge(part, truth_of, ranges) for part in parts)
+        case Any(parts):
+            return some(judge(part, truth_of, ranges) for part in parts)
+        case AtLeast(count, parts):
+            return at_least(count, (judge(part, truth_of, ranges) for part in parts))
+        case Not(part):
+            return ~judge(part, truth_of, ranges)
+        case Unknown(part):
+            return Truth.of(judge(part, truth_of, ranges) is Truth.UNKNOWN)
+        case Possibly(part):
+            return Truth.of(judge(part, truth_of, ranges) is not Truth.FALSE)
+
+
 class Direct:
     """Evaluates a set of heads."""
 
@@ -49,28 +70,11 @@ class Direct:
         """Every head → its truth. A name that is neither a head nor a known statement is UNKNOWN."""
         settled: dict[str, Truth] = {}
 
-        def head(name: str) -> Truth:
+        def truth_of(name: str) -> Truth:
+            if name not in self._heads:
+                return statements.get(name, Truth.UNKNOWN)
             if name not in settled:
-                settled[name] = judge(self._heads[name])
+                settled[name] = judge(self._heads[name], truth_of, ranges)
             return settled[name]
 
-        def judge(condition: Condition) -> Truth:
-            match condition:
-                case Name(name):
-                    return head(name) if name in self._heads else statements.get(name, Truth.UNKNOWN)
-                case Compare():
-                    return compare(condition, ranges)
-                case All(parts):
-                    return every(judge(part) for part in parts)
-                case Any(parts):
-                    return some(judge(part) for part in parts)
-                case AtLeast(count, parts):
-                    return at_least(count, (judge(part) for part in parts))
-                case Not(part):
-                    return ~judge(part)
-                case Unknown(part):
-                    return Truth.of(judge(part) is Truth.UNKNOWN)
-                case Possibly(part):
-                    return Truth.of(judge(part) is not Truth.FALSE)
-
-        return {name: head(name) for name in self._heads}
+        return {name: truth_of(name) for name in self._heads}

@@ -192,8 +192,10 @@ def _word_facts(ruleset: _Ruleset, known: Mapping[str, Truth]) -> Iterator[str]:
 def _number_facts(ruleset: _Ruleset, ranges: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     for name, end in ruleset.ends:
         if name in ranges:
-            value = ranges[name][0 if end == "low" else 1]
-            if math.isfinite(value):
+            low, high = ranges[name]
+            # An open end says nothing; nor does what is not a number.
+            value, open_end = (low, -math.inf) if end == "low" else (high, math.inf)
+            if value != open_end and not math.isnan(value):
                 yield f'"id":"{name} {end}","finding":"{name} {end}","n":{steps(value)}}}'
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf, isfinite
 
 from cds.facts.fact import Fact, Facts, WhyUnknown
-from cds.reasoning.direct import Direct, compare
+from cds.reasoning.direct import Direct, compare, judge
 from cds.rulebook.conditions import (
     All,
     Any,
@@ -22,7 +24,7 @@ from cds.rulebook.conditions import (
     walk,
 )
 from cds.rulebook.program import Cited, Head
-from cds.truth import Truth, at_least, every, some
+from cds.truth import Truth
 
 SAID = {
     Comparison.AT_LEAST: "at least",
@@ -30,6 +32,7 @@ SAID = {
     Comparison.AT_MOST: "at most",
     Comparison.BELOW: "below",
 }
+UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,6 @@ class Why:
         sources: FHIR references of the fact.
         citations: Evidence of the head.
         children: What it rests on, all of it.
-        decides: It is one of those that settle its parent's answer.
     """
 
     name: str
@@ -72,8 +74,8 @@ class Missing:
         what: What is missing: "venlafaxine dose".
         because: Why it is unknown.
         why_unknown: The kind of that.
-        could_become: What the answer could become if this alone were known: "true or false", "true", "false", or
-            "not settled by this alone".
+        could_become: What the answer could become if this alone were known: "could make it true",
+            "could make it false", "could make it true or false", or "would not settle it alone".
     """
 
     fact: str
@@ -85,23 +87,23 @@ class Missing:
 
 
 def explain(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
-    """The complete tree of reasons of a head."""
+    """The complete tree of reasons of a head. If its condition is one group, the group's parts are its children."""
     head = heads[name]
     inner = _node(head.condition, heads, facts, truths)
-    children = inner.children if not inner.name and inner.children else (inner,)
     return Why(
         name=name,
         label=head.label,
         truth=truths[name],
         words=head.label,
         citations=head.evidence,
-        children=children,
+        children=inner.children if isinstance(head.condition, All | Any | AtLeast) else (inner,),
     )
 
 
 def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
-    def inside(parts: tuple[Condition, ...]) -> tuple[Why, ...]:
-        return tuple(_node(part, heads, facts, truths) for part in parts)
+    def group(words: str, parts: tuple[Condition, ...]) -> Why:
+        children = tuple(_node(part, heads, facts, truths) for part in parts)
+        return Why("", "", _truth(condition, facts, truths), words, children=children)
 
     match condition:
         case Name(name) if name in heads:
@@ -111,43 +113,71 @@ def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths:
         case Compare():
             return _comparison(condition, facts[condition.fact])
         case All(parts):
-            children = inside(parts)
-            return Why("", "", every(child.truth for child in children), "all of", children=children)
+            return group("all of", parts)
         case Any(parts):
-            children = inside(parts)
-            return Why("", "", some(child.truth for child in children), "any of", children=children)
+            return group("any of", parts)
         case AtLeast(count, parts):
-            children = inside(parts)
-            truth = at_least(count, (child.truth for child in children))
-            return Why("", "", truth, f"at least {count} of", children=children)
+            return group(f"at least {count} of", parts)
         case Not(part):
             child = _node(part, heads, facts, truths)
-            words = f"no {child.words[0].lower()}{child.words[1:]}" if child.words else "not"
-            words = f"not: {child.words}" if child.words else "not"
-            return Why(child.name, child.label, ~child.truth, words, child.because, child.why_unknown, child.sources,
-                       child.citations, child.children)  # fmt: skip
+            return replace(child, truth=~child.truth, words=f"not: {child.words or child.label}")
         case Unknown(part):
-            child = _node(part, heads, facts, truths)
-            return Why("", "", Truth.of(child.truth is Truth.UNKNOWN), f"cannot be told: {child.words}", children=(child,))
+            return _about(_node(part, heads, facts, truths), "cannot be told", _truth(condition, facts, truths))
         case Possibly(part):
-            child = _node(part, heads, facts, truths)
-            truth = Truth.of(child.truth is not Truth.FALSE)
-            return Why("", "", truth, f"not ruled out: {child.words}", children=(child,))
+            return _about(_node(part, heads, facts, truths), "not ruled out", _truth(condition, facts, truths))
+
+
+def _about(child: Why, words: str, truth: Truth) -> Why:
+    """A statement about how well the child is known; it keeps the child's name, and the child with its own truth."""
+    return Why(
+        name=child.name,
+        label=child.label,
+        truth=truth,
+        words=f"{words}: {child.words or child.label}",
+        because=child.because,
+        why_unknown=child.why_unknown,
+        children=(child,),
+    )
+
+
+def _truth(condition: Condition, facts: Facts, truths: Mapping[str, Truth]) -> Truth:
+    def truth_of(name: str) -> Truth:
+        if name in truths:
+            return truths[name]
+        truth = facts[name].truth
+        return Truth.UNKNOWN if truth is None else truth
+
+    compared = {part.fact for part in walk(condition) if isinstance(part, Compare)}
+    return judge(condition, truth_of, _ranges(facts[name] for name in compared))
+
+
+def _ranges(facts: Iterable[Fact]) -> dict[str, tuple[float, float]]:
+    return {fact.name: (fact.low, fact.high) for fact in facts if fact.low is not None and fact.high is not None}
 
 
 def _statement(fact: Fact) -> Why:
     return Why(
-        fact.name, fact.label, Truth.UNKNOWN if fact.truth is None else fact.truth, fact.label, fact.because, fact.why_unknown, _sources(fact)
+        name=fact.name,
+        label=fact.label,
+        truth=Truth.UNKNOWN if fact.truth is None else fact.truth,
+        words=fact.label,
+        because=fact.because,
+        why_unknown=fact.why_unknown,
+        sources=_sources(fact),
     )
 
 
 def _comparison(condition: Compare, fact: Fact) -> Why:
-    ranges = {fact.name: (fact.low, fact.high)} if fact.low is not None and fact.high is not None else {}
-    is_ = fact.text or "unknown"
-    unit = "" if condition.unit.startswith("{") or not condition.unit else f" {condition.unit}"
-    words = f"{fact.label}: {is_}, {SAID[condition.how]} {condition.limit:g}{unit} is asked for"
+    unit = "" if condition.unit.startswith("{") else UNITS.get(condition.unit, condition.unit)
+    asked = f"{SAID[condition.how]} {condition.limit:.12g} {unit}".rstrip()
     return Why(
-        fact.name, fact.label, compare(condition, ranges), words, fact.because, fact.why_unknown, _sources(fact)
+        name=fact.name,
+        label=fact.label,
+        truth=compare(condition, _ranges([fact])),
+        words=f"{fact.label}: {fact.text or 'unknown'}, {asked} is asked for",
+        because=fact.because,
+        why_unknown=fact.why_unknown,
+        sources=_sources(fact),
     )
 
 
@@ -155,9 +185,7 @@ def _sources(fact: Fact) -> tuple[str, ...]:
     return tuple(sorted({found.reference for found in fact.found}))
 
 
-def missing(
-    name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]
-) -> tuple[Missing, ...]:
+def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> tuple[Missing, ...]:
     """
     What would settle an unknown head: the unknown facts that can still change it, and nothing else.
 
@@ -171,18 +199,16 @@ def missing(
     for fact_name in open_facts:
         fact = facts[fact_name]
         for what in fact.missing or (fact.label,):
-            found.append(
-                Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, could.become(fact_name))
-            )
-    return tuple({item.what: item for item in reversed(found)}.values())[::-1]
+            found.append(Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, could.become(fact_name)))
+    first: dict[str, Missing] = {}
+    for item in found:
+        first.setdefault(item.what, item)
+    return tuple(first.values())
 
 
-def _open(
-    condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]
-) -> list[str]:
+def _open(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> list[str]:
     """Facts that are unknown and under no settled branch, in reading order."""
-    node = _node(condition, heads, facts, truths)
-    if node.truth is not Truth.UNKNOWN:
+    if _truth(condition, facts, truths) is not Truth.UNKNOWN:
         return []
     match condition:
         case Name(name) if name in heads:
@@ -203,39 +229,39 @@ class _Could:
 
     def __init__(self, name: str, heads: Mapping[str, Head], facts: Facts) -> None:
         self._name = name
-        reached = _reach(name, heads)
-        self._conditions = {other: heads[other].condition for other in reached}
+        self._conditions = {other: heads[other].condition for other in _reach(name, heads)}
         self._direct = Direct(self._conditions)
         self._statements = {n: f.truth for n, f in facts.by_name.items() if f.truth is not None}
-        self._ranges = {
-            n: (f.low, f.high) for n, f in facts.by_name.items() if f.low is not None and f.high is not None
-        }
+        self._ranges = _ranges(facts.by_name.values())
 
     def become(self, fact: str) -> str:
         """In words."""
-        truths = set()
+        could = set()
         if fact in self._statements:
             for truth in (Truth.TRUE, Truth.FALSE):
-                truths.add(self._direct.run(self._statements | {fact: truth}, self._ranges)[self._name])
+                could.add(self._direct.run(self._statements | {fact: truth}, self._ranges)[self._name])
         else:
             for value in self._telling_values(fact):
-                truths.add(self._direct.run(self._statements, self._ranges | {fact: (value, value)})[self._name])
-        settled = sorted(truth.value for truth in truths - {Truth.UNKNOWN})
-        if not settled:
-            return "not settled by this alone"
-        return " or ".join(reversed(settled)) if len(settled) > 1 else f"could make it {settled[0]}"
+                could.add(self._direct.run(self._statements, self._ranges | {fact: (value, value)})[self._name])
+        settled = [truth.value for truth in (Truth.TRUE, Truth.FALSE) if truth in could]
+        return f"could make it {' or '.join(settled)}" if settled else "would not settle it alone"
 
     def _telling_values(self, fact: str) -> list[float]:
-        """Values of the fact, inside what is known of it, on both sides of every limit it is compared with."""
-        low, high = self._ranges.get(fact, (float("-inf"), float("inf")))
-        limits = [
+        """Values of the fact, inside what is known of it: on, between and beyond the limits it is compared with."""
+        low, high = self._ranges.get(fact, (-inf, inf))
+        limits = {
             part.limit
             for condition in self._conditions.values()
             for part in walk(condition)
             if isinstance(part, Compare) and part.fact == fact
-        ]
-        values = [limit + step for limit in limits for step in (-1, 0, 1)]
-        return [value for value in values if low <= value <= high]
+        }
+        turns = sorted(
+            {end for end in (low, high) if isfinite(end)} | {limit for limit in limits if low <= limit <= high}
+        )
+        if not turns:
+            return []
+        between = [(left + right) / 2 for left, right in pairwise(turns)]
+        return [value for value in (turns[0] - 1, *turns, *between, turns[-1] + 1) if low <= value <= high]
 
 
 def _reach(name: str, heads: Mapping[str, Head]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -21,6 +21,7 @@ from cds.rulebook.conditions import (
 )
 
 MOST_CHOICES = 200
+MOST_PARTS = 12  # in one body, for the engine's sake; a longer group is nested
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ def compile_heads(heads: Mapping[str, Condition]) -> tuple[Clause, ...]:
     """
     Clauses for "head is true" and "head is false" of every head (dual rail).
 
-    Nested groups get hidden heads (`name~1`). Raises ValueError for a group without parts, or an `at_least` with too
-    many choices.
+    Nested groups, and pieces of long ones, get hidden heads (`name~1`). Raises ValueError for a group without parts,
+    or an `at_least` with too many choices.
     """
     compiler = _Compiler()
     for name, condition in heads.items():
@@ -88,8 +89,16 @@ class _Compiler:
         self._count: dict[str, int] = {}
 
     def head(self, name: str, condition: Condition) -> None:
-        owner = name.split("~")[0]
+        owner = name.split("~", maxsplit=1)[0]
         match condition:
+            case All(parts) if len(parts) > MOST_PARTS:
+                self.head(name, All(tuple(All(chunk) for chunk in _chunks(parts))))
+            case Any(parts) if len(parts) > MOST_PARTS:
+                self.head(name, Any(tuple(Any(chunk) for chunk in _chunks(parts))))
+            case AtLeast(1, parts):
+                self.head(name, Any(parts))
+            case AtLeast(count, parts) if count == len(parts) > 0:
+                self.head(name, All(parts))
             case All(parts):
                 self._all(name, [self._part(part, owner) for part in _some(parts, name)])
             case Any(parts):
@@ -165,6 +174,11 @@ class _Compiler:
 
     def _settle(self, name: str, holds: bool, body: Iterable[BodyPart]) -> None:
         self.clauses.append(Clause(Literal(name, holds), tuple(dict.fromkeys(body))))
+
+
+def _chunks(parts: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:
+    for start in range(0, len(parts), MOST_PARTS):
+        yield parts[start : start + MOST_PARTS]
 
 
 def _some(parts: tuple[Condition, ...], name: str) -> tuple[Condition, ...]:

@@ -28,7 +28,8 @@ class Layer:
 
 def find_cycles(heads: Mapping[str, Condition]) -> list[list[str]]:
     """Each circle of heads that need each other, as a path that ends where it began."""
-    left = {name: names_in(condition) & heads.keys() for name, condition in heads.items()}
+    # Sorted, so that the same rules are always told the same circles.
+    left = {name: sorted(names_in(condition) & heads.keys()) for name, condition in heads.items()}
     cycles: list[list[str]] = []
     while True:
         try:
@@ -36,7 +37,7 @@ def find_cycles(heads: Mapping[str, Condition]) -> list[list[str]]:
         except CycleError as error:
             circle = list(reversed(error.args[1]))
             cycles.append(circle)
-            left[circle[0]] = left[circle[0]] - {circle[1]}
+            left[circle[0]].remove(circle[1])
         else:
             return cycles
 

@@ -117,7 +117,10 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
     instead = {
         f.AgeFact: "An age has no window: remove it.",
         f.SexFact: "A sex has no window: remove it.",
-        f.CountFact: "Put it on the medication_trials fact that is counted.",
+        f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
+        f.EpisodeFact: "Write how far back to look as `otherwise`.",
+        f.TrialsFact: "Bound the trials with `in_episode`.",
+        f.CountFact: "What is counted are the trials: bound them with `in_episode`.",
     }
     for rule in view.rules:
         for name, fact in rule.model.facts.items():

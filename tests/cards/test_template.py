@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from cds.cards.template import Values, escape, fill, trials_table
+from cds.facts.fact import Evidence, Fact, Facts, Found, Trial, WhyUnknown
+from cds.reasoning.why import Missing, Why
+from cds.record.record import Span
+from cds.rulebook.program import ParameterValue
+from cds.truth import Truth
+from tests.facts.builders import TODAY, day
+
+RENDER = MarkdownIt("gfm-like", {"linkify": False})
+
+
+def trial(**changes: object) -> Trial:
+    given: dict[str, object] = {
+        "ingredient": "alfadep", "name": "alfadep", "drug_class": "SSRI", "start": day("2025-02-01"),
+        "end": day("2025-04-30"), "days": (89, 89), "days_at_dose": (89, 89), "highest_mg_a_day": (50.0, 50.0),
+        "minimum_mg_a_day": 50.0, "dose_adequate": Truth.TRUE, "long_enough": Truth.TRUE, "adequate": Truth.TRUE,
+        "no_response": Truth.TRUE, "evidence": Evidence.CODED, "outcome": "stopped as ineffective",
+        "intolerance": False, "ongoing": False, "by_name_only": False,
+    }  # fmt: skip
+    return Trial(**(given | changes))  # type: ignore[arg-type]
+
+
+FACTS = Facts(
+    {
+        "score": Fact("score", "Score", low=17, high=17, text="17", because="recorded", day=day("2026-05-20"),
+                      found=(Found("Observation/1", "17", "2026-05-20"),)),
+        "pressure": Fact("pressure", "Pressure", because="none recorded", why_unknown=WhyUnknown.NOT_FOUND),
+        "illness": Fact("illness", "Illness", truth=Truth.TRUE, text="recorded",
+                        found=(Found("Condition/1", "<b>bad</b> [x](http://evil)", "2025-01-10"),)),
+        "trials": Fact("trials", "Trials", trials=(trial(),), because="since 2025"),
+    },
+    TODAY,
+)  # fmt: skip
+
+
+def values(notes: tuple[str, ...] = ()) -> Values:
+    def why(name: str) -> Why:
+        children = (
+            Why("score", "Score", Truth.TRUE, "Score: 17, at least 10"),
+            Why("illness", "Illness", Truth.TRUE, "Illness"),
+        )
+        return Why(name, name, Truth.TRUE, name, children=children)
+
+    missing = (Missing("score", "Score", "alfadep dose", "dose not recorded", None, "could make it true"),)
+    return Values(
+        FACTS, {"limit": ParameterValue("limit", 10.0, "{score}", "10")}, why, lambda name: missing, notes, "Patient/1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        ("{{ score }}", "17"),
+        ("{{score}} of {{ limit }}", "17 of 10"),
+        ("{{ pressure }}", "not recorded"),
+        ("{{ when(score) }}", "2026-05-20"),
+        ("{{ when(pressure) }}", "not recorded"),
+        ("{{ because(pressure) }}", "none recorded"),
+        ("{{ references(score) }}", "Observation/1"),
+        ("{{ missing(x) }}", "- alfadep dose (dose not recorded)"),
+        ("{{ patient.reference }}", "Patient/1"),
+        ("no hole", "no hole"),
+    ],
+)
+def test_holes_are_filled(text: str, filled: str) -> None:
+    assert fill(text, values()) == filled
+
+
+def test_notes_are_a_list_and_none_leave_no_gap() -> None:
+    assert fill("a\n\n{{ notes }}\n\nb", values(("one", "two"))) == "a\n\n- one\n- two\n\nb"
+    assert fill("a\n\n{{ notes }}\n\nb", values()) == "a\n\nb"
+
+
+def test_reasons_name_the_entries_they_rest_on_and_escape_them() -> None:
+    text = fill("{{ why(x) }}", values())
+
+    assert "Score: 17, at least 10: **yes** — 17, 2026-05-20, Observation/1" in text
+    assert "<b>" not in text
+    assert "](" not in text
+
+
+def test_trials_are_a_table_that_a_markdown_renderer_shows_as_one() -> None:
+    html = RENDER.render(trials_table((trial(), trial(name="beta|dep", highest_mg_a_day=(None, None)))))
+
+    assert html.count("<tr>") == 3
+    assert "beta|dep" in html
+    assert "not recorded" in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "cell"),
+    [
+        ({"days_at_dose": (0, 61)}, "0 to 61"),
+        ({"ongoing": True, "end": None}, "ongoing"),
+        ({"highest_mg_a_day": (50.0, None)}, "at least 50"),
+        ({"start": Span(TODAY.replace(month=5, day=1), TODAY.replace(month=5, day=31))}, "2026-05"),
+        ({"adequate": Truth.UNKNOWN}, "cannot tell"),
+    ],
+)
+def test_what_is_known_in_part_reads_so_in_the_table(changes: dict[str, object], cell: str) -> None:
+    assert f"| {cell}" in trials_table((trial(**changes),))
+
+
+def test_no_trial_is_said_in_words() -> None:
+    assert trials_table(()) == "No trial found in this record."
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[click](javascript:alert(1))",
+        "![x](http://evil.example/x.png)",
+        "**bold** _em_ `code` ~~gone~~",
+        "http://evil.example www.evil.example me@evil.example",
+        "a | b\n| - | - |\n# heading\n- item\n> quote",
+        "&lt;script&gt;",
+        "\\*not bold\\*",
+    ],
+)
+def test_chart_text_is_shown_as_it_is(hostile: str) -> None:
+    html = RENDER.render(f"- {escape(hostile)}")
+
+    inner = html.removeprefix("<ul>\n<li>").removesuffix("</li>\n</ul>\n")
+    assert "<" not in inner
+    shown = inner.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+    assert shown == re.sub(r"\s+", " ", hostile)
+
+
+@given(st.text(max_size=80))
+def test_no_chart_text_makes_markup(text: str) -> None:
+    html = RENDER.render(f"x {escape(text)} x")
+
+    assert re.fullmatch(r"<p>[^<>]*</p>\n", html), html
+
+
+def test_long_chart_text_is_cut() -> None:
+    assert len(escape("a" * 1000)) == 200

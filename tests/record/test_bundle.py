@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds.record.bundle import read_bundle
+from cds.record.record import IssueKind, SentState
+from cds.refusal import NoPatient, NotFhir, NotJson, Refusal, TooLarge, WrongPatient
+from tests.record.fhir import (
+    JSON,
+    LIMITS,
+    about,
+    bundle,
+    coded,
+    observation,
+    order,
+    patient,
+    prefetch,
+    read,
+)
+
+CONDITIONS = {"conditions": "Condition?patient={{context.patientId}}"}
+SCORES = {"scores": "Observation?patient={{context.patientId}}&code=http://loinc.org|1-1,http://loinc.org|2-2&_sort=-date"}
+
+
+def condition(identity: str = "c1", **elements: Any) -> JSON:
+    return about("Condition", identity, code=coded("x", "a"), **elements)
+
+
+def body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        (b"", NotJson),
+        (b"{", NotJson),
+        (b"not json", NotJson),
+        (b'{"resourceType": "Bundle", "total": NaN}', NotJson),
+        (b'{"resourceType": "Bundle", "type": "\xff"}', NotJson),
+        (b"[]", NotFhir),
+        (b'"Bundle"', NotFhir),
+        (b"{}", NotFhir),
+        (b'{"resourceType": "Patient"}', NotFhir),
+        (b'{"resourceType": 7}', NotFhir),
+        (b'{"hook": "patient-view", "hookInstance": "x", "context": {}}', NotFhir),
+        (b'{"resourceType": "Bundle", "entry": 7}', NotFhir),
+        (b'{"resourceType": "Bundle", "type": "collection"}', NoPatient),
+        (b'{"resourceType": "Bundle", "entry": []}', NoPatient),
+        (b'{"resourceType": "Bundle", "entry": [null, 7, {}, {"resource": null}]}', NoPatient),
+        (b"[" * 100_000, TooLarge),
+        (b'{"resourceType": "Bundle", "entry": [' + b'{"a":' * 100 + b"1" + b"}" * 100 + b"]}", TooLarge),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_a_reason(text: bytes, refusal: type[Refusal]) -> None:
+    with pytest.raises(refusal) as caught:
+        read_bundle(text, **LIMITS)
+
+    assert caught.value.what
+    assert caught.value.fix
+
+
+def test_more_entries_than_the_limit_are_refused() -> None:
+    with pytest.raises(TooLarge):
+        read_bundle(body(bundle(patient(), observation())), most_entries=1, deepest=64)
+
+
+def test_brackets_inside_strings_do_not_count_as_nesting() -> None:
+    assert read(observation(note=[{"text": "[" * 500 + '"' + "{" * 500}])).measurements
+
+
+def test_a_byte_order_mark_is_no_obstacle() -> None:
+    assert read_bundle(b"\xef\xbb\xbf" + body(bundle(patient())), **LIMITS).patient.sex == "female"
+
+
+def test_two_patients_are_refused() -> None:
+    with pytest.raises(WrongPatient):
+        read(patient(id="p2"))
+
+
+@pytest.mark.parametrize("reference", ["Patient/p2", "http://ehr.example/fhir/Patient/p2", "urn:uuid:0000"])
+def test_a_resource_of_another_patient_refuses_the_whole(reference: str) -> None:
+    with pytest.raises(WrongPatient) as caught:
+        read(condition(), order(subject={"reference": reference}))
+
+    assert caught.value.where == "Bundle.entry[2].resource.subject"
+
+
+@pytest.mark.parametrize(
+    "reference", ["Patient/p1", "http://ehr.example/fhir/Patient/p1", "Patient/p1/_history/3", "Patient?identifier=x"]
+)
+def test_ways_to_name_this_patient_are_understood(reference: str) -> None:
+    assert len(read(condition(subject={"reference": reference})).diagnoses) == 1
+
+
+def test_urn_references_are_followed_through_the_full_url() -> None:
+    whole = bundle(
+        {"fullUrl": "urn:uuid:aa", "resource": patient()},
+        condition(subject={"reference": "urn:uuid:aa"}),
+    )
+
+    assert len(read_bundle(body(whole), **LIMITS).diagnoses) == 1
+
+
+def test_a_subject_that_is_not_a_patient_is_left_out_and_one_without_reference_taken() -> None:
+    record = read(condition(subject={"reference": "Group/g"}), condition("c2", subject={"display": "someone"}))
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c2"]
+    assert {issue.kind for issue in record.issues} == {IssueKind.IGNORED, IssueKind.IMPRECISE}
+
+
+def test_without_a_patient_resource_the_one_patient_named_is_taken_and_it_is_said() -> None:
+    record = read_bundle(body(bundle(condition())), **LIMITS)
+
+    assert (record.patient.reference, record.patient.birth) == ("Patient/p1", None)
+    assert any(issue.resource_type == "Patient" for issue in record.issues)
+
+    with pytest.raises(WrongPatient):
+        read_bundle(body(bundle(condition(), condition("c2", subject={"reference": "Patient/p2"}))), **LIMITS)
+
+
+def test_family_history_never_becomes_a_diagnosis() -> None:
+    mother = about("FamilyMemberHistory", "f1", condition=[{"code": coded("x", "a")}], patient={"reference": "Patient/p1"})
+
+    assert read(mother).diagnoses == ()
+
+
+# ---------------------------------------------------------------- one bad resource
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        about("Condition", "bad", code="F33.1"),
+        about("Condition", "bad", clinicalStatus="active"),
+        about("Condition", "bad", code={"coding": {"code": "x"}}),
+        about("Condition", "bad", onsetDateTime=7),
+    ],
+)
+def test_an_unreadable_resource_costs_itself_only_and_is_named(bad: JSON) -> None:
+    record = read(bad, condition(), observation())
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c1"]
+    assert len(record.measurements) == 1
+    (issue,) = record.issues
+    assert (issue.kind, issue.resource_type) == (IssueKind.UNREADABLE, "Condition")
+    assert issue.where.startswith("Bundle.entry[1].resource")
+    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Observation").state is SentState.WHOLE
+
+
+@pytest.mark.parametrize("element", ["implicitRules", "modifierExtension"])
+def test_what_may_change_the_meaning_of_a_resource_keeps_it_out(element: str) -> None:
+    record = read(condition(**{element: "http://x" if element == "implicitRules" else [{"url": "http://x"}]}))
+
+    assert record.diagnoses == ()
+    assert record.how_sent("Condition").state is SentState.PART
+
+
+def test_older_versions_are_never_half_understood() -> None:
+    dstu2 = {"resourceType": "MedicationOrder", "id": "x", "patient": {"reference": "Patient/p1"}}
+    stu3 = about("MedicationStatement", "s", status="active", taken="n", medicationCodeableConcept={"text": "Drug"})
+
+    record = read(dstu2, stu3)
+
+    assert record.exposures == ()
+    assert record.how_sent("MedicationRequest").state is SentState.PART
+    assert record.how_sent("MedicationStatement").state is SentState.PART
+
+
+def test_numbers_sent_as_text_are_read_and_said() -> None:
+    record = read(observation(valueQuantity={"value": "17", "code": "{score}"}))
+
+    assert record.measurements[0].value == 17
+    assert record.issues[0].kind is IssueKind.IMPRECISE
+
+
+def test_null_members_and_unknown_members_are_no_obstacle() -> None:
+    record = read(condition(clinicalStatus=None, severity={"text": "x"}, _onsetDateTime={"id": "x"}, extension=[]))
+
+    assert len(record.diagnoses) == 1
+    assert record.issues == ()
+
+
+# ---------------------------------------------------------------- what was sent
+
+
+def test_in_a_bundle_a_kind_with_a_resource_was_sent_and_one_without_was_not() -> None:
+    record = read(condition())
+
+    assert record.how_sent("Condition").state is SentState.WHOLE
+    assert record.how_sent("AllergyIntolerance").state is SentState.NOT_SENT
+
+
+def test_a_searchset_that_was_asked_and_is_empty_means_none() -> None:
+    asked = bundle(kind="searchset", link=[{"relation": "self", "url": "http://x/AllergyIntolerance?patient=p1"}])
+    limited = bundle(kind="searchset", link=[{"relation": "self", "url": "http://x/Observation?code=http://loinc.org|1-1"}])
+
+    record = read(asked, limited)
+
+    assert record.how_sent("AllergyIntolerance").state is SentState.WHOLE
+    assert record.how_sent("Observation", frozenset({"1-1"})).state is SentState.WHOLE
+    assert record.how_sent("Observation", frozenset({"2-2"})).state is SentState.NOT_SENT
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "because"),
+    [
+        (bundle(condition(), kind="searchset"), SentState.WHOLE, ""),
+        (bundle(kind="searchset", total=0), SentState.WHOLE, ""),
+        (condition(), SentState.WHOLE, ""),
+        ({"resource": bundle(condition(), kind="searchset"), "response": {"status": "200"}}, SentState.WHOLE, ""),
+        (bundle(condition(), kind="searchset", link=[{"relation": "next", "url": "x"}]), SentState.PART, "pages"),
+        (bundle(condition(), kind="searchset", total=2), SentState.PART, "1 of 2"),
+        (
+            bundle({"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}, kind="searchset"),
+            SentState.PART,
+            "error",
+        ),
+        (None, SentState.NOT_SENT, "null"),
+        ({"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}, SentState.NOT_SENT, "could not read"),
+        ([], SentState.NOT_SENT, "could not be read"),
+        ("x", SentState.NOT_SENT, "could not be read"),
+    ],
+    ids=["bundle", "empty", "bare", "wrapped", "next", "total", "outcome entry", "null", "outcome", "list", "text"],
+)
+def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentState, because: str) -> None:
+    record = prefetch({"patient": patient(), "conditions": value}, CONDITIONS)
+
+    sent = record.how_sent("Condition")
+    assert sent.state is state
+    assert because in sent.because
+
+
+def test_a_prefetch_key_that_is_absent_was_not_sent_and_did_not_fail() -> None:
+    sent = prefetch({"patient": patient()}, CONDITIONS).sent["Condition"][0]
+
+    assert (sent.state, sent.failed) == (SentState.NOT_SENT, False)
+    assert "conditions" in sent.because
+
+
+def test_a_query_limited_to_codes_answers_for_those_codes_only() -> None:
+    record = prefetch({"patient": patient(), "scores": bundle(kind="searchset")}, SCORES)
+
+    assert record.how_sent("Observation", frozenset({"1-1", "2-2"})).state is SentState.WHOLE
+    assert record.how_sent("Observation", frozenset({"3-3"})).state is SentState.NOT_SENT
+
+
+def test_a_key_nobody_asked_for_is_read_but_never_complete() -> None:
+    record = prefetch({"patient": patient(), "other": bundle(condition(), kind="searchset")}, {})
+
+    assert len(record.diagnoses) == 1
+    assert record.how_sent("Condition").state is SentState.PART
+
+
+def test_the_patient_in_context_must_be_the_patient_sent() -> None:
+    with pytest.raises(WrongPatient):
+        prefetch({"patient": patient(id="p2")}, {})
+    with pytest.raises(WrongPatient):
+        prefetch({"conditions": bundle(condition(subject={"reference": "Patient/p2"}))}, CONDITIONS)
+
+
+def test_a_medication_in_another_prefetch_key_is_found() -> None:
+    drug = {"resourceType": "Medication", "id": "d1", "code": {"text": "Drug"}}
+    pointing = order(medicationReference={"reference": "Medication/d1"})
+    del pointing["medicationCodeableConcept"]
+
+    record = prefetch(
+        {"patient": patient(), "orders": bundle(pointing), "drugs": bundle(drug)},
+        {"orders": "MedicationRequest?patient=x"},
+    )
+
+    assert record.exposures[0].drug.text == "Drug"
+
+
+# ---------------------------------------------------------------- laws
+
+
+RESOURCES = [
+    patient(),
+    condition(),
+    condition("c2", onsetDateTime="2025-01"),
+    observation(),
+    observation("o2", effectiveDateTime="2026-04-01"),
+    order(),
+    order("m2", status="stopped"),
+    about("AllergyIntolerance", "a1", code={"text": "x"}),
+    about("Procedure", "r1", status="completed", code={"text": "x"}),
+]
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_entries_never_matters(rng: random.Random) -> None:
+    shuffled = list(RESOURCES)
+    rng.shuffle(shuffled)
+
+    one, two = (read_bundle(body(bundle(*resources)), **LIMITS) for resources in (RESOURCES, shuffled))
+
+    assert _without_places(one) == _without_places(two)
+
+
+def test_a_feed_that_arrives_twice_changes_nothing() -> None:
+    once, twice = (read_bundle(body(bundle(*resources)), **LIMITS) for resources in (RESOURCES, RESOURCES * 2))
+
+    assert _without_places(once) == _without_places(twice)
+
+
+def test_of_two_versions_of_a_resource_the_later_counts() -> None:
+    old = condition(meta={"lastUpdated": "2025-01-01T00:00:00Z"}, recordedDate="2025-01-01")
+    new = condition(meta={"lastUpdated": "2026-01-01T00:00:00Z"}, recordedDate="2026-01-01")
+
+    for pair in ((old, new), (new, old)):
+        (diagnosis,) = read(*pair).diagnoses
+        assert diagnosis.recorded is not None
+        assert diagnosis.recorded.text == "2026-01-01"
+
+
+def _without_places(record: Any) -> Any:
+    measurements = [(m.source, m.concept, m.value, m.unit, m.when) for m in record.measurements]
+    kept = (record.patient, record.diagnoses, measurements, record.exposures, record.interventions, record.allergies)
+    return (*kept, {kind: set(sent) for kind, sent in record.sent.items()})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(found for key, child in inside for found in _paths(child, (*path, key)))]
+
+
+@given(st.data(), VALUES)
+def test_whatever_stands_in_an_element_the_answer_is_a_record_or_a_refusal(data: st.DataObject, value: Any) -> None:
+    whole = json.loads(json.dumps(bundle(*RESOURCES)))
+    path = data.draw(st.sampled_from([path for path in _paths(whole) if path]))
+    holder = whole
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = value
+
+    try:
+        record = read_bundle(body(whole), **LIMITS)
+    except Refusal:
+        return
+    assert record.patient.reference

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds.record.record import Exposure, IssueKind
+from tests.record.fhir import JSON, about, order, read
+
+
+def one(resource: JSON, *others: JSON) -> Exposure:
+    (exposure,) = read(resource, *others).exposures
+    return exposure
+
+
+def dosed(**dosage: Any) -> JSON:
+    return order(dosageInstruction=[dosage])
+
+
+def daily(value: float, unit: str = "mg", **repeat: Any) -> JSON:
+    timing = {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"} | repeat}
+    return {"doseAndRate": [{"doseQuantity": {"value": value, "code": unit}}], "timing": timing}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "entered-in-error"},
+        {"status": "draft"},
+        {"status": "cancelled"},
+        {"intent": "plan"},
+        {"intent": "proposal"},
+        {"doNotPerform": True},
+    ],
+)
+def test_an_order_that_was_never_acted_on_is_no_exposure(changes: JSON) -> None:
+    assert read(order(**changes)).exposures == ()
+
+
+@pytest.mark.parametrize(("changes", "doubtful"), [({}, False), ({"status": "unknown"}, True), ({"intent": None}, True)])
+def test_an_order_of_unknown_status_or_intent_is_doubtful(changes: JSON, doubtful: bool) -> None:
+    assert one(order(**changes)).doubtful is doubtful
+
+
+def test_bounds_of_the_instruction_come_before_validity_and_validity_before_the_date_of_the_order() -> None:
+    valid = {"dispenseRequest": {"validityPeriod": {"start": "2025-03-01", "end": "2025-04-01"}}}
+    bounds = daily(50, boundsPeriod={"start": "2025-05-01", "end": "2025-06-01"})
+
+    plain, validity, bounded = (
+        one(order()),
+        one(order(**valid)),
+        one(order(**valid, dosageInstruction=[bounds])),
+    )
+
+    assert [e.start.text for e in (plain, validity, bounded) if e.start] == ["2025-02-01", "2025-03-01", "2025-05-01"]
+    assert [e.end.text if e.end else None for e in (plain, validity, bounded)] == [None, "2025-04-01", "2025-06-01"]
+    assert [e.open_ended for e in (plain, validity, bounded)] == [True, False, False]
+
+
+def test_bounds_may_be_a_duration_both_days_included() -> None:
+    exposure = one(dosed(**daily(50, boundsDuration={"value": 6, "code": "wk"})))
+
+    assert exposure.end is not None
+    assert exposure.end.text == "2025-03-14"
+
+
+def test_titration_steps_keep_their_own_bounds() -> None:
+    steps = [
+        daily(25, boundsPeriod={"start": "2025-02-01", "end": "2025-02-14"}),
+        daily(50, boundsPeriod={"start": "2025-02-15", "end": "2025-04-30"}),
+    ]
+
+    exposure = one(order(dosageInstruction=steps))
+
+    assert [(sig.low, sig.start.text, sig.end.text) for sig in exposure.sigs if sig.start and sig.end] == [
+        (25, "2025-02-01", "2025-02-14"),
+        (50, "2025-02-15", "2025-04-30"),
+    ]
+    assert (exposure.start, exposure.end) == (exposure.sigs[0].start, exposure.sigs[1].end)
+
+
+@pytest.mark.parametrize(
+    ("timing", "times"),
+    [
+        ({"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}, (2, 2)),
+        ({"repeat": {"frequency": 1, "period": 8, "periodUnit": "h"}}, (3, 3)),
+        ({"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}}, (1 / 7, 1 / 7)),
+        ({"repeat": {"frequency": 1, "frequencyMax": 2, "period": 1, "periodUnit": "d"}}, (1, 2)),
+        ({"repeat": {"period": 1, "periodUnit": "d"}}, (1, 1)),
+        ({"repeat": {"timeOfDay": ["08:00:00", "20:00:00"]}}, (2, 2)),
+        ({"repeat": {"when": ["MORN"]}}, (1, 1)),
+        ({"code": {"coding": [{"code": "BID"}]}}, (2, 2)),
+        ({"code": {"text": "QD"}}, (1, 1)),
+        ({"code": {"text": "now and then"}}, (None, None)),
+        ({"repeat": {"frequency": 1, "period": 1, "periodUnit": "fortnight"}}, (None, None)),
+        ({"repeat": {"frequency": 100, "period": 1, "periodUnit": "d"}}, (None, None)),
+        (None, (None, None)),
+    ],
+)
+def test_how_often_a_drug_is_taken_is_times_a_day(timing: JSON | None, times: tuple[float | None, float | None]) -> None:
+    (sig,) = one(dosed(timing=timing)).sigs
+
+    assert (sig.times_a_day_low, sig.times_a_day_high) == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("dose", "amount"),
+    [
+        ({"doseQuantity": {"value": 50, "unit": "milligram", "code": "mg"}}, (50, 50, "mg")),
+        ({"doseQuantity": {"value": 50, "unit": "mg"}}, (50, 50, "mg")),
+        ({"doseQuantity": {"value": 225}}, (225, 225, "")),
+        ({"doseRange": {"low": {"value": 1, "unit": "tablet"}, "high": {"value": 2, "unit": "tablet"}}}, (1, 2, "tablet")),
+        ({"doseQuantity": {"value": -50, "code": "mg"}}, (None, None, "")),
+        ({}, (None, None, "")),
+    ],
+)
+def test_the_amount_is_taken_as_written(dose: JSON, amount: tuple[float | None, float | None, str]) -> None:
+    (sig,) = one(dosed(doseAndRate=[dose])).sigs
+
+    assert (sig.low, sig.high, sig.unit) == amount
+
+
+@pytest.mark.parametrize("member", [{"asNeededBoolean": True}, {"asNeededCodeableConcept": {"text": "pain"}}])
+def test_as_needed_is_kept(member: JSON) -> None:
+    (sig,) = one(dosed(**daily(50), **member)).sigs
+
+    assert sig.as_needed
+
+
+def test_a_contained_medication_and_a_lost_one() -> None:
+    pointing = order(
+        medicationCodeableConcept=None,
+        contained=[{"resourceType": "Medication", "id": "in", "code": {"text": "Inside"}}],
+        medicationReference={"reference": "#in"},
+    )
+    lost = order("m2", medicationCodeableConcept=None, medicationReference={"reference": "Medication/x", "display": "Named"})
+    nothing = order("m3", medicationCodeableConcept=None)
+
+    record = read(pointing, lost, nothing)
+
+    assert {e.source: e.drug.words for e in record.exposures} == {
+        "MedicationRequest/m1": "Inside",
+        "MedicationRequest/m2": "Named",
+        "MedicationRequest/m3": "",
+    }
+    assert [issue.kind for issue in record.issues] == [IssueKind.NOT_FOUND, IssueKind.NOT_FOUND]
+
+
+def test_the_r5_shape_of_medication_is_read() -> None:
+    drug = {"resourceType": "Medication", "id": "d1", "code": {"text": "Referred"}}
+
+    assert one(order(medicationCodeableConcept=None, medication={"concept": {"text": "Direct"}})).drug.text == "Direct"
+    referred = order(medicationCodeableConcept=None, medication={"reference": {"reference": "Medication/d1"}})
+    assert one(referred, drug).drug.text == "Referred"
+
+
+def test_a_stop_reason_counts_only_when_the_order_is_not_active() -> None:
+    reason = {"statusReason": {"text": "no response"}}
+
+    assert one(order(status="stopped", **reason)).stopped_for is not None
+    assert one(order(**reason)).stopped_for is None
+
+
+def test_supply_and_refills_of_an_order() -> None:
+    dispense = {"numberOfRepeatsAllowed": 2, "expectedSupplyDuration": {"value": 1, "code": "mo"}}
+    exposure = one(order(dispenseRequest=dispense | {"quantity": {"value": 30, "unit": "tablet"}}))
+
+    assert (exposure.fills, exposure.quantity, exposure.quantity_unit) == (3, 30, "tablet")
+    assert exposure.supply_days == pytest.approx(30.4375)
+
+
+@pytest.mark.parametrize("value", [0, -3, 5000])
+def test_an_impossible_supply_is_unreadable(value: float) -> None:
+    record = read(order(dispenseRequest={"expectedSupplyDuration": {"value": value, "code": "d"}}))
+
+    assert record.exposures[0].supply_days is None
+    assert record.issues[0].kind is IssueKind.IMPLAUSIBLE
+
+
+def test_fills_statements_and_administrations_are_exposures_too() -> None:
+    drug = {"medicationCodeableConcept": {"text": "Drug"}}
+    record = read(
+        about("MedicationDispense", "d", status="completed", whenHandedOver="2025-02-01", daysSupply={"value": 30}, **drug),
+        about("MedicationStatement", "s", status="active", effectivePeriod={"start": "2025-02-02"}, **drug),
+        about(
+            "MedicationAdministration", "a", status="completed", effectiveDateTime="2025-02-03T10:00:00Z",
+            dosage={"dose": {"value": 28, "code": "mg"}}, **drug,
+        ),
+    )  # fmt: skip
+
+    dispense, statement, administration = record.exposures
+    assert (dispense.supply_days, dispense.open_ended) == (30, False)
+    assert (statement.open_ended, statement.end) == (True, None)
+    assert administration.start == administration.end
+    assert administration.sigs[0].low == 28
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("MedicationDispense", "cancelled"),
+        ("MedicationDispense", "entered-in-error"),
+        ("MedicationStatement", "not-taken"),
+        ("MedicationStatement", "intended"),
+        ("MedicationAdministration", "not-done"),
+    ],
+)
+def test_what_was_not_taken_is_no_exposure(kind: str, status: str) -> None:
+    assert read(about(kind, "x", status=status, medicationCodeableConcept={"text": "Drug"})).exposures == ()

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from cds.record.dates import read_date
+from cds.record.record import IssueKind, Span, Verification
+from cds.record.units import factor, plain_unit, split_a_day
+from tests.record.fhir import JSON, about, coded, observation, patient, read
+
+# ---------------------------------------------------------------- dates
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last", "flawed"),
+    [
+        ("2025-05-03", "2025-05-03", "2025-05-03", False),
+        ("2025-05", "2025-05-01", "2025-05-31", False),
+        ("2024-02", "2024-02-01", "2024-02-29", False),
+        ("2025", "2025-01-01", "2025-12-31", False),
+        ("2025-05-03T23:30:00-05:00", "2025-05-03", "2025-05-03", False),
+        ("2025-05-03T23:30:00.123Z", "2025-05-03", "2025-05-03", False),
+        ("2025-05-03T10:00", "2025-05-03", "2025-05-03", True),
+        ("2025-05-03 10:00:00", "2025-05-03", "2025-05-03", True),
+        ("2025-05-03T24:00:00Z", "2025-05-03", "2025-05-03", True),
+        ("1980-5-1", "1980-05-01", "1980-05-01", True),
+    ],
+)
+def test_a_date_is_the_days_it_can_be(text: str, first: str, last: str, flawed: bool) -> None:
+    read_ = read_date(text)
+
+    assert read_.span == Span(date.fromisoformat(first), date.fromisoformat(last))
+    assert bool(read_.flaw) is flawed
+
+
+@pytest.mark.parametrize("text", ["", "x", "1980-02-30", "2025-13", "0001-01-01", "2500-01-01", "20250503", "2025-05-03T"])
+def test_what_is_no_date_is_not_recorded(text: str) -> None:
+    assert read_date(text).span is None
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (Span(date(2025, 5, 1), date(2025, 5, 31)), "2025-05"),
+        (Span(date(2025, 12, 1), date(2025, 12, 31)), "2025-12"),
+        (Span(date(2025, 1, 1), date(2025, 12, 31)), "2025"),
+        (Span(date(2025, 5, 3), date(2025, 5, 3)), "2025-05-03"),
+        (Span(date(2025, 5, 3), date(2025, 5, 9)), "2025-05-03 to 2025-05-09"),
+    ],
+)
+def test_a_span_reads_as_it_was_known(span: Span, text: str) -> None:
+    assert span.text == text
+
+
+# ---------------------------------------------------------------- units
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "times"),
+    [
+        ("mg", "mg", 1),
+        ("g", "mg", 1000),
+        ("mcg", "mg", 0.001),
+        ("ug", "mg", 0.001),
+        ("kPa", "mm[Hg]", 7.50062),
+        ("wk", "d", 7),
+        ("mo", "d", 30.4375),
+        ("tablet", "{tablet}", 1),
+        ("{tablet}", "mg", None),
+        ("", "mg", None),
+        ("mg", "", None),
+        ("mmol", "mg", None),
+        ("nonsense", "mg", None),
+        ("nonsense", "nonsense", 1),
+    ],
+)
+def test_units_convert_or_do_not(here: str, there: str, times: float | None) -> None:
+    assert factor(here, there) == (times if times is None else pytest.approx(times, rel=1e-5))
+
+
+def test_a_dose_a_day_is_split() -> None:
+    assert split_a_day("mg/d") == ("mg", True)
+    assert split_a_day("mg/day") == ("mg", True)
+    assert split_a_day("mg") == ("mg", False)
+    assert plain_unit("mm Hg") == "mm[Hg]"
+
+
+# ---------------------------------------------------------------- patient, diagnoses, allergies, procedures
+
+
+def test_a_patient_has_birth_date_and_gender_as_far_as_they_can_be_read() -> None:
+    from tests.record.fhir import LIMITS, bundle
+    from cds.record.bundle import read_bundle
+    import json
+
+    def of(**changes: Any) -> Any:
+        return read_bundle(json.dumps(bundle(patient(**changes))).encode(), **LIMITS).patient
+
+    assert (of().sex, of().birth.text) == ("female", "1980-01-15")
+    assert of(birthDate="1980-01").birth.text == "1980-01"
+    assert (of(gender="F").sex, of(birthDate="yesterday").birth) == (None, None)
+    assert of(deceasedBoolean=True).died
+
+
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("confirmed", Verification.CONFIRMED),
+        ("provisional", Verification.POSSIBLE),
+        ("differential", Verification.POSSIBLE),
+        ("unconfirmed", Verification.POSSIBLE),
+        ("refuted", Verification.WRONG),
+        (None, Verification.CONFIRMED),
+    ],
+)
+def test_what_a_verification_status_means(code: str | None, meaning: Verification) -> None:
+    status = {"verificationStatus": coded("x", code)} if code else {}
+
+    (diagnosis,) = read(about("Condition", "c", code=coded("x", "a"), **status)).diagnoses
+
+    assert diagnosis.verification is meaning
+
+
+def test_onset_recording_and_abatement_of_a_diagnosis() -> None:
+    (diagnosis,) = read(
+        about(
+            "Condition", "c", code=coded("x", "a"), clinicalStatus=coded("x", "resolved"),
+            onsetPeriod={"start": "2024-01", "end": "2024-06"}, recordedDate="2024-02-01", abatementDateTime="2025",
+            category=[coded("x", "problem-list-item")],
+        )
+    ).diagnoses  # fmt: skip
+
+    assert (diagnosis.status, diagnosis.problem_list) == ("resolved", True)
+    assert [span.text for span in (diagnosis.onset, diagnosis.recorded, diagnosis.abated) if span] == [
+        "2024-01",
+        "2024-02-01",
+        "2025",
+    ]
+
+
+def entered_in_error(kind: str) -> JSON:
+    member = {"Observation": "status", "Procedure": "status"}.get(kind, "verificationStatus")
+    value: Any = "entered-in-error" if member == "status" else coded("x", "entered-in-error")
+    return about(kind, "x", code=coded("x", "a"), **{member: value})
+
+
+@pytest.mark.parametrize("kind", ["Condition", "AllergyIntolerance", "Observation", "Procedure"])
+def test_what_was_entered_in_error_never_happened(kind: str) -> None:
+    record = read(entered_in_error(kind))
+
+    assert (record.diagnoses, record.allergies, record.measurements, record.interventions) == ((), (), (), ())
+
+
+def test_an_allergy_names_its_substances() -> None:
+    (allergy,) = read(
+        about("AllergyIntolerance", "a", code=coded("x", "a"), type="intolerance", clinicalStatus=coded("x", "active"),
+              reaction=[{"substance": coded("x", "b")}])
+    ).allergies  # fmt: skip
+
+    assert [concept.codings[0].code for concept in allergy.concepts] == ["a", "b"]
+    assert (allergy.status, allergy.type) == ("active", "intolerance")
+
+
+def test_a_procedure_that_was_not_done_is_none() -> None:
+    done = about("Procedure", "r", status="completed", code=coded("x", "a"), performedPeriod={"start": "2025-01-01"})
+
+    assert [i.when.text for i in read(done).interventions if i.when] == ["2025-01-01"]
+    assert read(done | {"status": "not-done"}).interventions == ()
+
+
+# ---------------------------------------------------------------- measurements
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "unit"),
+    [
+        ({"valueQuantity": {"value": 17, "unit": "score", "code": "{score}"}}, 17, "{score}"),
+        ({"valueQuantity": {"value": 17, "unit": "mmHg"}}, 17, "mmHg"),
+        ({"valueInteger": 17}, 17, ""),
+        ({"valueString": "17"}, None, ""),
+        ({"dataAbsentReason": {"text": "asked"}}, None, ""),
+        ({"valueQuantity": {"unit": "mg"}}, None, ""),
+    ],
+)
+def test_a_value_is_read_or_the_reason_is_kept(value: JSON, number: float | None, unit: str) -> None:
+    plain = observation(valueQuantity=None) | value
+
+    (measurement,) = read(plain).measurements
+
+    assert (measurement.value, measurement.unit) == (number, unit)
+    assert bool(measurement.why_no_value) is (number is None)
+
+
+def test_components_stand_for_themselves_and_the_panel_without_value_does_not() -> None:
+    panel = observation(valueQuantity=None, component=[
+        {"code": coded("http://loinc.org", "8480-6"), "valueQuantity": {"value": 122, "code": "mm[Hg]"}},
+        {"code": coded("http://loinc.org", "8462-4"), "valueQuantity": {"value": 78, "code": "mm[Hg]"}},
+    ])  # fmt: skip
+
+    assert [(m.concept.codings[0].code, m.value) for m in read(panel).measurements] == [("8480-6", 122), ("8462-4", 78)]
+
+
+@pytest.mark.parametrize(("status", "final"), [("final", True), ("amended", True), ("preliminary", False), (None, False)])
+def test_only_final_results_are_final(status: str | None, final: bool) -> None:
+    assert read(observation(status=status)).measurements[0].final is final
+
+
+def test_the_time_of_issue_is_taken_only_for_want_of_another_and_said() -> None:
+    record = read(observation(effectiveDateTime=None, issued="2026-05-20T10:00:00Z"))
+
+    assert record.measurements[0].when is not None
+    assert record.issues[0].kind is IssueKind.IMPRECISE
+
+
+def test_an_observation_about_someone_else_in_focus_is_left_out() -> None:
+    assert read(observation(focus=[{"reference": "Patient/mother"}])).measurements == ()
+
+
+def test_answers_of_a_questionnaire_are_measurements_by_their_loinc_code() -> None:
+    response = about(
+        "QuestionnaireResponse", "q", status="completed", authored="2026-05-20",
+        item=[
+            {"linkId": "/44260-8", "answer": [{"valueCoding": {"system": "http://loinc.org", "code": "LA6569-3"}}]},
+            {"linkId": "x", "definition": "http://loinc.org/q#44261-6", "answer": [{"valueInteger": 17}]},
+            {"linkId": "group", "item": [{"linkId": "1-8", "answer": [{"valueDecimal": 2}]}]},
+            {"linkId": "unknown", "answer": [{"valueInteger": 1}]},
+        ],
+    )  # fmt: skip
+
+    found = {m.concept.codings[0].code: (m.value, m.answer is not None) for m in read(response).measurements}
+
+    assert found == {"44260-8": (None, True), "44261-6": (17, False), "1-8": (2, False)}
+    assert read(response | {"status": "in-progress"}).measurements == ()
