@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# Named only when it is not installed as an entry point: pytest refuses to load a plugin under two names.
+INSTALLED = entry_points(group="pytest11", name="cds-casebook")
+PLUGIN = () if INSTALLED else ("-p", "cds.casebook.plugin")
 
 TESTS = """
 today: 2026-06-01
@@ -29,7 +36,7 @@ def site(pytester: pytest.Pytester, write_rules_to: Callable[[Path], Path]) -> A
         path = pytester.path / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tests)
-        return pytester.runpytest_inprocess("-p", "cds.casebook.plugin", "-p", "no:cacheprovider", *options)
+        return pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *options)
 
     run.rules = rules  # type: ignore[attr-defined]
     return run
@@ -73,3 +80,13 @@ def test_the_rules_folder_can_be_named(site: Any, pytester: pytest.Pytester) -> 
     pytester.makeini("[pytest]\ncds_rules = rules")
     site(TESTS).assert_outcomes(passed=1, failed=1)
     assert site(TESTS, file="elsewhere/some.test.yaml").parseoutcomes() == {"passed": 1, "failed": 1}
+
+
+def test_the_plugin_alone_imports_nothing_else_of_ours() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", "import cds.casebook.plugin, sys; print([m for m in sys.modules if m[:4] == 'cds.'])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "['cds.casebook', 'cds.casebook.plugin']"

@@ -661,6 +661,15 @@ def test_its_near_miss_is_left_alone(tmp_path: Path, slip: Slip) -> None:
     assert slip.check not in {problem.check for problem in check_rules(tmp_path, files)}
 
 
+@pytest.mark.parametrize(
+    "after", ["    that_are: [adequate, no_response]\n", "    drugs: drugs\n", "    otherwise: 5 years\n"]
+)
+def test_a_window_without_effect_is_told_on_every_such_kind(tmp_path: Path, after: str) -> None:
+    files = {**GOOD, RULE: changed(GOOD[RULE], after, after + "    look_back: 1 year\n")}
+
+    assert [problem.check for problem in check_rules(tmp_path, files)] == ["look-back-means-nothing"]
+
+
 @pytest.mark.parametrize("order", ["MedicationRequest", "MedicationAdministration", "MedicationDispense"])
 def test_a_suggestion_that_orders_a_drug_is_refused_once(tmp_path: Path, order: str) -> None:
     first = (

@@ -1,20 +1,27 @@
-"""pytest plugin: each case of a *.test.yaml is a test, named by its sentence."""
+"""
+pytest plugin: each case of a *.test.yaml is a test, named by its sentence.
+
+pytest imports this in every project that has us installed, and before coverage starts: so it imports the rest of the
+package only once there is a case to run.
+"""
+
+# ruff: noqa: PLC0415 (imports wait until they are needed; see above)
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cds.casebook.cases import Case, Casebook, read_casebook
-from cds.casebook.run import Verdict, run_case
-from cds.casebook.variants import Shelf
-from cds.rulebook.problem import RulesAreWrong
+if TYPE_CHECKING:
+    from cds.casebook.cases import Case
+    from cds.casebook.run import Verdict
+    from cds.casebook.variants import Shelf
 
-CASEBOOKS: pytest.StashKey[dict[Path, Casebook]] = pytest.StashKey()
-SHELVES: pytest.StashKey[dict[Path, Shelf]] = pytest.StashKey()
+CASEBOOKS = pytest.StashKey["dict[Path, Casebook]"]()
+SHELVES = pytest.StashKey["dict[Path, Shelf]"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +61,9 @@ class CaseCollector(pytest.File):
     root: Path
 
     def collect(self) -> Iterator[CaseItem]:
+        from cds.casebook.cases import read_casebook
+        from cds.casebook.variants import Shelf
+
         books = self.config.stash[CASEBOOKS]
         if self.root not in books:
             books[self.root] = read_casebook(self.root)
@@ -84,11 +94,15 @@ class CaseItem(pytest.Item):
     shelf: Shelf
 
     def runtest(self) -> None:
+        from cds.casebook.run import run_case
+
         verdict = run_case(self.case, self.shelf.rules(self.case.with_, self.case.today))
         if not verdict.passed:
             raise CaseFailed(verdict)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
+        from cds.rulebook.problem import RulesAreWrong
+
         match excinfo.value:
             case CaseFailed() as failed:
                 return f"{failed.verdict.name}\n{failed.verdict.text}"
