@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from pathlib import Path
 
 from cds.decide import Rules
 from cds.reasoning.conclude import Opinions, Reasoner
+from cds.reasoning.engine import available
 from cds.rulebook.check import check
 from cds.rulebook.plan import plan
 from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.read import Rulebook, read_rulebook
 
+log = logging.getLogger(__name__)
+
+
+def opinions_from(engine: str) -> Opinions:
+    """The opinions a setting asks for; the direct one alone, and said, where durable-rules does not run."""
+    if engine == Opinions.BOTH.value and not available():
+        log.warning("durable-rules does not run on this Python: the direct evaluator decides alone")
+        return Opinions.DIRECT
+    return Opinions(engine)
+
 
 def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
-    """A checked rulebook, made ready."""
+    """A rulebook without errors, made ready."""
     program = plan(book)
     conditions = {name: head.condition for name, head in program.heads.items()}
     return Rules(program, Reasoner(conditions, program.layers, opinions))
 
 
 def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
-    """Read, check and make ready; RulesAreWrong with all errors if there are any."""
+    """
+    Read, check and make ready the rules of a folder; `opinions` None means both where both run.
+
+    Raises:
+        RulesAreWrong: With every error; warnings do not keep rules from running.
+    """
     book = read_rulebook(folder)
     errors = tuple(problem for problem in check(book, today=today) if not problem.warning)
     if errors:
         raise RulesAreWrong(errors)
-    return rules_of(book, opinions or Opinions.DIRECT)
+    return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,7 +37,7 @@ VALUES = (*LIMITS, -inf, inf, -2.5000001, -2.4999999, 5e-05, 1e-9, 4.9999999, 5.
 MOST_HEADS = 6
 
 needs_engine = pytest.mark.skipif(not available(), reason="durable-rules does not run on this Python")
-often = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,36 @@ def facts(draw: st.DrawFn) -> Facts:
     return Facts(statements, draw(st.dictionaries(st.sampled_from(NUMBERS), pairs)))
 
 
+def random_condition(random: Random, names: tuple[str, ...], depth: int) -> Condition:
+    kind = random.choice("nnnccaaallyppukkoo"[: 5 if depth == 0 else None])
+    inside = tuple(random_condition(random, names, depth - 1) for _ in range(random.randint(1, 4))) if depth else ()
+    match kind:
+        case "n":
+            return Name(random.choice(names))
+        case "c":
+            return Compare(random.choice(NUMBERS), random.choice(list(Comparison)), random.choice(LIMITS))
+        case "a":
+            return All(inside)
+        case "l" | "y":
+            return Any(inside)
+        case "p":
+            return AtLeast(random.randint(1, len(inside)), inside)
+        case "u":
+            return Unknown(inside[0])
+        case "k":
+            return Possibly(inside[0])
+        case _:
+            return Not(inside[0])
+
+
+def random_facts(random: Random) -> Facts:
+    pairs = {name: sorted((random.choice(VALUES), random.choice(VALUES))) for name in NUMBERS if random.random() < 0.8}
+    return Facts(
+        {name: random.choice(list(Truth)) for name in STATEMENTS if random.random() < 0.9},
+        {name: (low, high) for name, (low, high) in pairs.items()},
+    )
+
+
 def by_engine(built: tuple[Layer, ...], known: Facts) -> dict[str, Truth]:
     with closing(Engine(built)) as engine:
         return engine.run(known.statements, known.ranges)
@@ -89,6 +120,22 @@ def test_the_engine_agrees_with_the_direct_evaluator(heads: dict[str, Condition]
             told = engine.run(case.statements, case.ranges)
 
             assert {name: told[name] for name in heads} == direct.run(case.statements, case.ranges)
+
+
+@needs_engine
+@pytest.mark.parametrize("seed", range(10))
+def test_the_engine_agrees_with_the_direct_evaluator_on_many_larger_rule_sets(seed: int) -> None:
+    random = Random(seed)  # noqa: S311 (no secret)
+    for _ in range(250):
+        heads: dict[str, Condition] = {}
+        for number in range(random.randint(1, 15)):
+            heads[f"h{number}"] = random_condition(random, (*STATEMENTS, *heads), depth=random.randint(0, 3))
+        direct = Direct(heads)
+        with closing(Engine(layers(heads))) as engine:
+            for _ in range(4):
+                case = random_facts(random)
+                told = engine.run(case.statements, case.ranges)
+                assert {name: told[name] for name in heads} == direct.run(case.statements, case.ranges), (heads, case)
 
 
 @needs_engine
@@ -141,7 +188,7 @@ def test_more_information_never_changes_what_is_settled(
 
 
 @needs_engine
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@often
 @given(heads=rule_sets(monotone=True), both=known_better())
 def test_more_information_never_changes_what_the_engine_settled(
     heads: dict[str, Condition], both: tuple[Facts, Facts]

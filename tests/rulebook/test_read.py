@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cds.rulebook.problem import Problem
+from cds.rulebook.read import read_rulebook
 from cds.rulebook.yaml_text import read_yaml
 from tests.rulebook.small_rules import (
     ANOTHER_FILE,
@@ -289,7 +290,8 @@ def test_an_id_given_twice_is_told_and_the_first_file_stays(tmp_path: Path) -> N
 
 def test_no_folder_and_no_rules_are_told(tmp_path: Path) -> None:
     assert [p.check for p in book_of(tmp_path, {SET: GOOD[SET]}).problems] == ["no-rules"]
-    assert [p.what for p in book_of(tmp_path, {}).problems][:1] == ["This folder holds no rule file."]
+    assert [p.what for p in book_of(tmp_path, {}).problems] == ["This folder holds no rule file."]
+    assert [p.what for p in read_rulebook(tmp_path / "none").problems] == ["There is no such folder."]
 
 
 # ---------------------------------------------------------------- products

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from cds.casebook.cases import Case
+    from cds.casebook.cases import Case, Casebook
     from cds.casebook.run import Verdict
     from cds.casebook.variants import Shelf
 
-CASEBOOKS = pytest.StashKey["dict[Path, Casebook]"]()
-SHELVES = pytest.StashKey["dict[Path, Shelf]"]()
+CASEBOOKS: pytest.StashKey[dict[Path, Casebook]] = pytest.StashKey()
+SHELVES: pytest.StashKey[dict[Path, Shelf]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -137,7 +137,8 @@ def _mapping(node: MappingNode, path: Path, located: Located, inside: frozenset[
 
 
 def _scalar(node: ScalarNode) -> Any:
-    text: str = node.value
+    # ruamel marks where a folded text was folded with a bell character.
+    text: str = node.value.replace("\a", "") if node.style == ">" else node.value
     if node.style in {"'", '"', "|", ">"}:
         return text
     if text in {"", "null", "~"}:

@@ -1,0 +1,58 @@
+"""Settings + rules → the web application; the one place where parts are wired together."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import date
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from cds import __version__
+from cds.decide import Rules
+from cds.hooks import refusals
+from cds.hooks.routes import routes
+from cds.load import load_rules, opinions_from
+from cds.record import units
+from cds.settings import Settings
+
+log = logging.getLogger(__name__)
+COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
+
+
+def create_app(
+    settings: Settings, *, rules: Rules | None = None, clock: Callable[[], date] = date.today
+) -> FastAPI:
+    """
+    The web application.
+
+    Raises:
+        RulesAreWrong: Rule files hold mistakes; the service must not start.
+    """
+    made = rules or load_rules(settings.rules, opinions_from(settings.engine), clock())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        units.warm()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
+        log.info("rules %s, opinions %s", made.program.version, made.reasoner.opinions.value)
+        yield
+        gc.unfreeze()
+
+    app = FastAPI(title="Thirdline", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.disagreements = 0
+    refusals.register(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.include_router(routes(made, settings, clock))
+    return app

@@ -1,0 +1,44 @@
+"""Request bodies: read up to a limit, and unpacked up to the same limit."""
+
+from __future__ import annotations
+
+import zlib
+
+from fastapi import Request
+
+from cds.refusal import NotJson, TooLarge
+
+
+async def read_body(request: Request, most_bytes: int) -> bytes:
+    """
+    The body, unpacked when it is sent with Content-Encoding: gzip.
+
+    Raises:
+        TooLarge: It is, or unpacks to, more than `most_bytes`; it is not read to its end.
+        NotJson: It is not the gzip it says it is.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most_bytes:
+        raise _too_large(most_bytes)
+    packed = request.headers.get("content-encoding", "").lower() == "gzip"
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if packed else None
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        try:
+            part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
+        except zlib.error:
+            raise NotJson("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
+        size += len(part)
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        parts.append(part)
+    if unpacker is not None and not unpacker.eof:
+        raise NotJson("The gzip body ends too early", fix="Send the whole of it")
+    return b"".join(parts)
+
+
+def _too_large(most_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MOST_BYTES on the server"
+    )

@@ -1,0 +1,124 @@
+"""CDS Hooks 2.0.1 messages as the specification names them: discovery, request, response."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from cds.answer import card_values
+from cds.cards.card import Card
+from cds.refusal import NotFhir, NotJson
+from cds.rulebook.program import Service
+
+
+class ServiceEntry(BaseModel):
+    """One entry of the discovery answer (CDS Hooks 2.0.1, "Discovery")."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hook: str
+    id: str
+    title: str
+    description: str
+    prefetch: dict[str, str]
+
+
+class Discovery(BaseModel):
+    """The answer to GET /cds-services."""
+
+    model_config = ConfigDict(frozen=True)
+
+    services: list[ServiceEntry]
+
+
+class Context(msgspec.Struct):
+    """What of the context we read; a client may send more."""
+
+    patientId: str | None = None  # noqa: N815 (the specification's name)
+
+
+class HookRequest(msgspec.Struct):
+    """
+    What of a request we read (CDS Hooks 2.0.1, "HTTP Request").
+
+    Unknown members and extensions are accepted. FHIR stays undecoded until record/ reads it.
+    """
+
+    hook: str | None = None
+    hookInstance: str | None = None  # noqa: N815
+    context: Context | None = None
+    prefetch: dict[str, msgspec.Raw] | None = None
+    resourceType: Any = None  # noqa: N815
+
+
+REQUEST = msgspec.json.Decoder(HookRequest)
+
+
+def discovery_of(services: list[Service]) -> Discovery:
+    """What we offer, with prefetch templates made from what the rules read."""
+    return Discovery(
+        services=[
+            ServiceEntry(
+                hook=service.hook,
+                id=service.id,
+                title=service.title,
+                description=service.description,
+                prefetch={prefetch.key: prefetch.query for prefetch in service.prefetch},
+            )
+            for service in services
+        ]
+    )
+
+
+def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw], str]:
+    """
+    Prefetch and patient id of a request.
+
+    Raises:
+        NotJson, NotFhir: With the member that is wrong.
+    """
+    try:
+        request = REQUEST.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        raise NotFhir(
+            f"This is not a CDS Hooks request: {what}",
+            fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
+            where=where.strip("`").removeprefix("$."),
+        ) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
+    if request.resourceType is not None:
+        raise NotFhir(
+            "This is a FHIR resource, not a CDS Hooks request", fix="Post a Bundle to /evaluate, or wrap it in a request"
+        )
+    if request.hook != service.hook:
+        raise NotFhir(
+            f"This service answers {service.hook}, and the request's hook is another",
+            fix=f"Send hook: {service.hook}, or call the service of your hook (GET /cds-services lists them)",
+            where="hook",
+        )
+    if not request.hookInstance:
+        raise NotFhir("hookInstance is missing", fix="Send a UUID", where="hookInstance")
+    patient_id = request.context.patientId if request.context else None
+    if not patient_id:
+        raise NotFhir("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
+    if "/" in patient_id:
+        raise NotFhir(
+            "context.patientId is a reference, not an id", fix="Send the id alone, without Patient/", where="context.patientId"
+        )
+    return request.prefetch or {}, patient_id
+
+
+def response_of(cards: tuple[Card, ...]) -> dict[str, Any]:
+    """The answer to a request: cards with the uuids that feedback needs (CDS Hooks 2.0.1, "Card Attributes")."""
+    answered = []
+    for card in cards:
+        values = card_values(card)
+        for suggestion in values.get("suggestions", []):
+            suggestion["uuid"] = str(uuid.uuid4())
+        answered.append({"uuid": str(uuid.uuid4()), **values})
+    return {"cards": answered}

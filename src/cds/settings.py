@@ -1,0 +1,45 @@
+"""Environment → Settings: every variable, its unit and default in one table (docs/integrators/settings.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import field_validator
+
+PACKAGED = Path(__file__).parent / "_rules"
+IN_REPOSITORY = Path(__file__).parents[2] / "rules"
+
+
+def default_rules_folder() -> Path:
+    """The rules that came with the package; in a checkout, the folder beside src/."""
+    return PACKAGED if PACKAGED.is_dir() else IN_REPOSITORY
+
+
+class Settings(BaseSettings):
+    """How the service runs; each field is read from CDS_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="ignore")
+
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    rules: Annotated[Path, Field(default_factory=default_rules_folder, description="Folder of rule files.")]
+    engine: Annotated[
+        Literal["both", "direct"], Field(description="Whose opinions are taken; both must agree, or nobody is answered.")
+    ] = "both"
+    most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
+    most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
+    deepest: Annotated[int, Field(ge=8, le=500, description="Deepest nesting of JSON.")] = 64
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, Field(description="Origins a browser may call from, separated by commas.")
+    ] = ()
+    log_level: Annotated[
+        Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
+    ] = "info"
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _by_comma(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
