@@ -23,9 +23,7 @@ log = logging.getLogger(__name__)
 COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
 
 
-def create_app(
-    settings: Settings, *, rules: Rules | None = None, clock: Callable[[], date] = date.today
-) -> FastAPI:
+def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callable[[], date] = date.today) -> FastAPI:
     """
     The web application.
 

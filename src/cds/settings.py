@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from pydantic import field_validator
 
 PACKAGED = Path(__file__).parent / "_rules"
 IN_REPOSITORY = Path(__file__).parents[2] / "rules"
@@ -27,7 +26,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
     rules: Annotated[Path, Field(default_factory=default_rules_folder, description="Folder of rule files.")]
     engine: Annotated[
-        Literal["both", "direct"], Field(description="Whose opinions are taken; both must agree, or nobody is answered.")
+        Literal["both", "direct"],
+        Field(description="Whose opinions are taken; both must agree, or nobody is answered."),
     ] = "both"
     most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000

@@ -48,9 +48,7 @@ def test_all_and_any(a: Truth, b: Truth, both: Truth, either: Truth) -> None:
     assert truth(Any((A, B)), a=a, b=b) is either
 
 
-@pytest.mark.parametrize(
-    ("a", "negated", "unknown", "possibly"), [(T, F, F, T), (F, T, F, F), (U, U, T, T)]
-)
+@pytest.mark.parametrize(("a", "negated", "unknown", "possibly"), [(T, F, F, T), (F, T, F, F), (U, U, T, T)])
 def test_not_unknown_and_possibly(a: Truth, negated: Truth, unknown: Truth, possibly: Truth) -> None:
     assert truth(Not(A), a=a) is negated
     assert truth(Unknown(A), a=a) is unknown

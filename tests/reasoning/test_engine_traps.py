@@ -158,7 +158,9 @@ def test_without_dist_the_library_lets_no_fact_satisfy_two_conditions() -> None:
 
 
 def test_one_fact_satisfies_two_conditions_of_ours() -> None:
-    both = All((Compare("n", Comparison.AT_LEAST, 1), Compare("n", Comparison.ABOVE, 2), Name("a"), Not(Not(Name("a")))))
+    both = All(
+        (Compare("n", Comparison.AT_LEAST, 1), Compare("n", Comparison.ABOVE, 2), Name("a"), Not(Not(Name("a"))))
+    )
 
     assert conclude({"h": both}, {"a": T}, {"n": (5, 5)})["h"] is T
 
@@ -498,7 +500,9 @@ def test_tests_on_one_finding(number: int, loads: bool) -> None:
 
 @pytest.mark.parametrize(("number", "loads"), either_side(fence.MOST_RULES_WITH_ONE_CONDITION))
 def test_rules_that_share_a_condition(number: int, loads: bool) -> None:
-    linked = [Clause(Literal("h", True), (Literal("a", True), Literal(f"b{index % 9}", True))) for index in range(number)]
+    linked = [
+        Clause(Literal("h", True), (Literal("a", True), Literal(f"b{index % 9}", True))) for index in range(number)
+    ]
 
     _loads_or_is_refused(layer_of(*linked), {"a": T, "b3": T}, {}, loads, "rules read it alike")
 
@@ -541,7 +545,9 @@ def test_a_layer_beyond_the_limits_becomes_several_rulesets_by_what_its_conclusi
     assert answers == Direct(heads).run(statements, {})
     assert len(spy.definitions()) > 3
     for definition in spy.definitions():
-        findings = {pattern["$and"][0]["finding"] for r in definition.values() for c in _all(r) for pattern in c.values()}
+        findings = {
+            pattern["$and"][0]["finding"] for r in definition.values() for c in _all(r) for pattern in c.values()
+        }
         assert len(findings) <= fence.MOST_FINDINGS
 
 

@@ -141,7 +141,9 @@ def test_the_engine_agrees_with_the_direct_evaluator_on_many_larger_rule_sets(se
 @needs_engine
 @often
 @given(heads=rule_sets(), known=facts(), random=st.randoms(use_true_random=False))
-def test_the_order_of_facts_and_clauses_never_matters(heads: dict[str, Condition], known: Facts, random: object) -> None:
+def test_the_order_of_facts_and_clauses_never_matters(
+    heads: dict[str, Condition], known: Facts, random: object
+) -> None:
     def shuffled(items: list[Clause]) -> tuple[Clause, ...]:
         random.shuffle(items)  # type: ignore[attr-defined]
         return tuple(items)
@@ -175,9 +177,7 @@ def known_better(draw: st.DrawFn) -> tuple[Facts, Facts]:
 
 @often
 @given(heads=rule_sets(monotone=True), both=known_better())
-def test_more_information_never_changes_what_is_settled(
-    heads: dict[str, Condition], both: tuple[Facts, Facts]
-) -> None:
+def test_more_information_never_changes_what_is_settled(heads: dict[str, Condition], both: tuple[Facts, Facts]) -> None:
     less, more = both
     before = Direct(heads).run(less.statements, less.ranges)
     after = Direct(heads).run(more.statements, more.ranges)

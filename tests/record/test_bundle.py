@@ -25,7 +25,9 @@ from tests.record.fhir import (
 )
 
 CONDITIONS = {"conditions": "Condition?patient={{context.patientId}}"}
-SCORES = {"scores": "Observation?patient={{context.patientId}}&code=http://loinc.org|1-1,http://loinc.org|2-2&_sort=-date"}
+SCORES = {
+    "scores": "Observation?patient={{context.patientId}}&code=http://loinc.org|1-1,http://loinc.org|2-2&_sort=-date"
+}
 
 
 def condition(identity: str = "c1", **elements: Any) -> JSON:
@@ -129,7 +131,9 @@ def test_without_a_patient_resource_the_one_patient_named_is_taken_and_it_is_sai
 
 
 def test_family_history_never_becomes_a_diagnosis() -> None:
-    mother = about("FamilyMemberHistory", "f1", condition=[{"code": coded("x", "a")}], patient={"reference": "Patient/p1"})
+    mother = about(
+        "FamilyMemberHistory", "f1", condition=[{"code": coded("x", "a")}], patient={"reference": "Patient/p1"}
+    )
 
     assert read(mother).diagnoses == ()
 
@@ -203,7 +207,9 @@ def test_in_a_bundle_a_kind_with_a_resource_was_sent_and_one_without_was_not() -
 
 def test_a_searchset_that_was_asked_and_is_empty_means_none() -> None:
     asked = bundle(kind="searchset", link=[{"relation": "self", "url": "http://x/AllergyIntolerance?patient=p1"}])
-    limited = bundle(kind="searchset", link=[{"relation": "self", "url": "http://x/Observation?code=http://loinc.org|1-1"}])
+    limited = bundle(
+        kind="searchset", link=[{"relation": "self", "url": "http://x/Observation?code=http://loinc.org|1-1"}]
+    )
 
     record = read(asked, limited)
 
@@ -331,7 +337,11 @@ def _without_places(record: Any) -> Any:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=5,
 )

@@ -37,7 +37,9 @@ def test_an_order_that_was_never_acted_on_is_no_exposure(changes: JSON) -> None:
     assert read(order(**changes)).exposures == ()
 
 
-@pytest.mark.parametrize(("changes", "doubtful"), [({}, False), ({"status": "unknown"}, True), ({"intent": None}, True)])
+@pytest.mark.parametrize(
+    ("changes", "doubtful"), [({}, False), ({"status": "unknown"}, True), ({"intent": None}, True)]
+)
 def test_an_order_of_unknown_status_or_intent_is_doubtful(changes: JSON, doubtful: bool) -> None:
     assert one(order(**changes)).doubtful is doubtful
 
@@ -97,7 +99,9 @@ def test_titration_steps_keep_their_own_bounds() -> None:
         (None, (None, None)),
     ],
 )
-def test_how_often_a_drug_is_taken_is_times_a_day(timing: JSON | None, times: tuple[float | None, float | None]) -> None:
+def test_how_often_a_drug_is_taken_is_times_a_day(
+    timing: JSON | None, times: tuple[float | None, float | None]
+) -> None:
     (sig,) = one(dosed(timing=timing)).sigs
 
     assert (sig.times_a_day_low, sig.times_a_day_high) == pytest.approx(times)
@@ -109,7 +113,10 @@ def test_how_often_a_drug_is_taken_is_times_a_day(timing: JSON | None, times: tu
         ({"doseQuantity": {"value": 50, "unit": "milligram", "code": "mg"}}, (50, 50, "mg")),
         ({"doseQuantity": {"value": 50, "unit": "mg"}}, (50, 50, "mg")),
         ({"doseQuantity": {"value": 225}}, (225, 225, "")),
-        ({"doseRange": {"low": {"value": 1, "unit": "tablet"}, "high": {"value": 2, "unit": "tablet"}}}, (1, 2, "tablet")),
+        (
+            {"doseRange": {"low": {"value": 1, "unit": "tablet"}, "high": {"value": 2, "unit": "tablet"}}},
+            (1, 2, "tablet"),
+        ),
         ({"doseQuantity": {"value": -50, "code": "mg"}}, (None, None, "")),
         ({}, (None, None, "")),
     ],
@@ -133,7 +140,9 @@ def test_a_contained_medication_and_a_lost_one() -> None:
         contained=[{"resourceType": "Medication", "id": "in", "code": {"text": "Inside"}}],
         medicationReference={"reference": "#in"},
     )
-    lost = order("m2", medicationCodeableConcept=None, medicationReference={"reference": "Medication/x", "display": "Named"})
+    lost = order(
+        "m2", medicationCodeableConcept=None, medicationReference={"reference": "Medication/x", "display": "Named"}
+    )
     nothing = order("m3", medicationCodeableConcept=None)
 
     record = read(pointing, lost, nothing)

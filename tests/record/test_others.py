@@ -35,7 +35,9 @@ def test_a_date_is_the_days_it_can_be(text: str, first: str, last: str, flawed: 
     assert bool(read_.flaw) is flawed
 
 
-@pytest.mark.parametrize("text", ["", "x", "1980-02-30", "2025-13", "0001-01-01", "2500-01-01", "20250503", "2025-05-03T"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1980-02-30", "2025-13", "0001-01-01", "2500-01-01", "20250503", "2025-05-03T"]
+)
 def test_what_is_no_date_is_not_recorded(text: str) -> None:
     assert read_date(text).span is None
 
@@ -91,9 +93,10 @@ def test_a_dose_a_day_is_split() -> None:
 
 
 def test_a_patient_has_birth_date_and_gender_as_far_as_they_can_be_read() -> None:
-    from tests.record.fhir import LIMITS, bundle
-    from cds.record.bundle import read_bundle
     import json
+
+    from cds.record.bundle import read_bundle
+    from tests.record.fhir import LIMITS, bundle
 
     def of(**changes: Any) -> Any:
         return read_bundle(json.dumps(bundle(patient(**changes))).encode(), **LIMITS).patient
@@ -202,7 +205,9 @@ def test_components_stand_for_themselves_and_the_panel_without_value_does_not() 
     assert [(m.concept.codings[0].code, m.value) for m in read(panel).measurements] == [("8480-6", 122), ("8462-4", 78)]
 
 
-@pytest.mark.parametrize(("status", "final"), [("final", True), ("amended", True), ("preliminary", False), (None, False)])
+@pytest.mark.parametrize(
+    ("status", "final"), [("final", True), ("amended", True), ("preliminary", False), (None, False)]
+)
 def test_only_final_results_are_final(status: str | None, final: bool) -> None:
     assert read(observation(status=status)).measurements[0].final is final
 

@@ -136,7 +136,9 @@ def _none_found(
     undated = [reading for reading in all_readings if reading.when is None]
     if undated:
         return _unknown(wanted, WhyUnknown.UNDATED, "recorded without a date", undated)
-    codes = frozenset(code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes)
+    codes = frozenset(
+        code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes
+    )
     sent = sorted_record.record.how_sent("Observation", codes)
     if sent.state is not SentState.WHOLE:
         why = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE

@@ -62,7 +62,9 @@ def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
             sent = sorted_record.record.how_sent("ServiceRequest")
         case WantedAnswer():
             matches = list(_answers(wanted, sorted_record))
-            codes = frozenset(code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes)
+            codes = frozenset(
+                code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes
+            )
             sent = sorted_record.record.how_sent("Observation", codes)
         case _:
             raise TypeError(f"not a presence: {type(wanted).__name__}")

@@ -121,7 +121,9 @@ def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, 
 def _is_patch(found: Recognised, exposure: Exposure) -> bool:
     if found.product is not None:
         return found.product.per == "hour"
-    said = {word for text in (exposure.drug.text, *(c.display for c in exposure.drug.codings)) for word in words_of(text)}
+    said = {
+        word for text in (exposure.drug.text, *(c.display for c in exposure.drug.codings)) for word in words_of(text)
+    }
     return bool(said & PATCH_WORDS) or any(plain_unit(sig.unit) == "{patch}" for sig in exposure.sigs)
 
 

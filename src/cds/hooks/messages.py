@@ -93,7 +93,8 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
         raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
     if request.resourceType is not None:
         raise NotFhir(
-            "This is a FHIR resource, not a CDS Hooks request", fix="Post a Bundle to /evaluate, or wrap it in a request"
+            "This is a FHIR resource, not a CDS Hooks request",
+            fix="Post a Bundle to /evaluate, or wrap it in a request",
         )
     if request.hook != service.hook:
         raise NotFhir(
@@ -108,7 +109,9 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
         raise NotFhir("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
     if "/" in patient_id:
         raise NotFhir(
-            "context.patientId is a reference, not an id", fix="Send the id alone, without Patient/", where="context.patientId"
+            "context.patientId is a reference, not an id",
+            fix="Send the id alone, without Patient/",
+            where="context.patientId",
         )
     return request.prefetch or {}, patient_id
 

@@ -63,10 +63,14 @@ def register(app: FastAPI) -> None:
         except Disagreement as disagreement:
             app.state.disagreements += 1
             log.error("%s", disagreement)
-            return outcome(500, "exception", "The two engines disagree; nobody gets an answer", "Tell those who run this service")
+            return outcome(
+                500, "exception", "The two engines disagree; nobody gets an answer", "Tell those who run this service"
+            )
         except Exception as error:  # noqa: BLE001 (the one place: silence must mean "nothing to say")
             log.error("failed: %s at %s", type(error).__name__, _where(error))
-            return outcome(500, "exception", "The service failed; there is no answer", "Tell those who run this service")
+            return outcome(
+                500, "exception", "The service failed; there is no answer", "Tell those who run this service"
+            )
 
 
 def _where(error: Exception) -> str:

@@ -314,16 +314,16 @@ def _envelope(body: bytes) -> elements.Envelope:
         raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
 
 
-def _bundle(
-    raw: bytes, where: str, issues: Issues
-) -> tuple[elements.Bundle, list[elements.Entry | None]]:
+def _bundle(raw: bytes, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
     """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
     try:
         bundle = BUNDLE.decode(raw)
     except msgspec.ValidationError:
         pass
     except UNREADABLE as error:
-        raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where) from None
+        raise NotJson(
+            f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where
+        ) from None
     else:
         return bundle, bundle.entry or []
     loose = LOOSE_BUNDLE.decode(raw)
@@ -332,7 +332,9 @@ def _bundle(
     try:
         raws = ENTRIES.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
     except UNREADABLE:
-        raise NotFhir("entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry") from None
+        raise NotFhir(
+            "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
+        ) from None
     entries: list[elements.Entry | None] = []
     for index, raw_entry in enumerate(raws):
         try:
@@ -530,7 +532,10 @@ def _whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozens
         named = {
             reference
             for kept in gathered.kept.values()
-            for reference in (_literal(getattr(kept.resource, "subject", None)), _literal(getattr(kept.resource, "patient", None)))
+            for reference in (
+                _literal(getattr(kept.resource, "subject", None)),
+                _literal(getattr(kept.resource, "patient", None)),
+            )
             if reference.startswith("Patient/")
         }
         if len(named) > 1:
@@ -563,7 +568,11 @@ def _is_about(subject: elements.Reference | None, own: frozenset[str], gathered:
     """Whether a resource is about this patient; one about another patient refuses the whole request."""
     literal = _literal(subject)
     if not literal or "?" in literal or literal.startswith("#"):
-        origin.note(IssueKind.IMPRECISE, "subject", "It does not say by reference whom it is about; it is taken as this patient's.")
+        origin.note(
+            IssueKind.IMPRECISE,
+            "subject",
+            "It does not say by reference whom it is about; it is taken as this patient's.",
+        )
         return True
     if literal in own or (subject is not None and subject.reference in own):
         return True
@@ -591,7 +600,9 @@ def _drug_finder(gathered: Gathered) -> Any:
             return concept_of(said.medicationCodeableConcept)
         reference = said.medicationReference
         if said.medication is not None:
-            concept = concept_of_either(elements.CodeableReference(said.medication.concept, None, said.medication.coding, said.medication.text))
+            concept = concept_of_either(
+                elements.CodeableReference(said.medication.concept, None, said.medication.coding, said.medication.text)
+            )
             if concept.words:
                 return concept
             reference = said.medication.reference
@@ -637,4 +648,3 @@ def _referred(
         return None
     literal = _literal(elements.Reference(reference))
     return medications.get(literal) or medications.get(gathered.by_url.get(reference, ""))
-

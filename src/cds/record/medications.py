@@ -209,7 +209,9 @@ def _sig(said: elements.Dosage, origin: Origin, path: str) -> Sig:
     if times_high is not None and not 0 < times_high <= MOST_TIMES_A_DAY:
         origin.note(IssueKind.IMPLAUSIBLE, f"{path}.timing", "How often it is taken cannot be true.")
         times_low = times_high = None
-    start, end = period_of(repeat.boundsPeriod, origin, f"{path}.timing.repeat.boundsPeriod") if repeat else (None, None)
+    start, end = (
+        period_of(repeat.boundsPeriod, origin, f"{path}.timing.repeat.boundsPeriod") if repeat else (None, None)
+    )
     return Sig(
         low=low,
         high=high,
@@ -290,9 +292,7 @@ def _bounds(sigs: tuple[Sig, ...]) -> tuple[Span | None, Span | None]:
     return start, end
 
 
-def _bounded_by_duration(
-    exposure_start: Span | None, said: Iterable[elements.Dosage | None] | None
-) -> Span | None:
+def _bounded_by_duration(exposure_start: Span | None, said: Iterable[elements.Dosage | None] | None) -> Span | None:
     """The last day that bounds given as a duration leave, counted from the start; None where there are none."""
     ends = []
     for dosage in said or ():
