@@ -110,7 +110,7 @@ def test_a_name_nobody_knows_is_unknown() -> None:
 
 
 def test_heads_read_heads_in_whatever_order_they_stand() -> None:
-    heads = {"top": Not(Name("middle")), "middle": All((Name("low"), A)), "low": Unknown(B)}
+    heads: dict[str, Condition] = {"top": Not(Name("middle")), "middle": All((Name("low"), A)), "low": Unknown(B)}
 
     assert Direct(heads).run({"a": T}, {}) == {"top": F, "middle": T, "low": T}
 

@@ -150,10 +150,10 @@ def test_the_order_of_facts_and_clauses_never_matters(
 
     built = layers(heads)
     mixed = tuple(Layer(shuffled(list(layer.clauses)), layer.heads, layer.undecided) for layer in built)
-    backwards = Facts(dict(reversed(known.statements.items())), dict(reversed(known.ranges.items())))
+    backwards = Facts(dict(reversed([*known.statements.items()])), dict(reversed([*known.ranges.items()])))
 
     assert by_engine(mixed, backwards) == by_engine(built, known)
-    assert Direct(dict(reversed(heads.items()))).run(backwards.statements, backwards.ranges) == Direct(heads).run(
+    assert Direct(dict(reversed([*heads.items()]))).run(backwards.statements, backwards.ranges) == Direct(heads).run(
         known.statements, known.ranges
     )
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cds.rulebook.clauses import Literal, Undecided, compile_heads
-from cds.rulebook.conditions import All, Any, Compare, Comparison, Name, Not, Possibly, Unknown
+from cds.rulebook.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
 from cds.rulebook.strata import find_cycles, layers
 
 
@@ -29,7 +29,8 @@ def test_reading_that_a_fact_is_unknown_stays_in_the_lowest_layer() -> None:
 def test_reading_that_a_conclusion_is_unknown_climbs_one_layer(reads: type[Unknown] | type[Possibly]) -> None:
     low, high = layers({"asks": reads(Name("a")), "a": Name("fact")})
 
-    assert (low.heads, high.heads) == ({"a"}, {"asks"})
+    assert low.heads == {"a"}
+    assert high.heads == {"asks"}
     assert high.undecided == {"a"}
 
 
@@ -41,7 +42,7 @@ def test_unknown_of_a_group_or_a_comparison_climbs_over_its_hidden_head() -> Non
 
 
 def test_each_layer_settles_what_it_reads_before_the_next_and_each_clause_stands_once() -> None:
-    heads = {
+    heads: dict[str, Condition] = {
         "a": Name("fact"),
         "b": Unknown(Name("a")),
         "c": Unknown(All((Name("b"), Unknown(Name("a"))))),
@@ -67,12 +68,17 @@ def test_no_heads_make_no_layers() -> None:
 
 
 def test_conclusions_that_need_each_other_are_refused_with_their_circle() -> None:
-    with pytest.raises(ValueError, match="a → b → a|b → a → b"):
+    with pytest.raises(ValueError, match=r"a → b → a|b → a → b"):
         layers({"a": Name("b"), "b": Not(Name("a"))})
 
 
 def test_a_circle_is_a_path_that_ends_where_it_began_each_needing_the_next() -> None:
-    heads = {"a": Name("b"), "b": Any((Name("fact"), Unknown(Name("c")))), "c": Name("a"), "d": Name("a")}
+    heads: dict[str, Condition] = {
+        "a": Name("b"),
+        "b": Any((Name("fact"), Unknown(Name("c")))),
+        "c": Name("a"),
+        "d": Name("a"),
+    }
 
     (circle,) = find_cycles(heads)
 
@@ -83,9 +89,7 @@ def test_a_circle_is_a_path_that_ends_where_it_began_each_needing_the_next() -> 
 def test_every_circle_is_found_one_that_names_itself_too() -> None:
     heads = {"a": Name("a"), "b": Name("c"), "c": Name("b"), "d": Name("b")}
 
-    assert sorted(map(sorted, find_cycles(heads))) == [["a", "a"], ["b", "b", "c"]] or sorted(
-        map(sorted, find_cycles(heads))
-    ) == [["a", "a"], ["b", "c", "c"]]
+    assert sorted(sorted(set(circle)) for circle in find_cycles(heads)) == [["a"], ["b", "c"]]
 
 
 def test_rules_without_circles_have_none() -> None:

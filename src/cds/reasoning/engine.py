@@ -245,7 +245,8 @@ def steps(value: float) -> int:
 
 def _limit(test: Test) -> int:
     step = steps(test.limit)
-    if step % 2 or abs(test.limit) > LARGEST_LIMIT:
+    # Written so that NaN is refused too.
+    if step % 2 or not abs(test.limit) <= LARGEST_LIMIT:
         raise EngineLimits(
             f"{test.fact}: the limit {test.limit!r} has more than six digits after the point, or is above a billion"
         )

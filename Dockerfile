@@ -1,0 +1,21 @@
+# Stage 1: wheels of this package and of everything it needs; durable-rules is built from source here.
+FROM python:3.12-slim AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE NOTICE requirements.lock ./
+COPY src ./src
+COPY rules ./rules
+RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock .
+
+# Stage 2: no compiler, no source, no root.
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --no-create-home cds
+COPY --from=build /wheels /wheels
+RUN pip install --no-cache-dir --no-index --find-links /wheels thirdline && rm -rf /wheels
+COPY NOTICE /usr/share/doc/thirdline/NOTICE
+USER 10001
+EXPOSE 8000
+ENV CDS_HOST=0.0.0.0 CDS_PORT=8000 PYTHONDONTWRITEBYTECODE=1
+HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2)"]
+CMD ["cds", "serve"]

@@ -1,0 +1,41 @@
+"""The real service on a free port, in a thread of its own, with its clock set."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from cds.app import create_app
+from cds.decide import Rules
+from cds.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().strip())
+
+
+@contextmanager
+def serving(rules: Rules | None = None, today: date = TODAY, **settings: Any) -> Iterator[httpx.Client]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
