@@ -63,7 +63,7 @@ def test_the_cards_of_an_example_are_as_cds_hooks_wants_them(example: Path) -> N
 def test_nothing_an_example_brings_recommends_starting_a_drug() -> None:
     for example in EXAMPLES:
         text = (example / "cards.json").read_text().lower()
-        assert "medicationrequest\"" not in text
+        assert 'medicationrequest"' not in text
         for phrase in ("start ketamine", "start esketamine", "prescribe", "mg/kg", "response rate"):
             assert phrase not in text
 

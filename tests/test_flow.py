@@ -76,7 +76,15 @@ def test_the_middle_reads_no_clock_no_file_and_no_network() -> None:
     for path in MODULES:
         if room(path) in {"facts", "reasoning", "cards", "decide", "record"}:
             text = path.read_text()
-            for forbidden in (r"date\.today", r"datetime\.now", r"time\.time", r"(?<!\w)open\(", "read_text", "socket", "logging"):
+            for forbidden in (
+                r"date\.today",
+                r"datetime\.now",
+                r"time\.time",
+                r"(?<!\w)open\(",
+                "read_text",
+                "socket",
+                "logging",
+            ):
                 assert not re.search(forbidden, text), f"{forbidden} in {path.relative_to(SOURCE)}"
 
 

@@ -84,7 +84,7 @@ def card_values(card: Card) -> dict[str, Any]:
             }
         },
     }
-    return without_empty(values)
+    return dict(without_empty(values))
 
 
 def _coding(coding: tuple[str, str, str]) -> dict[str, str]:

@@ -25,25 +25,35 @@ COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector
 
 def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callable[[], date] = date.today) -> FastAPI:
     """
-    The web application.
+    The web application; `rules` given are the caller's to close.
 
     Raises:
         RulesAreWrong: Rule files hold mistakes; the service must not start.
     """
-    made = rules or load_rules(settings.rules, opinions_from(settings.engine), clock())
+    made = load_rules(settings.rules, opinions_from(settings.engine), clock()) if rules is None else rules
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         units.warm()
+        before = gc.get_threshold()
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
         log.info("rules %s, opinions %s", made.program.version, made.reasoner.opinions.value)
         yield
+        gc.set_threshold(*before)
         gc.unfreeze()
+        if rules is None:
+            made.reasoner.close()
 
-    app = FastAPI(title="Thirdline", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.disagreements = 0
+    app = FastAPI(
+        title="Thirdline",
+        version=__version__,
+        docs_url=None,  # it would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,  # behind a proxy the redirect would name the wrong address
+        lifespan=lifespan,
+    )
     refusals.register(app)
     if settings.cors_origins:
         app.add_middleware(

@@ -97,7 +97,7 @@ def serve(
     from cds.app import create_app  # noqa: PLC0415
 
     changes = {"host": host, "port": port, "rules": rules}
-    settings = Settings(**{name: value for name, value in changes.items() if value is not None})
+    settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     try:
         service = create_app(settings)
     except RulesAreWrong as wrong:
@@ -271,10 +271,10 @@ def check(
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     problems = check_rules(read_rulebook(folder), today=_today(today))
-    _print_problems(problems)
-    errors = [problem for problem in problems if not problem.warning]
-    if not problems:
-        out.print(f"{folder}: no problems.")
+    for problem in problems:
+        err.print(escape(str(problem)))
+    errors = sum(not problem.warning for problem in problems)
+    out.print(f"{folder}: {errors} error(s), {len(problems) - errors} warning(s)")
     raise typer.Exit(PROBLEMS if errors else OK)
 
 

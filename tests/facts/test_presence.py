@@ -39,8 +39,8 @@ SYSTEM = "urn:test"
 
 
 def value_set(name: str, *names: str) -> CodeSet:
-    return CodeSet(name, name, {(SYSTEM, name): name}, {(SYSTEM, f"{name}-root"): name}, {(SYSTEM, f"{name}-root-not"): ""},
-                   dict.fromkeys(names, name), {})  # fmt: skip
+    exact, roots, excepted = (SYSTEM, name), (SYSTEM, f"{name}-root"), (SYSTEM, f"{name}-root-not")
+    return CodeSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, dict.fromkeys(names, name), {})
 
 
 CODES = Codes({s.name: s for s in (value_set("a", "alpha"), value_set("maybe"), value_set("yes"), value_set("q"))}, {})

@@ -19,8 +19,8 @@ from cds.truth import Truth
 from tests.server import ROOT, TODAY, serving
 
 SERVICE = "/cds-services/ketamine-evaluation"
-EXAMPLE = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
-BUNDLE = json.loads((ROOT / "fhir_examples" / "bundle.json").read_text())
+EXAMPLE: dict[str, Any] = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
+BUNDLE: dict[str, Any] = json.loads((ROOT / "fhir_examples" / "bundle.json").read_text())
 PUBLIC = ROOT.parent / "shared" / "data" / "cds-hooks"
 
 
@@ -47,7 +47,9 @@ def test_discovery_lists_the_service_with_templates_every_client_understands(cli
     assert (service["id"], service["hook"]) == ("ketamine-evaluation", "patient-view")
     assert service["title"]
     assert "\a" not in service["description"]
-    assert {"patient", "conditions", "medicationRequests", "allergies", "phq9", "bloodPressure"} <= set(service["prefetch"])
+    assert {"patient", "conditions", "medicationRequests", "allergies", "phq9", "bloodPressure"} <= set(
+        service["prefetch"]
+    )
     for template in service["prefetch"].values():
         tokens = [part.split("}}")[0] for part in template.split("{{")[1:]]
         assert tokens == ["context.patientId"]
@@ -80,7 +82,8 @@ def test_no_empty_member_stands_anywhere_in_an_answer(client: httpx.Client) -> N
     "request_body",
     [
         EXAMPLE | {"extension": {"com.epic.cdshooks.request.bpa-trigger-action": 60}, "fhirServer": "http://x"},
-        EXAMPLE | {"fhirAuthorization": {"access_token": "secret", "token_type": "Bearer"}, "unknown": [1, {"a": None}]},
+        EXAMPLE
+        | {"fhirAuthorization": {"access_token": "secret", "token_type": "Bearer"}, "unknown": [1, {"a": None}]},
         EXAMPLE | {"context": EXAMPLE["context"] | {"encounterId": "e", "userId": "PractitionerRole/a.b-c"}},
     ],
 )
@@ -178,7 +181,8 @@ def test_requests_at_once_get_the_same_answers_as_one_after_another(client: http
 
 @pytest.mark.parametrize("address", [SERVICE, "/evaluate"])
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"x", b"\xff\xfe", b"NaN", b'{"total": NaN}', b"[" * 200_000, b"[]", b"7", b"null", b'"x"', b"{}"]
+    "body",
+    [b"", b"{", b"x", b"\xff\xfe", b"NaN", b'{"total": NaN}', b"[" * 200_000, b"[]", b"7", b"null", b'"x"', b"{}"],
 )
 def test_a_body_that_is_no_request_is_a_4xx_that_says_why(address: str, body: bytes, client: httpx.Client) -> None:
     answer = client.post(address, content=body)

@@ -43,7 +43,7 @@ def prefetch(values: dict[str, Any], templates: dict[str, str], patient_id: str 
 
 
 def observation(identity: str = "o1", **elements: Any) -> JSON:
-    given = {
+    given: JSON = {
         "status": "final",
         "code": coded("http://loinc.org", "1-1"),
         "effectiveDateTime": "2026-05-20",
@@ -53,7 +53,7 @@ def observation(identity: str = "o1", **elements: Any) -> JSON:
 
 
 def order(identity: str = "m1", **elements: Any) -> JSON:
-    given = {
+    given: JSON = {
         "status": "active",
         "intent": "order",
         "medicationCodeableConcept": {"text": "Drug"},

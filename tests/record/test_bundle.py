@@ -164,7 +164,9 @@ def test_an_unreadable_resource_costs_itself_only_and_is_named(bad: JSON) -> Non
 
 @pytest.mark.parametrize("element", ["implicitRules", "modifierExtension"])
 def test_what_may_change_the_meaning_of_a_resource_keeps_it_out(element: str) -> None:
-    record = read(condition(**{element: "http://x" if element == "implicitRules" else [{"url": "http://x"}]}))
+    meant: JSON = {element: "http://x" if element == "implicitRules" else [{"url": "http://x"}]}
+
+    record = read(condition(**meant))
 
     assert record.diagnoses == ()
     assert record.how_sent("Condition").state is SentState.PART

@@ -45,7 +45,7 @@ def test_an_order_of_unknown_status_or_intent_is_doubtful(changes: JSON, doubtfu
 
 
 def test_bounds_of_the_instruction_come_before_validity_and_validity_before_the_date_of_the_order() -> None:
-    valid = {"dispenseRequest": {"validityPeriod": {"start": "2025-03-01", "end": "2025-04-01"}}}
+    valid: JSON = {"dispenseRequest": {"validityPeriod": {"start": "2025-03-01", "end": "2025-04-01"}}}
     bounds = daily(50, boundsPeriod={"start": "2025-05-01", "end": "2025-06-01"})
 
     plain, validity, bounded = (
@@ -164,7 +164,7 @@ def test_the_r5_shape_of_medication_is_read() -> None:
 
 
 def test_a_stop_reason_counts_only_when_the_order_is_not_active() -> None:
-    reason = {"statusReason": {"text": "no response"}}
+    reason: JSON = {"statusReason": {"text": "no response"}}
 
     assert one(order(status="stopped", **reason)).stopped_for is not None
     assert one(order(**reason)).stopped_for is None
@@ -189,7 +189,9 @@ def test_an_impossible_supply_is_unreadable(value: float) -> None:
 def test_fills_statements_and_administrations_are_exposures_too() -> None:
     drug = {"medicationCodeableConcept": {"text": "Drug"}}
     record = read(
-        about("MedicationDispense", "d", status="completed", whenHandedOver="2025-02-01", daysSupply={"value": 30}, **drug),
+        about(
+            "MedicationDispense", "d", status="completed", whenHandedOver="2025-02-01", daysSupply={"value": 30}, **drug
+        ),
         about("MedicationStatement", "s", status="active", effectivePeriod={"start": "2025-02-02"}, **drug),
         about(
             "MedicationAdministration", "a", status="completed", effectiveDateTime="2025-02-03T10:00:00Z",

@@ -8,6 +8,9 @@ from fastapi import Request
 
 from cds.refusal import NotJson, TooLarge
 
+GZIP = ("gzip", "x-gzip")
+AS_IT_IS = ("", "identity")
+
 
 async def read_body(request: Request, most_bytes: int) -> bytes:
     """
@@ -15,17 +18,22 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
 
     Raises:
         TooLarge: It is, or unpacks to, more than `most_bytes`; it is not read to its end.
-        NotJson: It is not the gzip it says it is.
+        NotJson: It is not the gzip it says it is, or packed in another way.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
-    packed = request.headers.get("content-encoding", "").lower() == "gzip"
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if packed else None
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in GZIP + AS_IT_IS:
+        raise NotJson(
+            "The body has a Content-Encoding that is not unpacked here", fix="Send gzip, or the JSON as it is"
+        )
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding in GZIP else None
     parts: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         try:
+            # The bound is never 0, which zlib would take for "no bound".
             part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
         except zlib.error:
             raise NotJson("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
@@ -35,6 +43,8 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         parts.append(part)
     if unpacker is not None and not unpacker.eof:
         raise NotJson("The gzip body ends too early", fix="Send the whole of it")
+    if unpacker is not None and unpacker.unused_data:
+        raise NotJson("Something follows the gzip body", fix="Send one gzip member")
     return b"".join(parts)
 
 

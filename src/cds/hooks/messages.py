@@ -8,14 +8,21 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from cds.answer import card_values
+from cds.answer import card_values, without_empty
 from cds.cards.card import Card
-from cds.refusal import NotFhir, NotJson
+from cds.refusal import NotFhir, NotJson, TooLarge
 from cds.rulebook.program import Service
+
+VERSION = "2.0.1"  # of CDS Hooks
 
 
 class ServiceEntry(BaseModel):
-    """One entry of the discovery answer (CDS Hooks 2.0.1, "Discovery")."""
+    """
+    One entry of the discovery answer (CDS Hooks 2.0.1, "Discovery").
+
+    `version` is the specification's, as the 3.0 ballot recommends; clients of 2.0.1 meet it as a member they need not
+    know.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,6 +30,7 @@ class ServiceEntry(BaseModel):
     id: str
     title: str
     description: str
+    version: str
     prefetch: dict[str, str]
 
 
@@ -57,20 +65,22 @@ class HookRequest(msgspec.Struct):
 REQUEST = msgspec.json.Decoder(HookRequest)
 
 
-def discovery_of(services: list[Service]) -> Discovery:
-    """What we offer, with prefetch templates made from what the rules read."""
-    return Discovery(
+def discovery_of(services: list[Service]) -> dict[str, Any]:
+    """What we offer, with prefetch templates made from what the rules read; nothing empty but the list itself."""
+    offered = Discovery(
         services=[
             ServiceEntry(
                 hook=service.hook,
                 id=service.id,
                 title=service.title,
                 description=service.description,
+                version=VERSION,
                 prefetch={prefetch.key: prefetch.query for prefetch in service.prefetch},
             )
             for service in services
         ]
     )
+    return {"services": [without_empty(service.model_dump()) for service in offered.services]}
 
 
 def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw], str]:
@@ -78,7 +88,7 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
     Prefetch and patient id of a request.
 
     Raises:
-        NotJson, NotFhir: With the member that is wrong.
+        NotJson, NotFhir, TooLarge: With the member that is wrong.
     """
     try:
         request = REQUEST.decode(body.removeprefix(b"\xef\xbb\xbf"))
@@ -89,12 +99,16 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
             fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
             where=where.strip("`").removeprefix("$."),
         ) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+    except UnicodeDecodeError:
+        raise NotJson("This is not UTF-8", fix="Send JSON in UTF-8") from None
+    except msgspec.DecodeError as error:
         raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
     if request.resourceType is not None:
         raise NotFhir(
             "This is a FHIR resource, not a CDS Hooks request",
-            fix="Post a Bundle to /evaluate, or wrap it in a request",
+            fix="Post a Bundle to /evaluate, or send its resources as the prefetch of a request",
         )
     if request.hook != service.hook:
         raise NotFhir(
@@ -113,7 +127,14 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
             fix="Send the id alone, without Patient/",
             where="context.patientId",
         )
-    return request.prefetch or {}, patient_id
+    prefetch = request.prefetch or {}
+    if "resourceType" in prefetch:
+        raise NotFhir(
+            "prefetch is a FHIR resource, not an object of keys",
+            fix="Send the answer to each template under its key; GET /cds-services lists them",
+            where="prefetch",
+        )
+    return prefetch, patient_id
 
 
 def response_of(cards: tuple[Card, ...]) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds.reasoning.conclude import Disagreement
 from cds.refusal import NoPatient, NotFhir, NotJson, PrefetchMissing, Refusal, TooLarge, UnknownService, WrongPatient
@@ -25,7 +28,9 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     UnknownService: (404, "not-found"),
     PrefetchMissing: (412, "required"),
     TooLarge: (413, "too-long"),
+    Refusal: (400, "invalid"),
 }
+TELL_US = "Tell those who run this service"
 
 
 def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -> Response:
@@ -37,43 +42,74 @@ def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -
         issue["expression"] = [where]
     resource = {"resourceType": "OperationOutcome", "issue": [issue]}
     OperationOutcome.model_validate(resource)
-    return Response(json.dumps(resource), status_code=status, media_type="application/fhir+json")
+    return Response(msgspec.json.encode(resource), status_code=status, media_type="application/fhir+json")
 
 
 def register(app: FastAPI) -> None:
     """Let every error of every route be answered here."""
+    app.state.disagreements = 0
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        status, code = STATUS[type(refusal)]
+        status, code = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
         log.info("refused: %s, status %d", type(refusal).__name__, status)
         return outcome(status, code, refusal.what, refusal.fix, refusal.where)
 
     @app.exception_handler(HTTPException)
     async def routed(_: Request, error: HTTPException) -> Response:
-        code = "not-found" if error.status_code == 404 else "not-supported"
-        answer = outcome(error.status_code, code, str(error.detail), "See /openapi.json for what can be called")
-        answer.headers.update(error.headers or {})
+        headers = error.headers or {}
+        if error.status_code == 404:
+            answer = outcome(404, "not-found", "There is nothing at this address", "GET / says what there is")
+        elif error.status_code == 405:
+            answer = outcome(405, "not-supported", "This address takes another method", f"Use {headers.get('Allow')}")
+        else:
+            answer = outcome(error.status_code, "processing", str(error.detail))
+        answer.headers.update(headers)
         return answer
 
-    @app.middleware("http")
-    async def wrong(request: Request, call_next: Any) -> Response:
+    @app.exception_handler(Disagreement)
+    async def disagreed(_: Request, disagreement: Disagreement) -> Response:
+        app.state.disagreements += 1
+        log.error("%s", disagreement)  # names of heads and truths only
+        return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, __: ClientDisconnect) -> Response:
+        log.info("the caller hung up before the request was read")
+        return Response(status_code=400)  # nobody is there to read it
+
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """
+    Answers 500 for whatever else goes wrong: silence must mean "nothing to say".
+
+    Stands inside the CORS middleware, so that a browser may read these answers too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and see that it is answered."""
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            return await call_next(request)  # type: ignore[no-any-return]
-        except Disagreement as disagreement:
-            app.state.disagreements += 1
-            log.error("%s", disagreement)
-            return outcome(
-                500, "exception", "The two engines disagree; nobody gets an answer", "Tell those who run this service"
-            )
-        except Exception as error:  # noqa: BLE001 (the one place: silence must mean "nothing to say")
+            await self.app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 (the one place)
             log.error("failed: %s at %s", type(error).__name__, _where(error))
-            return outcome(
-                500, "exception", "The service failed; there is no answer", "Tell those who run this service"
-            )
+            if not started and scope["type"] == "http":
+                answer = outcome(500, "exception", "The service failed; there is no answer", TELL_US)
+                await answer(scope, receive, send)
 
 
 def _where(error: Exception) -> str:
     """Where in the code it happened; the message may hold chart text and is not logged."""
     frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-4:]))

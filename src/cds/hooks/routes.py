@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
+from cds import __version__
 from cds.answer import answer_of
 from cds.decide import Rules, decide
 from cds.hooks.bodies import read_body
@@ -21,6 +23,8 @@ from cds.settings import Settings
 
 T = TypeVar("T")
 AT_ONCE = 4  # decisions under way in one process; the rest wait their turn
+FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
+JSON_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRouter:
@@ -40,11 +44,20 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
             )
         return service
 
+    @router.head("/", include_in_schema=False)
     @router.get("/")
     async def root() -> dict[str, str]:
         """Where to go from here."""
-        return {"service": "Thirdline", "discovery": "/cds-services", "evaluate": "/evaluate", "health": "/health"}
+        return {
+            "service": "Thirdline",
+            "version": __version__,
+            "discovery": "/cds-services",
+            "evaluate": "/evaluate",
+            "health": "/health",
+            "description": "/openapi.json",
+        }
 
+    @router.head("/health", include_in_schema=False)
     @router.get("/health")
     async def health(request: Request, response: Response) -> dict[str, Any]:
         """Whether this service can be trusted with an answer; 503 once the two engines have disagreed."""
@@ -52,17 +65,19 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
         response.status_code = 503 if disagreements else 200
         return {
             "status": "failed" if disagreements else "ok",
+            "version": __version__,
             "rules": rules.program.version,
             "opinions": rules.reasoner.opinions.value,
             "disagreements": disagreements,
         }
 
-    @router.get("/cds-services")
-    async def discover() -> Discovery:
+    @router.head("/cds-services", include_in_schema=False)
+    @router.get("/cds-services", responses={200: {"model": Discovery}})
+    async def discover() -> JSONResponse:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
-        return discovery_of(list(rules.program.services.values()))
+        return JSONResponse(discovery_of(list(rules.program.services.values())))
 
-    @router.post("/cds-services/{identity}")
+    @router.post("/cds-services/{identity}", openapi_extra=JSON_BODY)
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
         service = service_of(identity)
@@ -81,7 +96,7 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
 
         return Response(await aside(answer), media_type="application/json")
 
-    @router.post("/evaluate")
+    @router.post("/evaluate", openapi_extra=JSON_BODY)
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
         if service is not None:
@@ -111,6 +126,11 @@ def refuse_without(service: Service, prefetch: dict[str, msgspec.Raw]) -> None:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise NotFhir("today is not a date", fix="Write it as 2026-06-01", where="today") from None
+        day = date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise NotFhir(
+            f"today is not a date from {FIRST_YEAR} to {LAST_YEAR}", fix="Write it as 2026-06-01", where="today"
+        )
+    return day

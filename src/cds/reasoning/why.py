@@ -193,7 +193,7 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     """
     if truths[name] is not Truth.UNKNOWN:
         return ()
-    open_facts = list(dict.fromkeys(_open(heads[name].condition, heads, facts, truths)))
+    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, facts, truths)))
     could = _Could(name, heads, facts)
     found = []
     for fact_name in open_facts:
@@ -206,21 +206,21 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     return tuple(first.values())
 
 
-def _open(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> list[str]:
+def _undecided(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> list[str]:
     """Facts that are unknown and under no settled branch, in reading order."""
     if _truth(condition, facts, truths) is not Truth.UNKNOWN:
         return []
     match condition:
         case Name(name) if name in heads:
-            return _open(heads[name].condition, heads, facts, truths)
+            return _undecided(heads[name].condition, heads, facts, truths)
         case Name(name):
             return [name]
         case Compare(fact):
             return [fact]
         case All(parts) | Any(parts) | AtLeast(_, parts):
-            return [name for part in parts for name in _open(part, heads, facts, truths)]
+            return [name for part in parts for name in _undecided(part, heads, facts, truths)]
         case Not(part):
-            return _open(part, heads, facts, truths)
+            return _undecided(part, heads, facts, truths)
     return []
 
 

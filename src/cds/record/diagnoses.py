@@ -22,7 +22,7 @@ VERIFICATION = {
 
 
 def verification_of(said: elements.CodeableConcept | None) -> Verification:
-    """What a verificationStatus means; none given counts as confirmed (FHIR R4 Condition.verificationStatus is 0..1)."""
+    """What a verificationStatus means; none given counts as confirmed (it is 0..1 in FHIR R4)."""
     return VERIFICATION.get(code_among(said, frozenset(VERIFICATION)), Verification.CONFIRMED)
 
 

@@ -20,24 +20,24 @@ class Element(Struct, frozen=True, gc=False):
     """Base of all data types."""
 
 
-class Coding(Element):
+class Coding(Element, frozen=True):
     system: str | None = None
     code: str | None = None
     display: str | None = None
 
 
-class CodeableConcept(Element):
+class CodeableConcept(Element, frozen=True):
     coding: list[Coding | None] | None = None
     text: str | None = None
 
 
-class Reference(Element):
+class Reference(Element, frozen=True):
     reference: str | None = None
     type: str | None = None
     display: str | None = None
 
 
-class CodeableReference(Element):
+class CodeableReference(Element, frozen=True):
     """R5's "concept or reference"; `coding` and `text` catch an R4 CodeableConcept in the same place."""
 
     concept: CodeableConcept | None = None
@@ -46,24 +46,24 @@ class CodeableReference(Element):
     text: str | None = None
 
 
-class Quantity(Element):
+class Quantity(Element, frozen=True):
     value: float | None = None
     comparator: str | None = None
     unit: str | None = None
     code: str | None = None
 
 
-class Range(Element):
+class Range(Element, frozen=True):
     low: Quantity | None = None
     high: Quantity | None = None
 
 
-class Period(Element):
+class Period(Element, frozen=True):
     start: str | None = None
     end: str | None = None
 
 
-class Repeat(Element):
+class Repeat(Element, frozen=True):
     """Timing.repeat (R4 §2.24.0.11)."""
 
     boundsPeriod: Period | None = None
@@ -79,18 +79,18 @@ class Repeat(Element):
     when: list[str | None] | None = None
 
 
-class Timing(Element):
+class Timing(Element, frozen=True):
     repeat: Repeat | None = None
     code: CodeableConcept | None = None
 
 
-class DoseAndRate(Element):
+class DoseAndRate(Element, frozen=True):
     type: CodeableConcept | None = None
     doseQuantity: Quantity | None = None
     doseRange: Range | None = None
 
 
-class Dosage(Element):
+class Dosage(Element, frozen=True):
     """R4 Dosage; `doseQuantity` and `doseRange` outside doseAndRate are STU3's, `asNeeded` and `asNeededFor` R5's."""
 
     sequence: int | None = None
@@ -106,7 +106,7 @@ class Dosage(Element):
     doseRange: Range | None = None
 
 
-class Meta(Element):
+class Meta(Element, frozen=True):
     versionId: str | None = None
     lastUpdated: str | None = None
 
@@ -119,14 +119,14 @@ class Resource(Struct, frozen=True, gc=False, tag_field="resourceType", tag=True
     modifierExtension: list[Any] | None = None
 
 
-class Patient(Resource):
+class Patient(Resource, frozen=True):
     birthDate: str | None = None
     gender: str | None = None
     deceasedBoolean: bool | None = None
     deceasedDateTime: str | None = None
 
 
-class Condition(Resource):
+class Condition(Resource, frozen=True):
     clinicalStatus: CodeableConcept | None = None
     verificationStatus: CodeableConcept | None = None
     category: list[CodeableConcept | None] | None = None
@@ -141,7 +141,7 @@ class Condition(Resource):
     patient: Any = None  # DSTU2
 
 
-class ObservationComponent(Element):
+class ObservationComponent(Element, frozen=True):
     code: CodeableConcept | None = None
     valueQuantity: Quantity | None = None
     valueInteger: float | None = None
@@ -151,7 +151,7 @@ class ObservationComponent(Element):
     dataAbsentReason: CodeableConcept | None = None
 
 
-class Observation(Resource):
+class Observation(Resource, frozen=True):
     status: str | None = None
     code: CodeableConcept | None = None
     subject: Reference | None = None
@@ -169,7 +169,7 @@ class Observation(Resource):
     component: list[ObservationComponent | None] | None = None
 
 
-class Answer(Element):
+class Answer(Element, frozen=True):
     """QuestionnaireResponse.item.answer."""
 
     valueInteger: float | None = None
@@ -180,7 +180,7 @@ class Answer(Element):
     item: list[Item | None] | None = None
 
 
-class Item(Element):
+class Item(Element, frozen=True):
     """QuestionnaireResponse.item; nests without limit."""
 
     linkId: str | None = None
@@ -190,7 +190,7 @@ class Item(Element):
     item: list[Item | None] | None = None
 
 
-class QuestionnaireResponse(Resource):
+class QuestionnaireResponse(Resource, frozen=True):
     status: str | None = None
     subject: Reference | None = None
     authored: str | None = None
@@ -198,14 +198,14 @@ class QuestionnaireResponse(Resource):
     group: Any = None  # DSTU2
 
 
-class DispenseRequest(Element):
+class DispenseRequest(Element, frozen=True):
     validityPeriod: Period | None = None
     numberOfRepeatsAllowed: float | None = None
     quantity: Quantity | None = None
     expectedSupplyDuration: Quantity | None = None
 
 
-class MedicationUse(Resource):
+class MedicationUse(Resource, frozen=True):
     """What the four Medication resources that say "this patient, this drug" share."""
 
     status: str | None = None
@@ -220,7 +220,7 @@ class MedicationUse(Resource):
     patient: Any = None  # DSTU2
 
 
-class MedicationRequest(MedicationUse):
+class MedicationRequest(MedicationUse, frozen=True):
     intent: str | None = None
     doNotPerform: bool | None = None
     authoredOn: str | None = None
@@ -228,7 +228,7 @@ class MedicationRequest(MedicationUse):
     dispenseRequest: DispenseRequest | None = None
 
 
-class MedicationDispense(MedicationUse):
+class MedicationDispense(MedicationUse, frozen=True):
     statusReasonCodeableConcept: CodeableConcept | None = None
     quantity: Quantity | None = None
     daysSupply: Quantity | None = None
@@ -238,13 +238,13 @@ class MedicationDispense(MedicationUse):
     notDone: Any = None  # STU3
 
 
-class Adherence(Element):
+class Adherence(Element, frozen=True):
     """R5 MedicationStatement.adherence."""
 
     code: CodeableConcept | None = None
 
 
-class MedicationStatement(MedicationUse):
+class MedicationStatement(MedicationUse, frozen=True):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
     dosage: list[Dosage | None] | None = None
@@ -253,12 +253,12 @@ class MedicationStatement(MedicationUse):
     wasNotTaken: Any = None  # DSTU2
 
 
-class AdministeredDosage(Element):
+class AdministeredDosage(Element, frozen=True):
     text: str | None = None
     dose: Quantity | None = None
 
 
-class MedicationAdministration(MedicationUse):
+class MedicationAdministration(MedicationUse, frozen=True):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
     occurenceDateTime: str | None = None  # R5, misspelt there
@@ -270,18 +270,18 @@ class MedicationAdministration(MedicationUse):
     wasNotGiven: Any = None  # DSTU2
 
 
-class Ingredient(Element):
+class Ingredient(Element, frozen=True):
     itemCodeableConcept: CodeableConcept | None = None
     item: CodeableReference | None = None  # R5
 
 
-class Medication(Resource):
+class Medication(Resource, frozen=True):
     status: str | None = None
     code: CodeableConcept | None = None
     ingredient: list[Ingredient | None] | None = None
 
 
-class Procedure(Resource):
+class Procedure(Resource, frozen=True):
     status: str | None = None
     code: CodeableConcept | None = None
     subject: Reference | None = None
@@ -293,11 +293,11 @@ class Procedure(Resource):
     notPerformed: Any = None  # DSTU2
 
 
-class Reaction(Element):
+class Reaction(Element, frozen=True):
     substance: CodeableConcept | None = None
 
 
-class AllergyIntolerance(Resource):
+class AllergyIntolerance(Resource, frozen=True):
     clinicalStatus: CodeableConcept | None = None
     verificationStatus: CodeableConcept | None = None
     type: str | CodeableConcept | None = None  # a code in R4, a concept in R5
@@ -307,7 +307,7 @@ class AllergyIntolerance(Resource):
     substance: Any = None  # DSTU2
 
 
-class ServiceRequest(Resource):
+class ServiceRequest(Resource, frozen=True):
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None
@@ -368,7 +368,7 @@ class Whose(Struct, frozen=True, gc=False):
     patient: Reference | None = None
 
 
-class OutcomeIssue(Element):
+class OutcomeIssue(Element, frozen=True):
     severity: str | None = None
 
 
@@ -376,24 +376,24 @@ class OperationOutcome(Struct, frozen=True, gc=False):
     issue: list[OutcomeIssue | None] | None = None
 
 
-class Link(Element):
+class Link(Element, frozen=True):
     relation: str | None = None
     url: str | None = None
 
 
-class Search(Element):
+class Search(Element, frozen=True):
     mode: str | None = None
 
 
-class Response(Element):
+class Response(Element, frozen=True):
     status: str | int | None = None
 
 
-class Request(Element):
+class Request(Element, frozen=True):
     method: str | None = None
 
 
-class Entry(Element):
+class Entry(Element, frozen=True):
     """Bundle.entry; `resourceType` is there when a sender put the resource in place of the entry."""
 
     resource: Raw = Raw()

@@ -110,7 +110,7 @@ def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
 
 
 def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:
-    """Each answered item whose linkId or definition ends in a LOINC code, as a Measurement; completed responses only."""
+    """Each answered item whose linkId or definition ends in a LOINC code; of completed responses only."""
     if said.status not in ANSWERED:
         return
     when = span_of(said.authored, origin, "authored")

@@ -86,7 +86,8 @@ _SPELLINGS = {
 _PLAIN = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
 
 _PINT = {
-    "s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "7 * day", "mo": "30.4375 * day", "a": "365.25 * day",
+    "s": "second", "min": "minute", "h": "hour", "d": "day", "wk": "7 * day",
+    "mo": "30.4375 * day", "a": "365.25 * day",
     "g": "gram", "kg": "kilogram", "mg": "milligram", "ug": "microgram", "ng": "nanogram",
     "L": "liter", "dL": "deciliter", "mL": "milliliter", "uL": "microliter",
     "mol": "mole", "mmol": "millimole", "umol": "micromole", "nmol": "nanomole",

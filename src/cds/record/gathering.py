@@ -1,0 +1,328 @@
+"""Resources of Bundles and prefetch values, as they are met: what each is, what was sent, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, Union
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from cds.record import elements
+from cds.record.issues import Issues, Origin
+from cds.record.record import IssueKind, Sent, SentState
+from cds.refusal import NotFhir, NotJson, TooLarge
+
+RESOURCE = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())])  # noqa: UP007 (made at run time)
+LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
+HEAD = msgspec.json.Decoder(elements.Head)
+BUNDLE = msgspec.json.Decoder(elements.Bundle)
+LOOSE_BUNDLE = msgspec.json.Decoder(elements.LooseBundle)
+ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
+ENTRY = msgspec.json.Decoder(elements.Entry)
+ENVELOPE = msgspec.json.Decoder(elements.Envelope)
+OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
+VERSION = msgspec.json.Decoder(elements.Version)
+NOTHING = (b"", b"null")
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
+T = TypeVar("T")
+
+
+def asked(query: str) -> tuple[str, frozenset[str] | None]:
+    """FHIR type of a query and the codes it is limited to (None: not limited): Observation?code=system|code,…"""
+    parts = urlsplit(query.replace("{{", "").replace("}}", ""))
+    segments = [segment for segment in parts.path.split("/") if segment]
+    resource_type = next((segment for segment in segments if segment[:1].isupper()), "")
+    codes = parse_qs(parts.query).get("code")
+    if not codes:
+        return resource_type, None
+    return resource_type, frozenset(token.rsplit("|", 1)[-1] for text in codes for token in text.split(","))
+
+
+@dataclass(slots=True)
+class Kept:
+    """One resource that was read: what it is, where it stood, and its bytes."""
+
+    resource: elements.Resource
+    where: str
+    raw: msgspec.Raw
+    full_url: str
+
+
+@dataclass(slots=True)
+class Gathered:
+    """
+    Resources by type and identity as they are met, with what is wrong and what was sent.
+
+    Attributes:
+        most_entries: More than this are refused.
+        kept: (type, id or digest) → the resource; a second copy of it counts once.
+        by_url: fullUrl → "Type/id", to follow references inside a Bundle.
+        sent: FHIR type → what arrived.
+        broken: Types of which some resource could not be used.
+    """
+
+    most_entries: int
+    kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
+    by_url: dict[str, str] = field(default_factory=dict)
+    sent: dict[str, list[Sent]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    issues: Issues = field(default_factory=Issues)
+    entries: int = 0
+    resources: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+
+    def say(self, resource_type: str, sent: Sent) -> None:
+        """Note what arrived of a type."""
+        if resource_type:
+            self.sent.setdefault(resource_type, []).append(sent)
+
+    def prefetched(self, key: str, raw: bytes, template: str | None) -> None:
+        """Read one prefetch value."""
+        where = f"prefetch.{key}"
+        resource_type, codes = asked(template) if template else ("", None)
+        if raw.strip() == b"null":
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
+            return
+        try:
+            envelope = ENVELOPE.decode(raw)
+        except UNREADABLE:
+            self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
+            return
+        if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
+            self.prefetched(key, bytes(envelope.resource), template)  # {"resource": …, "response": …} of a batch
+            return
+        if envelope.resourceType == "OperationOutcome":
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            return
+        before = dict.fromkeys(kind for kind, _ in self.kept)
+        if envelope.resourceType == "Bundle":
+            whole, why = self.bundle(raw, where, prefetched=True)
+        else:
+            self.resource(msgspec.Raw(raw), where, "")
+            whole, why = True, ""
+        if resource_type:
+            state = SentState.WHOLE if whole else SentState.PART
+            self.say(resource_type, Sent(state, why, codes, failed=not whole))
+        else:
+            for found in dict.fromkeys(kind for kind, _ in self.kept):
+                if found not in before and found not in self.sent:
+                    self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
+
+    def bundle(self, raw: bytes, where: str, *, prefetched: bool = False) -> tuple[bool, str]:
+        """Read the entries of a Bundle; say whether it is whole, and if not, why."""
+        bundle, entries = _bundle(raw, where, self.issues)
+        found: dict[str, None] = {}
+        matches = 0
+        trouble = ""
+        for index, entry in enumerate(entries):
+            self.entries += 1
+            if self.entries > self.most_entries:
+                raise TooLarge(
+                    f"There are more than {self.most_entries} entries",
+                    fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
+                    where=where,
+                )
+            here = f"{where}.entry[{index}]"
+            if entry is None or bytes(entry.resource) in NOTHING:
+                if entry is not None and entry.resourceType is not None:
+                    self.issues.note(IssueKind.UNREADABLE, "", here, "The resource stands in place of the entry.")
+                continue
+            mode = entry.search.mode if entry.search else None
+            kind = self.resource(entry.resource, f"{here}.resource", entry.fullUrl or "")
+            if kind == "OperationOutcome":
+                trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
+            elif kind:
+                found[kind] = None
+                matches += mode in {None, "match"}
+        trouble = trouble or _incomplete(bundle, matches)
+        if not prefetched:
+            self._judge(bundle, found, trouble)
+        return not trouble, trouble
+
+    def _judge(self, bundle: elements.Bundle, found: dict[str, None], trouble: str) -> None:
+        """Outside prefetch: what this Bundle says of the types in it, and of the type its self link asked for."""
+        state = Sent(SentState.PART, trouble, failed=True) if trouble else Sent(SentState.WHOLE)
+        for kind in found:
+            self.say(kind, state)
+        for link in bundle.link or ():
+            if link is not None and link.relation == "self" and link.url and bundle.type == "searchset":
+                kind, codes = asked(link.url)
+                if kind in elements.READ_TYPES and kind not in found:
+                    self.say(kind, Sent(state.state, state.because, codes, failed=state.failed))
+
+    def resource(self, raw: msgspec.Raw, where: str, full_url: str) -> str:
+        """Read one resource; give its type, "" if that cannot be told."""
+        try:
+            resource = RESOURCE.decode(raw)
+        except UNREADABLE as error:
+            lenient = self._not_as_expected(raw, where, error)
+            if isinstance(lenient, str):
+                return lenient
+            resource = lenient
+        kind = type(resource).__name__
+        self.resources += 1
+        flaw = _unusable(resource)
+        if flaw:
+            self._broken(kind, IssueKind.IGNORED, where, flaw)
+            return kind
+        identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
+        self._keep(kind, identity, Kept(resource, where, raw, full_url))
+        if full_url:
+            self.by_url[full_url] = f"{kind}/{identity}"
+        return kind
+
+    def _not_as_expected(self, raw: msgspec.Raw, where: str, error: Exception) -> elements.Resource | str:
+        """A resource that did not decode: of another type, a nested Bundle, with sloppy numbers, or unreadable."""
+        try:
+            kind = HEAD.decode(raw).resourceType or ""
+        except UNREADABLE:
+            self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {_plainly(error)}.")
+            return ""
+        if kind == "Bundle":
+            self.bundle(bytes(raw), where)
+            return ""
+        if kind in OLDER_TYPES:
+            self._broken(OLDER_TYPES[kind], IssueKind.UNREADABLE, where, f"{kind} is of an older FHIR version.")
+            return kind
+        if kind not in elements.READ_TYPES:
+            self.resources += 1
+            self.others[kind] = self.others.get(kind, 0) + 1
+            return kind
+        try:
+            resource: elements.Resource = LENIENT.decode(raw)
+        except UNREADABLE:
+            self._broken(kind, IssueKind.UNREADABLE, where + _path_in(error), f"It cannot be read: {_plainly(error)}.")
+            return kind
+        self.issues.note(IssueKind.IMPRECISE, kind, where, "Numbers are sent as text; they are read as numbers.")
+        return resource
+
+    def _broken(self, kind: str, issue: IssueKind, where: str, what: str) -> None:
+        self.resources += 1
+        self.broken.add(kind)
+        self.issues.note(issue, kind, where, what)
+
+    def _keep(self, kind: str, identity: str, new: Kept) -> None:
+        old = self.kept.get((kind, identity))
+        if old is None or _newer(new, old):
+            self.kept[kind, identity] = new
+
+    def of(self, struct: type[T]) -> Iterator[tuple[T, Origin]]:
+        """Resources of one type with where they came from."""
+        kind = struct.__name__
+        for (found, identity), kept in self.kept.items():
+            if found == kind and isinstance(kept.resource, struct):
+                yield kept.resource, Origin(kind, f"{kind}/{identity}", kept.where, self.issues)
+
+
+def envelope_of(body: bytes) -> elements.Envelope:
+    """The outermost object of a body, to tell what it is; NotJson or NotFhir when there is none."""
+    try:
+        return ENVELOPE.decode(body)
+    except msgspec.ValidationError:
+        raise NotFhir("This JSON is not an object", fix="Send a FHIR R4 Bundle") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
+
+
+def _bundle(raw: bytes, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
+    """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except msgspec.ValidationError:
+        pass
+    except UNREADABLE as error:
+        raise NotJson(
+            f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where
+        ) from None
+    else:
+        return bundle, bundle.entry or []
+    loose = LOOSE_BUNDLE.decode(raw)
+    kind = loose.type if isinstance(loose.type, str) else None
+    bundle = elements.Bundle(resourceType="Bundle", type=kind, link=_links(loose.link))
+    try:
+        raws = ENTRIES.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
+    except UNREADABLE:
+        raise NotFhir(
+            "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
+        ) from None
+    entries: list[elements.Entry | None] = []
+    for index, raw_entry in enumerate(raws):
+        try:
+            entries.append(ENTRY.decode(raw_entry))
+        except UNREADABLE:
+            issues.note(IssueKind.UNREADABLE, "", f"{where}.entry[{index}]", "This entry cannot be read.")
+            entries.append(None)
+    return bundle, entries
+
+
+def _links(said: Any) -> list[elements.Link | None]:
+    found: list[elements.Link | None] = []
+    for link in said if isinstance(said, list) else []:
+        if isinstance(link, dict) and isinstance(link.get("relation"), str):
+            url = link.get("url")
+            found.append(elements.Link(link["relation"], url if isinstance(url, str) else None))
+    return found
+
+
+def _incomplete(bundle: elements.Bundle, matches: int) -> str:
+    if any(link is not None and link.relation == "next" for link in bundle.link or ()):
+        return "more pages exist that were not sent"
+    if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
+        return f"{matches} of {bundle.total:g} were sent"
+    return ""
+
+
+def _is_error(raw: msgspec.Raw) -> bool:
+    try:
+        outcome = OUTCOME.decode(raw)
+    except UNREADABLE:
+        return True
+    return any(issue is not None and issue.severity in {"error", "fatal"} for issue in outcome.issue or ())
+
+
+def _unusable(resource: elements.Resource) -> str:
+    """Why a resource must not be used, "" if it can be (FHIR R4: modifierExtension, implicitRules; older versions)."""
+    if resource.modifierExtension:
+        return "It has a modifier extension, which may change its meaning."
+    if resource.implicitRules:
+        return "It was made under implicit rules, which may change its meaning."
+    for name in elements.OLDER_ELEMENTS.get(type(resource).__name__, ()):
+        if getattr(resource, name) is not None:
+            return f"It has the element {name} of an older FHIR version."
+    return ""
+
+
+def _newer(new: Kept, old: Kept) -> bool:
+    """Which of two copies of a resource to keep: the later one; by content when they do not say."""
+    if bytes(new.raw) == bytes(old.raw):
+        return new.where < old.where
+    return _version(new) > _version(old)
+
+
+def _version(kept: Kept) -> tuple[str, str, bytes]:
+    try:
+        meta = VERSION.decode(kept.raw).meta or elements.Meta()
+    except UNREADABLE:
+        meta = elements.Meta()
+    return meta.lastUpdated or "", (meta.versionId or "").zfill(20), bytes(kept.raw)
+
+
+def _plainly(error: Exception) -> str:
+    """msgspec's message without the path (which goes elsewhere); it holds no values, only types."""
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error).split(" - at ")[0].rstrip(".").replace("`", "")
+
+
+def _path_in(error: Exception) -> str:
+    found = re.search(r"at `\$(.*)`", str(error))
+    return found[1] if found else ""

@@ -1,0 +1,102 @@
+"""Whom the data are about: one patient, or the whole request is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from cds.record import elements
+from cds.record.gathering import Gathered
+from cds.record.issues import Origin
+from cds.record.patient import patient_of
+from cds.record.record import IssueKind, Patient
+from cds.refusal import NoPatient, WrongPatient
+
+LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#|]+)(?:/_history/[^/]+)?$")
+
+
+def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozenset[str]]:
+    """
+    The patient, and every way to refer to them in this request.
+
+    Raises:
+        WrongPatient: Two patients, or not the one in context.
+        NoPatient: Nothing says whom the data are about.
+    """
+    patients = list(gathered.of(elements.Patient))
+    if len(patients) > 1:
+        raise WrongPatient(
+            f"There are {len(patients)} Patient resources",
+            fix="Send the data of one patient at a time; nothing was evaluated",
+            where=patients[1][1].where,
+        )
+    if patients:
+        said, origin = patients[0]
+        if patient_id is not None and said.id != patient_id:
+            raise WrongPatient(
+                "The Patient resource is not the patient in context",
+                fix="Send the Patient whose id is context.patientId; nothing was evaluated",
+                where=origin.where,
+            )
+        full_url = gathered.kept["Patient", origin.source.removeprefix("Patient/")].full_url
+        own = {origin.source, full_url} - {""}
+        return patient_of(said, origin), frozenset(own)
+    if patient_id is None:
+        named = {
+            reference
+            for kept in gathered.kept.values()
+            for reference in (
+                literal(getattr(kept.resource, "subject", None)),
+                literal(getattr(kept.resource, "patient", None)),
+            )
+            if reference.startswith("Patient/")
+        }
+        if len(named) > 1:
+            raise WrongPatient(
+                f"There is no Patient resource, and the data name {len(named)} patients",
+                fix="Send the data of one patient, with the Patient resource; nothing was evaluated",
+            )
+        if not named:
+            raise NoPatient(
+                "There is no Patient resource, and no resource names a patient",
+                fix="Send the Patient resource with the patient's data",
+            )
+        patient_id = named.pop().removeprefix("Patient/")
+    gathered.issues.note(
+        IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
+    )
+    return Patient(f"Patient/{patient_id}"), frozenset({f"Patient/{patient_id}"})
+
+
+def literal(reference: Any) -> str:
+    """A reference as Type/id: base URL and version taken off; as written when it is of another form; "" if none."""
+    text = reference.reference if isinstance(reference, elements.Reference) else None
+    if not text:
+        return ""
+    found = LITERAL.search(text)
+    return f"{found[1]}/{found[2]}" if found else str(text)
+
+
+def is_about(subject: elements.Reference | None, own: frozenset[str], gathered: Gathered, origin: Origin) -> bool:
+    """Whether a resource is about this patient; one about another patient refuses the whole request."""
+    named = literal(subject)
+    if not named or "?" in named or named.startswith("#"):
+        origin.note(
+            IssueKind.IMPRECISE,
+            "subject",
+            "It does not say by reference whom it is about; it is taken as this patient's.",
+        )
+        return True
+    if named in own or (subject is not None and subject.reference in own):
+        return True
+    resolved = gathered.by_url.get(named, named)
+    if resolved in own:
+        return True
+    if resolved.startswith("Patient/") or resolved.startswith("urn:"):
+        raise WrongPatient(
+            f"This {origin.kind} is about another patient",
+            fix="Send the data of one patient at a time; nothing was evaluated",
+            where=f"{origin.where}.subject",
+        )
+    origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+    return False

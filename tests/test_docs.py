@@ -1,0 +1,90 @@
+"""What the docs say of the program is what the program does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cds.load import load_rules
+from cds.settings import Settings
+from tests.server import ROOT, TODAY
+
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "rules" / "README.md"])
+
+
+def table(text: str) -> dict[str, list[str]]:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| `")
+    ]
+    return {row[0].strip("` |"): row for row in rows}
+
+
+def test_the_settings_page_lists_every_setting_with_its_default() -> None:
+    rows = table((DOCS / "integrators" / "settings.md").read_text())
+
+    assert set(rows) == {f"CDS_{name.upper()}" for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if name not in {"rules", "cors_origins"}:
+            assert rows[f"CDS_{name.upper()}"][1] == str(field.default)
+
+
+def test_the_prefetch_page_lists_the_keys_of_discovery() -> None:
+    page = (DOCS / "integrators" / "prefetch.md").read_text()
+    block = page.split("<!-- prefetch:begin -->")[1].split("<!-- prefetch:end -->")[0]
+    service = load_rules(ROOT / "rules", None, TODAY).program.services["ketamine-evaluation"]
+
+    listed = {key: (row[1] == "yes", row[2].strip("` |")) for key, row in table(block).items()}
+
+    assert listed == {prefetch.key: (prefetch.required, prefetch.query) for prefetch in service.prefetch}
+
+
+def test_every_dependency_has_its_line() -> None:
+    page = (DOCS / "developers" / "dependencies.md").read_text()
+    dependencies = re.search(
+        r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE
+    )
+
+    assert dependencies
+    for name in re.findall(r'"([a-zA-Z.-]+)', dependencies[1]):
+        assert name in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def commands() -> list[str]:
+    text = (ROOT / "README.md").read_text()
+    return [
+        line.split("#")[0].replace(".venv/bin/", "").strip()
+        for line in text.splitlines()
+        if line.startswith(".venv/bin/cds ")
+    ]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_commands_of_the_readme_run(command: str) -> None:
+    cds = Path(sys.executable).with_name("cds")
+    done = subprocess.run([str(cds), *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+
+
+def test_the_curl_calls_of_the_readme_are_answered(client: httpx.Client) -> None:
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    calls = re.findall(r"curl -s '?http://127\.0\.0\.1:8000([^\s']*)'?(?: .*?-d @(\S+))?$", text, re.MULTILINE)
+
+    assert len(calls) == 3
+    for address, body in calls:
+        content = (ROOT / body).read_bytes() if body else None
+        answer = client.post(address, content=content) if content else client.get(address)
+        assert answer.status_code == 200
