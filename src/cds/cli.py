@@ -121,7 +121,11 @@ class Envelope(msgspec.Struct):
 
 def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientRecord, str | None]:
     """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
-    limits = {"most_entries": settings.most_entries, "deepest": settings.deepest}
+    limits: dict[str, Any] = {
+        "most_entries": settings.most_entries,
+        "deepest": settings.deepest,
+        "observed": rules.program.observed,
+    }
     try:
         envelope = msgspec.json.decode(body, type=Envelope)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

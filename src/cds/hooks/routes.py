@@ -30,7 +30,11 @@ JSON_BODY = {"requestBody": {"required": True, "content": {"application/json": {
 def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRouter:
     """Every address this service answers."""
     router = APIRouter()
-    limits: dict[str, int] = {"most_entries": settings.most_entries, "deepest": settings.deepest}
+    limits: dict[str, Any] = {
+        "most_entries": settings.most_entries,
+        "deepest": settings.deepest,
+        "observed": rules.program.observed,
+    }
     limiter = CapacityLimiter(AT_ONCE)
 
     async def aside(work: Callable[[], T]) -> T:

@@ -31,12 +31,15 @@ from cds.record.whose import is_about, whose
 from cds.refusal import NotFhir
 
 
-def read_bundle(body: bytes, *, most_entries: int, deepest: int) -> PatientRecord:
+def read_bundle(
+    body: bytes, *, most_entries: int, deepest: int, observed: frozenset[str] | None = None
+) -> PatientRecord:
     """
     The record in a FHIR R4 Bundle of any type that holds one patient.
 
     A kind of data with at least one resource was sent; a kind with none was not, unless a searchset (the Bundle or
-    one inside it) says in its self link that it was asked for.
+    one inside it) says in its self link that it was asked for. With `observed`, Observations without one of these codes
+    are passed over.
 
     Raises:
         NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
@@ -54,7 +57,7 @@ def read_bundle(body: bytes, *, most_entries: int, deepest: int) -> PatientRecor
         raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
     gathered = Gathered(most_entries)
     gathered.bundle(body, "Bundle")
-    return _record(gathered, None)
+    return _record(gathered, None, observed)
 
 
 def read_prefetch(
@@ -64,6 +67,7 @@ def read_prefetch(
     patient_id: str | None,
     most_entries: int,
     deepest: int,
+    observed: frozenset[str] | None = None,
 ) -> PatientRecord:
     """
     The record in a CDS Hooks prefetch.
@@ -84,10 +88,10 @@ def read_prefetch(
         if key not in prefetch:
             resource_type, codes = asked(template)
             gathered.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", codes))
-    return _record(gathered, patient_id)
+    return _record(gathered, patient_id, observed)
 
 
-def _record(gathered: Gathered, patient_id: str | None) -> PatientRecord:
+def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str] | None) -> PatientRecord:
     patient, own = whose(gathered, patient_id)
     find_drug = drug_finder(gathered)
     exposures = [
@@ -123,7 +127,7 @@ def _record(gathered: Gathered, patient_id: str | None) -> PatientRecord:
         measurement
         for said, origin in gathered.of(elements.Observation)
         if is_about(said.subject, own, gathered, origin)
-        for measurement in measurements_of(said, origin)
+        for measurement in measurements_of(said, origin, observed)
     ]
     measurements += [
         measurement

@@ -61,14 +61,14 @@ class Gathered:
 
     Attributes:
         most_entries: More than this are refused.
-        kept: (type, id or digest) → the resource; a second copy of it counts once.
+        kept: Type → id or digest → the resource; a second copy of it counts once.
         by_url: fullUrl → "Type/id", to follow references inside a Bundle.
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
     """
 
     most_entries: int
-    kept: dict[tuple[str, str], Kept] = field(default_factory=dict)
+    kept: dict[str, dict[str, Kept]] = field(default_factory=dict)
     by_url: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
@@ -101,7 +101,7 @@ class Gathered:
         if envelope.resourceType == "OperationOutcome":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
             return
-        before = dict.fromkeys(kind for kind, _ in self.kept)
+        before = set(self.kept)
         if envelope.resourceType == "Bundle":
             whole, why = self.bundle(raw, where, prefetched=True)
         else:
@@ -111,7 +111,7 @@ class Gathered:
             state = SentState.WHOLE if whole else SentState.PART
             self.say(resource_type, Sent(state, why, codes, failed=not whole))
         else:
-            for found in dict.fromkeys(kind for kind, _ in self.kept):
+            for found in self.kept:
                 if found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
@@ -209,16 +209,18 @@ class Gathered:
         self.issues.note(issue, kind, where, what)
 
     def _keep(self, kind: str, identity: str, new: Kept) -> None:
-        old = self.kept.get((kind, identity))
+        of_kind = self.kept.setdefault(kind, {})
+        old = of_kind.get(identity)
         if old is None or _newer(new, old):
-            self.kept[kind, identity] = new
+            of_kind[identity] = new
 
     def of(self, struct: type[T]) -> Iterator[tuple[T, Origin]]:
         """Resources of one type with where they came from."""
         kind = struct.__name__
-        for (found, identity), kept in self.kept.items():
-            if found == kind and isinstance(kept.resource, struct):
+        for identity, kept in self.kept.get(kind, {}).items():
+            if isinstance(kept.resource, struct):
                 yield kept.resource, Origin(kind, f"{kind}/{identity}", kept.where, self.issues)
+
 
 
 def envelope_of(body: bytes) -> elements.Envelope:

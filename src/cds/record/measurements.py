@@ -12,7 +12,6 @@ from cds.record.concepts import coding_of, concept_of
 from cds.record.dates import period_of, span_of
 from cds.record.issues import Origin
 from cds.record.record import IssueKind, Measurement, Span
-from cds.record.units import plain_unit
 
 FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
 ANSWERED = frozenset({"completed", "amended"})  # FHIR R4 questionnaire-answers-status
@@ -20,9 +19,16 @@ LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
 DEEPEST_ITEM = 12
 
 
-def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Measurement]:
-    """The value of an Observation, and of each of its components; nothing for one entered in error or about another."""
-    if said.status == "entered-in-error":
+def measurements_of(
+    said: elements.Observation, origin: Origin, observed: frozenset[str] | None
+) -> Iterator[Measurement]:
+    """
+    The value of an Observation, and of each of its components; nothing for one entered in error or about another.
+
+    With `observed`, only where the Observation or a component has one of these codes: most results of a chart are
+    of no interest to any rule.
+    """
+    if said.status == "entered-in-error" or (observed is not None and not _is_observed(said, observed)):
         return
     if said.focus:
         origin.note(IssueKind.IGNORED, "focus", "The observation is about something other than the patient.")
@@ -46,6 +52,14 @@ def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Meas
         yield _measurement(said, concept_of(said.code), when, final, origin, "")
     for index, component in enumerate(components):
         yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
+
+
+def _is_observed(said: elements.Observation, observed: frozenset[str]) -> bool:
+    for concept in (said.code, *(part.code for part in said.component or () if part is not None)):
+        for coding in (concept.coding if concept is not None else None) or ():
+            if coding is not None and coding.code in observed:
+                return True
+    return False
 
 
 def _when(said: elements.Observation, origin: Origin) -> Span | None:
@@ -105,8 +119,7 @@ def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
     comparator = said.comparator or ""
     if comparator and comparator not in {"<", "<=", ">=", ">"}:
         return None, "", "", "its comparator is not understood"
-    unit = said.code if said.code and plain_unit(said.code) else said.unit
-    return said.value, (unit or "").strip(), comparator, ""
+    return said.value, (said.code or said.unit or "").strip(), comparator, ""
 
 
 def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:

@@ -99,6 +99,7 @@ _PINT = {
 _A_DAY = re.compile(r"(.+?)/(?:d|day|days|24\.?h|\(24\.h\))", re.ASCII | re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def plain_unit(unit: str) -> str:
     """Give the UCUM code for a sender's spelling of a unit; the spelling itself if we don't know it."""
     unit = unit.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from cds.record import elements
@@ -38,13 +39,14 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
             )
-        full_url = gathered.kept["Patient", origin.source.removeprefix("Patient/")].full_url
+        full_url = gathered.kept["Patient"][origin.source.removeprefix("Patient/")].full_url
         own = {origin.source, full_url} - {""}
         return patient_of(said, origin), frozenset(own)
     if patient_id is None:
         named = {
             reference
-            for kept in gathered.kept.values()
+            for of_kind in gathered.kept.values()
+            for kept in of_kind.values()
             for reference in (
                 literal(getattr(kept.resource, "subject", None)),
                 literal(getattr(kept.resource, "patient", None)),
@@ -71,10 +73,13 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
 def literal(reference: Any) -> str:
     """A reference as Type/id: base URL and version taken off; as written when it is of another form; "" if none."""
     text = reference.reference if isinstance(reference, elements.Reference) else None
-    if not text:
-        return ""
+    return _type_and_id(text) if text else ""
+
+
+@lru_cache(maxsize=256)
+def _type_and_id(text: str) -> str:
     found = LITERAL.search(text)
-    return f"{found[1]}/{found[2]}" if found else str(text)
+    return f"{found[1]}/{found[2]}" if found else text
 
 
 def is_about(subject: elements.Reference | None, own: frozenset[str], gathered: Gathered, origin: Origin) -> bool:

@@ -78,6 +78,13 @@ def plan(book: Rulebook) -> Program:
         parameters=numbers.values,
         rules={rule.model.about.id: rule_ref(rule) for rule in rules},
         labels=labels,
+        observed=frozenset(
+            code
+            for fact in wanted
+            if isinstance(fact, w.WantedNumber | w.WantedAnswer)
+            for name in fact.coded
+            for _, code in codes.sets[name].codes
+        ),
     )
 
 

@@ -151,6 +151,7 @@ class Program:
         heads: Everything that is concluded, in dependency order inside its layer.
         layers: Clauses by stratum; a later layer may read what an earlier one left unknown.
         services, cards, parameters, rules: The rest, by name.
+        observed: Codes of every observation some fact reads.
     """
 
     version: str
@@ -163,3 +164,4 @@ class Program:
     parameters: Mapping[str, ParameterValue]
     rules: Mapping[str, RuleRef]
     labels: Mapping[str, str] = field(default_factory=dict)
+    observed: frozenset[str] = frozenset()

@@ -155,6 +155,8 @@ class Codes:
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
+    _rooted: frozenset[str] = field(init=False, repr=False)
+    _first_words: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         exact: dict[tuple[str, str], list[str]] = {}
@@ -173,13 +175,15 @@ class Codes:
         object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
         object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
         object.__setattr__(self, "_names", {key: tuple(found) for key, found in names.items() if key})
+        object.__setattr__(self, "_rooted", frozenset(system for system, _ in roots))
+        object.__setattr__(self, "_first_words", frozenset(phrase[0] for phrase in names if phrase))
         object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
 
     def sets_with(self, coding: Coding) -> tuple[str, ...]:
         """Names of the value sets that hold a code, itself or as the child of a root."""
         system, code = coding.system, coding.code
         found = self._exact.get((system, code), ())
-        if self._roots and code:
+        if system in self._rooted:
             excepted = self._excepted.get((system, code), frozenset())
             for end in range(len(code), 0, -1):
                 hit = self._roots.get((system, code[:end]))
@@ -198,7 +202,9 @@ class Codes:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
         found: set[str] = set()
         for text in (concept.text, *(coding.display for coding in concept.codings)):
-            words = words_of(text)
+            words = words_of(text) if text else ()
+            if self._first_words.isdisjoint(words):
+                continue
             for start in range(len(words)):
                 for length in range(1, 5):
                     phrase = words[start : start + length]
