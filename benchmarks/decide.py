@@ -39,15 +39,59 @@ def patient_of(resources: int) -> bytes:
     kinds = ("Observation", "Observation", "Encounter", "Condition", "MedicationRequest", "Procedure")
     for index in range(resources - len(bundle["entry"])):
         kind = kinds[index % len(kinds)]
-        coded = {"coding": [{"system": "http://snomed.info/sct", "code": str(10_000_000 + index), "display": f"Thing {index}"}]}
-        filler: dict[str, Any] = {"resourceType": kind, "id": f"filler-{index}", "subject": about, "status": "final",
-                                  "meta": {"lastUpdated": "2026-01-01T10:00:00Z", "profile": ["http://example.org/x"] * 3},
-                                  "text": {"status": "generated", "div": "<div>" + "x" * 300 + "</div>"}}  # fmt: skip
+        coded = {
+            "coding": [
+                {"system": "http://snomed.info/sct", "code": str(10_000_000 + index), "display": f"Thing {index}"}
+            ]
+        }
+        filler: dict[str, Any] = {
+            "resourceType": kind,
+            "id": f"filler-{index}",
+            "meta": {
+                "versionId": "1",
+                "lastUpdated": "2026-01-01T10:00:00.000Z",
+                "profile": [f"http://example.org/{kind}"],
+            },
+            "identifier": [{"use": "official", "system": "urn:example:filler", "value": str(index)}],
+            "status": "final",
+            "subject": about | {"display": "Example Patient"},
+            "encounter": {"reference": f"Encounter/e-{index}", "type": "Encounter"},
+            "category": [{"coding": [{"system": "http://example.org/category", "code": "c", "display": "Category"}]}],
+            "performer": [{"reference": "Practitioner/p1", "display": "Dr. Example"}],
+            "note": [
+                {
+                    "authorString": "Example",
+                    "time": "2026-01-01T10:00:00Z",
+                    "text": "An invented remark of some length.",
+                }
+            ],
+            "extension": [
+                {
+                    "url": "http://example.org/ext",
+                    "valueCodeableConcept": {"coding": [{"system": "urn:x", "code": "y"}]},
+                }
+            ],
+        }
         match kind:
             case "MedicationRequest":
-                filler |= {"status": "stopped", "intent": "order", "authoredOn": "2020-01-01", "medicationCodeableConcept": {"text": f"Lisinopril {index} mg"}}
+                filler |= {
+                    "status": "stopped",
+                    "intent": "order",
+                    "authoredOn": "2020-01-01",
+                    "medicationCodeableConcept": {"text": f"Lisinopril {index} mg"},
+                }
             case "Observation":
-                filler |= {"code": coded, "effectiveDateTime": "2025-01-01T10:00:00Z", "valueQuantity": {"value": index, "code": "mg/dL"}}
+                filler |= {
+                    "code": coded,
+                    "effectiveDateTime": "2025-01-01T10:00:00Z",
+                    "valueQuantity": {
+                        "value": index,
+                        "unit": "mg/dL",
+                        "system": "http://unitsofmeasure.org",
+                        "code": "mg/dL",
+                    },
+                    "referenceRange": [{"low": {"value": 1, "unit": "mg/dL"}, "high": {"value": 9, "unit": "mg/dL"}}],
+                }
             case "Procedure":
                 filler |= {"code": coded, "status": "completed", "performedDateTime": "2025-01-01"}
             case _:
@@ -88,8 +132,12 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000)
-    print(f"Python {sys.version.split()[0]}, {platform.machine()}, CPU ms, median; loads = orjson.loads of the same bytes")
-    print("| resources | kB | loads | read the record | whole, direct alone | whole, both | whole / loads | (whole - 2 ms) / loads |")
+    print(
+        f"Python {sys.version.split()[0]}, {platform.machine()}, CPU ms, median; loads = orjson.loads of the same bytes"
+    )
+    print(
+        "| resources | kB | loads | read | whole, direct alone | whole, both | whole / loads | (whole - 2 ms) / loads |"
+    )
     print("| --: | --: | --: | --: | --: | --: | --: | --: |")
     for resources, runs in ((50, 200), (500, 100), (5000, 15)):
         body = patient_of(resources)

@@ -20,15 +20,13 @@ from cds.answer import answer_of
 from cds.cards.card import Card
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
-from cds.load import load_rules, opinions_from
+from cds.load import load_rules, opinions_from, problems_in
 from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.record import PatientRecord
 from cds.refusal import NotFhir, Refusal
-from cds.rulebook.check import check as check_rules
 from cds.rulebook.format import SCHEMAS
 from cds.rulebook.problem import Problem, RulesAreWrong
-from cds.rulebook.read import read_rulebook
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
@@ -42,7 +40,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(highlight=False, soft_wrap=True)
+WIDE = 120  # columns for what is read from a file or pipe
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 RulesFolder = Annotated[
@@ -274,7 +273,7 @@ def check(
     folder = path or Settings().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
-    problems = check_rules(read_rulebook(folder), today=_today(today))
+    problems = problems_in(folder, _today(today))
     for problem in problems:
         err.print(escape(str(problem)))
     errors = sum(not problem.warning for problem in problems)
@@ -332,7 +331,11 @@ def schema(
 
 # ---------------------------------------------------------------- printing
 
-SIGNS = {Truth.TRUE: "[green]yes[/green]", Truth.FALSE: "[red]no[/red]", Truth.UNKNOWN: "[yellow]cannot tell[/yellow]"}
+SIGNS = {
+    Truth.TRUE: "[green]yes[/green]",
+    Truth.FALSE: "[red]no[/red]",
+    Truth.UNKNOWN: "[yellow]cannot tell[/yellow]",
+}
 INDICATORS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 
@@ -356,9 +359,11 @@ def _print_decision(name: str, rules: Rules, decision: Decision) -> None:
     if not decision.cards:
         out.print("No card: these rules have nothing to say.")
     out.print()
+    table = Table(box=None, show_header=False, pad_edge=False)
     for head in rules.program.heads.values():
         if ":" not in head.name:
-            out.print(f"{SIGNS[decision.truths[head.name]]:<32} {escape(head.label)} [dim]{head.name}[/dim]")
+            table.add_row(SIGNS[decision.truths[head.name]], escape(head.label), f"[dim]{head.name}[/dim]")
+    out.print(table)
     _print_data_quality(decision)
 
 

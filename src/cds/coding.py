@@ -1,8 +1,8 @@
 """
 Codes as FHIR carries them, and what "is in this value set" means.
 
-Coding and Concept are msgspec Structs, not dataclasses: a record holds thousands, and a frozen dataclass costs five times
-as much to make.
+Coding and Concept are msgspec Structs, not dataclasses: a record holds thousands, and a frozen dataclass costs five
+times as much to make.
 """
 
 from __future__ import annotations

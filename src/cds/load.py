@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cds.decide import Rules
 from cds.reasoning.conclude import Opinions, Reasoner
-from cds.reasoning.engine import available
+from cds.reasoning.engine import EngineLimits, available
 from cds.rulebook.check import check
 from cds.rulebook.plan import plan
-from cds.rulebook.problem import RulesAreWrong
+from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import Rulebook, read_rulebook
 
 log = logging.getLogger(__name__)
@@ -26,10 +26,32 @@ def opinions_from(engine: str) -> Opinions:
 
 
 def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
-    """A rulebook without errors, made ready."""
+    """
+    A rulebook without errors, made ready.
+
+    Raises:
+        RulesAreWrong: The rules are beyond what the engine can be trusted with.
+    """
     program = plan(book)
     conditions = {name: head.condition for name, head in program.heads.items()}
-    return Rules(program, Reasoner(conditions, program.layers, opinions))
+    try:
+        return Rules(program, Reasoner(conditions, program.layers, opinions))
+    except EngineLimits as limits:
+        what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
+        raise RulesAreWrong((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
+
+
+def problems_in(folder: Path, today: date) -> list[Problem]:
+    """Every mistake in the rules of a folder, warnings included; what the engine says only once there is no error."""
+    book = read_rulebook(folder)
+    problems = check(book, today=today)
+    if any(not problem.warning for problem in problems):
+        return problems
+    try:
+        rules_of(book, opinions_from(Opinions.BOTH.value)).reasoner.close()
+    except RulesAreWrong as wrong:
+        return [*problems, *wrong.problems]
+    return problems
 
 
 def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:

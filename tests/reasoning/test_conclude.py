@@ -163,3 +163,20 @@ def test_a_closed_reasoner_gives_no_answer() -> None:
         reasoning.close()
         with pytest.raises(fence.EngineFailed):
             reasoning.conclude(facts())
+
+
+@needs_engine
+@pytest.mark.parametrize("group", [All, Any])
+def test_a_long_group_is_decided_as_a_short_one_is(group: type[All] | type[Any]) -> None:
+    names = [f"p{number}" for number in range(40)]
+    heads: Mapping[str, Condition] = {"h": group(tuple(map(Name, names))), "i": Not(Name("h"))}
+
+    with reasoner(heads) as reasoning:
+        for most, other, at in ((T, T, 0), (F, F, 0), (T, F, 17), (F, T, 39), (T, U, 3), (F, U, 25)):
+            known = facts(None, **{**dict.fromkeys(names, most), f"p{at}": other})
+            assert (
+                reasoning.conclude(known)["h"]
+                is Direct(heads).run(
+                    {name: fact.truth for name, fact in known.by_name.items() if fact.truth is not None}, {}
+                )["h"]
+            )

@@ -129,7 +129,7 @@ def test_a_head_in_a_head_brings_its_own_tree() -> None:
 def test_a_comparison_reads_as_a_sentence() -> None:
     why = Answered(phq9(17, 17, "17"), head=AT_LEAST_10).why()
 
-    assert why.children[0].words == "PHQ-9 total score: 17, at least 10 is asked for"
+    assert why.children[0].words == "PHQ-9 total score: 17 (at least 10 is needed)"
     assert why.children[0].truth is T
 
 
@@ -145,7 +145,7 @@ def test_a_comparison_reads_as_a_sentence() -> None:
 def test_a_limit_reads_with_its_unit(how: Comparison, limit: float, unit: str, asked: str) -> None:
     why = Answered(phq9(), head=Compare("phq9", how, limit, unit=unit)).why()
 
-    assert why.children[0].words == f"PHQ-9 total score: unknown, {asked} is asked for"
+    assert why.children[0].words == f"PHQ-9 total score: unknown ({asked} is needed)"
     assert (why.children[0].truth, why.children[0].why_unknown) == (U, WhyUnknown.NOT_FOUND)
 
 

@@ -10,8 +10,8 @@ import msgspec
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.record import PatientRecord
 
-LIMITS = {"most_entries": 1000, "deepest": 64}
 JSON = dict[str, Any]
+LIMITS: JSON = {"most_entries": 1000, "deepest": 64}
 
 
 def patient(**changes: Any) -> JSON:

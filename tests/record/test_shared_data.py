@@ -14,7 +14,7 @@ from cds.refusal import NoPatient, NotJson, WrongPatient
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WHOLE_PATIENTS = ("synthea", "pysynthea", "mimic", "ecqm")
-LIMITS = {"most_entries": 50_000, "deepest": 64}
+LIMITS: dict[str, Any] = {"most_entries": 50_000, "deepest": 64}
 
 
 def bundles() -> Iterator[Any]:

@@ -100,7 +100,7 @@ def test_the_same_circles_are_told_in_every_process() -> None:
     script = (
         "from cds.rulebook.strata import find_cycles; from cds.rulebook.conditions import All, Name;"
         "names = [f'n{i}' for i in range(8)];"
-        "print(find_cycles({n: All(tuple(map(Name, names))) for n in names}))"
+        "print(find_cycles({'top': All(tuple(map(Name, names)))} | {n: Name(n) for n in names}))"
     )
     told = {
         subprocess.run(

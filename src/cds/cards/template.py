@@ -119,7 +119,7 @@ def _why_lines(why: Why, facts: Facts) -> list[str]:
             lines.append(_presence_line(fact))
         elif fact is not None:
             lines.append(_number_line(child, fact))
-        elif child.children and (not child.label or len(child.children) == 1):
+        elif child.children and not child.words.startswith("not: ") and (not child.label or len(child.children) == 1):
             lines.extend(_why_lines(child, facts))
         else:
             lines.append(f"{plain(child.label)}: **{SIGNS[child.truth]}**")

@@ -44,7 +44,7 @@ class Why:
         name: Fact or head; "" for a group.
         label: What a clinician reads; "" for a group.
         truth: Its answer.
-        words: How it reads: "PHQ-9 total score: 17, at least 10 is asked for".
+        words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
         because: The fact's reason.
         why_unknown: Why the fact is unknown, None if it is known.
         sources: FHIR references of the fact.
@@ -174,7 +174,7 @@ def _comparison(condition: Compare, fact: Fact) -> Why:
         name=fact.name,
         label=fact.label,
         truth=compare(condition, _ranges([fact])),
-        words=f"{fact.label}: {fact.text or 'unknown'}, {asked} is asked for",
+        words=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
         because=fact.because,
         why_unknown=fact.why_unknown,
         sources=_sources(fact),
