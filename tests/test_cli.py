@@ -109,7 +109,7 @@ def test_explain_goes_down_to_references_and_names_what_is_missing() -> None:
 def test_all_mistakes_are_said_at_once_and_the_server_does_not_start(tmp_path: Path) -> None:
     text = changed(GOOD[RULE], "unit: trials", "unit: weeks")
     text = changed(text, "purpose: To be changed by a test.", "porpoise: To be changed by a test.")
-    broken = GOOD | {RULE: text + "\nparameters: {}\n"}
+    broken = {**GOOD, RULE: text + "\nparameters: {}\n"}
     folder = write_rules(tmp_path / "rules", broken)
     (folder / "depression" / "empty.yaml").write_text("")
     (folder / "valuesets" / "depression-codes.yaml").write_text("valueset: {id: depression-codes}\n")
@@ -131,7 +131,7 @@ def test_rules_beyond_the_engine_are_refused_with_a_message(tmp_path: Path) -> N
     conclusion = f"  over_any:\n    label: Over any\n    evidence: [book]\n    any:{parts}"
     text = changed(GOOD[RULE], "\nparameters:\n", f"\nparameters:\n{numbers}\n")
     text = changed(text, "\nconclusions:\n", f"\nconclusions:\n{conclusion}\n")
-    folder = write_rules(tmp_path / "rules", GOOD | {RULE: text})
+    folder = write_rules(tmp_path / "rules", {**GOOD, RULE: text})
 
     code, _, problems = cds("check", folder, "--today", "2025-06-01")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,10 @@ def trial(**changes: object) -> Trial:
         "intolerance": False, "ongoing": False, "by_name_only": False,
     }  # fmt: skip
     return Trial(**(given | changes))  # type: ignore[arg-type]
+
+
+def listed(*trials: Trial) -> Fact:
+    return Fact("trials", "Trials", trials=trials)
 
 
 FACTS = Facts(
@@ -89,7 +94,7 @@ def test_reasons_name_the_entries_they_rest_on_and_escape_them() -> None:
 
 
 def test_trials_are_a_table_that_a_markdown_renderer_shows_as_one() -> None:
-    html = RENDER.render(trials_table((trial(), trial(name="beta|dep", highest_mg_a_day=(None, None)))))
+    html = RENDER.render(trials_table(listed(trial(), trial(name="beta|dep", highest_mg_a_day=(None, None)))))
 
     assert html.count("<tr>") == 3
     assert "beta|dep" in html
@@ -107,11 +112,13 @@ def test_trials_are_a_table_that_a_markdown_renderer_shows_as_one() -> None:
     ],
 )
 def test_what_is_known_in_part_reads_so_in_the_table(changes: dict[str, object], cell: str) -> None:
-    assert f"| {cell}" in trials_table((trial(**changes),))
+    assert f"| {cell}" in trials_table(listed(trial(**changes)))
 
 
-def test_no_trial_is_said_in_words() -> None:
-    assert trials_table(()) == "No trial found in this record."
+def test_no_trial_is_said_in_words_and_so_is_that_it_cannot_be_told() -> None:
+    assert trials_table(listed()) == "No trial found in this record."
+    unknown = replace(listed(), why_unknown=WhyUnknown.NOT_SENT, because="the EHR could not read orders")
+    assert trials_table(unknown) == "Trials cannot be told from what was sent (the EHR could not read orders)."
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,14 @@ def test_the_highest_and_the_lowest_of_the_window_can_be_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "text"),
-    [(2, 2, "2"), (2, 3, "2 to 3"), (1, float("inf"), "at least 1"), (None, 4, "at most 4"), (None, None, "")],
+    [
+        (2, 2, "2"),
+        (2, 3, "2 to 3"),
+        (1, float("inf"), "at least 1"),
+        (0, float("inf"), ""),
+        (None, 4, "at most 4"),
+        (None, None, ""),
+    ],
 )
 def test_a_range_reads_as_words(low: float | None, high: float | None, text: str) -> None:
     assert range_text(low, high) == text

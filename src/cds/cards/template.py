@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cds.facts.fact import Fact, Facts, Trial
+from cds.facts.fact import Fact, Facts
 from cds.reasoning.why import Missing, Why
 from cds.rulebook.program import ParameterValue
 from cds.truth import Truth
@@ -92,7 +92,7 @@ def _called(function: str, argument: str, values: Values) -> str:
         case "missing":
             return missing_list(values.missing(argument))
         case "table":
-            return trials_table(values.facts[argument].trials)
+            return trials_table(values.facts[argument])
         case "references":
             return ", ".join(escape(found.reference) for found in values.facts[argument].found) or NOT_RECORDED
         case "because":
@@ -159,15 +159,18 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     return "\n".join(f"- {plain(item.what)}{f' ({plain(item.because)})' if item.because else ''}" for item in missing)
 
 
-def trials_table(trials: tuple[Trial, ...]) -> str:
-    """Trials as a GFM table; a line of text when there is none."""
-    if not trials:
-        return "No trial found in this record."
+def trials_table(fact: Fact) -> str:
+    """Trials as a GFM table; a line of text when there is none, or when it cannot be told."""
+    if not fact.trials:
+        why = f" ({plain(fact.because)})" if fact.because else ""
+        return (
+            f"Trials cannot be told from what was sent{why}." if fact.why_unknown else "No trial found in this record."
+        )
     rows = [
         "| Drug | From | To | Dose, mg/day (minimum) | Days at dose | Adequate | No response | How we know |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for trial in trials:
+    for trial in fact.trials:
         low, high = trial.highest_mg_a_day
         dose = _range(low, high) or NOT_RECORDED
         minimum = f" (≥ {trial.minimum_mg_a_day:g})" if trial.minimum_mg_a_day is not None else ""

@@ -54,7 +54,7 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
         label=wanted.label,
         low=float(sure),
         high=high,
-        text=range_text(float(sure), high),
+        text=range_text(float(sure), high) or "an unknown number",
         because="; ".join(because) or "counted from the trials that were found",
         why_unknown=trials.why_unknown if open_ended else WhyUnknown.NOT_FOUND if sure != possible else None,
         missing=(*missing, *trials.missing),

@@ -171,13 +171,15 @@ def _found(reading: Reading) -> Found:
 
 
 def range_text(low: float | None, high: float | None) -> str:
-    """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known."""
+    """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known ("at least 0")."""
     low = None if low is None or math.isinf(low) else low
     high = None if high is None or math.isinf(high) else high
     if low is None and high is None:
         return ""
     if low is None:
         return f"at most {_short(high)}"
+    if high is None and low == 0:
+        return ""
     if high is None:
         return f"at least {_short(low)}"
     return _short(low) if low == high else f"{_short(low)} to {_short(high)}"

@@ -1,0 +1,85 @@
+"""`cds serve` as it is run: a process of its own, configured by environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.hooks.wire import flaws_in_response
+from tests.server import ROOT
+
+SERVICE = "/cds-services/ketamine-evaluation"
+RUN = [sys.executable, "-c", "from cds.cli import main; main()", "serve"]
+REQUEST = (ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text()
+
+
+@contextmanager
+def process(log: Path, **settings: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("wb") as writing:
+        environment = os.environ | {"CDS_PORT": str(port)} | settings
+        running = subprocess.Popen(RUN, env=environment, stdout=writing, stderr=writing, cwd=log.parent)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            give_up = time.monotonic() + 60
+            while running.poll() is None and time.monotonic() < give_up:
+                try:
+                    client.get("/health")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.1)
+            yield client, running
+    finally:
+        running.kill()
+        running.wait(30)
+
+
+def test_it_starts_answers_logs_no_names_and_stops_when_asked(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    with process(log, CDS_LOG_LEVEL="debug", CDS_MOST_BYTES="1000000") as (client, running):
+        assert client.get("/cds-services").json()["services"]
+        assert flaws_in_response(client.post(SERVICE, content=REQUEST).json()) == []
+        other = REQUEST.replace('"patientId": "example"', '"patientId": "Quackenbush"')
+        assert client.post(SERVICE, content=other).status_code == 400
+        assert client.post(SERVICE, content=b" " * 1_000_001).status_code == 413
+        running.send_signal(signal.SIGTERM)
+        stopped = running.wait(30)
+
+    assert stopped in {0, -signal.SIGTERM}
+    assert "Quackenbush" not in log.read_text()
+
+
+def test_it_does_not_start_with_wrong_rules_and_says_why(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "rules", tmp_path / "rules", ignore=shutil.ignore_patterns("*.test.yaml"))
+    with (tmp_path / "rules" / "ketamine" / "evaluation.yaml").open("a") as wrong:
+        wrong.write("\nnonsense: 1\n")
+
+    environment = os.environ | {"CDS_RULES": str(tmp_path / "rules")}
+    ended = subprocess.run(RUN, env=environment, capture_output=True, check=False, timeout=120)
+
+    assert ended.returncode == 1
+    assert b"evaluation.yaml" in ended.stderr
+    assert b"nonsense" in ended.stderr
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "0"), ("ENGINE", "neither"), ("MOST_BYTES", "much")])
+def test_it_does_not_start_with_a_wrong_setting_and_names_it(name: str, value: str) -> None:
+    environment = os.environ | {f"CDS_{name}": value}
+    ended = subprocess.run(RUN, env=environment, capture_output=True, check=False, timeout=120)
+
+    assert ended.returncode != 0
+    assert name.lower() in ended.stderr.decode().lower()
