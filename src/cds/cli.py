@@ -18,6 +18,7 @@ from rich.tree import Tree
 
 from cds.answer import answer_of
 from cds.cards.card import Card
+from cds.casebook import cases
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.load import load_rules, opinions_from, problems_in
@@ -25,13 +26,14 @@ from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.record import PatientRecord
 from cds.refusal import NotFhir, Refusal
-from cds.rulebook.format import SCHEMAS
+from cds.rulebook import format as rule_format
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
 
-OK, PROBLEMS, WRONG_USE = 0, 1, 2
+OK, PROBLEMS = 0, 1  # used wrongly is 2, which typer says itself
+SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
 
 app = typer.Typer(
     help="Decision support for treatment-resistant depression: FHIR in, checkable cards out.",
@@ -326,7 +328,7 @@ def schema(
     """
     if name not in SCHEMAS:
         raise typer.BadParameter(f"there is {', '.join(SCHEMAS)}.", param_hint="NAME")
-    sys.stdout.write(schema_text(name))
+    sys.stdout.write(schema_text(name, SCHEMAS[name]))
 
 
 # ---------------------------------------------------------------- printing

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from cds.rulebook.check import check, has_errors
+from cds.rulebook.format import RuleFile
 from cds.rulebook.read import read_rulebook
 from cds.rulebook.schemas import schema_text
 from tests.rulebook.small_rules import (
@@ -881,7 +882,7 @@ def keys_with(word: str, text: str) -> set[str]:
             for part in value:
                 look(part, key)
 
-    look(json.loads(schema_text("rules.schema.json")), "")
+    look(json.loads(schema_text("rules.schema.json", RuleFile)), "")
     return found
 
 

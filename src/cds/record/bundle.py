@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,7 @@ from cds.record.depth import refuse_too_deep
 from cds.record.diagnoses import diagnosis_of
 from cds.record.drugs import drug_finder
 from cds.record.gathering import Gathered, asked, envelope_of
+from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
 from cds.record.medications import administration_of, dispense_of, request_of, statement_of
 from cds.record.procedures import intervention_of, referral_of
@@ -29,6 +31,9 @@ from cds.record.record import (
 )
 from cds.record.whose import is_about, whose
 from cds.refusal import NotFhir
+
+Said = TypeVar("Said", bound=elements.Resource)
+Value = TypeVar("Value")
 
 
 def read_bundle(
@@ -95,61 +100,23 @@ def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str]
     patient, own = whose(gathered, patient_id)
     find_drug = drug_finder(gathered)
     exposures = [
-        exposure
-        for said, origin in gathered.of(elements.MedicationRequest)
-        if is_about(said.subject, own, gathered, origin)
-        and (exposure := request_of(said, origin, find_drug)) is not None
+        *_each(gathered, own, elements.MedicationRequest, lambda said, origin: request_of(said, origin, find_drug)),
+        *_each(gathered, own, elements.MedicationDispense, lambda said, origin: dispense_of(said, origin, find_drug)),
+        *_each(gathered, own, elements.MedicationStatement, lambda said, origin: statement_of(said, origin, find_drug)),
+        *_each(
+            gathered,
+            own,
+            elements.MedicationAdministration,
+            lambda said, origin: administration_of(said, origin, find_drug),
+        ),
     ]
-    exposures += [
-        exposure
-        for fill, origin in gathered.of(elements.MedicationDispense)
-        if is_about(fill.subject, own, gathered, origin)
-        and (exposure := dispense_of(fill, origin, find_drug)) is not None
-    ]
-    exposures += [
-        exposure
-        for statement, origin in gathered.of(elements.MedicationStatement)
-        if is_about(statement.subject, own, gathered, origin)
-        and (exposure := statement_of(statement, origin, find_drug)) is not None
-    ]
-    exposures += [
-        exposure
-        for given, origin in gathered.of(elements.MedicationAdministration)
-        if is_about(given.subject, own, gathered, origin)
-        and (exposure := administration_of(given, origin, find_drug)) is not None
-    ]
-    diagnoses = [
-        diagnosis
-        for said, origin in gathered.of(elements.Condition)
-        if is_about(said.subject, own, gathered, origin) and (diagnosis := diagnosis_of(said, origin)) is not None
-    ]
-    measurements = [
-        measurement
-        for said, origin in gathered.of(elements.Observation)
-        if is_about(said.subject, own, gathered, origin)
-        for measurement in measurements_of(said, origin, observed)
-    ]
-    measurements += [
-        measurement
-        for said, origin in gathered.of(elements.QuestionnaireResponse)
-        if is_about(said.subject, own, gathered, origin)
-        for measurement in answers_of(said, origin)
-    ]
-    interventions = [
-        done
-        for said, origin in gathered.of(elements.Procedure)
-        if is_about(said.subject, own, gathered, origin) and (done := intervention_of(said, origin)) is not None
-    ]
-    allergies = [
-        allergy
-        for said, origin in gathered.of(elements.AllergyIntolerance)
-        if is_about(said.patient, own, gathered, origin) and (allergy := allergy_of(said, origin)) is not None
-    ]
-    referrals = [
-        referral
-        for said, origin in gathered.of(elements.ServiceRequest)
-        if is_about(said.subject, own, gathered, origin) and (referral := referral_of(said, origin)) is not None
-    ]
+    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
+    observed_values = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o, observed)))
+    answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
+    measurements = [measurement for found in (*observed_values, *answers) for measurement in found]
+    interventions = _each(gathered, own, elements.Procedure, intervention_of)
+    allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
+    referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
     return PatientRecord(
         patient=patient,
         diagnoses=tuple(sorted(diagnoses, key=lambda d: (_day(d.onset or d.recorded), d.source))),
@@ -163,6 +130,18 @@ def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str]
         resources=gathered.resources,
         newest=_newest(diagnoses, measurements, exposures, interventions, referrals),
     )
+
+
+def _each(
+    gathered: Gathered, own: frozenset[str], struct: type[Said], read: Callable[[Said, Origin], Value | None]
+) -> list[Value]:
+    """What `read` makes of each resource of one type that is about this patient."""
+    found = []
+    for said, origin in gathered.of(struct):
+        subject = said.patient if isinstance(said, elements.AllergyIntolerance) else getattr(said, "subject", None)
+        if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
+            found.append(value)
+    return found
 
 
 def _day(span: Span | None) -> date:

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from cds.rulebook.format import SCHEMAS
+from pydantic import BaseModel
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TITLES = {
     "rules.schema.json": "Rule file",
     "valueset.schema.json": "Value set",
     "drugs.schema.json": "Drug table",
+    "casetest.schema.json": "Test file",
+    "patients.schema.json": "Shared example patients",
 }
 
 
-def schema_text(name: str) -> str:
-    """The JSON Schema of one format (a key of SCHEMAS), as its file holds it."""
-    body = _plain(SCHEMAS[name].model_json_schema(by_alias=True))
+def schema_text(name: str, model: type[BaseModel]) -> str:
+    """The JSON Schema of one format, as the file of that name holds it."""
+    body = _plain(model.model_json_schema(by_alias=True))
     statement = _statement(body)
     if statement is not None:
         body = _refer(body, statement)
         body["$defs"]["Statement"] = {"description": "A condition.", **statement}
     head = {"$schema": DRAFT, "$id": name, "title": TITLES.get(name, name.removesuffix(".schema.json"))}
     return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
-
-
-def write_schemas(folder: Path) -> list[Path]:
-    """Write every schema into a folder; the files written."""
-    written = []
-    for name in SCHEMAS:
-        path = folder / name
-        path.write_text(schema_text(name), encoding="utf-8")
-        written.append(path)
-    return written
 
 
 def _plain(value: Any) -> Any:
