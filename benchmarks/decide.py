@@ -119,6 +119,7 @@ def evaluate(rules: Rules, body: bytes) -> object:
 
 
 def rss_mb() -> float:
+    gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 

@@ -249,6 +249,33 @@ def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentStat
     assert because in sent.because
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"resourceType": "Foo"},
+        {"resource": None},
+        {"response": {"status": "404"}},
+        patient(),
+        bundle(observation(), kind="searchset"),
+        bundle({"resource": {"code": {}}}, kind="searchset"),
+        bundle({"resource": {"resourceType": 7}}, kind="searchset"),
+        {"resourceType": "Bundle", "type": "searchset", "entry": [{"response": {"status": "404"}}]},
+        {"resourceType": "Bundle", "type": "searchset", "entry": ["text"]},
+        bundle(bundle(kind="searchset", total=9), kind="batch-response"),
+    ],
+    ids=[
+        "an object", "another type", "a wrapper of null", "a status", "a Patient", "a Bundle of another type",
+        "no resourceType", "a number as resourceType", "an entry with a status", "an entry of text",
+        "a page inside a batch",
+    ],
+)  # fmt: skip
+def test_what_does_not_answer_a_prefetch_key_never_means_none(value: Any) -> None:
+    record = prefetch({"patient": patient(), "conditions": value}, CONDITIONS)
+
+    assert record.how_sent("Condition").state is SentState.PART
+
+
 def test_a_prefetch_key_that_is_absent_was_not_sent_and_did_not_fail() -> None:
     sent = prefetch({"patient": patient()}, CONDITIONS).sent["Condition"][0]
 

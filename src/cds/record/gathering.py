@@ -72,6 +72,7 @@ class Gathered:
         by_url: fullUrl → "Type/id", to follow references inside a Bundle.
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
+        lost: Some resource's type could not be told: it may have been of any type.
     """
 
     most_entries: int
@@ -80,6 +81,7 @@ class Gathered:
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     issues: Issues = field(default_factory=Issues)
+    lost: bool = False
     entries: int = 0
     resources: int = 0
 
@@ -109,24 +111,29 @@ class Gathered:
             return
         before = set(self.kept)
         if envelope.resourceType == "Bundle":
-            whole, why = self.bundle(raw, where, prefetched=True)
+            trouble = self.bundle(raw, where, asked_for=resource_type)
         else:
-            self.resource(msgspec.Raw(raw), where, "")
-            whole, why = True, ""
+            kind = self.resource(msgspec.Raw(raw), where, "")
+            trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
-            state = SentState.WHOLE if whole else SentState.PART
-            self.say(resource_type, Sent(state, why, codes, failed=not whole))
+            state = SentState.PART if trouble else SentState.WHOLE
+            self.say(resource_type, Sent(state, trouble, codes, failed=bool(trouble)))
         else:
             for found in self.kept:
                 if found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
-    def bundle(self, raw: bytes, where: str, *, prefetched: bool = False) -> tuple[bool, str]:
-        """Read the entries of a Bundle; say whether it is whole, and if not, why."""
+    def bundle(self, raw: bytes, where: str, *, asked_for: str | None = None) -> str:
+        """
+        Read the entries of a Bundle; say why it is not whole, "" if it is.
+
+        `asked_for` is the type a prefetch key asked for, "" for a key of the sender's own, None outside prefetch.
+        """
         bundle, entries = _bundle(raw, where, self.issues)
         found: dict[str, None] = {}
         matches = 0
         trouble = ""
+        lost = False
         for index, entry in enumerate(entries):
             self.entries += 1
             if self.entries > self.most_entries:
@@ -139,18 +146,28 @@ class Gathered:
             if entry is None or bytes(entry.resource) in NOTHING:
                 if entry is not None and entry.resourceType is not None:
                     self.issues.note(IssueKind.UNREADABLE, "", here, "The resource stands in place of the entry.")
+                lost = True
                 continue
             mode = entry.search.mode if entry.search else None
             kind = self.resource(entry.resource, f"{here}.resource", entry.fullUrl or "")
             if kind == "OperationOutcome":
                 trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
+            elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
+                trouble = trouble or ("" if asked_for is None else "a Bundle stands inside the Bundle")
             elif kind:
                 found[kind] = None
                 matches += mode in {None, "match"}
+            else:
+                lost = self.lost = True
         trouble = trouble or _incomplete(bundle, matches)
-        if not prefetched:
+        if asked_for is None:
             self._judge(bundle, found, trouble)
-        return not trouble, trouble
+            return trouble
+        if lost:
+            return trouble or "some entries hold nothing that can be read"
+        if found and asked_for and asked_for not in found:
+            return trouble or f"other resources than {asked_for} were sent"
+        return trouble
 
     def _judge(self, bundle: elements.Bundle, found: dict[str, None], trouble: str) -> None:
         """Outside prefetch: what this Bundle says of the types in it, and of the type its self link asked for."""
@@ -197,7 +214,10 @@ class Gathered:
             return ""
         if kind == "Bundle":
             self.bundle(bytes(raw), where)
-            return ""
+            return kind
+        if not kind:
+            self.issues.note(IssueKind.UNREADABLE, "", where, "This does not say which resource it is.")
+            return kind
         if kind in OLDER_TYPES:
             self._broken(OLDER_TYPES[kind], IssueKind.UNREADABLE, where, f"{kind} is of an older FHIR version.")
             return kind
