@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -105,7 +106,8 @@ def serve(
         _print_problems(wrong.problems)
         err.print("The service was not started.")
         raise typer.Exit(PROBLEMS) from None
-    uvicorn.run(service, host=settings.host, port=settings.port, log_level=settings.log_level, access_log=False)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(service, host=settings.host, port=settings.port, log_config=None, access_log=False)
 
 
 # ---------------------------------------------------------------- evaluate, explain

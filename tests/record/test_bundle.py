@@ -276,6 +276,17 @@ def test_what_does_not_answer_a_prefetch_key_never_means_none(value: Any) -> Non
     assert record.how_sent("Condition").state is SentState.PART
 
 
+@pytest.mark.parametrize("nameless", [{"code": {}}, {"resourceType": 7}, "text"])
+def test_a_resource_of_no_known_type_may_be_of_any_so_nothing_is_whole(nameless: Any) -> None:
+    whole = json.loads(json.dumps(bundle(patient(), condition())))
+    whole["entry"].append({"resource": nameless})
+
+    record = read_bundle(body(whole), **LIMITS)
+
+    assert len(record.diagnoses) == 1
+    assert record.how_sent("Condition").state is SentState.PART
+
+
 def test_a_prefetch_key_that_is_absent_was_not_sent_and_did_not_fail() -> None:
     sent = prefetch({"patient": patient()}, CONDITIONS).sent["Condition"][0]
 

@@ -168,8 +168,8 @@ def _newest(
 def _sent(gathered: Gathered) -> dict[str, tuple[Sent, ...]]:
     """What arrived, by type; a type of which something could not be used arrived in part at most."""
     sent = {kind: tuple(listed) for kind, listed in sorted(gathered.sent.items())}
-    for kind in sorted(gathered.broken):
-        because = f"some {kind} could not be read"
+    for kind in sorted({*sent, *gathered.broken} if gathered.lost else gathered.broken):
+        because = f"some {kind} could not be read" if kind in gathered.broken else "a resource could not be read"
         sent[kind] = tuple(
             Sent(SentState.PART, because, old.codes, failed=True) if old.state is SentState.WHOLE else old
             for old in sent.get(kind, ())
