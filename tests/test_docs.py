@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from cds.load import load_rules
+from cds.rulebook.plan import names_groups
+from cds.rulebook.read import read_rulebook
 from cds.settings import Settings
 from tests.server import ROOT, TODAY
 
@@ -88,3 +90,20 @@ def test_the_curl_calls_of_the_readme_are_answered(client: httpx.Client) -> None
         content = (ROOT / body).read_bytes() if body else None
         answer = client.post(address, content=content) if content else client.get(address)
         assert answer.status_code == 200
+
+
+def test_everything_marked_unverified_is_named_for_the_reviewer() -> None:
+    page = (DOCS / "clinicians" / "unverified.md").read_text()
+    book = read_rulebook(ROOT / "rules")
+    evidence = {
+        name for rule in book.rules.values() for name, entry in rule.model.evidence.items() if not entry.verified
+    }
+    sets = {
+        loaded.model.valueset.id or loaded.model.valueset.adds_to or ""
+        for loaded in book.sets
+        if not all(group.verified for group in (*loaded.model.codes, *names_groups(loaded.model)))
+    }
+
+    assert evidence
+    assert sets
+    assert [name for name in sorted(evidence | sets) if f"`{name}`" not in page] == []
