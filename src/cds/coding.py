@@ -17,6 +17,8 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 ATC = "http://www.whocc.no/atc"
 
+ICD_CATEGORY = 3  # characters before the dot
+
 SAME_SYSTEM = {
     # Spellings of a code system that mean the same one (THO "naming systems"; seen in public test data).
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
@@ -24,11 +26,30 @@ SAME_SYSTEM = {
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED,
     "urn:oid:2.16.840.1.113883.6.73": ATC,
-    "http://www.whocc.no/atc/": ATC,
     "http://fhir.de/CodeSystem/bfarm/atc": ATC,
     "http://fhir.de/CodeSystem/dimdi/atc": ATC,
-    "http://hl7.org/fhir/sid/icd-10-cm/": ICD10CM,
+    # WHO's ICD-10 and its German edition share the categories that value sets of ICD-10-CM codes are made of. Where a
+    # subcategory differs, taking it for ours is the safer error: a diagnosis is looked at rather than missed.
+    "http://hl7.org/fhir/sid/icd-10": ICD10CM,
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10CM,
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.3": ICD10CM,
 }
+
+
+def canonical_system(system: str) -> str:
+    """The canonical URI of a code system, whatever spelling, version or trailing slash it came with."""
+    plain = system.strip().split("|")[0].rstrip("/")
+    return SAME_SYSTEM.get(plain, plain)
+
+
+def canonical_code(system: str, code: str) -> str:
+    """A code as its system writes it: ICD-10 codes come without their dot, or in lower case, from some senders."""
+    code = code.strip()
+    if system != ICD10CM:
+        return code
+    code = code.upper()
+    return code if "." in code or len(code) <= ICD_CATEGORY else f"{code[:ICD_CATEGORY]}.{code[ICD_CATEGORY:]}"
 
 
 class Coding(msgspec.Struct, frozen=True, gc=False):

@@ -238,3 +238,30 @@ def test_answers_of_a_questionnaire_are_measurements_by_their_loinc_code() -> No
 
     assert found == {"44260-8": (None, True), "44261-6": (17, False), "1-8": (2, False)}
     assert read(response | {"status": "in-progress"}).measurements == ()
+
+
+# ---------------------------------------------------------------- codes
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "understood"),
+    [
+        ("http://hl7.org/fhir/sid/icd-10-cm", "F33.1", ("http://hl7.org/fhir/sid/icd-10-cm", "F33.1")),
+        ("http://hl7.org/fhir/sid/icd-10-cm", "F331", ("http://hl7.org/fhir/sid/icd-10-cm", "F33.1")),
+        ("http://hl7.org/fhir/sid/icd-10-cm/", "f33.1 ", ("http://hl7.org/fhir/sid/icd-10-cm", "F33.1")),
+        ("urn:oid:2.16.840.1.113883.6.90", "I71", ("http://hl7.org/fhir/sid/icd-10-cm", "I71")),
+        ("http://hl7.org/fhir/sid/icd-10", "F33.1", ("http://hl7.org/fhir/sid/icd-10-cm", "F33.1")),
+        ("http://snomed.info/sct|http://snomed.info/sct/731000124108", "1", ("http://snomed.info/sct", "1")),
+        ("http://loinc.org/", "44261-6", ("http://loinc.org", "44261-6")),
+        ("http://www.whocc.no/atc/", "N06AB06", ("http://www.whocc.no/atc", "N06AB06")),
+        ("urn:local", "abc", ("urn:local", "abc")),
+        (None, "F33.1", ("", "F33.1")),
+    ],
+)
+def test_a_code_is_understood_in_the_spellings_senders_use(
+    system: str | None, code: str, understood: tuple[str, str]
+) -> None:
+    (diagnosis,) = read(about("Condition", "c", code={"coding": [{"system": system, "code": code}]})).diagnoses
+
+    coding = diagnosis.concept.codings[0]
+    assert (coding.system, coding.code) == understood

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from cds.coding import SAME_SYSTEM, Coding, Concept
+from cds.coding import Coding, Concept, canonical_code, canonical_system
 from cds.record import elements
 
 EMPTY = Concept()
@@ -35,9 +36,15 @@ def codings_of(said: Iterable[elements.Coding | None]) -> tuple[Coding, ...]:
 
 
 def coding_of(said: elements.Coding) -> Coding:
-    """Give one Coding with the canonical URI of its system."""
-    system = (said.system or "").strip()
-    return Coding(SAME_SYSTEM.get(system, system), (said.code or "").strip(), said.display or "")
+    """Give one Coding with the canonical URI of its system, and the code as that system writes it."""
+    system, code = _canonical(said.system or "", said.code or "")
+    return Coding(system, code, said.display or "")
+
+
+@lru_cache(maxsize=4096)
+def _canonical(system: str, code: str) -> tuple[str, str]:
+    same = canonical_system(system)
+    return same, canonical_code(same, code)
 
 
 def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:

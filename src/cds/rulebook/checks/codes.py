@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
-from cds.coding import LOINC, RXNORM, SAME_SYSTEM, SNOMED
+from cds.coding import LOINC, RXNORM, SNOMED, canonical_system
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, coded, did_you_mean
 from cds.rulebook.plan import names_groups
@@ -135,7 +135,7 @@ def snomed_in_own_file(view: View) -> Iterator[Problem]:
             continue
         for section in ("codes", "answers"):
             for index, group in enumerate(getattr(loaded.model, section)):
-                if SAME_SYSTEM.get(group.system, group.system) == SNOMED:
+                if canonical_system(group.system) == SNOMED:
                     name = loaded.model.valueset.id or loaded.model.valueset.adds_to
                     yield loaded.problem(
                         (section, index, "system"), "snomed-in-own-file", "SNOMED CT codes stand in this file.",
@@ -149,10 +149,10 @@ def system_spelling(view: View) -> Iterator[Problem]:
     for loaded in view.book.sets:
         for section in ("codes", "answers"):
             for index, group in enumerate(getattr(loaded.model, section)):
-                if group.system in SAME_SYSTEM:
+                if canonical_system(group.system) != group.system:
                     yield loaded.problem(
                         (section, index, "system"), "system-spelling", f"{group.system} has another canonical name.",
-                        f"Write {SAME_SYSTEM[group.system]}.", "As it stands, no record would match.",
+                        f"Write {canonical_system(group.system)}.", "As it stands, no record would match.",
                     )  # fmt: skip
 
 
