@@ -125,6 +125,23 @@ def test_all_mistakes_are_said_at_once_and_the_server_does_not_start(tmp_path: P
     assert "The service was not started" in refused
 
 
+def test_somebodys_data_can_be_linted_against_strict_fhir(tmp_path: Path) -> None:
+    resources = [{"resourceType": "Patient", "id": "a_b", "gender": 7}, {"resourceType": "Nothing"}, {"x": 1}]
+    bad = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": resource} for resource in resources]}
+    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    (tmp_path / "text.json").write_text("{")
+
+    assert cds("check", "--strict-fhir", EXAMPLES / "bundle.json")[0] == 0
+    assert cds("check", "--strict-fhir", EXAMPLES / "01-two-failed-trials" / "request.json")[0] == 0
+    code, text, problems = cds("check", "--strict-fhir", tmp_path / "bad.json")
+    assert code == 1
+    for where in ("Bundle.entry[0].resource.gender", "no resource Nothing", "no FHIR resource"):
+        assert where in problems
+    assert "departure" in text
+    assert cds("check", "--strict-fhir", tmp_path / "text.json")[0] == 1
+    assert cds("check", "--strict-fhir", tmp_path)[0] == 2
+
+
 def test_rules_beyond_the_engine_are_refused_with_a_message(tmp_path: Path) -> None:
     numbers = "\n".join(f'  limit_{n}: {{value: {n}, unit: "{{score}}", evidence: [book]}}' for n in range(100, 180))
     parts = "".join(f"\n      - score: {{at_least: limit_{n}}}" for n in range(100, 180))

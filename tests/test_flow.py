@@ -13,8 +13,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "cds"
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__.py")
 
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
-ORDER = ["truth", "coding", "refusal", "rulebook", "record", "facts", "reasoning", "cards", "decide", "answer", "load",
-         "settings", "casebook", "hooks", "app", "cli"]  # fmt: skip
+ORDER = [
+    "truth", "coding", "refusal", "rulebook", "record", "facts", "reasoning", "cards", "decide", "answer", "lint",
+    "load", "settings", "casebook", "hooks", "app", "cli",
+]  # fmt: skip
 # The rulebook's plan needs nothing of the record; record nothing of the rulebook.
 NEVER = {("record", "rulebook"), ("rulebook", "record"), ("hooks", "casebook"), ("casebook", "hooks")}
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -22,6 +22,7 @@ from cds.cards.card import Card
 from cds.casebook import cases
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
+from cds.lint import strict_fhir as strict_fhir_problems
 from cds.load import load_rules, opinions_from, problems_in
 from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
@@ -268,12 +269,19 @@ def check(
         Path | None, typer.Argument(help="Folder of rule files; the shipped ones by default.", show_default=False)
     ] = None,
     today: Today = None,
+    strict_fhir: Annotated[
+        Path | None,
+        typer.Option("--strict-fhir", help="Check a file of FHIR data against R4B instead.", show_default=False),
+    ] = None,
 ) -> None:
     """
-    Find every mistake in every rule file at once.
+    Find every mistake in every rule file at once; or lint somebody's FHIR data.
 
     [bold]Example:[/bold] cds check rules
+    [bold]Example:[/bold] cds check --strict-fhir fhir_examples/bundle.json
     """
+    if strict_fhir is not None:
+        _lint(strict_fhir)
     folder = path or Settings().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
@@ -283,6 +291,21 @@ def check(
     errors = sum(not problem.warning for problem in problems)
     out.print(f"{folder}: {errors} error(s), {len(problems) - errors} warning(s)")
     raise typer.Exit(PROBLEMS if errors else OK)
+
+
+def _lint(file: Path) -> NoReturn:
+    if file.is_dir():
+        raise typer.BadParameter(f"{file} is a folder; name a file.", param_hint="--strict-fhir")
+    ((name, body),) = _bodies([file])
+    try:
+        found = strict_fhir_problems(body)
+    except Refusal as refusal:
+        _print_refusal(name, refusal)
+        raise typer.Exit(PROBLEMS) from None
+    for line in found:
+        err.print(escape(line))
+    out.print(f"{name}: {len(found)} departure(s) from FHIR R4B")
+    raise typer.Exit(PROBLEMS if found else OK)
 
 
 @app.command()
