@@ -308,6 +308,12 @@ def test_a_key_nobody_asked_for_is_read_but_never_complete() -> None:
     assert record.how_sent("Condition").state is SentState.PART
 
 
+def test_a_key_that_is_no_plain_word_is_not_repeated() -> None:
+    record = prefetch({"patient": patient(), "[x](http://evil.example)": bundle(condition())}, {})
+
+    assert "evil" not in record.how_sent("Condition").because
+
+
 def test_the_patient_in_context_must_be_the_patient_sent() -> None:
     with pytest.raises(WrongPatient):
         prefetch({"patient": patient(id="p2")}, {})

@@ -30,6 +30,7 @@ NOTHING = (b"", b"null")
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 # Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 PASSED_OVER = frozenset(
     {b"Encounter", b"Claim", b"ExplanationOfBenefit", b"DiagnosticReport", b"DocumentReference", b"Immunization",
@@ -92,6 +93,7 @@ class Gathered:
 
     def prefetched(self, key: str, raw: bytes, template: str | None) -> None:
         """Read one prefetch value."""
+        key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
         where = f"prefetch.{key}"
         resource_type, codes = asked(template) if template else ("", None)
         if raw.strip() == b"null":
