@@ -29,8 +29,9 @@ VERSION = msgspec.json.Decoder(elements.Version)
 NOTHING = (b"", b"null")
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
-# Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+# Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
 TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 PASSED_OVER = frozenset(
     {b"Encounter", b"Claim", b"ExplanationOfBenefit", b"DiagnosticReport", b"DocumentReference", b"Immunization",
