@@ -120,6 +120,7 @@ def wanted(**changes: Any) -> WantedTrials:
             joins_gaps_days=14,
             dose_column="minimum",
             adequate_days=42,
+            implausible_times=10.0,
             no_response=no_response,
             not_for=("other-use",),
         ),

@@ -189,6 +189,13 @@ def test_grams_are_converted() -> None:
     assert trial.adequate is T
 
 
+@pytest.mark.parametrize(("mg", "adequate"), [(500, T), (501, U), (1e308, U)])
+def test_a_dose_too_high_to_be_true_is_unknown(mg: float, adequate: Truth) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", mg))
+
+    assert trial.adequate is adequate
+
+
 def test_a_dose_range_on_both_sides_of_the_minimum_is_unknown() -> None:
     sig = Sig(low=25, high=75, unit="mg", times_a_day_low=1, times_a_day_high=1)
 

@@ -165,6 +165,13 @@ SLIPS = [
     Slip("bare-number", RULE, "{at_least: adult_age}", '{at_least: "18"}', AGE_LINE[:6]),
     Slip("bare-number", RULE, "plausible: [low_score, high_score]", "plausible: [0, high_score]", "plausible"),
     Slip("bare-number", RULE, "falls_less_than: response_drop", "falls_less_than: 50", "falls_less_than"),
+    Slip(
+        "bare-number",
+        RULE,
+        "lasts_at_least: adequate_duration",
+        "lasts_at_least: adequate_duration\n      implausible_above: 10",
+        "implausible_above",
+    ),
     Slip("bare-number", RULE, "still_symptomatic_at: high_score", "still_symptomatic_at: 10", "still_symptomatic_at"),
     Slip("bare-number", RULE, "remission_below: low_score", "remission_below: 5", "remission_below"),
     Slip("bare-number", RULE, "below: low_score, apart", "below: 5, apart", "remission_by_score"),
@@ -894,7 +901,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
-        "falls_less_than",
+        "falls_less_than", "implausible_above",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "asks_for", "of", "remission_coded", "stopped_for", "unless_stopped_for",

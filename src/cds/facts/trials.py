@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from cds.facts.doses import DailyDose
 from cds.facts.fact import Evidence, Fact, Trial, WhyUnknown
 from cds.facts.response import Ended, OtherStart, Scores, rate_response
 from cds.facts.sorted_record import SortedRecord, medications_sent
@@ -67,7 +68,7 @@ def find_trials(
     earlier: list[str] = []
     for key, exposures in sorted(taken.by_drug.items()):
         others = [day for other, days in first_days.items() if other != key for day in days]
-        found = stretches(exposures, today, begins.earliest.toordinal(), others)
+        found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), others), wanted, table, key)
         for spell in _spells(table, key, found, wanted, begins):
             if spell.runs:
                 spells.append(spell)
@@ -77,6 +78,16 @@ def find_trials(
     trials = [_rate(spell, wanted, sorted_record, scores, starts) for spell in spells]
     trials = _no_separate_evidence(sorted(trials, key=_order))
     return _fact(wanted, trials, taken, earlier, episode, sorted_record), _open_questions(wanted, taken, today, begins)
+
+
+def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key: str) -> list[Stretch]:
+    """The same stretches; a dose too high to be true (150 g for 150 mg) is not known, rather than adequate."""
+    minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+    if minimum is None or wanted.implausible_times is None:
+        return found
+    highest = minimum * wanted.implausible_times
+    unknown = DailyDose(None, None, "dose too high to be true")
+    return [replace(s, dose=unknown) if s.dose.high is not None and s.dose.high > highest else s for s in found]
 
 
 def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> Taken:

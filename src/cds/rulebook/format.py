@@ -364,6 +364,7 @@ class AdequateWhen(Strict):
 
     dose_reaches: Literal["minimum", "strict_minimum"]
     lasts_at_least: Duration
+    implausible_above: NumberOrName | None = None
 
 
 class ScoreOfTrial(Strict):

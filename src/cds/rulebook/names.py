@@ -262,6 +262,10 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
             yield from duration(fact.joins_gaps_up_to, "joins_gaps_up_to")
             yield from duration(fact.adequate_when.lasts_at_least, "adequate_when", "lasts_at_least")
+            above = fact.adequate_when.implausible_above
+            if above is not None:
+                here = (*path, "adequate_when", "implausible_above")
+                yield limit_or_number(above, rule, here, unit="times")
             yield from _in_no_response(rule, fact.no_response_when, (*path, "no_response_when"))
             for window in ("baseline_within", "last_score_within", "switch_within"):
                 around = getattr(fact.no_response_when, window)

@@ -288,6 +288,11 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 joins_gaps_days=numbers.days(spec.joins_gaps_up_to),
                 dose_column=spec.adequate_when.dose_reaches,
                 adequate_days=numbers.days(spec.adequate_when.lasts_at_least),
+                implausible_times=(
+                    None
+                    if spec.adequate_when.implausible_above is None
+                    else numbers.number(spec.adequate_when.implausible_above)
+                ),
                 no_response=no_response(spec.no_response_when, numbers),
                 not_for=f.listed(spec.not_for),
             )

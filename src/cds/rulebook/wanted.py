@@ -434,6 +434,7 @@ class WantedTrials(Wanted):
         joins_gaps_days: Gaps up to this many days are part of one trial.
         dose_column: Column of the table a dose must reach.
         adequate_days: Days at dose that make a trial adequate.
+        implausible_times: More than so many times the dose to reach is not a dose, but a mistake; None for no bound.
         no_response: What counts as evidence of no response.
         not_for: Value sets of reasons (reasonCode) for which a prescription is no such trial.
     """
@@ -443,6 +444,7 @@ class WantedTrials(Wanted):
     joins_gaps_days: int
     dose_column: str
     adequate_days: int
+    implausible_times: float | None
     no_response: NoResponse
     not_for: tuple[str, ...]
 
