@@ -71,7 +71,7 @@ def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) 
     """
     Milligrams a day of one instruction.
 
-    "As needed" is unknown, and so is an amount without a unit (trd-criteria section 3, rule 13). `one_a_day` is for
+    "As needed" is unknown, and so is an amount without a unit (docs/developers/decisions.md). `one_a_day` is for
     administrations, which are each a single event.
     """
     if sig.as_needed:

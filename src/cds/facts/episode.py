@@ -18,7 +18,7 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
 
     The earliest recorded onset of the active illness; or, when none is recorded, a fixed time back, said so. A
     remission documented later than that (coded, or by two low scores far enough apart) begins a new episode after it
-    (brief.md, "Current episode"; ATHF: two months of euthymia separate episodes).
+    (ATHF: two months of euthymia separate episodes).
     """
     today = sorted_record.today
     current, ended = _illness(wanted, sorted_record)

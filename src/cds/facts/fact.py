@@ -12,7 +12,7 @@ from cds.truth import Truth
 
 
 class WhyUnknown(Enum):
-    """How a fact comes to be unknown (rule-format section 2)."""
+    """How a fact comes to be unknown."""
 
     NOT_SENT = "not sent"
     NOT_FOUND = "not recorded"

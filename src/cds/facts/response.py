@@ -84,7 +84,7 @@ def rate_response(
     Say whether a trial brought no adequate response.
 
     Strongest evidence first: a stop reason, a measured score, an inference from a switch or augmentation
-    (brief.md, "Response"). A stop reason that a measured response contradicts is unknown. Stopping for a side effect
+    (docs/clinicians/how-it-decides.md). A stop reason that a measured response contradicts is unknown. Stopping for a side effect
     is not non-response.
     """
     reason = _stop_reason(wanted, trial, sorted_record)

@@ -50,7 +50,7 @@ def stretches(
         today: Nothing after it counts.
         earliest: The first day of interest, for what has no start.
         starts_of_others: First days of other drugs of the table: where a stopped order names no end, the next such
-            start ends it (trd-criteria section 4).
+            start ends it (docs/developers/decisions.md).
     """
     others = sorted(starts_of_others)
     found = []

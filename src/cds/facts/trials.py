@@ -366,7 +366,7 @@ def _remarks(spell: Spell, adequate: Truth, wanted: WantedTrials) -> tuple[list[
 
 def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
     """
-    Drugs started on one day and stopped on one day (or never) give no separate evidence (trd-criteria 3, rule 4).
+    Drugs started on one day and stopped on one day (or never) give no separate evidence (docs/developers/decisions.md).
 
     At most one of them counts, unless each has a stop reason of its own; the others' response is unknown.
     """
