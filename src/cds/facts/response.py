@@ -84,8 +84,8 @@ def rate_response(
     Say whether a trial brought no adequate response.
 
     Strongest evidence first: a stop reason, a measured score, an inference from a switch or augmentation
-    (docs/clinicians/how-it-decides.md). A stop reason that a measured response contradicts is unknown. Stopping for a side effect
-    is not non-response.
+    (docs/clinicians/how-it-decides.md). A stop reason that a measured response contradicts is unknown. Stopping for
+    a side effect is not non-response.
     """
     reason = _stop_reason(wanted, trial, sorted_record)
     measured = next((found for by in wanted.measured_by if (found := _measured(wanted, by, trial, scores))), None)
