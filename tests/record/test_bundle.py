@@ -308,6 +308,15 @@ def test_a_key_nobody_asked_for_is_read_but_never_complete() -> None:
     assert record.how_sent("Condition").state is SentState.PART
 
 
+def test_a_search_parameter_that_is_no_plain_word_is_not_repeated() -> None:
+    link = {"relation": "self", "url": "http://x/Condition?patient=p1&%5Bx%5D(http://evil.example)=1"}
+
+    sent = read(bundle(condition(), kind="searchset", link=[link])).how_sent("Condition")
+
+    assert sent.state is SentState.PART
+    assert "evil" not in sent.because
+
+
 def test_a_key_that_is_no_plain_word_is_not_repeated() -> None:
     record = prefetch({"patient": patient(), "[x](http://evil.example)": bundle(condition())}, {})
 

@@ -13,11 +13,12 @@ from cds.record.allergies import allergy_of
 from cds.record.depth import refuse_too_deep
 from cds.record.diagnoses import diagnosis_of
 from cds.record.drugs import drug_finder
-from cds.record.gathering import Gathered, asked, envelope_of
+from cds.record.gathering import Gathered, envelope_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
 from cds.record.medications import administration_of, dispense_of, request_of, statement_of
 from cds.record.procedures import intervention_of, referral_of
+from cds.record.queries import query_of
 from cds.record.record import (
     Diagnosis,
     Exposure,
@@ -91,13 +92,14 @@ def read_prefetch(
         gathered.prefetched(key, raw, templates.get(key))
     for key, template in sorted(templates.items()):
         if key not in prefetch:
-            resource_type, codes = asked(template)
-            gathered.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", codes))
+            asked = query_of(template)
+            gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
     return _record(gathered, patient_id, observed)
 
 
 def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str] | None) -> PatientRecord:
     patient, own = whose(gathered, patient_id)
+    gathered.settle(own)
     find_drug = drug_finder(gathered)
     exposures = [
         *_each(gathered, own, elements.MedicationRequest, lambda said, origin: request_of(said, origin, find_drug)),

@@ -28,17 +28,16 @@ def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
     left = left.replace(b'""', b"")
     if b'"' in left:
         left = _STRING.sub(b"", left)
-    too_long = b"{" * (deepest + 1)
-    for _ in range(deepest):
-        if len(left) <= 2 * deepest and too_long not in left:
-            break
-        if too_long in left:
+    for peeled in range(deepest):
+        if len(left) <= 2 * (deepest - peeled):
+            return
+        if b"{" * (deepest - peeled + 1) in left:
             break
         shorter = left.replace(b"{}", b"")
         if len(shorter) == len(left):
             return  # not balanced, so not JSON: the decoder will say so
         left = shorter
-    if too_long in left or len(left) > 2 * deepest:
+    if left:
         raise TooLarge(
             f"The JSON nests more than {deepest} levels deep.",
             fix="Send plain FHIR resources; none of them needs such nesting.",

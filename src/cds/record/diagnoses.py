@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cds.record import elements
 from cds.record.concepts import code_among, concept_of
-from cds.record.dates import period_of, span_of
+from cds.record.dates import across, period_of, span_of
 from cds.record.issues import Origin
 from cds.record.record import Diagnosis, Verification
 
@@ -22,25 +22,36 @@ VERIFICATION = {
 
 
 def verification_of(said: elements.CodeableConcept | None) -> Verification:
-    """What a verificationStatus means; none given counts as confirmed (it is 0..1 in FHIR R4)."""
-    return VERIFICATION.get(code_among(said, frozenset(VERIFICATION)), Verification.CONFIRMED)
+    """
+    What a verificationStatus means; none given counts as confirmed (it is 0..1 in FHIR R4).
+
+    One that is given but not understood (a local code, words alone) does not: what it stands for is POSSIBLE.
+    """
+    code = code_among(said, frozenset(VERIFICATION))
+    if code:
+        return VERIFICATION[code]
+    return Verification.POSSIBLE if concept_of(said).words else Verification.CONFIRMED
 
 
 def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
     """The diagnosis; None for one entered in error."""
     if code_among(said.verificationStatus, frozenset({"entered-in-error"})):
         return None
-    start, end = period_of(said.onsetPeriod, origin, "onsetPeriod")
+    start, _ = period_of(said.onsetPeriod, origin, "onsetPeriod")
     abated_start, abated_end = period_of(said.abatementPeriod, origin, "abatementPeriod")
     onset = span_of(said.onsetDateTime, origin, "onsetDateTime") or start
+    recorded = span_of(said.recordedDate, origin, "recordedDate")
+    abated = span_of(said.abatementDateTime, origin, "abatementDateTime") or abated_end or abated_start
+    if abated is None and said.abatementBoolean and onset and recorded:
+        abated = across(onset, recorded)
     return Diagnosis(
         source=origin.source,
         concept=concept_of(said.code),
         status=code_among(said.clinicalStatus, CLINICAL),
         verification=verification_of(said.verificationStatus),
         onset=onset,
-        abated=span_of(said.abatementDateTime, origin, "abatementDateTime") or abated_end or abated_start or end,
-        recorded=span_of(said.recordedDate, origin, "recordedDate"),
+        abated=abated,
+        recorded=recorded,
         problem_list=_problem_list(said),
     )
 

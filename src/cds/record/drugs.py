@@ -35,6 +35,9 @@ def drug_finder(gathered: Gathered) -> FindDrug:
             origin.note(IssueKind.NOT_FOUND, "medication", "It names no medication.")
             return EMPTY
         medication = _referred(reference.reference, said, medications, gathered)
+        if medication is not None and medication.status == "entered-in-error":
+            origin.note(IssueKind.IGNORED, "medicationReference", "The Medication it refers to was entered in error.")
+            return EMPTY
         if medication is None:
             origin.note(IssueKind.NOT_FOUND, "medicationReference", "The Medication it refers to was not sent.")
             return Concept((), (reference.display or "").strip())

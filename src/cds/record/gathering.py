@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, Union
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from cds.record import elements
 from cds.record.issues import Issues, Origin
+from cds.record.queries import Query, query_of
 from cds.record.record import IssueKind, Sent, SentState
 from cds.refusal import NotFhir, NotJson, TooLarge
 
@@ -27,6 +27,7 @@ ENVELOPE = msgspec.json.Decoder(elements.Envelope)
 OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
 VERSION = msgspec.json.Decoder(elements.Version)
 NOTHING = (b"", b"null")
+ALTERS = b"modifierExtension"
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -40,17 +41,6 @@ PASSED_OVER = frozenset(
 )  # fmt: skip
 OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
 T = TypeVar("T")
-
-
-def asked(query: str) -> tuple[str, frozenset[str] | None]:
-    """FHIR type of a query and the codes it is limited to (None: not limited): Observation?code=system|code,…"""
-    parts = urlsplit(query.replace("{{", "").replace("}}", ""))
-    segments = [segment for segment in parts.path.split("/") if segment]
-    resource_type = next((segment for segment in segments if segment[:1].isupper()), "")
-    codes = parse_qs(parts.query).get("code")
-    if not codes:
-        return resource_type, None
-    return resource_type, frozenset(token.rsplit("|", 1)[-1] for text in codes for token in text.split(","))
 
 
 @dataclass(slots=True)
@@ -75,6 +65,9 @@ class Gathered:
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
         lost: Some resource's type could not be told: it may have been of any type.
+        empty: Searches that found nothing, with the id of the patient they name: what they say depends on whose data
+            these turn out to be.
+        altered: Somewhere in the request stands a modifierExtension.
     """
 
     most_entries: int
@@ -84,6 +77,8 @@ class Gathered:
     broken: set[str] = field(default_factory=set)
     issues: Issues = field(default_factory=Issues)
     lost: bool = False
+    empty: list[tuple[str, str, Sent]] = field(default_factory=list)
+    altered: bool = False
     entries: int = 0
     resources: int = 0
 
@@ -96,7 +91,8 @@ class Gathered:
         """Read one prefetch value."""
         key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
         where = f"prefetch.{key}"
-        resource_type, codes = asked(template) if template else ("", None)
+        asked = query_of(template) if template else Query("")
+        resource_type, codes = asked.resource_type, asked.codes
         if raw.strip() == b"null":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
             return
@@ -114,8 +110,13 @@ class Gathered:
             return
         before = set(self.kept)
         if envelope.resourceType == "Bundle":
-            trouble = self.bundle(raw, where, asked_for=resource_type)
+            trouble, run = self.bundle(raw, where, asked=asked)
+            codes = codes if run.codes is None else run.codes
+            if resource_type and not trouble and run.patient:
+                self.empty.append((resource_type, run.patient, Sent(SentState.WHOLE, "", codes)))
+                return
         else:
+            self.altered = self.altered or ALTERS in raw
             kind = self.resource(msgspec.Raw(raw), where, "")
             trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
@@ -126,14 +127,16 @@ class Gathered:
                 if found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
-    def bundle(self, raw: bytes, where: str, *, asked_for: str | None = None) -> str:
+    def bundle(self, raw: bytes, where: str, *, asked: Query | None = None) -> tuple[str, Query]:
         """
-        Read the entries of a Bundle; say why it is not whole, "" if it is.
+        Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
 
-        `asked_for` is the type a prefetch key asked for, "" for a key of the sender's own, None outside prefetch.
+        `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch.
         """
+        self.altered = self.altered or ALTERS in raw
         bundle, entries = _bundle(raw, where, self.issues)
-        found: dict[str, None] = {}
+        run = _self_query(bundle)
+        found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
         matches = 0
         trouble = ""
         lost = False
@@ -156,32 +159,51 @@ class Gathered:
             if kind == "OperationOutcome":
                 trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
             elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
-                trouble = trouble or ("" if asked_for is None else "a Bundle stands inside the Bundle")
+                trouble = trouble or ("" if asked is None else "a Bundle stands inside the Bundle")
             elif kind:
-                found[kind] = None
+                found[kind] = found.get(kind, False) or mode != "include"
                 matches += mode in {None, "match"}
             else:
                 lost = self.lost = True
-        trouble = trouble or _incomplete(bundle, matches)
-        if asked_for is None:
-            self._judge(bundle, found, trouble)
-            return trouble
+        trouble = trouble or _incomplete(bundle, matches, asked.most if asked else None)
+        if run.resource_type in found:
+            run = replace(run, patient="")  # what was found names its own patient
+        if asked is None:
+            self._judge(run, found, trouble)
+            return trouble, run
         if lost:
-            return trouble or "some entries hold nothing that can be read"
-        if found and asked_for and asked_for not in found:
-            return trouble or f"other resources than {asked_for} were sent"
-        return trouble
+            return trouble or "some entries hold nothing that can be read", run
+        if found and asked.resource_type and asked.resource_type not in found:
+            return trouble or f"other resources than {asked.resource_type} were sent", run
+        if run.resource_type == asked.resource_type:
+            trouble = trouble or _limited(run.narrowed_by - asked.narrowed_by)
+        return trouble, run
 
-    def _judge(self, bundle: elements.Bundle, found: dict[str, None], trouble: str) -> None:
+    def _judge(self, run: Query, found: dict[str, bool], trouble: str) -> None:
         """Outside prefetch: what this Bundle says of the types in it, and of the type its self link asked for."""
-        state = Sent(SentState.PART, trouble, failed=True) if trouble else Sent(SentState.WHOLE)
-        for kind in found:
-            self.say(kind, state)
-        for link in bundle.link or ():
-            if link is not None and link.relation == "self" and link.url and bundle.type == "searchset":
-                kind, codes = asked(link.url)
-                if kind in elements.READ_TYPES and kind not in found:
-                    self.say(kind, Sent(state.state, state.because, codes, failed=state.failed))
+        for kind, matched in found.items():
+            if kind == run.resource_type:
+                continue
+            because = trouble or ("" if matched or kind == "Patient" else "only some came, along with another search")
+            self.say(kind, Sent(SentState.PART, because, failed=True) if because else Sent(SentState.WHOLE))
+        if run.resource_type in elements.READ_TYPES:
+            because = trouble or _limited(run.narrowed_by)
+            state = SentState.PART if because else SentState.WHOLE
+            sent = Sent(state, because, run.codes, failed=bool(trouble))
+            if run.patient:
+                self.empty.append((run.resource_type, run.patient, sent))
+            else:
+                self.say(run.resource_type, sent)
+
+    def settle(self, own: frozenset[str]) -> None:
+        """Now that it is known whose data these are: a search that found nothing counts if it was about them."""
+        for kind, patient, sent in self.empty:
+            if f"Patient/{patient}" in own:
+                self.say(kind, sent)
+                continue
+            because = "the search that found none names another patient"
+            self.say(kind, Sent(SentState.NOT_SENT, because, sent.codes, failed=True))
+            self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
 
     def resource(self, raw: msgspec.Raw, where: str, full_url: str) -> str:
         """Read one resource; give its type, "" if that cannot be told."""
@@ -198,7 +220,7 @@ class Gathered:
             resource = lenient
         kind = type(resource).__name__
         self.resources += 1
-        flaw = _unusable(resource)
+        flaw = _unusable(resource) or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
         if flaw:
             self._broken(kind, IssueKind.IGNORED, where, flaw)
             return kind
@@ -243,6 +265,10 @@ class Gathered:
     def _keep(self, kind: str, identity: str, new: Kept) -> None:
         of_kind = self.kept.setdefault(kind, {})
         old = of_kind.get(identity)
+        if old is not None and bytes(new.raw) != bytes(old.raw) and _version(new)[:2] == _version(old)[:2]:
+            self.issues.note(
+                IssueKind.IMPRECISE, kind, new.where, "It differs from another copy, and neither says it is newer."
+            )
         if old is None or _newer(new, old):
             of_kind[identity] = new
 
@@ -304,11 +330,31 @@ def _links(said: Any) -> list[elements.Link | None]:
     return found
 
 
-def _incomplete(bundle: elements.Bundle, matches: int) -> str:
-    if any(link is not None and link.relation == "next" for link in bundle.link or ()):
+def _self_query(bundle: elements.Bundle) -> Query:
+    """The search a searchset says it answers; one of no type if it does not say."""
+    if bundle.type == "searchset":
+        for link in bundle.link or ():
+            if link is not None and link.relation == "self" and link.url:
+                return query_of(link.url)
+    return Query("")
+
+
+def _limited(narrowed_by: frozenset[str]) -> str:
+    # Only plain words are repeated: this stands in cards.
+    words = sorted(name for name in narrowed_by if PLAIN_KEY.fullmatch(name))
+    return f"the EHR limited the search by {', '.join(words)[:60] or 'something'}" if narrowed_by else ""
+
+
+def _incomplete(bundle: elements.Bundle, matches: int, most: int | None) -> str:
+    relations = {link.relation for link in bundle.link or () if link is not None}
+    if "next" in relations:
         return "more pages exist that were not sent"
+    if relations & {"previous", "prev"}:
+        return "earlier pages exist that were not sent"
     if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
         return f"{matches} of {bundle.total:g} were sent"
+    if most and matches >= most and bundle.total is None and not relations:
+        return "the page is full, and nothing says whether there are more"
     return ""
 
 
@@ -329,6 +375,20 @@ def _unusable(resource: elements.Resource) -> str:
     for name in elements.OLDER_ELEMENTS.get(type(resource).__name__, ()):
         if getattr(resource, name) is not None:
             return f"It has the element {name} of an older FHIR version."
+    return ""
+
+
+def _altered_inside(raw: msgspec.Raw) -> str:
+    """Why a resource with a modifierExtension somewhere inside must not be used (FHIR R4 §2.4.0.2), "" if it can be."""
+    waiting = [msgspec.json.decode(raw)]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get(ALTERS.decode()):
+                return "An element of it has a modifier extension, which may change its meaning."
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
     return ""
 
 

@@ -134,6 +134,8 @@ def _items(
     items: list[elements.Item | None] | None, when: Span | None, origin: Origin, path: str, depth: int
 ) -> Iterator[Measurement]:
     if depth > DEEPEST_ITEM:
+        if items:
+            origin.note(IssueKind.UNREADABLE, path, "Items nest too deeply to be read.")
         return
     for index, item in enumerate(items or ()):
         if item is None:

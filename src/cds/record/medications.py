@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from cds.coding import Concept
 from cds.record import elements
-from cds.record.concepts import concept_of, concept_of_either
-from cds.record.dates import across, period_of, shifted, span_of
+from cds.record.concepts import code_among, concept_of, concept_of_either
+from cds.record.dates import period_of, shifted, span_of
 from cds.record.issues import Origin
 from cds.record.record import Exposure, ExposureKind, IssueKind, Sig, Span
 from cds.record.units import factor
@@ -20,9 +23,13 @@ FindDrug = Callable[[elements.MedicationUse, Origin], Concept]
 NEVER_TAKEN = {
     ExposureKind.REQUEST: frozenset({"entered-in-error", "draft", "cancelled"}),
     ExposureKind.DISPENSE: frozenset({"entered-in-error", "preparation", "cancelled", "declined", "on-hold"}),
-    ExposureKind.STATEMENT: frozenset({"entered-in-error", "intended", "not-taken"}),
+    ExposureKind.STATEMENT: frozenset({"entered-in-error", "intended", "not-taken", "draft"}),
     ExposureKind.ADMINISTRATION: frozenset({"entered-in-error", "not-done", "on-hold"}),
 }
+TAKEN = frozenset(
+    # Statuses that say it was taken, given or ordered; with any other, or none, it may not have been.
+    {"active", "on-hold", "completed", "stopped", "ended", "in-progress"}
+)
 NOT_ORDERED = frozenset({"proposal", "plan", "option"})
 ORDERED = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
@@ -32,8 +39,15 @@ A_DAY = {
     "BID": 2.0, "TID": 3.0, "QID": 4.0, "QOD": 0.5, "Q1H": 24.0, "Q2H": 12.0, "Q3H": 8.0, "Q4H": 6.0,
     "Q6H": 4.0, "Q8H": 3.0, "Q12H": 2.0, "WK": 1 / 7, "MO": 12 / 365.25,
 }  # fmt: skip
+R5_ADHERENCE = {
+    # R5 medication-statement-adherence → R4 medication-statement-status
+    "taking": "active", "taking-as-directed": "active", "taking-not-as-directed": "active",
+    "on-hold": "on-hold", "on-hold-as-directed": "on-hold", "on-hold-not-as-directed": "on-hold",
+    "stopped": "stopped", "stopped-as-directed": "stopped", "stopped-not-as-directed": "stopped",
+}  # fmt: skip
 MOST_TIMES_A_DAY = 24.0
 LONGEST_SUPPLY_DAYS = 1000.0
+LONGEST_COURSE_DAYS = 150 * 365.25
 
 
 def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: FindDrug) -> Exposure | None:
@@ -42,14 +56,15 @@ def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: Find
         return None
     sigs = _sigs(said.dosageInstruction, origin, "dosageInstruction")
     dispense = said.dispenseRequest or elements.DispenseRequest()
-    start, end = _bounds(sigs)
     valid_start, valid_end = period_of(dispense.validityPeriod, origin, "dispenseRequest.validityPeriod")
     authored = span_of(said.authoredOn, origin, "authoredOn")
     repeats = dispense.numberOfRepeatsAllowed
-    if start is None and end is None:
+    sigs, last = _one_after_another(sigs, said.dosageInstruction, valid_start or authored)
+    start, end = _bounds(sigs)
+    if start is None and end is None and last is None:
         start, end = valid_start, valid_end
-    start = start or authored
-    end = end or _bounded_by_duration(start, said.dosageInstruction)
+    start = start or valid_start or authored
+    end = end or last
     return _exposure(
         said, origin, find_drug, ExposureKind.REQUEST,
         start=start,
@@ -77,16 +92,18 @@ def dispense_of(said: elements.MedicationDispense, origin: Origin, find_drug: Fi
         quantity=said.quantity,
         supply=said.daysSupply,
         supply_path="daysSupply",
+        doubtful=said.status != "completed" and handed is None,
     )  # fmt: skip
 
 
 def statement_of(said: elements.MedicationStatement, origin: Origin, find_drug: FindDrug) -> Exposure | None:
     """What the patient is said to take; None for what is intended or not taken."""
-    not_taken = said.adherence is not None and "not-taken" in {
-        coding.code for coding in concept_of(said.adherence.code).codings
-    }
-    if said.status in NEVER_TAKEN[ExposureKind.STATEMENT] or not_taken:
+    adherence = {coding.code for coding in concept_of(said.adherence.code if said.adherence else None).codings}
+    if said.status in NEVER_TAKEN[ExposureKind.STATEMENT] or "not-taken" in adherence:
         return None
+    if said.status == "recorded":  # R5: whether it is taken stands in adherence alone
+        status = next((R5_ADHERENCE[code] for code in sorted(adherence) if code in R5_ADHERENCE), "unknown")
+        said = msgspec.structs.replace(said, status=status)
     sigs = _sigs(said.dosage, origin, "dosage")
     start, end = period_of(said.effectivePeriod, origin, "effectivePeriod")
     sig_start, sig_end = _bounds(sigs)
@@ -141,7 +158,7 @@ def _exposure(
         identity=origin.source,
         kind=kind,
         drug=find_drug(said, origin),
-        doubtful=doubtful or status in {"", "unknown"},
+        doubtful=doubtful or status not in TAKEN,
         start=start,
         end=end,
         open_ended=active and end is None,
@@ -235,9 +252,11 @@ def _without_bounds(sig: Sig) -> Sig:
 
 
 def _dose(said: elements.Dosage) -> tuple[elements.Quantity | None, elements.Range | None]:
-    for dose in said.doseAndRate or ():
-        if dose is not None and (dose.doseQuantity is not None or dose.doseRange is not None):
-            return dose.doseQuantity, dose.doseRange
+    """The dose ordered; where none is marked so, the first (FHIR R4 Dosage.doseAndRate.type: ordered, calculated)."""
+    doses = [dose for dose in said.doseAndRate or () if dose is not None and (dose.doseQuantity or dose.doseRange)]
+    ordered = [dose for dose in doses if code_among(dose.type, frozenset({"ordered"}))]
+    for dose in ordered or doses:
+        return dose.doseQuantity, dose.doseRange
     return said.doseQuantity, said.doseRange
 
 
@@ -250,7 +269,10 @@ def _amount(
         return quantity.value, quantity.value, (quantity.code or quantity.unit or "").strip()
     if range_ is not None and range_.low is not None and range_.high is not None:
         low, high = range_.low, range_.high
-        unit = (low.code or low.unit or high.code or high.unit or "").strip()
+        unit, other = ((said.code or said.unit or "").strip() for said in (low, high))
+        if unit and other and unit != other:
+            return None, None, ""
+        unit = unit or other
         if _sound(low.value) and _sound(high.value) and low.value is not None and high.value is not None:
             return min(low.value, high.value), max(low.value, high.value), unit
     return None, None, ""
@@ -262,18 +284,27 @@ def _times_a_day(timing: elements.Timing | None) -> tuple[float | None, float | 
         return None, None
     repeat = timing.repeat
     if repeat is not None:
+        days_a_week = len({day for day in repeat.dayOfWeek or () if day})
         if repeat.period is not None and repeat.periodUnit is not None:
             days = factor(repeat.periodUnit, "d")
             least = repeat.frequency if repeat.frequency is not None else 1.0
             most = repeat.frequencyMax if repeat.frequencyMax is not None else least
             if days is None or not _sound(repeat.period) or not _sound(least) or not _sound(most):
                 return None, None
-            longest = repeat.periodMax if repeat.periodMax is not None and _sound(repeat.periodMax) else repeat.period
-            return least / (longest * days), most / (repeat.period * days)
-        for listed, per_days in ((repeat.timeOfDay, 1), (repeat.when, 1), (repeat.dayOfWeek, 7)):
-            if listed:
-                times = len({item for item in listed if item}) / per_days
-                return times, times
+            longest = max(repeat.period, repeat.periodMax or 0.0)
+            if not repeat.period * days > 0:  # so short that the product is nothing
+                return None, None
+            low, high = least / (longest * days), most / (repeat.period * days)
+            if not days_a_week:
+                return low, high
+            if repeat.period * days <= 1:  # so often a day, but on these days only
+                return low * days_a_week / 7, high * days_a_week / 7
+            # "Once a week, on Monday and Thursday": once on each, or once in all? Senders mean either.
+            return min(low, days_a_week / 7), max(high, days_a_week / 7)
+        a_day = len({item for item in repeat.timeOfDay or repeat.when or () if item})
+        if a_day or days_a_week:
+            times = (a_day or 1) * (days_a_week or 7) / 7
+            return times, times
     for coding in concept_of(timing.code).codings:
         if coding.code.upper() in A_DAY:
             times = A_DAY[coding.code.upper()]
@@ -283,37 +314,74 @@ def _times_a_day(timing: elements.Timing | None) -> tuple[float | None, float | 
 
 
 def _bounds(sigs: tuple[Sig, ...]) -> tuple[Span | None, Span | None]:
-    """First and last day over all instructions; no end if one of them names none."""
+    """First and last day over all instructions; no end if one that says how to take it names none."""
     starts = [sig.start for sig in sigs if sig.start is not None]
     ends = [sig.end for sig in sigs if sig.end is not None]
     start = min(starts, key=lambda span: (span.earliest, span.latest), default=None)
-    open_end = any(sig.end is None and sig.start is not None for sig in sigs)
+    open_end = any(
+        sig.end is None and (sig.start is not None or sig.low is not None or sig.times_a_day_low is not None)
+        for sig in sigs
+    )
     end = None if open_end else max(ends, key=lambda span: (span.latest, span.earliest), default=None)
     return start, end
 
 
-def _bounded_by_duration(exposure_start: Span | None, said: Iterable[elements.Dosage | None] | None) -> Span | None:
-    """The last day that bounds given as a duration leave, counted from the start; None where there are none."""
-    ends = []
-    for dosage in said or ():
-        repeat = dosage.timing.repeat if dosage is not None and dosage.timing else None
-        if repeat is None or exposure_start is None:
-            continue
-        lows_highs = (
-            (repeat.boundsDuration, repeat.boundsDuration)
-            if repeat.boundsDuration is not None
-            else (repeat.boundsRange.low, repeat.boundsRange.high)
-            if repeat.boundsRange is not None
-            else (None, None)
-        )
-        days = [_duration_days(quantity) for quantity in lows_highs]
-        if days[0] is not None and days[1] is not None and (end := shifted(exposure_start, days[0] - 1, days[1] - 1)):
-            ends.append(end)
-    return across(min(ends, key=lambda e: e.earliest), max(ends, key=lambda e: e.latest)) if ends else None
+def _one_after_another(
+    sigs: tuple[Sig, ...], said: Iterable[elements.Dosage | None] | None, start: Span | None
+) -> tuple[tuple[Sig, ...], Span | None]:
+    """
+    The instructions with the days that bounds given as durations leave them, and the last day of a lone step's.
+
+    Steps with different sequence numbers follow each other (FHIR R4 Dosage.sequence): each starts the day after the
+    one before it ends. Steps of one number, or of none, run side by side and keep no bounds of their own.
+    """
+    listed = list(zip(sigs, (dosage for dosage in said or () if dosage is not None), strict=True))
+    steps = sorted({sig.sequence for sig in sigs}, key=lambda step: -1 if step is None else step)
+    if len(steps) < 2:
+        ends = [_end_by_duration(sig.start or start, dosage) for sig, dosage in listed]
+        known = [end for end in ends if end is not None]
+        if not known or len(known) < len(ends):
+            return sigs, None
+        return sigs, max(known, key=lambda end: (end.latest, end.earliest))
+    dated: dict[int, Sig] = {}
+    next_start: Span | None = start
+    for step in steps:
+        last: list[Span | None] = []
+        for index, (sig, dosage) in enumerate(listed):
+            if sig.sequence != step:
+                continue
+            first = sig.start or (next_start if step != steps[0] or _lasts(dosage) else None)
+            end = sig.end or _end_by_duration(first, dosage)
+            dated[index] = dataclasses.replace(sig, start=first, end=end)
+            last.append(end)
+        ends_known = [end for end in last if end is not None]
+        whole = max(ends_known, key=lambda end: (end.latest, end.earliest)) if len(ends_known) == len(last) else None
+        next_start = shifted(whole, 1) if whole is not None else None
+    return tuple(dated[index] for index in range(len(sigs))), None
+
+
+def _lasts(said: elements.Dosage) -> bool:
+    repeat = said.timing.repeat if said.timing else None
+    return repeat is not None and (repeat.boundsDuration is not None or repeat.boundsRange is not None)
+
+
+def _end_by_duration(start: Span | None, said: elements.Dosage) -> Span | None:
+    """The last day, both days included, that a duration counted from the start leaves; None where there is none."""
+    repeat = said.timing.repeat if said.timing else None
+    if repeat is None or start is None:
+        return None
+    if repeat.boundsDuration is not None:
+        least = most = _duration_days(repeat.boundsDuration)
+    elif repeat.boundsRange is not None:
+        least, most = _duration_days(repeat.boundsRange.low), _duration_days(repeat.boundsRange.high)
+    else:
+        return None
+    return shifted(start, least - 1, most - 1) if least is not None and most is not None else None
 
 
 def _duration_days(said: elements.Quantity | None) -> int | None:
     if said is None or not _sound(said.value) or said.value is None:
         return None
     times = factor((said.code or said.unit or "").strip(), "d")
-    return round(said.value * times) if times is not None else None
+    days = said.value * times if times is not None else 0
+    return max(1, round(days)) if 0 < days <= LONGEST_COURSE_DAYS else None

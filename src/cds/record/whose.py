@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +25,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
         WrongPatient: Two patients, or not the one in context.
         NoPatient: Nothing says whom the data are about.
     """
+    patient_id = patient_id.removeprefix("Patient/") if patient_id else None
     patients = list(gathered.of(elements.Patient))
     if len(patients) > 1:
         raise WrongPatient(
@@ -33,17 +35,21 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
         )
     if patients:
         said, origin = patients[0]
-        if patient_id is not None and said.id != patient_id:
+        if patient_id is not None and said.id is not None and said.id != patient_id:
             raise WrongPatient(
                 "The Patient resource is not the patient in context",
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
             )
         full_url = gathered.kept["Patient"][origin.source.removeprefix("Patient/")].full_url
-        own = {origin.source, full_url} - {""}
-        return patient_of(said, origin), frozenset(own)
+        own = {origin.source, full_url, *named(said.id), *named(patient_id)} - {""}
+        found = patient_of(said, origin)
+        if said.id is None and patient_id is not None:
+            found = replace(found, reference=f"Patient/{patient_id}")
+            origin.note(IssueKind.IMPRECISE, "id", "It has no id; it is taken to be the patient in context.")
+        return found, frozenset(own)
     if patient_id is None:
-        named = {
+        subjects = {
             reference
             for of_kind in gathered.kept.values()
             for kept in of_kind.values()
@@ -53,21 +59,26 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
             )
             if reference.startswith("Patient/")
         }
-        if len(named) > 1:
+        if len(subjects) > 1:
             raise WrongPatient(
-                f"There is no Patient resource, and the data name {len(named)} patients",
+                f"There is no Patient resource, and the data name {len(subjects)} patients",
                 fix="Send the data of one patient, with the Patient resource; nothing was evaluated",
             )
-        if not named:
+        if not subjects:
             raise NoPatient(
                 "There is no Patient resource, and no resource names a patient",
                 fix="Send the Patient resource with the patient's data",
             )
-        patient_id = named.pop().removeprefix("Patient/")
+        patient_id = subjects.pop().removeprefix("Patient/")
     gathered.issues.note(
         IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
     )
-    return Patient(f"Patient/{patient_id}"), frozenset({f"Patient/{patient_id}"})
+    return Patient(f"Patient/{patient_id}"), named(patient_id)
+
+
+def named(identity: str | None) -> frozenset[str]:
+    """The ways to refer to a Patient by id; urn:uuid too, as senders of Bundles without fullUrl do."""
+    return frozenset({f"Patient/{identity}", f"urn:uuid:{identity}"} if identity else ())
 
 
 def literal(reference: Any) -> str:
@@ -84,17 +95,17 @@ def _type_and_id(text: str) -> str:
 
 def is_about(subject: elements.Reference | None, own: frozenset[str], gathered: Gathered, origin: Origin) -> bool:
     """Whether a resource is about this patient; one about another patient refuses the whole request."""
-    named = literal(subject)
-    if not named or "?" in named or named.startswith("#"):
+    reference = literal(subject)
+    if not reference or "?" in reference or reference.startswith("#"):
         origin.note(
             IssueKind.IMPRECISE,
             "subject",
             "It does not say by reference whom it is about; it is taken as this patient's.",
         )
         return True
-    if named in own or (subject is not None and subject.reference in own):
+    if reference in own or (subject is not None and subject.reference in own):
         return True
-    resolved = gathered.by_url.get(named, named)
+    resolved = gathered.by_url.get(reference, reference)
     if resolved in own:
         return True
     if resolved.startswith("Patient/") or resolved.startswith("urn:"):
