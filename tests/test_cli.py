@@ -87,6 +87,8 @@ def test_a_file_that_cannot_be_answered_is_said_and_the_others_are_answered(tmp_
         ("explain", "fhir_examples/bundle.json", "--conclusion", "nope"),
         ("check", "nowhere"),
         ("schema", "nope.json"),
+        ("test", "rules", "-k", "zzz"),
+        ("test", "docs"),
         ("dance",),
     ],
 )

@@ -333,6 +333,8 @@ def test(
     except RulesAreWrong as wrong:
         _print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
+    if not report.verdicts:
+        raise typer.BadParameter(f"no case in {folder} matches; nothing was run.", param_hint="-k" if only else "PATH")
     for verdict in report.failed:
         out.print(f"[red]✗[/red] {escape(verdict.name)}")
         out.print(escape(verdict.text))

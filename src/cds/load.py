@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cds.decide import Rules
 from cds.reasoning.conclude import Opinions, Reasoner
-from cds.reasoning.engine import EngineLimits, available
+from cds.reasoning.engine import available
 from cds.rulebook.check import check
 from cds.rulebook.plan import plan
 from cds.rulebook.problem import Problem, RulesAreWrong
@@ -32,11 +32,11 @@ def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
     Raises:
         RulesAreWrong: The rules are beyond what the engine can be trusted with.
     """
-    program = plan(book)
-    conditions = {name: head.condition for name, head in program.heads.items()}
     try:
+        program = plan(book)
+        conditions = {name: head.condition for name, head in program.heads.items()}
         return Rules(program, Reasoner(conditions, program.layers, opinions))
-    except EngineLimits as limits:
+    except ValueError as limits:
         what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
         raise RulesAreWrong((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
 

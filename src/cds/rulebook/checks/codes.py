@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
-from cds.coding import LOINC, RXNORM, SNOMED, canonical_system
+from rapidfuzz import fuzz, process
+
+from cds.coding import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, coded, did_you_mean
 from cds.rulebook.plan import names_groups
@@ -18,6 +21,15 @@ Sets = Loaded[f.ValueSetFile]
 FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
 CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
 REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
+KNOWN_SYSTEMS = (
+    ICD10CM, LOINC, RXNORM, SNOMED, ATC, "http://hl7.org/fhir/sid/icd-9-cm", "http://hl7.org/fhir/sid/icd-10-pcs",
+    "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
+    "http://hl7.org/fhir/sid/icd-11", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-de",
+    "http://hl7.org/fhir/sid/icd-10-nl",
+)  # fmt: skip
+NEARLY = 85  # per cent alike: a slip of the pen, not another system
+ADDRESS = re.compile(r"(https?://|urn:)\S+\Z")
+ICD = re.compile(r"[A-Z][0-9A-Z]{0,2}(\.[0-9A-Z]{1,4})?\Z")
 MOST_WORDS = 4  # cds.rulebook.wanted compares phrases up to this length
 
 
@@ -149,11 +161,47 @@ def system_spelling(view: View) -> Iterator[Problem]:
     for loaded in view.book.sets:
         for section in ("codes", "answers"):
             for index, group in enumerate(getattr(loaded.model, section)):
-                if canonical_system(group.system) != group.system:
+                if problem := _unknown_system(loaded, (section, index, "system"), group.system):
+                    yield problem
+                elif canonical_system(group.system) != group.system:
                     yield loaded.problem(
                         (section, index, "system"), "system-spelling", f"{group.system} has another canonical name.",
                         f"Write {canonical_system(group.system)}.", "As it stands, no record would match.",
                     )  # fmt: skip
+
+
+def _unknown_system(loaded: Sets, path: Path, system: str) -> Problem | None:
+    """A system that is no address, or is all but one of ours: no record would ever match it."""
+    why = "As it stands, no record would match, and what is recorded would read as not recorded."
+    if canonical_system(system) in KNOWN_SYSTEMS:
+        return None
+    close = process.extractOne(system, KNOWN_SYSTEMS, scorer=fuzz.ratio, score_cutoff=NEARLY)
+    if close:
+        return loaded.problem(
+            path, "system-spelling", f"{system} is no code system we know.", f"Did you mean {close[0]}?", why
+        )
+    if not ADDRESS.match(system):
+        fix = f"Write its address, such as {ICD10CM}."
+        return loaded.problem(path, "system-spelling", f"`{system}` is not the address of a code system.", fix, why)
+    return None
+
+
+def code_spelling(view: View) -> Iterator[Problem]:
+    """ICD-10 codes are written as records are brought to: capitals, a dot after the third character, seven at most."""
+    for loaded in view.book.sets:
+        for index, group in enumerate(loaded.model.codes):
+            for key, codes in (
+                ("exact", group.exact),
+                ("with_children", group.with_children),
+                ("except", group.except_),
+            ):
+                for code in codes if canonical_system(group.system) == ICD10CM else ():
+                    if not ICD.match(code):
+                        yield loaded.problem(
+                            ("codes", index, key, code), "code-spelling", f"`{code}` is not written as an ICD-10 code.",
+                            f"Look it up; perhaps {canonical_code(ICD10CM, code)}.",
+                            "As it stands, no record would match.",
+                        )  # fmt: skip
 
 
 def children_of_flat_codes(view: View) -> Iterator[Problem]:
@@ -222,6 +270,7 @@ CHECKS = (
     conflicting_code,
     codes_not_text,
     snomed_in_own_file,
+    code_spelling,
     system_spelling,
     children_of_flat_codes,
     name_never_matches,

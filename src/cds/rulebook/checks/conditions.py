@@ -45,6 +45,23 @@ def _in(whole: ConditionAt, view: View) -> Iterator[Problem]:
         )
 
 
+def at_least_count(view: View) -> Iterator[Problem]:
+    """`at_least` asks for one of its parts at the least, and for no more than it lists."""
+    for rule in view.rules:
+        for whole in conditions(rule):
+            for statement, path in walk(whole.statement, whole.path):
+                if isinstance(statement, f.AtLeastOf) and not _counts(statement):
+                    listed = len(statement.of)
+                    yield whole.rule.problem(
+                        path, "at-least-count", f"{statement.at_least} of {listed} part(s) decides nothing.",
+                        f"Write a number from 1 to {listed}.", "It would always or never be true.",
+                    )  # fmt: skip
+
+
+def _counts(statement: f.AtLeastOf) -> bool:
+    return 1 <= statement.at_least <= len(statement.of)
+
+
 def part_twice(view: View) -> Iterator[Problem]:
     """A list of conditions holds each once: in `at_least … of`, one said twice would count twice."""
     for rule in view.rules:
@@ -72,7 +89,8 @@ def never_true(statement: Any, view: View) -> bool:
         case f.AnyOf():
             return all(never_true(part, view) for part in statement.any)
         case f.AtLeastOf():
-            return sum(not never_true(part, view) for part in statement.of) < statement.at_least
+            able = sum(not never_true(part, view) for part in statement.of)
+            return _counts(statement) and able < statement.at_least
         case f.NotThis():
             return never_false(statement.not_, view)
         case f.UnknownThis():
@@ -88,7 +106,8 @@ def never_false(statement: Any, view: View) -> bool:
         case f.AnyOf():
             return any(never_false(part, view) for part in statement.any) or _opposites(statement.any)
         case f.AtLeastOf():
-            return sum(never_false(part, view) for part in statement.of) >= statement.at_least
+            sure = sum(never_false(part, view) for part in statement.of)
+            return _counts(statement) and sure >= statement.at_least
         case f.NotThis():
             return never_true(statement.not_, view)
         case f.PossiblyThis():
@@ -122,4 +141,4 @@ def _no_number_left(listed: Sequence[Any], view: View) -> bool:
     return any(low > high or (low == high and (above or below)) for low, above, high, below in left.values())
 
 
-CHECKS = (always_the_same, part_twice)
+CHECKS = (always_the_same, at_least_count, part_twice)
