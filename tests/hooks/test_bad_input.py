@@ -169,6 +169,31 @@ def test_a_gzip_bomb_is_never_unpacked_whole() -> None:
     assert peak_bytes < 10_000_000
 
 
+@pytest.mark.parametrize(
+    ("start", "rest"),
+    [
+        (gzip.compress(b"{}"), b"x" * 65_536),
+        (bytes.fromhex("1f8b08000000000000ff"), b"\x00\x00\x00\xff\xff" * 13_107),
+    ],
+    ids=["bytes behind the member", "blocks that unpack to nothing"],
+)
+def test_gzip_that_never_grows_is_not_read_for_ever(start: bytes, rest: bytes) -> None:
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-encoding", b"gzip")]}
+    chunks = iter([start] + [rest] * 200)
+    read_bytes = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal read_bytes
+        chunk = next(chunks, b"")
+        read_bytes += len(chunk)
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+    with pytest.raises(Refusal):
+        asyncio.run(read_body(Request(scope, receive), 1_000_000))
+
+    assert read_bytes < 1_100_000
+
+
 GOOD = gzip.compress(json.dumps(bundle(PATIENT)).encode())
 
 

@@ -30,8 +30,12 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         )
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding in GZIP else None
     parts: list[bytes] = []
-    size = 0
+    size = received = 0
     async for chunk in request.stream():
+        # Bounded as it arrives, too: bytes behind the gzip, or blocks that unpack to nothing, never reach `size`.
+        received += len(chunk)
+        if received > most_bytes:
+            raise _too_large(most_bytes)
         try:
             # The bound is never 0, which zlib would take for "no bound".
             part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
@@ -41,10 +45,10 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         if size > most_bytes:
             raise _too_large(most_bytes)
         parts.append(part)
+        if unpacker is not None and unpacker.unused_data:
+            raise NotJson("Something follows the gzip body", fix="Send one gzip member")
     if unpacker is not None and not unpacker.eof:
         raise NotJson("The gzip body ends too early", fix="Send the whole of it")
-    if unpacker is not None and unpacker.unused_data:
-        raise NotJson("Something follows the gzip body", fix="Send one gzip member")
     return b"".join(parts)
 
 
