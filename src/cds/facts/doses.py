@@ -21,7 +21,17 @@ COUNTED = {  # UCUM annotations of things counted → the unit a product's stren
     "{each}": "any",
     "mL": "mL",
 }
-STRENGTH_IN_WORDS = re.compile(r"(\d+(?:[.,]\d+)?)\s*(mg|mcg|ug|g)\b(?!\s*/)", re.IGNORECASE)
+LONGEST_NAME = 256
+"""Characters of a drug's name in words that are read for a strength; a longer one is no name (project decision)."""
+AMOUNT_IN_WORDS = re.compile(r"(?<![0-9.,])([0-9][0-9.,]{0,15})\s{0,4}(mg|mcg|ug|g)\b", re.IGNORECASE)
+PLAIN_NUMBER = re.compile(r"[0-9]{1,6}(?:[.,][0-9]{1,4})?")
+# "1,000 mg" is a thousand in one country and one in another; "0,125" and "37,5" can be read only one way.
+EITHER_WAY = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
+# What makes an amount something else than what one tablet holds: a range, a pair, a concentration, a limit, a rate.
+NOT_ONE_STRENGTH = re.compile(
+    r"[0-9]\s*[-\u2010-\u2015/]\s*[0-9]|(?:mg|mcg|ug|g)\s*/|\b(?:per|in|to|ml|max|maximum|limit|total|target|daily|day|a)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +64,28 @@ class Strength:
 
 
 def strength_of(product: Product | None, drug: Concept) -> Strength | None:
-    """Strength from the product table, else the one strength the drug's own words name; None if neither tells."""
+    """Strength from the product table, else the one the drug's own words name; None if neither tells for certain."""
     if product is not None:
         return Strength(product.strength_mg, product.per, False) if product.strength_mg is not None else None
     for text in (drug.text, *(coding.display for coding in drug.codings)):
-        found = STRENGTH_IN_WORDS.findall(text)
-        if len(found) == 1:
-            amount, unit = found[0]
-            times = factor(unit.lower(), "mg")
-            if times is not None:
-                return Strength(float(amount.replace(",", ".")) * times, "any", True)
+        mg = _mg_in(text)
+        if mg is not None:
+            return Strength(mg, "any", True)
     return None
+
+
+def _mg_in(text: str) -> float | None:
+    """The milligrams of the one strength a text names; None if it names none or several, or may mean another thing."""
+    if len(text) > LONGEST_NAME:
+        return None
+    found = AMOUNT_IN_WORDS.findall(text)
+    if len(found) != 1 or NOT_ONE_STRENGTH.search(text):
+        return None
+    amount, unit = found[0]
+    times = factor(unit.lower(), "mg")
+    if times is None or not PLAIN_NUMBER.fullmatch(amount) or EITHER_WAY.fullmatch(amount):
+        return None
+    return float(amount.replace(",", ".")) * times
 
 
 def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) -> DailyDose:
@@ -126,13 +147,16 @@ def dosings(exposure: Exposure, product: Product | None) -> list[Dosing]:
     up; different numbers follow each other, so the dose is the range over them (FHIR R4 Dosage.sequence).
     """
     strength = strength_of(product, exposure.drug)
-    administered = exposure.kind is ExposureKind.ADMINISTRATION
-    bounded = [sig for sig in exposure.sigs if sig.start is not None or sig.end is not None]
-    found = [Dosing(daily_dose(sig, strength, one_a_day=administered), sig.start, sig.end) for sig in bounded]
+    # One administration is one dose: on one day that is the day's dose, over a longer period it says nothing of a day.
+    one_a_day = exposure.kind is ExposureKind.ADMINISTRATION and exposure.start == exposure.end
+    found = []
     groups: dict[int | None, list[DailyDose]] = {}
     for sig in exposure.sigs:
-        if sig not in bounded:
-            groups.setdefault(sig.sequence, []).append(daily_dose(sig, strength, one_a_day=administered))
+        dose = daily_dose(sig, strength, one_a_day=one_a_day)
+        if sig.start is not None or sig.end is not None:
+            found.append(Dosing(dose, sig.start, sig.end))
+        else:
+            groups.setdefault(sig.sequence, []).append(dose)
     if groups:
         sums = [add(doses) for doses in groups.values()]
         dose = sums[0] if len(sums) == 1 else either(sums)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+import math
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from itertools import pairwise
 
 from cds.facts.doses import DailyDose, dosings
@@ -109,7 +114,8 @@ def _guessed_end(
     """Last day, surely and possibly, of an order that was stopped or completed and names no end."""
     first = first_sure if first_sure is not None else first_possible
     supplied = first + supply - 1 if supply is not None else None
-    successor = next((day - 1 for day in others if day > first), None)
+    later = bisect_right(others, first)
+    successor = others[later] - 1 if later < len(others) else None
     if successor is not None:
         return (min(supplied, successor), successor) if supplied is not None else (successor, successor)
     if supplied is not None:
@@ -165,50 +171,124 @@ class Days:
 
 def day_by_day(found: list[Stretch]) -> list[Days]:
     """Runs of days with the dose of each, over all resources that speak about them, in order."""
-    edges = sorted(
-        {edge for s in found for first, last in (s.sure, s.possible) if first <= last for edge in (first, last + 1)}
-    )
+    kinds = {kind: _Running() for kind in ExposureKind}
+    changes: dict[int, list[tuple[Stretch, bool, int]]] = defaultdict(list)
+    for stretch in found:
+        for (first, last), sure in ((stretch.possible, False), (stretch.sure, True)):
+            if first <= last:
+                changes[first].append((stretch, sure, 1))
+                changes[last + 1].append((stretch, sure, -1))
     runs = []
-    for first, after in pairwise(edges):
-        here = [s for s in found if s.possible[0] <= first <= s.possible[1]]
+    for first, after in pairwise(sorted(changes)):
+        for stretch, sure, step in changes[first]:
+            running = kinds[stretch.kind]
+            (running.surely if sure else running.possibly)(stretch, step)
+        here = [running for running in kinds.values() if running.count]
         if here:
             runs.append(_run(first, after - 1, here))
     return runs
 
 
-def _run(first: int, last: int, here: list[Stretch]) -> Days:
-    lows, highs = [0.0], []
-    sure = False
-    unknown = False
-    for kind in ExposureKind:
-        of_kind = [s for s in here if s.kind is kind]
-        if not of_kind:
-            continue
-        surely = [s for s in of_kind if s.sure[0] <= first <= s.sure[1]]
-        sure = sure or bool(surely)
-        if surely:
-            lows.append(_surely_taken(surely))
-        known = [s for s in of_kind if s.dose.high is not None]
-        if known:
-            highs.append(sum(s.dose.high for s in known if s.dose.high is not None))
-        # A resource without a dose says nothing new about days another kind of resource gives the dose of.
-        unknown = unknown or (len(known) < len(of_kind) and bool(known))
-    if not highs:
+def _run(first: int, last: int, here: list[_Running]) -> Days:
+    sure = any(running.sure_count for running in here)
+    known = [running for running in here if running.known]
+    if not known:
         return Days(first, last, sure, 0.0, None, recorded=False)
-    return Days(first, last, sure, max(lows), None if unknown else max(highs), recorded=True)
+    # A resource without a dose says nothing new about days another kind of resource gives the dose of.
+    unknown = any(running.known < running.count for running in known)
+    low = max(0.0, *(running.surely_taken() for running in here))
+    high = None if unknown else max(running.highs.value for running in known)
+    return Days(first, last, sure, low, high, recorded=True)
 
 
-def _surely_taken(here: list[Stretch]) -> float:
+@dataclass(slots=True)
+class _Sum:
+    """A sum that can be taken from again without leaving a trace, as floats would; infinity is counted apart."""
+
+    finite: Fraction = Fraction(0)
+    infinite: int = 0
+
+    def add(self, amount: float, step: int) -> None:
+        if math.isinf(amount):
+            self.infinite += step
+        else:
+            self.finite += step * Fraction(amount)
+
+    @property
+    def value(self) -> float:
+        try:
+            return math.inf if self.infinite else float(self.finite)
+        except OverflowError:
+            return math.inf
+
+
+@dataclass(slots=True)
+class _Starting:
+    """Stretches that are surely running, by the day they began: how many, and the milligrams of each day's."""
+
+    counts: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    lows: dict[int, _Sum] = field(default_factory=lambda: defaultdict(_Sum))
+    days: list[int] = field(default_factory=list)  # a heap of the days, negated; some have ended since
+
+    def change(self, stretch: Stretch, step: int) -> None:
+        start = stretch.sure[0]
+        if start not in self.counts:
+            heapq.heappush(self.days, -start)
+        self.counts[start] += step
+        if stretch.dose.low is not None:
+            self.lows[start].add(stretch.dose.low, step)
+
+    def last(self) -> int:
+        """The last day on which one that still runs began; 0 if none runs."""
+        while self.days and not self.counts[-self.days[0]]:
+            heapq.heappop(self.days)
+        return -self.days[0] if self.days else 0
+
+
+@dataclass(slots=True)
+class _Running:
     """
-    Milligrams surely taken when several orders cover a day.
+    Stretches of one kind of resource that cover the day at hand.
 
-    Orders that name their own end add up. Of orders that don't, only those that began last surely run; the earlier
-    ones may have been replaced by them, even by one whose dose is not known (which surely gives nothing).
+    Attributes:
+        count: How many possibly do; `known`, how many of them give a dose, and `highs`, what these add up to.
+        sure_count: How many surely do.
+        bounded, loose: Those that surely do, with an end of their own and without; `bounded_lows` sums the former.
     """
-    bounded = [s for s in here if s.bounded]
-    loose = [s for s in here if not s.bounded]
-    last_start = max((s.sure[0] for s in loose), default=0)
-    running = bounded + [s for s in loose if s.sure[0] == last_start]
-    if bounded and loose and max(s.sure[0] for s in bounded) > last_start:
-        running = bounded
-    return sum(s.dose.low for s in running if s.dose.low is not None)
+
+    count: int = 0
+    known: int = 0
+    highs: _Sum = field(default_factory=_Sum)
+    sure_count: int = 0
+    bounded: _Starting = field(default_factory=_Starting)
+    bounded_lows: _Sum = field(default_factory=_Sum)
+    loose: _Starting = field(default_factory=_Starting)
+
+    def possibly(self, stretch: Stretch, step: int) -> None:
+        """Let a stretch begin (1) or end (-1) to cover the days possibly."""
+        self.count += step
+        if stretch.dose.high is not None:
+            self.known += step
+            self.highs.add(stretch.dose.high, step)
+
+    def surely(self, stretch: Stretch, step: int) -> None:
+        """Let a stretch begin (1) or end (-1) to cover the days surely."""
+        self.sure_count += step
+        (self.bounded if stretch.bounded else self.loose).change(stretch, step)
+        if stretch.bounded and stretch.dose.low is not None:
+            self.bounded_lows.add(stretch.dose.low, step)
+
+    def surely_taken(self) -> float:
+        """
+        Milligrams surely taken when several orders cover a day.
+
+        Orders that name their own end add up. Of orders that don't, only those that began last surely run; the earlier
+        ones may have been replaced by them, even by one whose dose is not known (which surely gives nothing).
+        """
+        last = self.loose.last()
+        total = replace(self.bounded_lows)
+        if last and last >= self.bounded.last():
+            newest = self.loose.lows[last]
+            total.finite += newest.finite
+            total.infinite += newest.infinite
+        return total.value

@@ -26,6 +26,8 @@ _AS_FOUND = re.compile(
     r"\s*(?P<zone>[Zz]|[+-]\d\d:?(?:[0-5]\d)?)?)?)?)?\s*",
     re.ASCII,
 )
+LONGEST = 64
+"""Characters of the longest text that is read as a date: more than twice what the longest date needs."""
 _PARTIAL = re.compile(r"\d{4}(?:-\d\d)?", re.ASCII)
 
 
@@ -49,6 +51,8 @@ def read_date(text: str) -> DateRead:
     The day is the sender's own local day: 2025-05-03T23:30:00-05:00 is 3 May. Forms seen in real feeds are taken and
     their flaw named: no seconds, a blank for the T, no time zone, +0000, 24:00, 1980-5-1.
     """
+    if len(text) > LONGEST:
+        return DateRead(None, "is not a FHIR date")
     if _AS_SPECIFIED.fullmatch(text):
         return _whole_day(text[:10])
     found = _AS_FOUND.fullmatch(text)

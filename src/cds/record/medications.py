@@ -336,7 +336,9 @@ def _one_after_another(
     one before it ends. Steps of one number, or of none, run side by side and keep no bounds of their own.
     """
     listed = list(zip(sigs, (dosage for dosage in said or () if dosage is not None), strict=True))
-    steps = sorted({sig.sequence for sig in sigs}, key=lambda step: -1 if step is None else step)
+    steps: dict[int | None, list[int]] = {}
+    for index, sig in enumerate(sigs):
+        steps.setdefault(sig.sequence, []).append(index)
     if len(steps) < 2:
         ends = [_end_by_duration(sig.start or start, dosage) for sig, dosage in listed]
         known = [end for end in ends if end is not None]
@@ -345,12 +347,11 @@ def _one_after_another(
         return sigs, max(known, key=lambda end: (end.latest, end.earliest))
     dated: dict[int, Sig] = {}
     next_start: Span | None = start
-    for step in steps:
+    for number, step in enumerate(sorted(steps, key=lambda step: -1 if step is None else step)):
         last: list[Span | None] = []
-        for index, (sig, dosage) in enumerate(listed):
-            if sig.sequence != step:
-                continue
-            first = sig.start or (next_start if step != steps[0] or _lasts(dosage) else None)
+        for index in steps[step]:
+            sig, dosage = listed[index]
+            first = sig.start or (next_start if number or _lasts(dosage) else None)
             end = sig.end or _end_by_duration(first, dosage)
             dated[index] = dataclasses.replace(sig, start=first, end=end)
             last.append(end)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from cds.coding import ATC, RXNORM, CodeSet, Coding, Concept
 from cds.truth import Truth
@@ -14,7 +13,6 @@ WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
 NEGATIONS = frozenset({"no", "not", "without", "denies", "denied", "never"})
 
 
-@lru_cache(maxsize=4096)
 def words_of(text: str) -> tuple[str, ...]:
     """Lower-case words of a text, digits and punctuation dropped: "Sertraline 100 mg" → sertraline, mg."""
     return tuple(word.lower() for word in WORD.findall(text))
@@ -155,7 +153,7 @@ class Codes:
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
-    _rooted: frozenset[str] = field(init=False, repr=False)
+    _longest_root: dict[str, int] = field(init=False, repr=False)
     _first_words: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -175,7 +173,10 @@ class Codes:
         object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
         object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
         object.__setattr__(self, "_names", {key: tuple(found) for key, found in names.items() if key})
-        object.__setattr__(self, "_rooted", frozenset(system for system, _ in roots))
+        longest: dict[str, int] = {}
+        for system, code in roots:
+            longest[system] = max(longest.get(system, 0), len(code))
+        object.__setattr__(self, "_longest_root", longest)
         object.__setattr__(self, "_first_words", frozenset(phrase[0] for phrase in names if phrase))
         object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
 
@@ -183,9 +184,10 @@ class Codes:
         """Names of the value sets that hold a code, itself or as the child of a root."""
         system, code = coding.system, coding.code
         found = self._exact.get((system, code), ())
-        if system in self._rooted:
+        longest = self._longest_root.get(system)
+        if longest is not None:
             excepted = self._excepted.get((system, code), frozenset())
-            for end in range(len(code), 0, -1):
+            for end in range(min(len(code), longest), 0, -1):
                 hit = self._roots.get((system, code[:end]))
                 if hit is not None:
                     found += tuple(name for name in hit if name not in excepted)
@@ -193,10 +195,7 @@ class Codes:
 
     def sets_of(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets some coding of the concept is in."""
-        found: tuple[str, ...] = ()
-        for coding in concept.codings:
-            found += self.sets_with(coding)
-        return frozenset(found)
+        return frozenset(name for coding in concept.codings for name in self.sets_with(coding))
 
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
