@@ -153,3 +153,10 @@ def test_no_chart_text_makes_markup(text: str) -> None:
 
 def test_long_chart_text_is_cut() -> None:
     assert len(escape("a" * 1000)) == 200
+
+
+@pytest.mark.parametrize(
+    "character", ["\x85", "\x9b", "\u2028", "\u2029", "\u200b", "\u200f", "\u202e", "\u2066", "\ufeff", "\x00", "\n"]
+)
+def test_no_character_of_the_chart_ends_the_line_or_turns_it_round(character: str) -> None:
+    assert escape(f"one{character}two") == "one two"

@@ -4,11 +4,12 @@ import json
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.record.bundle import read_bundle
+from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.record import IssueKind, SentState
 from cds.refusal import NoPatient, NotFhir, NotJson, Refusal, TooLarge, WrongPatient
 from tests.record.fhir import (
@@ -31,7 +32,7 @@ SCORES = {
 
 
 def condition(identity: str = "c1", **elements: Any) -> JSON:
-    return about("Condition", identity, code=coded("x", "a"), **elements)
+    return about("Condition", identity, **({"code": coded("x", "a")} | elements))
 
 
 def body(value: Any) -> bytes:
@@ -98,10 +99,77 @@ def test_a_resource_of_another_patient_refuses_the_whole(reference: str) -> None
 
 
 @pytest.mark.parametrize(
-    "reference", ["Patient/p1", "http://ehr.example/fhir/Patient/p1", "Patient/p1/_history/3", "Patient?identifier=x"]
+    "reference",
+    [
+        "Patient/p1",
+        "http://ehr.example/fhir/Patient/p1",
+        "Patient/p1/_history/3",
+        "Patient/p1/",
+        "http://ehr.example/fhir/Patient/p1/",
+    ],
 )
 def test_ways_to_name_this_patient_are_understood(reference: str) -> None:
     assert len(read(condition(subject={"reference": reference})).diagnoses) == 1
+
+
+MRN = {"system": "http://ehr.example/mrn", "value": "7"}
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"identifier": MRN},
+        {"identifier": MRN, "type": "Patient"},
+        {"reference": "Patient?identifier=http://ehr.example/mrn|7"},
+        {"reference": "Patient?identifier=7"},
+    ],
+)
+def test_this_patient_may_be_named_by_an_identifier(subject: JSON) -> None:
+    named = bundle(patient(identifier=[None, {"system": "x"}, MRN]), condition(subject=subject))
+
+    record = read_bundle(body(named), **LIMITS)
+
+    assert len(record.diagnoses) == 1
+    assert record.how_sent("Condition").state is SentState.WHOLE
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"identifier": MRN | {"value": "8"}},
+        {"identifier": MRN | {"system": "http://other.example"}},
+        {"identifier": {"value": "7"}},
+        {"reference": "Patient?identifier=8"},
+        {"reference": "Patient?identifier=http://other.example|7"},
+        {"reference": "Patient?identifier=|7"},
+        {"reference": "Patient?name=x"},
+        {"reference": "http://[?identifier=7"},
+        {"reference": "patient/p1"},
+        {"reference": "p1"},
+        {"reference": "Nonsense/p1"},
+        {"reference": "http://ehr.example/"},
+    ],
+)
+def test_what_may_be_about_somebody_else_is_left_out_and_its_kind_is_not_whole(subject: JSON) -> None:
+    named = bundle(patient(identifier=[MRN]), condition(), condition("c2", subject=subject), observation())
+
+    record = read_bundle(body(named), **LIMITS)
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c1"]
+    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Observation").state is SentState.WHOLE
+    assert [(issue.kind, issue.reference) for issue in record.issues] == [(IssueKind.UNREADABLE, "Condition/c2")]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [{"reference": "Device/d"}, {"reference": "http://x/Location/l"}, {"identifier": MRN, "type": "Group"}],
+)
+def test_what_is_about_no_patient_leaves_its_kind_whole(subject: JSON) -> None:
+    record = read(condition(), condition("c2", subject=subject))
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c1"]
+    assert record.how_sent("Condition").state is SentState.WHOLE
 
 
 def test_urn_references_are_followed_through_the_full_url() -> None:
@@ -383,6 +451,175 @@ def test_of_two_versions_of_a_resource_the_later_counts() -> None:
         (diagnosis,) = read(*pair).diagnoses
         assert diagnosis.recorded is not None
         assert diagnosis.recorded.text == "2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"lastUpdated": "2026-01-01T23:00:00Z"}, {"lastUpdated": "2026-01-01T20:00:00-05:00"}),
+        ({"lastUpdated": "2026-01-02T01:00:00+05:00"}, {"lastUpdated": "2026-01-01T21:00:00Z"}),
+        ({"lastUpdated": "2026-01-01T10:00:00.9Z"}, {"lastUpdated": "2026-01-01T10:00:00.91Z"}),
+        ({"lastUpdated": "2026-01-01T10:00:00Z", "versionId": "9"},
+         {"lastUpdated": "2026-01-01T10:00:00Z", "versionId": "10"}),
+        ({"versionId": "1"}, {"versionId": "2", "lastUpdated": "2025-01-01T00:00:00Z"}),
+        ({"versionId": "1", "lastUpdated": "2025-01-01T00:00:00Z"}, {"versionId": "2"}),
+        ({"versionId": "1", "lastUpdated": "2026-01"}, {"versionId": "2", "lastUpdated": "2026-01-01T00:00:00Z"}),
+    ],
+)  # fmt: skip
+def test_which_version_is_later_is_judged_by_the_instant_then_by_the_number(old: JSON, new: JSON) -> None:
+    copies = [condition(meta=old, recordedDate="2025-01-01"), condition(meta=new, recordedDate="2026-01-01")]
+
+    for pair in (copies, copies[::-1]):
+        record = read(*pair)
+        assert [d.recorded.text for d in record.diagnoses if d.recorded] == ["2026-01-01"]
+        assert record.issues == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"lastUpdated": "2026-01-01T10:00:00"}, {"lastUpdated": "2026-01-02T10:00:00Z"}),
+        ({"lastUpdated": "2026-01"}, {"lastUpdated": "2026-02-01T00:00:00Z"}),
+        ({"lastUpdated": "2026-01-01T10:00:00Z" + " " * 100}, {"lastUpdated": "2026-02-01T00:00:00Z"}),
+        ({"versionId": "a"}, {"versionId": "b"}),
+        ({"versionId": "9" * 5000}, {"versionId": "1"}),
+    ],
+)
+def test_which_version_is_later_is_not_guessed(one: JSON, other: JSON) -> None:
+    copies = [condition(meta=one, recordedDate="2025-01-01"), condition(meta=other, recordedDate="2026-01-01")]
+
+    records = [read(*copies), read(*reversed(copies))]
+
+    assert records[0].diagnoses == records[1].diagnoses
+    assert [issue.kind for issue in records[0].issues] == [IssueKind.IMPRECISE]
+
+
+def at(server: str, resource: JSON) -> JSON:
+    full_url = f"{server}/{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": full_url, "resource": resource}
+
+
+def test_resources_of_one_id_from_two_servers_are_two() -> None:
+    one = at("https://a.example/fhir", condition(recordedDate="2025-01-01"))
+    other = at("https://b.example/fhir", condition(recordedDate="2026-01-01", code=coded("x", "b")))
+
+    records = [read(one, other), read(other, one)]
+
+    assert [d.concept.words for d in records[0].diagnoses] == ["a", "b"]
+    assert records[0].diagnoses == records[1].diagnoses
+    assert [issue.kind for issue in records[0].issues] == [IssueKind.IMPRECISE]
+
+
+@pytest.mark.parametrize("other", [at("https://b.example/fhir", condition()), condition()])
+def test_the_same_resource_is_one_wherever_it_comes_from(other: JSON) -> None:
+    record = read(at("http://a.example/fhir", condition()), at("https://A.example/fhir", condition()), other)
+
+    assert len(record.diagnoses) == 1
+    assert record.issues == ()
+
+
+def test_a_copy_that_names_no_server_is_of_the_only_one_named() -> None:
+    later = condition(meta={"lastUpdated": "2026-01-01T00:00:00Z"}, recordedDate="2026-01-01")
+    earlier = condition(meta={"lastUpdated": "2025-01-01T00:00:00Z"}, recordedDate="2025-01-01")
+
+    record = read(at("https://a.example/fhir", earlier), later)
+
+    assert [d.recorded.text for d in record.diagnoses if d.recorded] == ["2026-01-01"]
+
+
+def test_a_medication_that_two_servers_have_is_not_guessed() -> None:
+    drugs = [
+        at(server, {"resourceType": "Medication", "id": "d", "code": {"text": name}})
+        for server, name in (("https://a.example", "Alfadep"), ("https://b.example", "Betadep"))
+    ]
+    pointing = order(medicationCodeableConcept=None, medicationReference={"reference": "Medication/d"})
+
+    (exposure,) = read(*drugs, pointing).exposures
+
+    assert exposure.drug.words == ""
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"request": {"method": "DELETE", "url": "Condition/c1"}},
+        {"request": {"method": "DELETE", "url": "Condition/c1"}, "response": {"status": "204"}},
+        {"request": {"method": "delete"}, "resource": condition()},
+    ],
+)
+def test_what_was_deleted_is_no_data(entry: JSON) -> None:
+    whole = bundle(patient(), condition(), condition("c2", code=coded("x", "b")), kind="history")
+    whole["entry"].append(entry)
+
+    record = read_bundle(body(whole), **LIMITS)
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c2"]
+    assert record.how_sent("Condition").state is SentState.PART
+
+
+def test_the_deletion_of_what_was_not_sent_changes_nothing() -> None:
+    whole = bundle(patient(), condition(), kind="history")
+    whole["entry"].append({"request": {"method": "DELETE", "url": "Condition/c9"}})
+
+    record = read_bundle(body(whole), **LIMITS)
+
+    assert (len(record.diagnoses), record.how_sent("Condition").state) == (1, SentState.WHOLE)
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500", 403])
+def test_what_came_with_an_error_is_no_data(status: str | int) -> None:
+    failed = {"resource": condition(), "response": {"status": status}}
+
+    posted = read(failed, condition("c2"), observation())
+    asked = prefetch({"patient": patient(), "conditions": bundle(failed, condition("c2"))}, CONDITIONS)
+
+    for record in (posted, asked):
+        assert [d.source for d in record.diagnoses] == ["Condition/c2"]
+        assert record.how_sent("Condition").state is SentState.PART
+
+
+@pytest.mark.parametrize("status", ["200 OK", "201", 304, "", None])
+def test_what_came_without_an_error_is_data(status: str | int | None) -> None:
+    assert len(read({"resource": condition(), "response": {"status": status}}).diagnoses) == 1
+
+
+BEYOND = b"1e999"
+
+
+@pytest.mark.parametrize("member", ["total", "type", "link", "timestamp", "signature", "id", "meta"])
+@pytest.mark.parametrize("number", [BEYOND, b"9" * 5000, b"[1e999]", b'[{"relation":1e999}]'])
+def test_a_number_no_computer_holds_costs_nothing_but_its_element(member: str, number: bytes) -> None:
+    whole = body(bundle(patient(), condition())).replace(b'"entry"', b'"%s": %s, "entry"' % (member.encode(), number))
+
+    assert len(read_bundle(whole, **LIMITS).diagnoses) == 1
+
+
+@pytest.mark.parametrize("total", [BEYOND, b'"many"', b"[]", b"{}", b"9" * 400])
+def test_a_total_that_cannot_be_read_leaves_it_open_whether_all_came(total: bytes) -> None:
+    found = body(bundle(condition(), kind="searchset", total=1)).replace(b'"total": 1', b'"total": ' + total)
+    values = {"patient": msgspec.Raw(body(patient())), "conditions": msgspec.Raw(found)}
+
+    record = read_prefetch(values, templates=CONDITIONS, patient_id="p1", **LIMITS)
+
+    assert len(record.diagnoses) == 1
+    assert record.how_sent("Condition").state is SentState.PART
+
+
+def test_a_number_no_computer_holds_beside_a_modifier_costs_its_resource_only() -> None:
+    odd = body(condition("c2", stage=[{"modifierExtension": [{"url": "x"}], "x": "HERE"}])).replace(b'"HERE"', BEYOND)
+    whole = body(bundle(patient(), condition(), "HERE")).replace(b'{"resource": "HERE"}', b'{"resource": %s}' % odd)
+
+    record = read_bundle(whole, **LIMITS)
+
+    assert [d.source for d in record.diagnoses] == ["Condition/c1"]
+    assert record.how_sent("Condition").state is SentState.PART
+
+
+@pytest.mark.parametrize("key", ["www.evil.example", "a.b", "conditions.1"])
+def test_a_key_that_would_do_for_an_address_is_not_repeated(key: str) -> None:
+    record = prefetch({"patient": patient(), key: bundle(condition())}, {})
+
+    assert key not in record.how_sent("Condition").because
 
 
 def _without_places(record: Any) -> Any:

@@ -17,7 +17,9 @@ HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
 # What means something only at the start of a line is left alone: chart text never stands there. A colon, an at sign
 # and "www." would make a link by themselves.
 PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#!|~$@:^]|(?<=www)\.)", re.IGNORECASE)
-CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# C0 and C1 control characters (U+0085 ends a line), line and paragraph separators, what turns the direction of text
+# round, and what has no width.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 LONGEST_CHART_TEXT = 200
 MOST_ENTRIES = 3
 NOT_RECORDED = "not recorded"

@@ -30,7 +30,7 @@ from cds.record.record import (
     SentState,
     Span,
 )
-from cds.record.whose import is_about, whose
+from cds.record.whose import Names, is_about, whose
 from cds.refusal import NotFhir
 
 Said = TypeVar("Said", bound=elements.Resource)
@@ -98,8 +98,9 @@ def read_prefetch(
 
 
 def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str] | None) -> PatientRecord:
+    gathered.choose()
     patient, own = whose(gathered, patient_id)
-    gathered.settle(own)
+    gathered.settle(own.references)
     find_drug = drug_finder(gathered)
     exposures = [
         *_each(gathered, own, elements.MedicationRequest, lambda said, origin: request_of(said, origin, find_drug)),
@@ -135,7 +136,7 @@ def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str]
 
 
 def _each(
-    gathered: Gathered, own: frozenset[str], struct: type[Said], read: Callable[[Said, Origin], Value | None]
+    gathered: Gathered, own: Names, struct: type[Said], read: Callable[[Said, Origin], Value | None]
 ) -> list[Value]:
     """What `read` makes of each resource of one type that is about this patient."""
     found = []

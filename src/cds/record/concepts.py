@@ -9,6 +9,8 @@ from cds.coding import Coding, Concept, canonical_code, canonical_system
 from cds.record import elements
 
 EMPTY = Concept()
+LONGEST_SYSTEM = 256
+"""Characters of the longest text that is read as the URI of a code system."""
 
 
 def concept_of(said: elements.CodeableConcept | None) -> Concept:
@@ -37,14 +39,13 @@ def codings_of(said: Iterable[elements.Coding | None]) -> tuple[Coding, ...]:
 
 def coding_of(said: elements.Coding) -> Coding:
     """Give one Coding with the canonical URI of its system, and the code as that system writes it."""
-    system, code = _canonical(said.system or "", said.code or "")
-    return Coding(system, code, said.display or "")
+    system = _system(said.system) if said.system and len(said.system) <= LONGEST_SYSTEM else said.system or ""
+    return Coding(system, canonical_code(system, said.code or ""), said.display or "")
 
 
-@lru_cache(maxsize=4096)
-def _canonical(system: str, code: str) -> tuple[str, str]:
-    same = canonical_system(system)
-    return same, canonical_code(same, code)
+@lru_cache(maxsize=256)
+def _system(system: str) -> str:
+    return canonical_system(system)
 
 
 def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:

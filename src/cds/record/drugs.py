@@ -16,7 +16,14 @@ from cds.record.whose import literal
 
 def drug_finder(gathered: Gathered) -> FindDrug:
     """A function that gives the drug of a medication resource of this request."""
-    medications = {origin.source: said for said, origin in gathered.of(elements.Medication)}
+    medications: dict[str, elements.Medication] = {}
+    two_of_a_name: set[str] = set()
+    for medication, its_origin in gathered.of(elements.Medication):
+        if its_origin.source in medications:  # from two servers: nothing says which one is meant
+            two_of_a_name.add(its_origin.source)
+        medications[its_origin.source] = medication
+    for source in two_of_a_name:
+        del medications[source]
 
     def find(said: elements.MedicationUse, origin: Origin) -> Concept:
         if said.medicationCodeableConcept is not None:
@@ -39,7 +46,11 @@ def drug_finder(gathered: Gathered) -> FindDrug:
             origin.note(IssueKind.IGNORED, "medicationReference", "The Medication it refers to was entered in error.")
             return EMPTY
         if medication is None:
-            origin.note(IssueKind.NOT_FOUND, "medicationReference", "The Medication it refers to was not sent.")
+            origin.note(
+                IssueKind.NOT_FOUND,
+                "medicationReference",
+                "The Medication it refers to was not sent, or two of its id.",
+            )
             return Concept((), (reference.display or "").strip())
         return _drug_of(medication, reference)
 

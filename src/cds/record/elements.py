@@ -31,9 +31,15 @@ class CodeableConcept(Element, frozen=True):
     text: str | None = None
 
 
+class Identifier(Element, frozen=True):
+    system: str | None = None
+    value: str | None = None
+
+
 class Reference(Element, frozen=True):
     reference: str | None = None
     type: str | None = None
+    identifier: Identifier | None = None
     display: str | None = None
 
 
@@ -120,6 +126,7 @@ class Resource(Struct, frozen=True, gc=False, tag_field="resourceType", tag=True
 
 
 class Patient(Resource, frozen=True):
+    identifier: list[Identifier | None] | None = None
     birthDate: str | None = None
     gender: str | None = None
     deceasedBoolean: bool | None = None
@@ -391,6 +398,7 @@ class Response(Element, frozen=True):
 
 class Request(Element, frozen=True):
     method: str | None = None
+    url: str | None = None
 
 
 class Entry(Element, frozen=True):
@@ -415,10 +423,9 @@ class Bundle(Struct, frozen=True, gc=False):
 class LooseBundle(Struct, frozen=True, gc=False):
     """A Bundle of which some part is not as it should be: each part can then be tried on its own."""
 
-    resourceType: Any = None
-    type: Any = None
-    total: Any = None
-    link: Any = None
+    type: Raw = Raw()
+    total: Raw = Raw()
+    link: Raw = Raw()
     entry: Raw = Raw()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar, Union
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar, Union
 
 import msgspec
 
 from cds.record import elements
+from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
 from cds.record.queries import Query, query_of
 from cds.record.record import IssueKind, Sent, SentState
@@ -21,7 +24,10 @@ LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], stric
 HEAD = msgspec.json.Decoder(elements.Head)
 BUNDLE = msgspec.json.Decoder(elements.Bundle)
 LOOSE_BUNDLE = msgspec.json.Decoder(elements.LooseBundle)
-ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
+TEXT = msgspec.json.Decoder(str)
+NUMBER = msgspec.json.Decoder(float, strict=False)
+LINK = msgspec.json.Decoder(elements.Link)
+LIST = msgspec.json.Decoder(list[msgspec.Raw])
 ENTRY = msgspec.json.Decoder(elements.Entry)
 ENVELOPE = msgspec.json.Decoder(elements.Envelope)
 OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
@@ -30,7 +36,13 @@ NOTHING = (b"", b"null")
 ALTERS = b"modifierExtension"
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
-PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What is repeated in cards; a dot would do for a link ("www.example")."""
+
+RESTFUL = re.compile(r"https?://(?P<server>.+)/(?P<kind>[A-Z][A-Za-z]+)/[^/?#|]+(?:/_history/[^/?#|]+)?/?")
+DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
 
 # Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
 TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
@@ -45,12 +57,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Kept:
-    """One resource that was read: what it is, where it stood, and its bytes."""
+    """One resource that was read: what it is, where it stood, its bytes, and the server its fullUrl names, if any."""
 
     resource: elements.Resource
     where: str
     raw: msgspec.Raw
     full_url: str
+    server: str
 
 
 @dataclass(slots=True)
@@ -60,7 +73,8 @@ class Gathered:
 
     Attributes:
         most_entries: More than this are refused.
-        kept: Type → id or digest → the resource; a second copy of it counts once.
+        copies: Type → id or digest → every copy met; deleted: those a DELETE in the request names, as "Type/id".
+        kept: Type → id or digest and the resource, each once (the newest copy), once `choose` has been called.
         by_url: fullUrl → "Type/id", to follow references inside a Bundle.
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
@@ -71,7 +85,9 @@ class Gathered:
     """
 
     most_entries: int
-    kept: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    copies: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    kept: dict[str, list[tuple[str, Kept]]] = field(default_factory=dict)
     by_url: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
@@ -108,7 +124,7 @@ class Gathered:
         if envelope.resourceType == "OperationOutcome":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
             return
-        before = set(self.kept)
+        before = set(self.copies)
         if envelope.resourceType == "Bundle":
             trouble, run = self.bundle(raw, where, asked=asked)
             codes = codes if run.codes is None else run.codes
@@ -123,7 +139,7 @@ class Gathered:
             state = SentState.PART if trouble else SentState.WHOLE
             self.say(resource_type, Sent(state, trouble, codes, failed=bool(trouble)))
         else:
-            for found in self.kept:
+            for found in self.copies:
                 if found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
@@ -149,6 +165,9 @@ class Gathered:
                     where=where,
                 )
             here = f"{where}.entry[{index}]"
+            if entry is not None and (refused := _refused(entry)):
+                trouble = trouble or self._not_used(entry, f"{here}.resource", refused)
+                continue
             if entry is None or bytes(entry.resource) in NOTHING:
                 if entry is not None and entry.resourceType is not None:
                     self.issues.note(IssueKind.UNREADABLE, "", here, "The resource stands in place of the entry.")
@@ -225,10 +244,30 @@ class Gathered:
             self._broken(kind, IssueKind.IGNORED, where, flaw)
             return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
-        self._keep(kind, identity, Kept(resource, where, raw, full_url))
+        named = RESTFUL.fullmatch(full_url)
+        server = named["server"].lower() if named and named["kind"] == kind else ""
+        self.copies.setdefault(kind, {}).setdefault(identity, []).append(Kept(resource, where, raw, full_url, server))
         if full_url:
             self.by_url[full_url] = f"{kind}/{identity}"
         return kind
+
+    def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
+        """Set aside an entry that was deleted or answered with an error; give the trouble that makes of the Bundle."""
+        deletes = entry.request is not None and (entry.request.method or "").upper() == "DELETE"
+        gone = DELETED.fullmatch(entry.request.url or "") if deletes and entry.request else None
+        if gone:
+            self.deleted.add(f"{gone['kind']}/{gone['id']}")
+        head = elements.Head()
+        if bytes(entry.resource) not in NOTHING:
+            try:
+                head = HEAD.decode(entry.resource)
+            except UNREADABLE:
+                self.lost = True
+        if head.resourceType and head.id and deletes:
+            self.deleted.add(f"{head.resourceType}/{head.id}")
+        if head.resourceType in elements.READ_TYPES:
+            self._broken(head.resourceType or "", IssueKind.IGNORED, where, refused)
+        return "" if deletes else "the EHR reported an error"
 
     def _not_as_expected(self, raw: msgspec.Raw, where: str, error: Exception) -> elements.Resource | str:
         """A resource that did not decode: of another type, a nested Bundle, with sloppy numbers, or unreadable."""
@@ -262,20 +301,50 @@ class Gathered:
         self.broken.add(kind)
         self.issues.note(issue, kind, where, what)
 
-    def _keep(self, kind: str, identity: str, new: Kept) -> None:
-        of_kind = self.kept.setdefault(kind, {})
-        old = of_kind.get(identity)
-        if old is not None and bytes(new.raw) != bytes(old.raw) and _version(new)[:2] == _version(old)[:2]:
+    def choose(self) -> None:
+        """
+        Now that everything was met: keep the newest copy of each resource, and none of those that were deleted.
+
+        Resources of one id from two servers are two resources (FHIR R4 §2.36.4, Bundle.entry.fullUrl).
+        """
+        for kind, by_id in self.copies.items():
+            kept = self.kept.setdefault(kind, [])
+            for identity, copies in by_id.items():
+                if f"{kind}/{identity}" in self.deleted:
+                    self._broken(kind, IssueKind.IGNORED, copies[0].where, "It was deleted.")
+                elif len(copies) == 1:
+                    kept.append((identity, copies[0]))
+                else:
+                    kept.extend((identity, copy) for copy in self._newest(kind, copies))
+
+    def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
+        """The newest copy from each server; copies that name no server are of the only one that is named."""
+        servers = sorted({copy.server for copy in copies} - {""})
+        by_server: dict[str, list[Kept]] = {}
+        for copy in copies:
+            by_server.setdefault(copy.server or (servers[0] if len(servers) == 1 else ""), []).append(copy)
+        chosen: dict[bytes, Kept] = {}
+        for _, of_one in sorted(by_server.items()):
+            newest, told = _newest_of(of_one)
+            chosen.setdefault(bytes(newest.raw), newest)
+            if not told:
+                self.issues.note(
+                    IssueKind.IMPRECISE,
+                    kind,
+                    newest.where,
+                    "It differs from another copy, and neither says it is newer.",
+                )
+        if len(chosen) > 1:
             self.issues.note(
-                IssueKind.IMPRECISE, kind, new.where, "It differs from another copy, and neither says it is newer."
-            )
-        if old is None or _newer(new, old):
-            of_kind[identity] = new
+                IssueKind.IMPRECISE, kind, copies[0].where,
+                "More than one server sent a resource of this id; each is read as a resource of its own.",
+            )  # fmt: skip
+        return list(chosen.values())
 
     def of(self, struct: type[T]) -> Iterator[tuple[T, Origin]]:
         """Resources of one type with where they came from."""
         kind = struct.__name__
-        for identity, kept in self.kept.get(kind, {}).items():
+        for identity, kept in self.kept.get(kind, ()):
             if isinstance(kept.resource, struct):
                 yield kept.resource, Origin(kind, f"{kind}/{identity}", kept.where, self.issues)
 
@@ -302,11 +371,15 @@ def _bundle(raw: bytes, where: str, issues: Issues) -> tuple[elements.Bundle, li
         ) from None
     else:
         return bundle, bundle.entry or []
-    loose = LOOSE_BUNDLE.decode(raw)
-    kind = loose.type if isinstance(loose.type, str) else None
-    bundle = elements.Bundle(resourceType="Bundle", type=kind, link=_links(loose.link))
     try:
-        raws = ENTRIES.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
+        loose = LOOSE_BUNDLE.decode(raw)
+    except UNREADABLE as error:
+        raise NotFhir(f"This is not a Bundle: {_plainly(error)}", fix="Send a FHIR R4 Bundle", where=where) from None
+    bundle = elements.Bundle(
+        resourceType="Bundle", type=_text(loose.type), total=_total(loose.total), link=_links(loose.link)
+    )
+    try:
+        raws = LIST.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
     except UNREADABLE:
         raise NotFhir(
             "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
@@ -321,12 +394,34 @@ def _bundle(raw: bytes, where: str, issues: Issues) -> tuple[elements.Bundle, li
     return bundle, entries
 
 
-def _links(said: Any) -> list[elements.Link | None]:
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return TEXT.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _total(raw: msgspec.Raw) -> float | None:
+    """How many there are in all; infinity when that is said but cannot be read, so that nothing counts as whole."""
+    if bytes(raw) in NOTHING:
+        return None
+    try:
+        return NUMBER.decode(raw)
+    except UNREADABLE:
+        return math.inf
+
+
+def _links(raw: msgspec.Raw) -> list[elements.Link | None]:
     found: list[elements.Link | None] = []
-    for link in said if isinstance(said, list) else []:
-        if isinstance(link, dict) and isinstance(link.get("relation"), str):
-            url = link.get("url")
-            found.append(elements.Link(link["relation"], url if isinstance(url, str) else None))
+    try:
+        listed = LIST.decode(raw) if bytes(raw) not in NOTHING else []
+    except UNREADABLE:
+        listed = []
+    for link in listed:
+        try:
+            found.append(LINK.decode(link))
+        except UNREADABLE:
+            continue
     return found
 
 
@@ -352,10 +447,22 @@ def _incomplete(bundle: elements.Bundle, matches: int, most: int | None) -> str:
     if relations & {"previous", "prev"}:
         return "earlier pages exist that were not sent"
     if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
-        return f"{matches} of {bundle.total:g} were sent"
+        return f"{matches} of {bundle.total:g} were sent" if bundle.total < math.inf else "the total cannot be read"
     if most and matches >= most and bundle.total is None and not relations:
         return "the page is full, and nothing says whether there are more"
     return ""
+
+
+def _refused(entry: elements.Entry) -> str:
+    """Why what an entry holds is no data: deleted (history, transaction), or the answer was an error; "" if it is."""
+    if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
+        return "The entry deletes it."
+    status = str(entry.response.status or "")[:3] if entry.response is not None else ""
+    return (
+        "The entry says that it was answered with an error."
+        if status.isdecimal() and int(status) >= FIRST_ERROR
+        else ""
+    )
 
 
 def _is_error(raw: msgspec.Raw) -> bool:
@@ -380,7 +487,10 @@ def _unusable(resource: elements.Resource) -> str:
 
 def _altered_inside(raw: msgspec.Raw) -> str:
     """Why a resource with a modifierExtension somewhere inside must not be used (FHIR R4 §2.4.0.2), "" if it can be."""
-    waiting = [msgspec.json.decode(raw)]
+    try:
+        waiting = [msgspec.json.decode(raw)]
+    except UNREADABLE:
+        return "It has a modifier extension or the like, and some of it cannot be read."
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
@@ -392,19 +502,55 @@ def _altered_inside(raw: msgspec.Raw) -> str:
     return ""
 
 
-def _newer(new: Kept, old: Kept) -> bool:
-    """Which of two copies of a resource to keep: the later one; by content when they do not say."""
-    if bytes(new.raw) == bytes(old.raw):
-        return new.where < old.where
-    return _version(new) > _version(old)
+class _Version(NamedTuple):
+    """What a copy says of how new it is; None where it does not, or not to the second with a time zone."""
+
+    updated: datetime | None
+    number: int | None
 
 
-def _version(kept: Kept) -> tuple[str, str, bytes]:
+def _newest_of(copies: list[Kept]) -> tuple[Kept, bool]:
+    """The newest of several copies, and whether they say so: by lastUpdated, else versionId, else by content."""
+    same: dict[bytes, Kept] = {}
+    for copy in copies:
+        first = same.setdefault(bytes(copy.raw), copy)
+        if copy.where < first.where:
+            same[bytes(copy.raw)] = copy
+    listed = sorted(((_version(copy), raw, copy) for raw, copy in same.items()), key=lambda said: said[1])
+    if len(listed) == 1:
+        return listed[0][2], True
+    dated = all(version.updated is not None for version, _, _ in listed)
+    numbered = all(version.number is not None for version, _, _ in listed)
+
+    def age(version: _Version) -> tuple[datetime, int]:
+        return (
+            version.updated if version.updated and dated else LONG_AGO,
+            version.number or 0 if dated or numbered else 0,
+        )
+
+    listed.sort(key=lambda said: age(said[0]))
+    return listed[-1][2], age(listed[-1][0]) != age(listed[-2][0])
+
+
+def _version(kept: Kept) -> _Version:
     try:
         meta = VERSION.decode(kept.raw).meta or elements.Meta()
     except UNREADABLE:
         meta = elements.Meta()
-    return meta.lastUpdated or "", (meta.versionId or "").zfill(20), bytes(kept.raw)
+    number = meta.versionId or ""
+    return _Version(
+        _instant(meta.lastUpdated or ""),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None,
+    )
+
+
+def _instant(text: str) -> datetime | None:
+    """A FHIR instant (R4 §2.24.0.1), with its time zone; None for anything less."""
+    try:
+        read = datetime.fromisoformat(text) if len(text) <= LONGEST else None
+    except ValueError:
+        return None
+    return read if read is not None and read.tzinfo is not None else None
 
 
 def _plainly(error: Exception) -> str:

@@ -99,7 +99,10 @@ _PINT = {
 _A_DAY = re.compile(r"(.+?)/(?:d|day|days|24\.?h|\(24\.h\))", re.ASCII | re.IGNORECASE)
 
 
-@lru_cache(maxsize=1024)
+LONGEST_UNIT = 64
+"""Characters of the longest text that is read as a unit; longer ones would only fill the cache."""
+
+
 def plain_unit(unit: str) -> str:
     """Give the UCUM code for a sender's spelling of a unit; the spelling itself if we don't know it."""
     unit = unit.strip()
@@ -116,7 +119,6 @@ def split_a_day(unit: str) -> tuple[str, bool]:
     return (found[1], True) if found else (unit, False)
 
 
-@lru_cache(maxsize=1024)
 def factor(unit_from: str, unit_to: str) -> float | None:
     """
     Give the number to multiply by to get from one unit to the other; None if they cannot be converted.
@@ -124,6 +126,11 @@ def factor(unit_from: str, unit_to: str) -> float | None:
     A blank unit is never assumed to be anything. Counting units ({tablet}, {score}) convert into themselves only, and
     so does a unit we do not know. Amount of substance does not convert into mass: that takes the substance.
     """
+    return _factor(unit_from, unit_to) if len(unit_from) <= LONGEST_UNIT >= len(unit_to) else None
+
+
+@lru_cache(maxsize=1024)
+def _factor(unit_from: str, unit_to: str) -> float | None:
     here, there = plain_unit(unit_from), plain_unit(unit_to)
     if not here or not there:
         return None

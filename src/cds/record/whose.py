@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from cds.record import elements
 from cds.record.gathering import Gathered
@@ -14,10 +14,32 @@ from cds.record.patient import patient_of
 from cds.record.record import IssueKind, Patient
 from cds.refusal import NoPatient, WrongPatient
 
-LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#|]+)(?:/_history/[^/]+)?$")
+LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#|]+)(?:/_history/[^/]+)?/?$")
+OTHERS = frozenset(
+    # What else the subject of a resource can be (FHIR R4: the targets of every `subject` we read), and people who are
+    # no patients.
+    {
+        "Group", "Device", "Location", "Medication", "Substance", "Specimen", "Organization", "Practitioner",
+        "PractitionerRole", "RelatedPerson", "Person", "CareTeam", "HealthcareService", "Procedure",
+    }
+)  # fmt: skip
 
 
-def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozenset[str]]:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """
+    Every way to refer to the patient in this request.
+
+    Attributes:
+        references: As a literal reference: Patient/id, urn:uuid, fullUrl.
+        identifiers: (system, value) of Patient.identifier.
+    """
+
+    references: frozenset[str]
+    identifiers: frozenset[tuple[str, str]] = frozenset()
+
+
+def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
     """
     The patient, and every way to refer to them in this request.
 
@@ -41,18 +63,23 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
             )
-        full_url = gathered.kept["Patient"][origin.source.removeprefix("Patient/")].full_url
+        full_url = gathered.kept["Patient"][0][1].full_url
         own = {origin.source, full_url, *named(said.id), *named(patient_id)} - {""}
         found = patient_of(said, origin)
         if said.id is None and patient_id is not None:
             found = replace(found, reference=f"Patient/{patient_id}")
             origin.note(IssueKind.IMPRECISE, "id", "It has no id; it is taken to be the patient in context.")
-        return found, frozenset(own)
+        identifiers = {
+            ((identifier.system or "").strip(), identifier.value.strip())
+            for identifier in said.identifier or ()
+            if identifier is not None and identifier.value
+        }
+        return found, Names(frozenset(own), frozenset(identifiers))
     if patient_id is None:
         subjects = {
             reference
             for of_kind in gathered.kept.values()
-            for kept in of_kind.values()
+            for _, kept in of_kind
             for reference in (
                 literal(getattr(kept.resource, "subject", None)),
                 literal(getattr(kept.resource, "patient", None)),
@@ -73,7 +100,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, frozense
     gathered.issues.note(
         IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
     )
-    return Patient(f"Patient/{patient_id}"), named(patient_id)
+    return Patient(f"Patient/{patient_id}"), Names(named(patient_id))
 
 
 def named(identity: str | None) -> frozenset[str]:
@@ -84,29 +111,36 @@ def named(identity: str | None) -> frozenset[str]:
 def literal(reference: Any) -> str:
     """A reference as Type/id: base URL and version taken off; as written when it is of another form; "" if none."""
     text = reference.reference if isinstance(reference, elements.Reference) else None
-    return _type_and_id(text) if text else ""
+    found = LITERAL.search(text) if text else None
+    return f"{found[1]}/{found[2]}" if found else text or ""
 
 
-@lru_cache(maxsize=256)
-def _type_and_id(text: str) -> str:
-    found = LITERAL.search(text)
-    return f"{found[1]}/{found[2]}" if found else text
+def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered, origin: Origin) -> bool:
+    """
+    Whether a resource is about this patient; one about another patient refuses the whole request.
 
-
-def is_about(subject: elements.Reference | None, own: frozenset[str], gathered: Gathered, origin: Origin) -> bool:
-    """Whether a resource is about this patient; one about another patient refuses the whole request."""
+    Where that cannot be told, it is left out, and its kind counts as sent in part: it may have been theirs.
+    """
     reference = literal(subject)
-    if not reference or "?" in reference or reference.startswith("#"):
+    if subject is not None and (not reference or "?" in reference) and (named_by := _identifier(subject)):
+        if subject.type in OTHERS:
+            origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+            return False
+        system, value = named_by
+        if any(value == its and system in {its_system, None} for its_system, its in own.identifiers):
+            return True
+        return _cannot_tell(gathered, origin, "It names whom it is about by an identifier this Patient does not have.")
+    if not reference or reference.startswith("#"):
         origin.note(
             IssueKind.IMPRECISE,
             "subject",
             "It does not say by reference whom it is about; it is taken as this patient's.",
         )
         return True
-    if reference in own or (subject is not None and subject.reference in own):
+    if reference in own.references or (subject is not None and subject.reference in own.references):
         return True
     resolved = gathered.by_url.get(reference, reference)
-    if resolved in own:
+    if resolved in own.references:
         return True
     if resolved.startswith("Patient/") or resolved.startswith("urn:"):
         raise WrongPatient(
@@ -114,5 +148,30 @@ def is_about(subject: elements.Reference | None, own: frozenset[str], gathered: 
             fix="Send the data of one patient at a time; nothing was evaluated",
             where=f"{origin.where}.subject",
         )
-    origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+    if resolved.split("/")[0] in OTHERS:
+        origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+        return False
+    return _cannot_tell(gathered, origin, "It cannot be told whom it is about.")
+
+
+def _cannot_tell(gathered: Gathered, origin: Origin, what: str) -> bool:
+    gathered.broken.add(origin.kind)
+    origin.note(IssueKind.UNREADABLE, "subject", what)
     return False
+
+
+def _identifier(subject: elements.Reference) -> tuple[str | None, str] | None:
+    """
+    System and value by which a subject without a literal reference names whom it is about; None if it does not.
+
+    A conditional reference (Patient?identifier=system|value, FHIR R4 §3.1.0.11.3) may leave the system open: None.
+    """
+    if subject.reference:
+        try:
+            asked = dict(parse_qsl(urlsplit(subject.reference).query)).get("identifier", "")
+        except ValueError:
+            asked = ""
+        system, bar, value = asked.rpartition("|")
+        return system.strip() if bar else None, value.strip()
+    said = subject.identifier
+    return ((said.system or "").strip(), said.value.strip()) if said is not None and said.value else None
