@@ -10,6 +10,7 @@ from cds.decide import Decision, Rules
 from cds.facts.fact import Fact, Trial
 from cds.reasoning.why import Why, explain, missing
 from cds.record.record import Issue
+from cds.rulebook.program import UnderDefinition
 from cds.truth import Truth
 
 
@@ -18,11 +19,17 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
     Everything about one answer.
 
     Keys: today; rules (program version and each file's version); cards; conclusions (name → true, false, unknown);
-    facts; reasons (conclusion → tree down to FHIR references); missing (what would settle each unknown conclusion);
+    definitions (conclusion → what it is under each of its definitions, with reasons); facts;
+    reasons (conclusion → tree down to FHIR references); missing (what would settle each unknown conclusion);
     data_quality (what was left out or doubted).
     """
     heads = rules.program.heads
-    conclusions = {name: truth.value for name, truth in decision.truths.items() if ":" not in name and "~" not in name}
+    copies = rules.program.copies
+    conclusions = {
+        name: truth.value
+        for name, truth in decision.truths.items()
+        if ":" not in name and "~" not in name and name not in copies
+    }
     return {
         "today": decision.today.isoformat(),
         "rules": {
@@ -31,7 +38,11 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
         },
         "cards": [card_values(card) for card in decision.cards],
         "conclusions": conclusions,
-        "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items()},
+        "definitions": {
+            of: [definition_values(one, rules, decision) for one in definitions]
+            for of, definitions in rules.program.definitions.items()
+        },
+        "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
         "reasons": {name: why_values(explain(name, heads, decision.facts, decision.truths)) for name in conclusions},
         "missing": [
             {
@@ -47,6 +58,26 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
         ],
         "data_quality": [issue_values(issue) for issue in decision.record.issues],
     }
+
+
+def definition_values(definition: UnderDefinition, rules: Rules, decision: Decision) -> dict[str, Any]:
+    """What a conclusion is under one definition, what the definition says and sets, and the reasons."""
+    return dict(
+        without_empty(
+            {
+                "definition": definition.id,
+                "label": definition.label,
+                "says": definition.says,
+                "in_use": definition.in_use,
+                "is": decision.truths[definition.head].value,
+                "with": dict(definition.with_),
+                "evidence": [
+                    {"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in definition.evidence
+                ],
+                "reasons": why_values(explain(definition.head, rules.program.heads, decision.facts, decision.truths)),
+            }
+        )
+    )
 
 
 def card_values(card: Card) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from cds.record.record import PatientRecord
 from cds.refusal import NotFhir, Refusal
 from cds.rulebook import format as rule_format
 from cds.rulebook.problem import Problem, RulesAreWrong
+from cds.rulebook.program import UnderDefinition
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
@@ -242,7 +243,7 @@ def explain_command(
     """
     day = _today(today)
     loaded = _rules(rules, day)
-    conclusions = [name for name in loaded.program.heads if ":" not in name]
+    conclusions = [name for name in loaded.program.heads if ":" not in name and name not in loaded.program.copies]
     if conclusion is not None and conclusion not in conclusions:
         raise typer.BadParameter(
             f"there is no conclusion {conclusion}; there is {', '.join(conclusions)}.", param_hint="--conclusion"
@@ -253,8 +254,11 @@ def explain_command(
             raise typer.Exit(PROBLEMS)
         for head in [conclusion] if conclusion else conclusions:
             _print_why(head, loaded, result)
+        for of, definitions in loaded.program.definitions.items():
+            if conclusion in (None, of):
+                _print_definitions(of, definitions, loaded, result)
         for fact in result.facts.by_name.values():
-            if fact.trials:
+            if fact.trials and fact.name not in loaded.program.copies:
                 out.print(f"\n[bold]{escape(fact.label)}[/bold] ({escape(fact.because)})")
                 out.print(_trials(fact.trials))
         _print_data_quality(result)
@@ -390,7 +394,7 @@ def _print_decision(name: str, rules: Rules, decision: Decision) -> None:
     out.print()
     table = Table(box=None, show_header=False, pad_edge=False)
     for head in rules.program.heads.values():
-        if ":" not in head.name:
+        if ":" not in head.name and head.name not in rules.program.copies:
             table.add_row(SIGNS[decision.truths[head.name]], escape(head.label), f"[dim]{head.name}[/dim]")
     out.print(table)
     _print_data_quality(decision)
@@ -420,6 +424,21 @@ def _print_why(head: str, rules: Rules, decision: Decision) -> None:
     if decision.truths[head] is Truth.UNKNOWN:
         for item in missing(head, rules.program.heads, decision.facts, decision.truths):
             out.print(escape(f"  would settle it: {item.what} ({item.could_become})"))
+
+
+def _print_definitions(of: str, definitions: tuple[UnderDefinition, ...], rules: Rules, decision: Decision) -> None:
+    out.print(f"\n[bold]{escape(rules.program.labels[of])}[/bold], by definition")
+    table = Table("definition", "met", "what decides", "where it differs")
+    for definition in definitions:
+        why = explain(definition.head, rules.program.heads, decision.facts, decision.truths)
+        against = [child for child in why.children if child.truth is why.truth and why.truth is not Truth.TRUE]
+        table.add_row(
+            escape(f"{definition.id}{' (in use)' if definition.in_use else ''}"),
+            SIGNS[why.truth],
+            escape("; ".join(child.words or child.label for child in against)),
+            escape(", ".join(f"{name} {value}" for name, value in definition.with_.items())),
+        )
+    out.print(table)
 
 
 def _grow(tree: Tree, why: Why) -> None:

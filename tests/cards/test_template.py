@@ -12,7 +12,7 @@ from cds.cards.template import Values, escape, fill, trials_table
 from cds.facts.fact import Evidence, Fact, Facts, Found, Trial, WhyUnknown
 from cds.reasoning.why import Missing, Why
 from cds.record.record import Span
-from cds.rulebook.program import ParameterValue
+from cds.rulebook.program import ParameterValue, UnderDefinition
 from cds.truth import Truth
 from tests.facts.builders import TODAY, day
 
@@ -56,8 +56,24 @@ def values(notes: tuple[str, ...] = ()) -> Values:
         return Why(name, name, Truth.TRUE, name, children=children)
 
     missing = (Missing("score", "Score", "alfadep dose", "dose not recorded", None, "could make it true"),)
+    definitions = (
+        (UnderDefinition("ours", "Ours | here", "As written.", "resistant", True, (), {}), why("resistant")),
+        (
+            UnderDefinition("theirs", "Theirs", "Eight weeks.", "resistant__theirs", False, (), {"weeks": "8"}),
+            Why("resistant__theirs", "Resistant", Truth.FALSE, "", children=(
+                Why("illness", "Illness", Truth.TRUE, "Illness"),
+                Why("trials", "T", Truth.FALSE, "Trials: 1 (at least 2)"),
+            )),
+        ),
+    )  # fmt: skip
     return Values(
-        FACTS, {"limit": ParameterValue("limit", 10.0, "{score}", "10")}, why, lambda name: missing, notes, "Patient/1"
+        facts=FACTS,
+        parameters={"limit": ParameterValue("limit", 10.0, "{score}", "10")},
+        why=why,
+        missing=lambda name: missing,
+        definitions=lambda name: definitions,
+        notes=notes,
+        patient_reference="Patient/1",
     )
 
 
@@ -160,3 +176,14 @@ def test_long_chart_text_is_cut() -> None:
 )
 def test_no_character_of_the_chart_ends_the_line_or_turns_it_round(character: str) -> None:
     assert escape(f"one{character}two") == "one two"
+
+
+def test_definitions_stand_side_by_side_with_what_decides_against() -> None:
+    rows = fill("{{ definitions(resistant) }}", values()).splitlines()
+
+    assert rows == [
+        "| Definition | Met | What decides |",
+        "| --- | --- | --- |",
+        r"| Ours \| here (in use) | yes | As written. |",
+        "| Theirs | no | Trials: 1 (at least 2) |",
+    ]

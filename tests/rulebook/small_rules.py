@@ -45,6 +45,7 @@ parameters:
   high_score: {value: 10, unit: "{score}", evidence: [book]}
   low_score: {value: 5, unit: "{score}", evidence: [book]}
   response_evidence: {value: also_inferred, one_of: [coded_or_measured, also_inferred], evidence: [book]}
+  standard: {value: ours, one_of: [ours, theirs], site_may_set: true, evidence: [book]}
 
 facts:
   age:
@@ -103,6 +104,20 @@ conclusions:
     when:
       score: {at_least: high_score}
     evidence: [book]
+
+definitions:
+  of: resistant
+  chosen_by: standard
+  are:
+    ours:
+      label: Our definition
+      says: As written.
+      evidence: [book]
+    theirs:
+      label: Their definition
+      says: Eight weeks, one trial.
+      evidence: [book]
+      with: {adequate_duration: 8, trials_required: 1}
 
 services:
   small-service:

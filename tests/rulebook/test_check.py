@@ -67,6 +67,8 @@ PATIENT = 'subject: {reference: "{{ patient.reference }}"}\n              code: 
 LOW = '  low_score: {value: 5, unit: "{score}", evidence: [book]}\n'
 HIGH = '  high_score: {value: 10, unit: "{score}", evidence: [book]}\n'
 F32 = "      F32.0: Mild\n"
+FAILED = "  failed_trials:\n    count"
+CHOSEN = "    find: setting\n    parameter: standard\n    is_one_of: "
 
 SLIPS = [
     # names
@@ -131,8 +133,8 @@ SLIPS = [
     Slip(
         "duplicate-name",
         RULE,
-        "services:\n",
-        "  score: {label: Again, when: resistant, evidence: [book]}\nservices:\n",
+        "definitions:\n",
+        "  score: {label: Again, when: resistant, evidence: [book]}\ndefinitions:\n",
         "label: Again",
         says="already a fact",
     ),
@@ -651,7 +653,26 @@ SLIPS = [
         "prefetch: cond",
         near="look_back: 60 days\n    prefetch: scores\n",
     ),
-]
+    # definitions
+    Slip("definition-choice", RULE, "one_of: [ours, theirs]", "one_of: [ours, yours]", "standard:", says="theirs"),
+    Slip(
+        "definition-value", RULE, "adequate_duration: 8,", "adequate_duration: long,", "duration: long", says="weeks",
+        near="adequate_duration: 9,",
+    ),
+    Slip(
+        "definition-value", RULE, "adequate_duration: 8,", "response_evidence: also_infered,", "also_infered",
+        says="mean `also_inferred`?", near="response_evidence: coded_or_measured,",
+    ),
+    Slip("definition-value", RULE, "adequate_duration: 8,", "adequate_duration: 6,", "duration: 6,", warning=True),
+    Slip(
+        "definition-without-effect", RULE, "adequate_duration: 8,", "standard: theirs,", "standard: theirs,",
+        says="does not rest", warning=True,
+    ),
+    Slip(
+        "setting-value", RULE, FAILED, f"  chosen:\n{CHOSEN}[their]\n{FAILED}", "is_one_of: [their]",
+        says="mean `theirs`?", near=f"  chosen:\n{CHOSEN}[theirs]\n{FAILED}",
+    ),
+]  # fmt: skip
 
 
 def test_the_small_rules_have_no_problem_at_all(tmp_path: Path) -> None:

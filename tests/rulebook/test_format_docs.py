@@ -80,8 +80,8 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
     kinds = {getattr(spec, "find", "count") for spec in book_of_docs(tmp_path).rules["example"].model.facts.values()}
 
     assert kinds == {
-        "age", "sex", "condition", "medication", "procedure", "allergy", "referral", "answer", "observation", "score",
-        "episode", "medication_trials", "count",
+        "age", "sex", "setting", "condition", "medication", "procedure", "allergy", "referral", "answer", "observation",
+        "score", "episode", "medication_trials", "count",
     }  # fmt: skip
     assert all(f"`find: {kind}`" in text for kind in kinds - {"count"})
 

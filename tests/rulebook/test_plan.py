@@ -88,7 +88,7 @@ def test_every_form_of_condition_is_compiled(tmp_path: Path, written: str, compi
 def test_cards_and_notes_are_heads_like_any_other(tmp_path: Path) -> None:
     made = program(tmp_path)
 
-    assert list(made.heads) == ["resistant", "symptomatic", "card:suggest", "note:suggest:1"]
+    assert list(made.heads) == ["resistant", "symptomatic", "resistant__theirs", "card:suggest", "note:suggest:1"]
     assert made.heads["note:suggest:1"].condition == c.Unknown(c.Name("symptomatic"))
     assert [note.head for note in made.cards["suggest"].notes] == ["note:suggest:1"]
     assert made.cards["suggest"].head == "card:suggest"
@@ -146,7 +146,9 @@ def test_none_found_is_what_the_author_says(tmp_path: Path) -> None:
 def test_what_a_fact_is_computed_from_stands_before_it(tmp_path: Path) -> None:
     names = [fact.name for fact in program(tmp_path).wanted]
 
-    assert sorted(names) == ["age", "depression", "episode", "failed_trials", "score", "trials"]
+    assert sorted(names) == [
+        "age", "depression", "episode", "failed_trials", "failed_trials__theirs", "score", "trials", "trials__theirs",
+    ]  # fmt: skip
     assert names.index("score") < names.index("episode") < names.index("trials") < names.index("failed_trials")
 
 

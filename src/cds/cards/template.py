@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cds.facts.fact import Fact, Facts
 from cds.reasoning.why import Missing, Why
-from cds.rulebook.program import ParameterValue
+from cds.rulebook.program import ParameterValue, UnderDefinition
 from cds.truth import Truth
 
 HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
@@ -48,6 +48,7 @@ class Values:
         facts, parameters: By name.
         why: Conclusion → its reasons.
         missing: Conclusion → what would settle it.
+        definitions: Conclusion → the definitions it is decided under, each with its reasons.
         notes: The sentences that apply, already filled.
         patient_reference: "Patient/id".
     """
@@ -56,6 +57,7 @@ class Values:
     parameters: Mapping[str, ParameterValue]
     why: Callable[[str], Why]
     missing: Callable[[str], tuple[Missing, ...]]
+    definitions: Callable[[str], tuple[tuple[UnderDefinition, Why], ...]]
     notes: tuple[str, ...]
     patient_reference: str
 
@@ -93,6 +95,8 @@ def _called(function: str, argument: str, values: Values) -> str:
             return why_list(values.why(argument), values.facts)
         case "missing":
             return missing_list(values.missing(argument))
+        case "definitions":
+            return definitions_table(values.definitions(argument))
         case "table":
             return trials_table(values.facts[argument])
         case "references":
@@ -159,6 +163,20 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     if not missing:
         return "- nothing that this rule could name"
     return "\n".join(f"- {plain(item.what)}{f' ({plain(item.because)})' if item.because else ''}" for item in missing)
+
+
+def definitions_table(definitions: tuple[tuple[UnderDefinition, Why], ...]) -> str:
+    """What the conclusion is under each definition, as a GFM table, with what decides against it."""
+    rows = ["| Definition | Met | What decides |", "| --- | --- | --- |"]
+    for definition, why in definitions:
+        against = [child for child in why.children if child.truth is why.truth] if why.truth is not Truth.TRUE else []
+        cells = (
+            f"{plain(definition.label)}{' (in use)' if definition.in_use else ''}",
+            SIGNS[why.truth],
+            plain("; ".join(dict.fromkeys(child.words or child.label for child in against)) or definition.says),
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
 
 
 def trials_table(fact: Fact) -> str:

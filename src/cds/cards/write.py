@@ -13,7 +13,7 @@ from cds.facts.fact import Facts
 from cds.reasoning.why import Missing, Why, explain, missing
 from cds.record.record import Issue, IssueKind, PatientRecord
 from cds.rulebook.conditions import names_in
-from cds.rulebook.program import CardText, Program
+from cds.rulebook.program import CardText, Program, UnderDefinition
 from cds.truth import Truth
 
 MOST_ISSUES = 6
@@ -44,9 +44,12 @@ def _write(text: CardText, program: Program, record: PatientRecord, facts: Facts
     def lacking(name: str) -> tuple[Missing, ...]:
         return missing(name, program.heads, facts, truths)
 
-    without_notes = Values(facts, program.parameters, why, lacking, (), record.patient.reference)
+    def definitions(name: str) -> tuple[tuple[UnderDefinition, Why], ...]:
+        return tuple((definition, why(definition.head)) for definition in program.definitions[name])
+
+    without_notes = Values(facts, program.parameters, why, lacking, definitions, (), record.patient.reference)
     notes = tuple(fill(note.say, without_notes) for note in text.notes if truths[note.head] is Truth.TRUE)
-    values = Values(facts, program.parameters, why, lacking, notes, record.patient.reference)
+    values = Values(facts, program.parameters, why, lacking, definitions, notes, record.patient.reference)
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
     return Card(
         name=text.name,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -96,6 +96,7 @@ class Then(BaseModel):
         says, says_not: Text that must, or must not, stand in a shown card.
         missing: Text that must stand in the list of what would settle the unknown conclusions named here.
         data_quality: Text that must stand among the remarks about the data.
+        definitions: Definition → what the conclusion it defines must be under it.
         error: The request is refused: wrong-patient, no-patient, …
     """
 
@@ -111,6 +112,7 @@ class Then(BaseModel):
     says_not: list[Text] = []
     missing: list[Text] = []
     data_quality: list[Text] = []
+    definitions: dict[Slug, bool | Literal["unknown"]] = {}
     error: str | None = None
 
     @property
@@ -397,6 +399,10 @@ def _names(test: Test, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
             yield ("then", name), f"`{name}: {expected}`: {wrong}.", SEE
     if not known.sure:
         return
+    for name in then.definitions:
+        if name not in known.definitions:
+            fix = did_you_mean(name, known.definitions)
+            yield ("then", "definitions", name), f"`{name}` is not a definition.", fix
     claimable = known.facts | known.conclusions
     for name in then.answers:
         if name not in claimable:

@@ -32,6 +32,7 @@ class Known:
     notes: Mapping[str, int]
     services: frozenset[str]
     parameters: frozenset[str]
+    definitions: frozenset[str]
     sets: frozenset[str]
     answers: Mapping[str, frozenset[float]]
     drugs: frozenset[str]
@@ -52,6 +53,7 @@ def names_of(book: Rulebook) -> Known:
         notes={name: len(card.notes) for rule in rules for name, card in rule.cards.items()},
         services=frozenset(name for rule in rules for name in rule.services),
         parameters=frozenset(name for rule in rules for name in rule.parameters),
+        definitions=frozenset(name for rule in rules if rule.definitions for name in rule.definitions.are),
         sets=frozenset(answers),
         answers={name: frozenset(numbers) for name, numbers in answers.items()},
         drugs=frozenset(key for table in book.tables.values() for key in table.model.drugs),

@@ -132,6 +132,12 @@ def _differences(case: Case, rules: Rules, decision: Decision) -> Iterator[Diffe
     then = case.then
     for name, expected in then.answers.items():
         yield from _answer(name, expected, decision)
+    for definitions in rules.program.definitions.values():
+        for definition in definitions:
+            if definition.id in then.definitions:
+                truth, expected = decision.truths[definition.head].value, then.definitions[definition.id]
+                if not _is(truth, expected):
+                    yield f"{definition.id}: expected {_word(expected)}, got {truth}", (definition.head,)
     shown = [card.name for card in decision.cards]
     listed = ", ".join(shown) or "none"
     if then.cards is not None and then.cards != shown:

@@ -21,6 +21,7 @@ from cds.rulebook.wanted import (
     WantedEpisode,
     WantedNumber,
     WantedPresence,
+    WantedSetting,
     WantedSex,
     WantedTrials,
 )
@@ -55,6 +56,11 @@ def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Se
             return age(wanted, sorted_record)
         case WantedSex():
             return sex(wanted, sorted_record)
+        case WantedSetting():
+            return Fact(
+                wanted.name, wanted.label, truth=wanted.truth, text=wanted.value,
+                because=f"the parameter {wanted.parameter} is {wanted.value}",
+            )  # fmt: skip
         case WantedEpisode():
             return find_episode(wanted, sorted_record, scores.get(wanted.remission_score, ()))
         case WantedPresence():

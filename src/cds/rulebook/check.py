@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from cds.rulebook.checks import cards, codes, conditions, drugs, files, names, numbers
+from cds.rulebook.checks import cards, codes, conditions, definitions, drugs, files, names, numbers
 from cds.rulebook.checks.view import Check, look_at
 from cds.rulebook.problem import Problem
 from cds.rulebook.read import Rulebook
@@ -16,6 +16,7 @@ CHECKS: tuple[Check, ...] = (
     *conditions.CHECKS,
     *codes.CHECKS,
     *drugs.CHECKS,
+    *definitions.CHECKS,
     *files.CHECKS,
     *cards.CHECKS,
 )

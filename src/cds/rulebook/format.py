@@ -198,6 +198,12 @@ class PossiblyThis(Strict):
     possibly: Statement
 
 
+class UnderDefinition(Strict):
+    """What the conclusion of a set of definitions is under one of them."""
+
+    definition: Slug
+
+
 class Comparing(RootModel[dict[Snake, Limits]]):
     """A fact compared with a limit: `phq9: {at_least: 10}`."""
 
@@ -217,9 +223,10 @@ def _kind_of_condition(value: Any) -> str:
     if isinstance(value, BaseModel):
         return {
             "AllOf": "all", "AnyOf": "any", "NotThis": "not", "AtLeastOf": "at_least",
-            "UnknownThis": "unknown", "PossiblyThis": "possibly", "Comparing": "compare",
+            "UnknownThis": "unknown", "PossiblyThis": "possibly", "UnderDefinition": "definition",
+            "Comparing": "compare",
         }[type(value).__name__]  # fmt: skip
-    for key in ("all", "any", "not", "unknown", "possibly"):
+    for key in ("all", "any", "not", "unknown", "possibly", "definition"):
         if key in keys:
             return key
     if "of" in keys or "at_least" in keys:
@@ -235,6 +242,7 @@ Statement = Annotated[
     | Annotated[AtLeastOf, Tag("at_least")]
     | Annotated[UnknownThis, Tag("unknown")]
     | Annotated[PossiblyThis, Tag("possibly")]
+    | Annotated[UnderDefinition, Tag("definition")]
     | Annotated[Comparing, Tag("compare")],
     Discriminator(_kind_of_condition),
 ]
@@ -265,6 +273,14 @@ class SexFact(FactBase):
 
     find: Literal["sex"]
     is_one_of: Annotated[list[Literal["male", "female", "other", "unknown"]], Field(min_length=1)]
+
+
+class SettingFact(FactBase):
+    """Whether a parameter that is a word has one of these values: what a site or a definition chose."""
+
+    find: Literal["setting"]
+    parameter: Snake
+    is_one_of: Annotated[list[Text], Field(min_length=1)]
 
 
 class PresenceFact(FactBase):
@@ -435,6 +451,7 @@ def _kind_of_fact(value: Any) -> str:
 FactSpec = Annotated[
     Annotated[AgeFact, Tag("age")]
     | Annotated[SexFact, Tag("sex")]
+    | Annotated[SettingFact, Tag("setting")]
     | Annotated[ConditionFact, Tag("condition")]
     | Annotated[MedicationFact, Tag("medication")]
     | Annotated[ProcedureFact, Tag("procedure")]
@@ -448,6 +465,29 @@ FactSpec = Annotated[
     | Annotated[CountFact, Tag("count")],
     Discriminator(_kind_of_fact),
 ]
+
+# ---------------------------------------------------------------- definitions
+
+
+class DefinitionSpec(Strict):
+    """One definition: what differs from the values written under `parameters`."""
+
+    label: Text
+    says: Text
+    evidence: Annotated[list[Slug], Field(min_length=1)]
+    with_: dict[Snake, int | float | str] = Field(
+        default={}, alias="with", description="Parameter → its value under this definition."
+    )
+    formerly: list[Slug] = []
+
+
+class DefinitionsSpec(Strict):
+    """One conclusion under several definitions, side by side; a parameter chooses the one that drives the cards."""
+
+    of: Snake
+    chosen_by: Snake
+    are: Annotated[dict[Slug, DefinitionSpec], Field(min_length=2)]
+
 
 # ---------------------------------------------------------------- conclusions, services, cards
 
@@ -569,6 +609,7 @@ class RuleFile(Strict):
     parameters: dict[Snake, Parameter] = {}
     facts: dict[Snake, FactSpec] = {}
     conclusions: dict[Snake, Conclusion] = {}
+    definitions: DefinitionsSpec | None = None
     services: dict[Slug, ServiceSpec] = {}
     cards: dict[Snake, CardSpec] = {}
 
@@ -711,7 +752,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
     """Keys that can stand at a place pydantic names, for did-you-mean; all keys of the format if it is not clear."""
     names = {type_.__name__: type_ for type_ in _all_models(Strict)}
     by_tag: dict[str, type[BaseModel]] = {
-        "age": AgeFact, "sex": SexFact, "condition": ConditionFact, "medication": MedicationFact,
+        "age": AgeFact, "sex": SexFact, "setting": SettingFact,
+        "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
         "count": CountFact, "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
@@ -722,6 +764,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
         "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
+        "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip
     if "drugs" in loc:

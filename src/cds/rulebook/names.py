@@ -15,11 +15,11 @@ Rule = Loaded[f.RuleFile]
 
 # What a name is …
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
-CONCLUSION, PARAMETER = "conclusion", "parameter"
+CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
 FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
-SCORE, LIMIT, DURATION, WORDS = "score", "limit", "duration", "words"
-SHOWN, ANY_FACT, SUMMARY = "shown", "fact", "summary"
+SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
+SHOWN, ANY_FACT, SUMMARY, DEFINED = "shown", "fact", "summary", "defined"
 
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
@@ -28,9 +28,13 @@ FITS: Mapping[str, frozenset[str]] = {
     TRIALS: frozenset({TRIALS}),
     EPISODE: frozenset({EPISODE}),
     CONCLUSION: frozenset({CONCLUSION}),
+    DEFINED: frozenset({CONCLUSION}),
     LIMIT: frozenset({PARAMETER}),
     DURATION: frozenset({PARAMETER}),
     WORDS: frozenset({PARAMETER}),
+    WORD: frozenset({PARAMETER}),
+    PARAMETER: frozenset({PARAMETER}),
+    DEFINITION: frozenset({DEFINITION}),
     SHOWN: FACTS | {PARAMETER},
     ANY_FACT: FACTS,
     SUMMARY: frozenset({NUMBER, PARAMETER}),
@@ -39,6 +43,7 @@ HOLE_WANTS = {
     "": SHOWN,
     "why": CONCLUSION,
     "missing": CONCLUSION,
+    "definitions": DEFINED,
     "table": TRIALS,
     "references": ANY_FACT,
     "when": ANY_FACT,
@@ -53,7 +58,7 @@ class Definition:
 
     Attributes:
         name: The name.
-        role: statement, number, trials or episode (facts), conclusion, or parameter.
+        role: statement, number, trials or episode (facts), conclusion, parameter, or definition.
         spec: Its part of the file.
         rule: The file.
         path: Where in the file.
@@ -151,6 +156,9 @@ def definitions(rule: Rule) -> Iterator[Definition]:
         yield Definition(name, role_of(fact), fact, rule, ("facts", name))
     for name, conclusion in rule.model.conclusions.items():
         yield Definition(name, CONCLUSION, conclusion, rule, ("conclusions", name))
+    if rule.model.definitions:
+        for name, definition in rule.model.definitions.are.items():
+            yield Definition(name, DEFINITION, definition, rule, ("definitions", "are", name))
 
 
 def conditions(rule: Rule) -> Iterator[ConditionAt]:
@@ -214,12 +222,41 @@ def readings(rule: Rule) -> Iterator[Reading | BareNumber]:
     for name, card in rule.model.cards.items():
         for text in texts(card, ("cards", name)):
             yield from _in_text(rule, text)
+    if rule.model.definitions:
+        yield Reading(rule.model.definitions.of, CONCLUSION, rule, ("definitions", "of"))
+        yield Reading(rule.model.definitions.chosen_by, WORD, rule, ("definitions", "chosen_by"))
+        for name, definition in rule.model.definitions.are.items():
+            for parameter in definition.with_:
+                yield Reading(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
+
+
+def read_by(found: Iterable[Reading | BareNumber]) -> dict[str, set[str]]:
+    """Fact or conclusion → the names it reads."""
+    reads: dict[str, set[str]] = {}
+    for reading in found:
+        if isinstance(reading, Reading) and reading.path[0] in ("facts", "conclusions"):
+            reads.setdefault(str(reading.path[1]), set()).add(reading.name)
+    return reads
+
+
+def below(name: str, reads: Mapping[str, set[str]]) -> frozenset[str]:
+    """A name and everything it rests on."""
+    seen: set[str] = set()
+    to_do = [name]
+    while to_do:
+        one = to_do.pop()
+        if one not in seen:
+            seen.add(one)
+            to_do.extend(reads.get(one, ()))
+    return frozenset(seen)
 
 
 def _in_condition(rule: Rule, condition: ConditionAt) -> Iterator[Reading | BareNumber]:
     for statement, path in walk(condition.statement, condition.path):
         if isinstance(statement, str):
             yield Reading(statement, STATEMENT, rule, path)
+        elif isinstance(statement, f.UnderDefinition):
+            yield Reading(statement.definition, DEFINITION, rule, (*path, "definition"))
         elif isinstance(statement, f.Comparing):
             fact, limits, here = compared(statement, path)
             yield Reading(fact, NUMBER, rule, here)
@@ -255,6 +292,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 yield Reading(score.score, SCORE, rule, (*here, "score"))
                 yield limit_or_number(score.below, rule, (*here, "below"), beside=score.score)
                 yield from duration(score.apart, "remission_by_score", "apart")
+        case f.SettingFact():
+            yield Reading(fact.parameter, WORD, rule, (*path, "parameter"))
         case f.CountFact():
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
         case f.TrialsFact():

@@ -10,6 +10,7 @@ from cds.coding import ATC, RXNORM, CodeSet
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook import wanted as w
+from cds.rulebook.definitions import Decided, side_by_side
 from cds.rulebook.holes import holes_in
 from cds.rulebook.program import (
     CardText,
@@ -23,6 +24,7 @@ from cds.rulebook.program import (
     RuleRef,
     Service,
     SuggestionText,
+    UnderDefinition,
 )
 from cds.rulebook.read import Loaded, Rulebook
 from cds.rulebook.strata import layers
@@ -47,7 +49,7 @@ def plan(book: Rulebook) -> Program:
     Files that are `draft` or `retired` are left out; cards of `silent` files are concluded and never shown.
     Expects a rulebook without problems; KeyError otherwise.
     """
-    rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
+    rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(rules)
     codes = w.Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
     wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
@@ -63,7 +65,16 @@ def plan(book: Rulebook) -> Program:
             cards[name] = text
     labels = {fact.name: fact.label for fact in wanted} | {head.name: head.label for head in heads.values()}
     services = {
-        name: service(name, spec, rule, heads=heads, cards=cards, wanted=wanted, codes=codes)
+        name: service(
+            name,
+            spec,
+            rule,
+            heads=heads,
+            cards=cards,
+            wanted=wanted,
+            codes=codes,
+            beside={one.of: tuple(one.heads.values()) for one in decided},
+        )
         for rule in rules
         for name, spec in rule.model.services.items()
     }
@@ -78,6 +89,8 @@ def plan(book: Rulebook) -> Program:
         parameters=numbers.values,
         rules={rule.model.about.id: rule_ref(rule) for rule in rules},
         labels=labels,
+        definitions={one.of: under(one, numbers) for one in decided},
+        copies=copies,
         observed=frozenset(
             code
             for fact in wanted
@@ -232,6 +245,11 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             "because": spec.because,
         }
     match spec:
+        case f.SettingFact():
+            value = numbers.word(spec.parameter)
+            return w.WantedSetting(
+                **common, parameter=spec.parameter, value=value, truth=Truth.of(value in spec.is_one_of)
+            )
         case f.AgeFact():
             return w.WantedAge(**common)
         case f.SexFact():
@@ -451,6 +469,24 @@ def conclusions(rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units:
     }
 
 
+def under(decided: Decided, numbers: Numbers) -> tuple[UnderDefinition, ...]:
+    """The definitions of a conclusion, for the explanation."""
+    spec = decided.spec
+    chosen = numbers.word(spec.chosen_by)
+    return tuple(
+        UnderDefinition(
+            id=name,
+            label=definition.label,
+            says=definition.says,
+            head=decided.heads[name],
+            in_use=name == chosen,
+            evidence=cited(decided.rule, definition.evidence),
+            with_={key: value if isinstance(value, str) else f"{value:g}" for key, value in definition.with_.items()},
+        )
+        for name, definition in spec.are.items()
+    )
+
+
 def card_text(
     name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, *, numbers: Numbers, units: Mapping[str, str]
 ) -> tuple[CardText, dict[str, Head]]:
@@ -507,6 +543,7 @@ def service(
     cards: Mapping[str, CardText],
     wanted: tuple[w.Wanted, ...],
     codes: w.Codes,
+    beside: Mapping[str, tuple[str, ...]],
 ) -> Service:
     """
     One service, with prefetch for what its cards reach and nothing else.
@@ -514,7 +551,7 @@ def service(
     A silent card is not among its cards, but what it reads is asked for: it is concluded and logged.
     """
     own = [card for card in sorted(cards.values(), key=lambda card: (card.rank, card.name)) if card.service == name]
-    reached = reach(own, heads, wanted)
+    reached = reach(own, heads, wanted, beside)
     return Service(
         id=name,
         hook=spec.hook,
@@ -527,8 +564,13 @@ def service(
     )
 
 
-def reach(cards: Iterable[CardText], heads: Mapping[str, Head], wanted: tuple[w.Wanted, ...]) -> frozenset[str]:
-    """Every fact and head the cards read, through whatever stands between."""
+def reach(
+    cards: Iterable[CardText],
+    heads: Mapping[str, Head],
+    wanted: tuple[w.Wanted, ...],
+    beside: Mapping[str, tuple[str, ...]],
+) -> frozenset[str]:
+    """Every fact and head the cards read, through whatever stands between; `beside`: the same, by other definitions."""
     facts = {fact.name: fact for fact in wanted}
     to_do = [head for card in cards for head in (card.head, *(note.head for note in card.notes))]
     to_do += [name for card in cards for name in holes_of(card) if name in facts or name in heads]
@@ -540,6 +582,7 @@ def reach(cards: Iterable[CardText], heads: Mapping[str, Head], wanted: tuple[w.
         seen.add(name)
         if name in heads:
             to_do.extend(c.names_in(heads[name].condition))
+            to_do.extend(beside.get(name, ()))
         elif name in facts:
             to_do.extend(needs(facts[name]))
     return frozenset(seen)

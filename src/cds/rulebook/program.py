@@ -60,6 +60,29 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderDefinition:
+    """
+    One definition of a conclusion.
+
+    Attributes:
+        id: "delphi-2022".
+        label, says: What a clinician reads.
+        head: The conclusion that is decided under it; the plain one for the definition in use.
+        in_use: Whether it drives the cards.
+        evidence: What it rests on.
+        with_: Parameter → value, where it differs from what is written under `parameters`.
+    """
+
+    id: str
+    label: str
+    says: str
+    head: str
+    in_use: bool
+    evidence: tuple[Cited, ...]
+    with_: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class NoteText:
     """One sentence of a card and the head that says when it is shown."""
 
@@ -152,6 +175,9 @@ class Program:
         layers: Clauses by stratum; a later layer may read what an earlier one left unknown.
         services, cards, parameters, rules: The rest, by name.
         observed: Codes of every observation some fact reads.
+        definitions: Conclusion → the definitions it is decided under, in the order of the file.
+        copies: Names of facts and heads that exist because a definition reads other values; their originals are
+            what authors and clinicians know.
     """
 
     version: str
@@ -165,3 +191,5 @@ class Program:
     rules: Mapping[str, RuleRef]
     labels: Mapping[str, str] = field(default_factory=dict)
     observed: frozenset[str] = frozenset()
+    definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
+    copies: frozenset[str] = frozenset()

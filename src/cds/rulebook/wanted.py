@@ -251,6 +251,22 @@ class WantedSex(Wanted):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedSetting(Wanted):
+    """
+    What a site or a definition chose; known before any patient.
+
+    Attributes:
+        parameter: Name of the parameter.
+        value: Its value in force.
+        truth: Whether that is one of those asked for.
+    """
+
+    parameter: str
+    value: str
+    truth: Truth
+
+
+@dataclass(frozen=True, slots=True)
 class WantedPresence(Wanted):
     """
     Whether something is recorded.

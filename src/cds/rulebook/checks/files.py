@@ -20,6 +20,10 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
         for name, thing in getattr(rule.model, section).items():
             for index, entry in enumerate(thing.evidence):
                 yield entry, (section, name, "evidence", index)
+    if rule.model.definitions:
+        for name, definition in rule.model.definitions.are.items():
+            for index, entry in enumerate(definition.evidence):
+                yield entry, ("definitions", "are", name, "evidence", index)
 
 
 def unknown_evidence(view: View) -> Iterator[Problem]:
@@ -118,6 +122,7 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
         f.AgeFact: "An age has no window: remove it.",
         f.SexFact: "A sex has no window: remove it.",
         f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
+        f.SettingFact: "A setting has no window: remove it.",
         f.EpisodeFact: "Write how far back to look as `otherwise`.",
         f.TrialsFact: "Bound the trials with `in_episode`.",
         f.CountFact: "What is counted are the trials: bound them with `in_episode`.",

@@ -11,6 +11,8 @@ from cds.rulebook.checks.view import View, did_you_mean
 from cds.rulebook.names import (
     ANY_FACT,
     CONCLUSION,
+    DEFINED,
+    DEFINITION,
     DURATION,
     EPISODE,
     FACTS,
@@ -23,6 +25,7 @@ from cds.rulebook.names import (
     STATEMENT,
     SUMMARY,
     TRIALS,
+    WORD,
     WORDS,
     Definition,
     Reading,
@@ -44,6 +47,9 @@ KINDS = {
     LIMIT: "a parameter that is a number",
     DURATION: "a parameter that is a number of days, weeks, months or years",
     WORDS: "a parameter that is one of these words: coded_or_measured, also_inferred",
+    WORD: "a parameter that is a word",
+    DEFINITION: "one of the definitions of a file",
+    DEFINED: "a conclusion that `definitions` of its file decide",
     SHOWN: "a fact or parameter",
     ANY_FACT: "a fact",
     SUMMARY: "a parameter or a number",
@@ -99,6 +105,11 @@ def fits(reading: Reading, found: Definition) -> bool:
             return not isinstance(found.spec.value, str)
         case "duration":
             return duration_of(found.spec) is not None
+        case "defined":
+            decided = found.rule.model.definitions
+            return decided is not None and decided.of == found.name
+        case "word":
+            return isinstance(found.spec.value, str)
         case "words":
             return set(found.spec.one_of or ()) <= set(f.ACCEPTS) and isinstance(found.spec.value, str)
     return True
@@ -117,6 +128,8 @@ def _what(found: Definition) -> str:
         return "a parameter that is a word" if words else f"a parameter in {found.spec.unit}"
     if isinstance(found.spec, f.CountFact):
         return "a count"
+    if found.role == DEFINITION:
+        return "a definition"
     return "a conclusion" if found.role == CONCLUSION else f"a fact of kind {found.spec.find}"
 
 
@@ -124,6 +137,8 @@ def _instead(reading: Reading, found: Definition) -> str:
     name = reading.name
     if reading.wants == STATEMENT and found.role == NUMBER:
         return f"Compare it with a limit: `{name}: {{at_least: …}}`."
+    if reading.wants == STATEMENT and found.role == DEFINITION:
+        return f"Write `definition: {name}`."
     if reading.wants == STATEMENT and found.role == TRIALS:
         return "Write a fact that counts the trials (`count:`), and compare that."
     if reading.wants == NUMBER and found.role in (STATEMENT, CONCLUSION):
@@ -263,7 +278,7 @@ def cycle(view: View) -> Iterator[Problem]:
     needs: defaultdict[str, set[str]] = defaultdict(set)
     for reading in view.readings:
         if reading.path[0] == "conclusions":
-            needs[str(reading.path[1])].add(reading.name)
+            needs[str(reading.path[1])].add(_decided(reading, view))
     heads = {name: c.All(tuple(c.Name(needed) for needed in sorted(names))) for name, names in needs.items()}
     for circle in find_cycles(heads):
         start = circle.index(min(circle))
@@ -275,6 +290,13 @@ def cycle(view: View) -> Iterator[Problem]:
             f"These conclusions need each other: {' needs '.join(f'`{name}`' for name in names)}.",
             "Remove one of these steps; a conclusion must be decidable before what it is used in.",
         )
+
+
+def _decided(reading: Reading, view: View) -> str:
+    """What a condition reads: under a definition, the conclusion that is defined."""
+    found = view.one(reading.name)
+    defined = found.rule.model.definitions if found and reading.wants == DEFINITION else None
+    return defined.of if defined else reading.name
 
 
 CHECKS = (unknown_name, wrong_kind, duplicate_name, cycle, unused_fact, unused_parameter, file_uses_draft)

@@ -1,0 +1,117 @@
+"""Definitions: one conclusion under several sets of numbers, decided by the same conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds.rulebook import conditions as c
+from cds.rulebook import wanted as w
+from cds.rulebook.plan import plan
+from cds.rulebook.program import Program
+from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, book_of, changed
+
+NEAR_MISS = """
+evidence:
+  book: {cite: Invented, says: Invented., verified: false}
+conclusions:
+  near_miss:
+    label: Met under their definition only
+    all: [{not: resistant}, {definition: theirs}, {definition: ours}]
+    evidence: [book]
+"""
+
+
+def program(folder: Path, *changes: tuple[str, str]) -> Program:
+    text = GOOD[RULE]
+    for old, new in changes:
+        text = changed(text, old, new)
+    book = book_of(folder, {**GOOD, RULE: text, OTHER: ANOTHER_FILE + NEAR_MISS})
+    assert book.problems == []
+    return plan(book)
+
+
+def wanted(made: Program, name: str) -> w.Wanted:
+    return next(fact for fact in made.wanted if fact.name == name)
+
+
+def days(made: Program, name: str) -> int:
+    trials = wanted(made, name)
+    assert isinstance(trials, w.WantedTrials)
+    return trials.adequate_days
+
+
+def limits(made: Program, head: str) -> dict[str, float]:
+    return {p.fact: p.limit for p in c.walk(made.heads[head].condition) if isinstance(p, c.Compare)}
+
+
+def test_what_a_definition_changes_is_written_once_more_with_its_values(tmp_path: Path) -> None:
+    made = program(tmp_path)
+
+    assert days(made, "trials") == 42
+    assert days(made, "trials__theirs") == 56
+    assert limits(made, "resistant") == {"age": 18, "failed_trials": 2}
+    assert limits(made, "resistant__theirs") == {"age": 18, "failed_trials__theirs": 1}
+
+
+def test_what_no_definition_changes_is_shared(tmp_path: Path) -> None:
+    made = program(tmp_path)
+
+    names = {fact.name for fact in made.wanted}
+    assert {name for name in names if "__" in name} == {"trials__theirs", "failed_trials__theirs"}
+    assert made.copies >= {"trials__theirs", "failed_trials__theirs", "resistant__theirs"}
+    assert "symptomatic__theirs" not in made.heads
+
+
+def test_the_one_that_is_chosen_drives_the_plain_names_and_the_other_keeps_the_written_values(tmp_path: Path) -> None:
+    made = program(tmp_path, ("standard: {value: ours", "standard: {value: theirs"))
+
+    assert days(made, "trials") == 56
+    assert limits(made, "resistant")["failed_trials"] == 1
+    assert days(made, "trials__ours") == 42
+    assert [(d.id, d.head, d.in_use) for d in made.definitions["resistant"]] == [
+        ("ours", "resistant__ours", False),
+        ("theirs", "resistant", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "theirs", "ours"),
+    [("ours", "resistant__theirs", "resistant"), ("theirs", "resistant", "resistant__ours")],
+)
+def test_a_condition_names_a_definition_whichever_is_chosen(
+    tmp_path: Path, chosen: str, theirs: str, ours: str
+) -> None:
+    made = program(tmp_path, ("standard: {value: ours", f"standard: {{value: {chosen}"))
+
+    assert made.heads["near_miss"].condition == c.All((c.Not(c.Name("resistant")), c.Name(theirs), c.Name(ours)))
+
+
+def test_a_definition_that_changes_nothing_is_the_plain_conclusion(tmp_path: Path) -> None:
+    made = program(tmp_path, ("      with: {adequate_duration: 8, trials_required: 1}\n", ""))
+
+    assert {d.head for d in made.definitions["resistant"]} == {"resistant"}
+    assert not made.copies
+
+
+def test_a_setting_is_a_fact_that_a_definition_turns(tmp_path: Path) -> None:
+    made = program(
+        tmp_path,
+        ("  failed_trials:\n    count", "  lenient:\n    find: setting\n    parameter: how\n    is_one_of: [kindly]\n"
+         "  failed_trials:\n    count"),
+        ("  standard: {", "  how: {value: strictly, one_of: [strictly, kindly], evidence: [book]}\n  standard: {"),
+        ("      - depression\n", "      - {any: [depression, lenient]}\n"),
+        ("with: {adequate_duration: 8,", "with: {how: kindly,"),
+    )  # fmt: skip
+
+    plain, theirs = wanted(made, "lenient"), wanted(made, "lenient__theirs")
+    assert isinstance(plain, w.WantedSetting) and isinstance(theirs, w.WantedSetting)
+    assert (plain.truth.value, plain.value) == ("false", "strictly")
+    assert (theirs.truth.value, theirs.value) == ("true", "kindly")
+
+
+def test_the_prefetch_of_a_card_covers_every_definition(tmp_path: Path) -> None:
+    made = program(tmp_path)
+
+    assert {p.key for p in made.services["small-service"].prefetch} >= {"medicationRequests", "conditions", "score"}
