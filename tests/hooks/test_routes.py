@@ -141,7 +141,9 @@ def test_chart_text_cannot_make_markup_in_a_card(client: httpx.Client) -> None:
 def test_evaluate_answers_with_everything_needed_to_check_it(client: httpx.Client) -> None:
     answer = client.post("/evaluate", json=BUNDLE).json()
 
-    assert set(answer) == {"today", "rules", "cards", "conclusions", "facts", "reasons", "missing", "data_quality"}
+    assert set(answer) == {
+        "today", "rules", "cards", "conclusions", "definitions", "facts", "reasons", "missing", "data_quality",
+    }  # fmt: skip
     assert answer["today"] == TODAY.isoformat()
     assert set(answer["conclusions"].values()) <= {"true", "false", "unknown"}
     assert answer["facts"]["failed_trials"]["value"] == 2
