@@ -9,9 +9,10 @@ from cds.coding import LOINC, CodeSet, Coding, Concept
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.latest import number, range_text, readings
 from cds.facts.sorted_record import sort_record
+from cds.record.dates import read_date
 from cds.record.record import Measurement, PatientRecord, Sent, SentState
 from cds.rulebook.wanted import Codes
-from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, month, record, scored
+from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
 
 def latest(*entries: Measurement, patient: PatientRecord | None = None, **changes: Any) -> Fact:
@@ -55,6 +56,25 @@ def test_an_unreadable_last_value_does_not_let_an_older_one_speak() -> None:
 
 def test_a_value_after_today_is_ignored() -> None:
     assert latest(scored(17, "2026-06-02")).why_unknown is WhyUnknown.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("when", "counts"),
+    [
+        ("2026-06-02T00:20:00Z", True),
+        ("2026-06-02T10:00:00+12:00", True),
+        ("2026-06-02T11:59:59Z", True),
+        ("2026-06-02T12:00:00Z", False),
+        ("2026-06-02T10:00:00", False),
+        ("2026-06-02", False),
+        ("2026-07-01T00:20:00Z", False),
+    ],
+)
+def test_a_calendar_ahead_of_ours_is_not_the_future(when: str, counts: bool) -> None:
+    fact = latest(scored(9, "2026-05-20"), replace(scored(17, "2026-05-21"), when=read_date(when).span))
+
+    assert fact.low == (17 if counts else 9)
+    assert fact.day == day("2026-06-01" if counts else "2026-05-20")
 
 
 def test_a_preliminary_value_is_ignored() -> None:

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
+from cds.coding import Concept
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.look import look_for
-from cds.record.record import Patient, Span
+from cds.record.dates import read_date
+from cds.record.record import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
 from cds.rulebook.wanted import WantedAge, WantedSex
 from cds.truth import Truth
-from tests.facts.builders import TODAY, codes, day, month, record
+from tests.facts.builders import TODAY, codes, day, month, record, sort
 
 AGE = WantedAge("age", "Age", None)
 
@@ -55,3 +58,31 @@ def test_sex_is_the_administrative_gender_and_unknown_stays_unknown(sex: str | N
     fact = look_for([WantedSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
 
     assert fact.truth is truth
+
+
+AHEAD = read_date("2026-06-02T00:20:00Z").span
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        (Diagnosis("Condition/1", Concept(), onset=AHEAD), "onset"),
+        (Diagnosis("Condition/1", Concept(), recorded=AHEAD), "recorded"),
+        (Measurement("Observation/1", Concept(), when=AHEAD), "when"),
+        (Exposure("MedicationRequest/1", "1", ExposureKind.REQUEST, Concept(), start=AHEAD), "start"),
+        (Exposure("MedicationRequest/1", "1", ExposureKind.REQUEST, Concept(), authored=AHEAD), "authored"),
+        (Intervention("Procedure/1", Concept(), when=AHEAD), "when"),
+        (Referral("ServiceRequest/1", Concept(), when=AHEAD), "when"),
+    ],
+)
+def test_whatever_was_recorded_this_evening_under_tomorrows_day_is_of_today(entry: Any, name: str) -> None:
+    kinds = {
+        Diagnosis: "diagnoses", Measurement: "measurements", Exposure: "exposures", Intervention: "interventions",
+        Referral: "referrals",
+    }  # fmt: skip
+    kind = kinds[type(entry)]
+    changed: dict[str, Any] = {kind: (entry,)}
+
+    (seen,) = getattr(sort(replace(record(), **changed)).record, kind)
+
+    assert getattr(seen, name) == day("2026-06-01")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cds.coding import Concept
 from cds.record.record import (
@@ -64,7 +64,15 @@ class SortedRecord:
 
 
 def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecord:
-    """Sort every entry into the value sets its codes, or else its words, are in."""
+    """Sort every entry into the value sets its codes, or else its words, are in; days as of today (Span.as_of)."""
+    record = replace(
+        record,
+        diagnoses=tuple(_as_of(d, today, "onset", "recorded") for d in record.diagnoses),
+        measurements=tuple(_as_of(m, today, "when") for m in record.measurements),
+        exposures=tuple(_as_of(e, today, "start", "authored") for e in record.exposures),
+        interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
+        referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
+    )
     return SortedRecord(
         record=record,
         today=today,
@@ -76,6 +84,15 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         allergies=_by_set(((a, a.concepts) for a in record.allergies), codes, names=True),
         referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes, names=True),
     )
+
+
+def _as_of(entry: Entry, today: date, *days: str) -> Entry:
+    changes: dict[str, Any] = {}
+    for name in days:
+        span: Span | None = getattr(entry, name)
+        if span is not None and (seen := span.as_of(today)) is not span:
+            changes[name] = seen
+    return replace(entry, **changes) if changes else entry
 
 
 def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool) -> dict[str, list[Hit]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,7 +28,11 @@ _AS_FOUND = re.compile(
 )
 LONGEST = 64
 """Characters of the longest text that is read as a date: more than twice what the longest date needs."""
+LENGTH_OF_DAY = 10
 _PARTIAL = re.compile(r"\d{4}(?:-\d\d)?", re.ASCII)
+
+
+_WESTERNMOST = timezone(timedelta(hours=-12))
 
 
 class DateRead(NamedTuple):
@@ -54,7 +58,11 @@ def read_date(text: str) -> DateRead:
     if len(text) > LONGEST:
         return DateRead(None, "is not a FHIR date")
     if _AS_SPECIFIED.fullmatch(text):
-        return _whole_day(text[:10])
+        read = _whole_day(text[:10])
+        west = _westernmost(text) if len(text) > LENGTH_OF_DAY else None
+        if read.span is None or west in {None, read.span.earliest}:
+            return read
+        return DateRead(Span(read.span.earliest, read.span.latest, west), read.flaw)
     found = _AS_FOUND.fullmatch(text)
     if found is None:
         return DateRead(None, "is not a FHIR date")
@@ -74,7 +82,16 @@ def read_date(text: str) -> DateRead:
     flaw = "" if _PARTIAL.fullmatch(text) else "is not written as FHIR asks"
     if found["time"] and not found["zone"]:
         flaw = "has no time zone"
-    return DateRead(Span(first, last), flaw)
+    return DateRead(Span(first, last, _westernmost(text.strip()) if found["zone"] else None), flaw)
+
+
+def _westernmost(text: str) -> date | None:
+    """The day of an instant in the westernmost time zone; None without a time zone."""
+    try:
+        moment = datetime.fromisoformat(text.replace(":60", ":59"))  # a leap second
+        return moment.astimezone(_WESTERNMOST).date() if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 @lru_cache(maxsize=8192)

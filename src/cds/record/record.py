@@ -19,15 +19,27 @@ class Span:
     Attributes:
         earliest: First day it can be.
         latest: Last day it can be.
+        westernmost: The day it was then in the westernmost time zone (UTC-12), where the sender gave a time with its
+            zone; None otherwise. No zone reached that instant on an earlier day.
     """
 
     earliest: date
     latest: date
+    westernmost: date | None = field(default=None, compare=False, repr=False)
 
     @property
     def exact(self) -> bool:
         """Whether the day is known."""
         return self.earliest == self.latest
+
+    def as_of(self, today: date) -> Span:
+        """
+        The day, or today where the sender's calendar was ahead of ours at an instant that is not sure to be to come.
+
+        A day without a time, and an instant that is after today in every time zone, stay what they are.
+        """
+        ahead = self.earliest > today and self.westernmost is not None and self.westernmost <= today
+        return Span(today, today) if ahead else self
 
     @property
     def text(self) -> str:
