@@ -67,6 +67,7 @@ PATIENT = 'subject: {reference: "{{ patient.reference }}"}\n              code: 
 LOW = '  low_score: {value: 5, unit: "{score}", evidence: [book]}\n'
 HIGH = '  high_score: {value: 10, unit: "{score}", evidence: [book]}\n'
 F32 = "      F32.0: Mild\n"
+STAGES = "    find: points\n    unit: points\n    evidence: [book]\n    adds: "
 FAILED = "  failed_trials:\n    count"
 CHOSEN = "    find: setting\n    parameter: standard\n    is_one_of: "
 
@@ -652,6 +653,18 @@ SLIPS = [
         "look_back: 60 days\n    prefetch: conditions\n",
         "prefetch: cond",
         near="look_back: 60 days\n    prefetch: scores\n",
+    ),
+    Slip(
+        "bands-out-of-order", RULE, FAILED,
+        f"  stage:\n{STAGES}[{{from: score, bands: [{{from: 5, points: 1}}, {{from: 5, points: 2}}]}}]\n{FAILED}",
+        "bands:",
+        near=f"  stage:\n{STAGES}[{{from: score, bands: [{{from: 5, points: 2}}, {{from: 9, points: 1}}]}}]\n{FAILED}",
+    ),
+    Slip(
+        "bands-out-of-order", RULE, FAILED,
+        f"  stage:\n{STAGES}[{{each: score, points: 1}}]\n"
+        f"    categories: [{{from: 2, name: a}}, {{from: 1, name: b}}]\n{FAILED}",
+        "categories:",
     ),
     # definitions
     Slip("definition-choice", RULE, "one_of: [ours, theirs]", "one_of: [ours, yours]", "standard:", says="theirs"),

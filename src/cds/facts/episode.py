@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.latest import Reading
+from cds.facts.latest import Reading, range_text
 from cds.facts.sorted_record import SortedRecord
 from cds.record.record import Diagnosis, Span, Verification
-from cds.rulebook.wanted import WantedEpisode
+from cds.rulebook.wanted import WantedEpisode, WantedEpisodeLength
 
 
 def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Sequence[Reading]) -> Fact:
@@ -52,6 +52,29 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
         missing=("start of the current episode",) if why is not None else (),
         day=begin,
         found=tuple(found),
+    )
+
+
+def episode_length(wanted: WantedEpisodeLength, episode: Fact, today: date) -> Fact:
+    """Days since the current episode began; unknown when its start is not recorded, a range when it is imprecise."""
+    if episode.day is None or episode.why_unknown is WhyUnknown.NOT_FOUND:
+        return Fact(
+            wanted.name, wanted.label, unit="days", because="the start of the episode is not recorded",
+            why_unknown=WhyUnknown.NOT_FOUND, missing=episode.missing,
+        )  # fmt: skip
+    low, high = (today - episode.day.latest).days, (today - episode.day.earliest).days
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=float(max(low, 0)),
+        high=float(high),
+        unit="days",
+        text=range_text(max(low, 0), high),
+        because=episode.because,
+        why_unknown=episode.why_unknown,
+        missing=episode.missing,
+        day=episode.day,
+        found=episode.found,
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from cds.facts.counting import count
-from cds.facts.episode import find_episode
+from cds.facts.episode import episode_length, find_episode
 from cds.facts.fact import Fact, Facts, Found, WhyUnknown
 from cds.facts.latest import Reading, number, range_text, readings
+from cds.facts.points import points
 from cds.facts.presence import presence
 from cds.facts.sorted_record import SortedRecord, sort_record
 from cds.facts.trials import Unrecognised, find_trials
@@ -19,7 +20,9 @@ from cds.rulebook.wanted import (
     WantedAge,
     WantedCount,
     WantedEpisode,
+    WantedEpisodeLength,
     WantedNumber,
+    WantedPoints,
     WantedPresence,
     WantedSetting,
     WantedSex,
@@ -43,6 +46,10 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 facts[fact.name], unrecognised[fact.name] = find_trials(
                     fact, sorted_record, scores, facts.get(fact.episode)
                 )
+            case WantedEpisodeLength():
+                facts[fact.name] = episode_length(fact, facts[fact.episode], today)
+            case WantedPoints():
+                facts[fact.name] = points(fact, facts)
             case WantedCount():
                 facts[fact.name] = count(fact, facts[fact.trials], unrecognised[fact.trials])
             case _:

@@ -375,6 +375,85 @@ class EpisodeFact(FactBase):
     otherwise: Annotated[Duration, Field(description="How far back to look when no start is recorded.")]
 
 
+class EpisodeLengthFact(FactBase):
+    """How long the current episode has lasted."""
+
+    find: Literal["episode_length"]
+    episode: Snake
+    unit: Literal["days"]
+
+
+class Band(Strict):
+    """From this number on, so many points."""
+
+    from_: Annotated[int | float, Field(alias="from")]
+    points: int | float
+
+
+class BandsItem(Strict):
+    """Points by where a number lies; below the first band nothing can be scored."""
+
+    from_: Annotated[Snake, Field(alias="from")]
+    bands: Annotated[list[Band], Field(min_length=2)]
+
+
+class EachItem(Strict):
+    """Points for each of what was counted."""
+
+    each: Snake
+    points: int | float
+    perhaps: Annotated[bool, Field(description="The record cannot tell for which of them; from none to all.")] = False
+
+
+class IfItem(Strict):
+    """Points if something is recorded."""
+
+    if_: Annotated[Snake, Field(alias="if")]
+    points: int | float
+
+
+class HighestItem(Strict):
+    """The highest of several."""
+
+    highest_of: Annotated[list[PointsItem], Field(min_length=2)]
+
+
+def _kind_of_item(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return {"BandsItem": "bands", "EachItem": "each", "IfItem": "if", "HighestItem": "highest_of"}[
+            type(value).__name__
+        ]
+    keys = set(value) if isinstance(value, dict) else set()
+    return next((key for key in ("highest_of", "each", "if") if key in keys), "bands")
+
+
+PointsItem = Annotated[
+    Annotated[BandsItem, Tag("bands")]
+    | Annotated[EachItem, Tag("each")]
+    | Annotated[IfItem, Tag("if")]
+    | Annotated[HighestItem, Tag("highest_of")],
+    Discriminator(_kind_of_item),
+]
+HighestItem.model_rebuild()
+
+
+class Category(Strict):
+    """What a total from this number on is called."""
+
+    from_: Annotated[int | float, Field(alias="from")]
+    name: Text
+
+
+class PointsFact(FactBase):
+    """The total of an instrument that adds points up: a published table, with its evidence."""
+
+    find: Literal["points"]
+    unit: Literal["points"]
+    evidence: Annotated[list[Slug], Field(min_length=1)]
+    adds: Annotated[list[PointsItem], Field(min_length=1)]
+    categories: list[Category] = []
+
+
 class AdequateWhen(Strict):
     """When dose and duration of a trial are adequate."""
 
@@ -461,7 +540,9 @@ FactSpec = Annotated[
     | Annotated[NumberFact, Tag("observation")]
     | Annotated[NumberFact, Tag("score")]
     | Annotated[EpisodeFact, Tag("episode")]
+    | Annotated[EpisodeLengthFact, Tag("episode_length")]
     | Annotated[TrialsFact, Tag("medication_trials")]
+    | Annotated[PointsFact, Tag("points")]
     | Annotated[CountFact, Tag("count")],
     Discriminator(_kind_of_fact),
 ]
@@ -764,6 +845,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
         "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
+        "episode_length": EpisodeLengthFact, "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,
+        "highest_of": HighestItem, "categories": Category,
         "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip

@@ -19,10 +19,11 @@ CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
 FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
 SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
-SHOWN, ANY_FACT, SUMMARY, DEFINED = "shown", "fact", "summary", "defined"
+SHOWN, ANY_FACT, SUMMARY, DEFINED, PRESENT = "shown", "fact", "summary", "defined", "present"
 
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
+    PRESENT: frozenset({STATEMENT}),
     NUMBER: frozenset({NUMBER}),
     SCORE: frozenset({NUMBER}),
     TRIALS: frozenset({TRIALS}),
@@ -74,7 +75,7 @@ class Definition:
     def unit(self) -> str:
         """The unit of a number; "" for what is none."""
         match self.spec:
-            case f.NumberFact() | f.AgeFact():
+            case f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact():
                 return str(self.spec.unit)
             case f.CountFact():
                 return "trials"
@@ -139,7 +140,7 @@ class ConditionAt:
 def role_of(fact: object) -> str:
     """What a fact is."""
     match fact:
-        case f.AgeFact() | f.NumberFact() | f.CountFact():
+        case f.AgeFact() | f.NumberFact() | f.CountFact() | f.EpisodeLengthFact() | f.PointsFact():
             return NUMBER
         case f.TrialsFact():
             return TRIALS
@@ -296,6 +297,10 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield Reading(fact.parameter, WORD, rule, (*path, "parameter"))
         case f.CountFact():
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
+        case f.EpisodeLengthFact():
+            yield Reading(fact.episode, EPISODE, rule, (*path, "episode"))
+        case f.PointsFact():
+            yield from _in_items(rule, fact.adds, (*path, "adds"))
         case f.TrialsFact():
             if fact.in_episode:
                 yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
@@ -312,6 +317,20 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 yield from duration(around.after, "no_response_when", window, "after")
             lasts = fact.no_response_when.augmentation_lasts_at_least
             yield from duration(lasts, "no_response_when", "augmentation_lasts_at_least")
+
+
+def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[Reading]:
+    for index, item in enumerate(items):
+        here = (*path, index)
+        match item:
+            case f.BandsItem():
+                yield Reading(item.from_, NUMBER, rule, (*here, "from"))
+            case f.EachItem():
+                yield Reading(item.each, NUMBER, rule, (*here, "each"))
+            case f.IfItem():
+                yield Reading(item.if_, PRESENT, rule, (*here, "if"))
+            case f.HighestItem():
+                yield from _in_items(rule, item.highest_of, (*here, "highest_of"))
 
 
 def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:

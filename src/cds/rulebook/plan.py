@@ -298,6 +298,14 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 remission_apart_days=numbers.days(score.apart) if score else 0,
                 otherwise_days=numbers.days(spec.otherwise),
             )
+        case f.EpisodeLengthFact():
+            return w.WantedEpisodeLength(**common, episode=spec.episode)
+        case f.PointsFact():
+            return w.WantedPoints(
+                **common,
+                items=tuple(points_item(item) for item in spec.adds),
+                categories=tuple((float(category.from_), category.name) for category in spec.categories),
+            )
         case f.TrialsFact():
             return w.WantedTrials(
                 **common,
@@ -322,6 +330,27 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
 
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})  # FHIR R4 condition-clinical: the codes under "active"
+
+
+def points_item(item: AnyValue) -> w.Item:
+    """One item of an instrument."""
+    match item:
+        case f.BandsItem():
+            return w.ByBand(item.from_, tuple((float(band.from_), float(band.points)) for band in item.bands))
+        case f.EachItem():
+            return w.ForEach(item.each, float(item.points), item.perhaps)
+        case f.IfItem():
+            return w.Whether(item.if_, float(item.points))
+        case f.HighestItem():
+            return w.Highest(tuple(points_item(part) for part in item.highest_of))
+    raise TypeError(f"no such item: {type(item).__name__}")
+
+
+def facts_of(item: w.Item) -> tuple[str, ...]:
+    """Names of the facts an item reads."""
+    if isinstance(item, w.Highest):
+        return tuple(name for part in item.of for name in facts_of(part))
+    return (item.fact,)
 
 
 def statuses(status: list[str] | str) -> frozenset[str] | None:
@@ -361,6 +390,10 @@ def needs(fact: w.Wanted) -> tuple[str, ...]:
             return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
         case w.WantedEpisode():
             return tuple(filter(None, (fact.remission_score,)))
+        case w.WantedEpisodeLength():
+            return (fact.episode,)
+        case w.WantedPoints():
+            return tuple(name for item in fact.items for name in facts_of(item))
     return ()
 
 
@@ -389,6 +422,10 @@ def unit_of(fact: w.Wanted) -> str:
             return "years"
         case w.WantedCount():
             return "trials"
+        case w.WantedEpisodeLength():
+            return "days"
+        case w.WantedPoints():
+            return "points"
     return ""
 
 

@@ -391,6 +391,62 @@ class WantedEpisode(Wanted):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedEpisodeLength(Wanted):
+    """How many days the current episode has lasted; `episode` is the name of the episode fact."""
+
+    episode: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByBand:
+    """Points by where a number fact lies: ascending (from, points); below the first nothing can be scored."""
+
+    fact: str
+    bands: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """Points for each of what a number fact counts; `perhaps`: for none to all of them."""
+
+    fact: str
+    points: float
+    perhaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whether:
+    """Points when a statement is true."""
+
+    fact: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Highest:
+    """The highest of several items."""
+
+    of: tuple[Item, ...]
+
+
+Item = ByBand | ForEach | Whether | Highest
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPoints(Wanted):
+    """
+    The total of an instrument that adds points up.
+
+    Attributes:
+        items: What is added.
+        categories: Ascending (from, name): what a total is called.
+    """
+
+    items: tuple[Item, ...]
+    categories: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredBy:
     """
     A score that can show response.

@@ -20,6 +20,10 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
         for name, thing in getattr(rule.model, section).items():
             for index, entry in enumerate(thing.evidence):
                 yield entry, (section, name, "evidence", index)
+    for name, fact in rule.model.facts.items():
+        if isinstance(fact, f.PointsFact):
+            for index, entry in enumerate(fact.evidence):
+                yield entry, ("facts", name, "evidence", index)
     if rule.model.definitions:
         for name, definition in rule.model.definitions.are.items():
             for index, entry in enumerate(definition.evidence):
@@ -124,6 +128,8 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
         f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
         f.SettingFact: "A setting has no window: remove it.",
         f.EpisodeFact: "Write how far back to look as `otherwise`.",
+        f.EpisodeLengthFact: "An episode has no window: remove it.",
+        f.PointsFact: "What is added has its own windows: remove it.",
         f.TrialsFact: "Bound the trials with `in_episode`.",
         f.CountFact: "What is counted are the trials: bound them with `in_episode`.",
     }

@@ -20,6 +20,7 @@ from cds.rulebook.names import (
     LIMIT,
     NUMBER,
     PARAMETER,
+    PRESENT,
     SCORE,
     SHOWN,
     STATEMENT,
@@ -39,6 +40,7 @@ from cds.rulebook.yaml_text import Path
 SHARED = "Names are shared by all rule files; see docs/rule-authors/names.md."
 KINDS = {
     STATEMENT: "a fact or conclusion that is true or false",
+    PRESENT: "a fact that is true or false (facts are known before any conclusion)",
     NUMBER: "a number: an age, observation, score or count",
     SCORE: "an observation or score",
     TRIALS: "a medication_trials fact",

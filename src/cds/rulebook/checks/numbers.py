@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View
@@ -86,6 +87,33 @@ def range_upside_down(view: View) -> Iterator[Problem]:
                         yield from _upside_down(view, rule, (*here, "between"), [end for end, _ in limits])
 
 
+def bands_out_of_order(view: View) -> Iterator[Problem]:
+    """Bands and categories ascend, so that each number lies in one."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, f.PointsFact):
+                continue
+            for steps, path in _steps(fact, ("facts", name)):
+                if any(later <= earlier for earlier, later in pairwise(steps)):
+                    yield rule.problem(
+                        path, "bands-out-of-order", "Each `from` here must be above the one before it.",
+                        "Write them in ascending order, each once.",
+                    )  # fmt: skip
+
+
+def _steps(fact: f.PointsFact, path: Path) -> Iterator[tuple[list[float], Path]]:
+    def inside(items: Sequence[object], here: Path) -> Iterator[tuple[list[float], Path]]:
+        for index, item in enumerate(items):
+            if isinstance(item, f.BandsItem):
+                yield [band.from_ for band in item.bands], (*here, index, "bands")
+            elif isinstance(item, f.HighestItem):
+                yield from inside(item.highest_of, (*here, index, "highest_of"))
+
+    yield from inside(fact.adds, (*path, "adds"))
+    if fact.categories:
+        yield [category.from_ for category in fact.categories], (*path, "categories")
+
+
 def _upside_down(view: View, rule: Rule, path: Path, ends: Sequence[float | str]) -> Iterator[Problem]:
     low, high = (value_of(end, view) for end in ends)
     units = {_same(found.unit) for end in ends if (found := view.one(str(end)))}
@@ -107,4 +135,4 @@ def value_of(limit: float | str, view: View) -> float | None:
     return float(found.spec.value)
 
 
-CHECKS = (bare_number, unit_mismatch, parameter_outside_range, range_upside_down)
+CHECKS = (bare_number, unit_mismatch, parameter_outside_range, range_upside_down, bands_out_of_order)
