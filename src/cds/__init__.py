@@ -1,4 +1,4 @@
-"""Thirdline: explainable decision support for treatment-resistant depression."""
+"""Thirdline: explainable decision support, decided by rule files."""
 
 from importlib.metadata import version
 

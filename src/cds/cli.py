@@ -39,7 +39,7 @@ OK, PROBLEMS = 0, 1  # used wrongly is 2, which typer says itself
 SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
 
 app = typer.Typer(
-    help="Decision support for treatment-resistant depression: FHIR in, checkable cards out.",
+    help="Decision support by rule files: FHIR in, checkable cards out.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -43,7 +43,7 @@ class Head:
     Something that is concluded: a conclusion, a card or a note.
 
     Attributes:
-        name: "treatment_resistant_depression", "card:suggest_evaluation", "note:suggest_evaluation:2".
+        name: "resistant", "card:suggest_evaluation", "note:suggest_evaluation:2".
         label: What a clinician reads.
         condition: When it holds.
         rule: Where it stands.
