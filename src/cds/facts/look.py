@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from cds.facts.augmentation import augmentation
 from cds.facts.counting import count
 from cds.facts.episode import episode_length, find_episode
 from cds.facts.fact import Fact, Facts, Found, WhyUnknown
 from cds.facts.latest import Reading, number, range_text, readings
 from cds.facts.points import points
 from cds.facts.presence import presence
+from cds.facts.sessions import sessions
 from cds.facts.sorted_record import SortedRecord, sort_record
 from cds.facts.trials import Unrecognised, find_trials
 from cds.record.record import PatientRecord, Span
@@ -18,12 +20,14 @@ from cds.rulebook.wanted import (
     Codes,
     Wanted,
     WantedAge,
+    WantedAugmentation,
     WantedCount,
     WantedEpisode,
     WantedEpisodeLength,
     WantedNumber,
     WantedPoints,
     WantedPresence,
+    WantedSessions,
     WantedSetting,
     WantedSex,
     WantedTrials,
@@ -48,6 +52,8 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 )
             case WantedEpisodeLength():
                 facts[fact.name] = episode_length(fact, facts[fact.episode], today)
+            case WantedAugmentation():
+                facts[fact.name] = augmentation(fact, sorted_record, facts[fact.trials])
             case WantedPoints():
                 facts[fact.name] = points(fact, facts)
             case WantedCount():
@@ -70,6 +76,8 @@ def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Se
             )  # fmt: skip
         case WantedEpisode():
             return find_episode(wanted, sorted_record, scores.get(wanted.remission_score, ()))
+        case WantedSessions():
+            return sessions(wanted, sorted_record)
         case WantedPresence():
             return presence(wanted, sorted_record)
     raise TypeError(f"no finder for {type(wanted).__name__}")

@@ -503,6 +503,24 @@ class TrialsFact(FactBase):
     not_for: Names | None = None
 
 
+class SessionsFact(FactBase):
+    """On how many days a treatment was given."""
+
+    find: Literal["sessions"]
+    coded: Names
+    recorded_as: Annotated[list[Literal["procedure", "administration"]], Field(min_length=1)] = ["procedure"]
+    unit: Literal["sessions"]
+
+
+class AugmentationFact(FactBase):
+    """A drug of the table that augments, taken together with a trial for so long."""
+
+    find: Literal["augmentation"]
+    drugs: Slug
+    beside: Snake
+    lasts_at_least: Duration
+
+
 class CountFact(FactBase):
     """How many trials are …, as a range."""
 
@@ -542,6 +560,8 @@ FactSpec = Annotated[
     | Annotated[EpisodeFact, Tag("episode")]
     | Annotated[EpisodeLengthFact, Tag("episode_length")]
     | Annotated[TrialsFact, Tag("medication_trials")]
+    | Annotated[SessionsFact, Tag("sessions")]
+    | Annotated[AugmentationFact, Tag("augmentation")]
     | Annotated[PointsFact, Tag("points")]
     | Annotated[CountFact, Tag("count")],
     Discriminator(_kind_of_fact),
@@ -845,7 +865,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
         "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
-        "episode_length": EpisodeLengthFact, "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,
+        "sessions": SessionsFact, "augmentation": AugmentationFact, "episode_length": EpisodeLengthFact,
+        "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,
         "highest_of": HighestItem, "categories": Category,
         "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,

@@ -75,7 +75,7 @@ class Definition:
     def unit(self) -> str:
         """The unit of a number; "" for what is none."""
         match self.spec:
-            case f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact():
+            case f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact():
                 return str(self.spec.unit)
             case f.CountFact():
                 return "trials"
@@ -140,7 +140,7 @@ class ConditionAt:
 def role_of(fact: object) -> str:
     """What a fact is."""
     match fact:
-        case f.AgeFact() | f.NumberFact() | f.CountFact() | f.EpisodeLengthFact() | f.PointsFact():
+        case f.AgeFact() | f.NumberFact() | f.CountFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact():
             return NUMBER
         case f.TrialsFact():
             return TRIALS
@@ -299,6 +299,9 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
         case f.EpisodeLengthFact():
             yield Reading(fact.episode, EPISODE, rule, (*path, "episode"))
+        case f.AugmentationFact():
+            yield Reading(fact.beside, TRIALS, rule, (*path, "beside"))
+            yield from duration(fact.lasts_at_least, "lasts_at_least")
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
         case f.TrialsFact():

@@ -300,6 +300,17 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             )
         case f.EpisodeLengthFact():
             return w.WantedEpisodeLength(**common, episode=spec.episode)
+        case f.SessionsFact():
+            return w.WantedSessions(
+                **common,
+                coded=f.listed(spec.coded),
+                procedures="procedure" in spec.recorded_as,
+                administrations="administration" in spec.recorded_as,
+            )
+        case f.AugmentationFact():
+            return w.WantedAugmentation(
+                **common, drugs=spec.drugs, trials=spec.beside, days=numbers.days(spec.lasts_at_least)
+            )
         case f.PointsFact():
             return w.WantedPoints(
                 **common,
@@ -384,7 +395,7 @@ def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
 def needs(fact: w.Wanted) -> tuple[str, ...]:
     """Names of the facts a fact is computed from."""
     match fact:
-        case w.WantedCount():
+        case w.WantedCount() | w.WantedAugmentation():
             return (fact.trials,)
         case w.WantedTrials():
             return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
@@ -426,6 +437,8 @@ def unit_of(fact: w.Wanted) -> str:
             return "days"
         case w.WantedPoints():
             return "points"
+        case w.WantedSessions():
+            return "sessions"
     return ""
 
 
@@ -646,7 +659,7 @@ def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]
     queries = {"patient": "Patient/{{context.patientId}}"}
     observed: dict[str, set[str]] = {}
     for fact in facts:
-        for key, resource_type in WHOLE.get(type(fact), []):
+        for key, resource_type in whole(fact):
             queries[key] = resource_type + "?patient={{context.patientId}}"
         if isinstance(fact, w.WantedNumber | w.WantedAnswer):
             observed.setdefault(prefetch_key(fact), set()).update(asked_codes(fact, codes))
@@ -655,22 +668,33 @@ def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]
     return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
 
 
+ADMINISTRATIONS = ("medicationAdministrations", "MedicationAdministration")
 MEDICATION_QUERIES = [
     ("medicationRequests", "MedicationRequest"),
     ("medicationStatements", "MedicationStatement"),
     ("medicationDispenses", "MedicationDispense"),
-    ("medicationAdministrations", "MedicationAdministration"),
+    ADMINISTRATIONS,
 ]
 WHOLE: Mapping[type[w.Wanted], list[tuple[str, str]]] = {
     # Resource types that are asked for whole; codes and windows are applied to what comes back.
     w.WantedDiagnosis: [("conditions", "Condition")],
     w.WantedEpisode: [("conditions", "Condition")],
     w.WantedMedication: MEDICATION_QUERIES,
+    w.WantedAugmentation: MEDICATION_QUERIES,
     w.WantedTrials: MEDICATION_QUERIES,
     w.WantedProcedure: [("procedures", "Procedure")],
     w.WantedAllergy: [("allergies", "AllergyIntolerance")],
     w.WantedReferral: [("serviceRequests", "ServiceRequest")],
 }
+
+
+def whole(fact: w.Wanted) -> list[tuple[str, str]]:
+    """Prefetch key and resource type of everything a fact wants whole."""
+    if isinstance(fact, w.WantedSessions):
+        return [("procedures", "Procedure")] * fact.procedures + [ADMINISTRATIONS] * fact.administrations
+    return WHOLE.get(type(fact), [])
+
+
 RESERVED_KEYS = frozenset({"patient"} | {key for queries in WHOLE.values() for key, _ in queries})
 
 

@@ -398,6 +398,37 @@ class WantedEpisodeLength(Wanted):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedSessions(Wanted):
+    """
+    On how many days a treatment was given.
+
+    Attributes:
+        coded: Value sets of the treatment.
+        procedures, administrations: Which resources show it.
+    """
+
+    coded: tuple[str, ...]
+    procedures: bool
+    administrations: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAugmentation(Wanted):
+    """
+    Whether a drug that augments was taken together with a trial.
+
+    Attributes:
+        drugs: Name of the drug table.
+        trials: Name of the trials fact.
+        days: For at least so many days of one trial.
+    """
+
+    drugs: str
+    trials: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class ByBand:
     """Points by where a number fact lies: ascending (from, points); below the first nothing can be scored."""
 

@@ -130,6 +130,7 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
         f.EpisodeFact: "Write how far back to look as `otherwise`.",
         f.EpisodeLengthFact: "An episode has no window: remove it.",
         f.PointsFact: "What is added has its own windows: remove it.",
+        f.AugmentationFact: "Bound the trials it stands beside with `in_episode`.",
         f.TrialsFact: "Bound the trials with `in_episode`.",
         f.CountFact: "What is counted are the trials: bound them with `in_episode`.",
     }

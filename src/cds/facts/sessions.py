@@ -1,0 +1,83 @@
+"""Procedures and administrations → on how many days a treatment was given, surely and possibly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.latest import range_text
+from cds.facts.sorted_record import Hit, SortedRecord, in_window
+from cds.record.record import Exposure, ExposureKind, Intervention, Sent, SentState, Span
+from cds.rulebook.wanted import WantedSessions
+from cds.truth import Truth
+
+DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
+
+
+def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
+    """
+    How many different days, as a range.
+
+    An entry on an exact day, with a code, is one session; several on one day are one. An entry that spans several days
+    (a course written once) is one to all of them; one without a date, with words instead of a code, or of unknown
+    status is none or one. When the data did not come whole there is no upper end.
+    """
+    sure: set[int] = set()
+    possible: set[int] = set()
+    more = 0
+    found = []
+    for hit, when, certain in _entries(wanted, sorted_record):
+        window = in_window(when, sorted_record.today, wanted.look_back_days)
+        if window is Truth.FALSE:
+            continue
+        found.append(Found(hit.entry.source, "", when.text if when else ""))
+        if when is None:
+            more += 1
+        elif when.exact:
+            (sure if certain and window is Truth.TRUE else possible).add(when.earliest.toordinal())
+        else:
+            last = min(when.latest, sorted_record.today).toordinal()
+            possible.update(range(when.earliest.toordinal(), last + 1))
+            if certain and window is Truth.TRUE and not sure & set(range(when.earliest.toordinal(), last + 1)):
+                sure.add(last)
+    unsent = [sent for sent in _sent(wanted, sorted_record) if sent.state is not SentState.WHOLE]
+    low, high = float(len(sure)), math.inf if unsent else float(len(sure | possible) + more)
+    why = WhyUnknown.NOT_SENT if unsent else WhyUnknown.IMPRECISE if low != high else None
+    because = unsent[0].because if unsent else "counted by day" if found else "none recorded"
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=low,
+        high=high,
+        unit="sessions",
+        text=range_text(low, high) or "an unknown number",
+        because=because,
+        why_unknown=why,
+        missing=(wanted.label,) if why is not None else (),
+        found=tuple(found),
+    )
+
+
+def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Sent]:
+    record = sorted_record.record
+    if wanted.procedures:
+        yield record.how_sent("Procedure")
+    if wanted.administrations:
+        yield record.how_sent("MedicationAdministration")
+
+
+def _entries(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[tuple[Hit, Span | None, bool]]:
+    """Entries of the treatment, each once: with its day and whether it was surely given."""
+    seen: set[int] = set()
+    for name in wanted.coded:
+        for hit in (*sorted_record.interventions.get(name, ()), *sorted_record.exposures.get(name, ())):
+            entry = hit.entry
+            if id(entry) in seen:
+                continue
+            seen.add(id(entry))
+            match entry:
+                case Intervention() if wanted.procedures:
+                    yield hit, entry.when, entry.status in DONE and not hit.by_name
+                case Exposure() if wanted.administrations and entry.kind is ExposureKind.ADMINISTRATION:
+                    yield hit, entry.start, not entry.doubtful and not hit.by_name
