@@ -30,6 +30,11 @@ VALUESETS = {
         answers:
           - {system: "http://loinc.org", source: test, verified: true,
              values: {LA6568-5: 0, LA6569-3: 1, LA6570-1: 2, LA6571-9: 3}}""",
+    "phq-9-items": """
+        codes:
+          - {system: "http://loinc.org", source: test, verified: true, exact: {44250-9: First, 44260-8: Ninth}}
+        answers:
+          - {system: "http://loinc.org", source: test, verified: true, values: {LA6568-5: 0, LA6569-3: 1}}""",
     "treatment-ineffective": """
         names: {source: test, verified: true, words: [ineffective]}""",
     "words-only": """

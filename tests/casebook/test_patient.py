@@ -498,12 +498,30 @@ def test_data_of_another_patient_say_so(one: One) -> None:
     assert one("Condition", conditions=[{"code": "F33.1"}])["subject"]["reference"] == "Patient/example"
 
 
+def test_a_questionnaire_answers_items_in_the_order_of_their_value_set(one: One) -> None:
+    shown = {"coded": "phq-9-items", "at": "2026-05-30"}
+
+    numbers = one("QuestionnaireResponse", questionnaires=[shown | {"answers": [2, 1], "total": {"phq-9-total": 3}}])
+    codes_sent = one("QuestionnaireResponse", questionnaires=[shown | {"answers": [None, 1], "as": "code"}])
+
+    assert (numbers["authored"], numbers["status"]) == ("2026-05-30", "completed")
+    assert numbers["item"] == [
+        {"linkId": "44250-9", "answer": [{"valueInteger": 2}]},
+        {"linkId": "44260-8", "answer": [{"valueInteger": 1}]},
+        {"linkId": "44261-6", "answer": [{"valueInteger": 3}]},
+    ]
+    assert codes_sent["item"] == [
+        {"linkId": "44260-8", "answer": [{"valueCoding": {"system": LOINC, "code": "LA6569-3"}}]}
+    ]
+
+
 FULL = {
     "age": 46,
     "sex": "female",
     "conditions": ["major-depressive-disorder", {"code": "F33.1", "onset": "2025-01", "category": "encounter"}],
     "scores": [{"phq-9-total": 17, "at": "10 days ago"}, {"phq-9-total": None, "at": 2025}],
     "answers": [{"phq-9-item-9": 2, "at": "today"}, {"phq-9-item-9": 1, "as": "code", "at": "today"}],
+    "questionnaires": [{"coded": "phq-9-items", "answers": [1, 0], "as": "code", "at": "today"}],
     "blood_pressure": [{"systolic": 122, "diastolic": 78, "at": "today"}],
     "observations": [{"code": "82810-3", "value": "positive", "at": "today"}],
     "took": {
@@ -551,6 +569,9 @@ def test_ids_are_the_same_every_time_and_each_its_own(codes: Codes) -> None:
         ({"conditions": ["no-such-set"]}, "no value set"),
         ({"took": {"sertralin": TRIAL}}, "not a drug"),
         ({"answers": [{"phq-9-item-9": 7, "as": "code", "at": "today"}]}, "no answer code for 7"),
+        ({"questionnaires": [{"coded": "phq-9-items", "answers": [1] * 3, "at": "today"}]}, "of so many items"),
+        ({"questionnaires": [{"code": "44249-1", "answers": [1], "at": "today"}]}, "of so many items"),
+        ({"questionnaires": [{"coded": "phq-9-items", "answers": [7], "as": "code", "at": "today"}]}, "no answer code"),
     ],
 )
 def test_what_the_rules_folder_lacks_is_said(codes: Codes, shorthand: Any, what: str) -> None:

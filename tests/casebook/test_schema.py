@@ -44,6 +44,11 @@ def test_the_schema_refuses_a_slip_of_the_pen(patient: Any) -> None:
         {"conditions": ["bipolar-disorder", {"code": "F33.1", "onset": 2019}]},
         {"scores": [{"phq-9-total": 17, "at": "10 days ago"}]},
         {"answers": [{"phq-9-item-9": "LA6570-1", "at": "today"}]},
+        {
+            "questionnaires": [
+                {"coded": "phq-9-items", "answers": [0, None], "at": "today", "total": {"phq-9-total": 1}}
+            ]
+        },
         {"took": {"sertraline": {"from": "2025-01", "ongoing": True, "stopped_for": "treatment-ineffective"}}},
     ],
 )

@@ -11,7 +11,7 @@ from cds.facts.latest import number, range_text, readings
 from cds.facts.sorted_record import sort_record
 from cds.record.dates import read_date
 from cds.record.record import Measurement, PatientRecord, Sent, SentState
-from cds.rulebook.wanted import Codes
+from cds.rulebook.wanted import Codes, SummedItems
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
 
@@ -163,3 +163,92 @@ def test_the_highest_and_the_lowest_of_the_window_can_be_asked_for() -> None:
 )
 def test_a_range_reads_as_words(low: float | None, high: float | None, text: str) -> None:
     assert range_text(low, high) == text
+
+
+# ---------------------------------------------------------------- items of a questionnaire
+
+POINTS = {("x", "none"): 0.0, ("x", "some"): 1.0, ("x", "most"): 3.0}
+ITEMS = CodeSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, {}, POINTS)
+ITEM_CODES = Codes({**codes().sets, "items": ITEMS}, codes().drugs)
+SUMMED = replace(SCORE, items=SummedItems(("items",), fewest=2))
+
+
+def answered(
+    *answers: float | str | None, when: str = "2026-05-20", source: str = "QuestionnaireResponse/1"
+) -> list[Measurement]:
+    """Answers to items 1, 2, 3 and 1 again: a number, an answer code, or None for one left out."""
+    listed = []
+    for answer, code in zip(answers, ("9-1", "9-2", "9-3", "9-1"), strict=False):
+        given = Measurement(source, Concept((Coding(LOINC, code),)), when=day(when))
+        if isinstance(answer, str):
+            listed.append(replace(given, answer=Concept((Coding("x", answer),))))
+        elif answer is not None:
+            listed.append(replace(given, value=answer))
+    return listed
+
+
+def summed(*entries: Measurement) -> Fact:
+    sorted_record = sort_record(record(*entries), ITEM_CODES, TODAY)
+    return number(SUMMED, sorted_record, readings(SUMMED, sorted_record))
+
+
+@pytest.mark.parametrize("answers", [(3, 1, 0), ("most", "some", "none"), (3.0, "some", 0)])
+def test_a_questionnaire_without_a_total_is_added_up(answers: tuple[float | str, ...]) -> None:
+    fact = summed(*answered(*answers))
+
+    assert (fact.low, fact.high, fact.why_unknown) == (4, 4, None)
+    assert [found.reference for found in fact.found] == ["QuestionnaireResponse/1"]
+
+
+def test_an_item_left_out_may_have_had_any_answer() -> None:
+    fact = summed(*answered(3, None, 1))
+
+    assert (fact.low, fact.high, fact.why_unknown) == (4, 7, WhyUnknown.IMPRECISE)
+
+
+def test_with_fewer_items_it_is_another_form() -> None:
+    assert summed(*answered(3)).why_unknown is WhyUnknown.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("answers", "because"),
+    [
+        ((3, 1, 4), "outside 0 to 3"),
+        ((3, 1, -1), "outside 0 to 3"),
+        ((3, 1, 0.5), "not a whole number"),
+        ((3, 1, "often"), "not one this rule knows"),
+        ((3, 1, 0, 3), "answered more than once"),
+    ],
+)
+def test_an_answer_that_cannot_be_true_makes_the_total_unreadable(
+    answers: tuple[float | str, ...], because: str
+) -> None:
+    fact = summed(*answered(*answers))
+
+    assert fact.why_unknown is WhyUnknown.UNREADABLE
+    assert because in fact.because
+
+
+def test_a_total_of_the_same_day_comes_before_the_sum() -> None:
+    assert summed(*answered(3, None, 1), scored(5, "2026-05-20")).low == 5
+    assert summed(*answered(3, 1, 1), scored(20, "2026-05-19")).low == 5
+
+
+def test_each_questionnaire_is_added_up_by_itself() -> None:
+    first, second = answered(3, 3, 3, when="2026-05-19"), answered(0, 1, 0, source="QuestionnaireResponse/2")
+
+    assert summed(*first, *second).low == 1
+
+
+@pytest.mark.parametrize("source", ["Observation/1", "QuestionnaireResponse/1"])
+def test_items_that_are_no_questionnaire_or_are_of_the_future_are_not_added_up(source: str) -> None:
+    when = "2026-05-20" if source == "Observation/1" else "2026-07-01"
+
+    assert summed(*answered(3, 1, 0, source=source, when=when)).why_unknown is WhyUnknown.NOT_FOUND
+
+
+def test_items_that_add_up_to_more_than_can_be_true_are_unreadable() -> None:
+    narrow = replace(SUMMED, plausible=(0.0, 5.0))
+    sorted_record = sort_record(record(*answered(3, 3, 0)), ITEM_CODES, TODAY)
+
+    assert number(narrow, sorted_record, readings(narrow, sorted_record)).why_unknown is WhyUnknown.UNREADABLE

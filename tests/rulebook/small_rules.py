@@ -16,6 +16,7 @@ OTHER = "depression/other.yaml"
 SET = "valuesets/depression-codes.yaml"
 SNOMED_SET = "valuesets/snomed/depression-codes.yaml"
 SCORE_SET = "valuesets/score-codes.yaml"
+ITEM_SET = "valuesets/item-codes.yaml"
 TABLE = "tables/drugs.yaml"
 PRODUCTS = "tables/drug-products.csv"
 
@@ -44,6 +45,7 @@ parameters:
   response_drop: {value: 50, unit: percent, evidence: [book]}
   high_score: {value: 10, unit: "{score}", evidence: [book]}
   low_score: {value: 5, unit: "{score}", evidence: [book]}
+  fewest_items: {value: 2, unit: items, evidence: [book]}
   response_evidence: {value: also_inferred, one_of: [coded_or_measured, also_inferred], evidence: [book]}
   standard: {value: ours, one_of: [ours, theirs], site_may_set: true, evidence: [book]}
 
@@ -63,6 +65,7 @@ facts:
     unit: "{score}"
     look_back: 60 days
     plausible: [low_score, high_score]
+    items: {coded: item-codes, fewest: fewest_items}
   episode:
     find: episode
     of: depression-codes
@@ -195,6 +198,23 @@ codes:
     verified: false
     exact:
       "370143000": Major depressive disorder
+""",
+    ITEM_SET: """\
+valueset:
+  id: item-codes
+  title: Items
+codes:
+  - system: http://loinc.org
+    source: Invented for tests
+    verified: false
+    exact:
+      44250-9: First item
+      44255-8: Second item
+answers:
+  - system: http://loinc.org
+    source: Invented for tests
+    verified: false
+    values: {LA6568-5: 0, LA6569-3: 1}
 """,
     SCORE_SET: """\
 valueset:

@@ -17,6 +17,7 @@ from cds.rulebook.schemas import schema_text
 from tests.rulebook.small_rules import (
     ANOTHER_FILE,
     GOOD,
+    ITEM_SET,
     OTHER,
     PRODUCTS,
     RULE,
@@ -386,6 +387,17 @@ SLIPS = [
         "coded: score-codes",
         seen_in=RULE,
     ),
+    Slip(
+        "items-without-answers", ITEM_SET, GOOD[ITEM_SET][GOOD[ITEM_SET].index("answers:") :], "", "items: {coded",
+        seen_in=RULE,
+    ),
+    Slip(
+        "items-without-answers", ITEM_SET, "      44255-8: Second item\n",
+        "  - {system: http://hl7.org/fhir/sid/icd-10-cm, source: x, verified: false, with_children: {F33: y}}\n",
+        "items: {coded", seen_in=RULE,
+    ),
+    Slip("unit-mismatch", RULE, "fewest: fewest_items", "fewest: low_score", "items: {coded"),
+    Slip("unknown-valueset", RULE, "coded: item-codes", "coded: item-code", "items: {coded", says="mean `item-codes`?"),
     Slip(
         "unknown-status",
         RULE,

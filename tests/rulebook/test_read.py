@@ -234,7 +234,7 @@ def test_the_good_rules_are_read_whole(tmp_path: Path) -> None:
 
     assert book.problems == []
     assert list(book.rules) == ["depression"]
-    assert [len(book.sets), list(book.tables), len(book.products["drugs"])] == [3, ["drugs"], 2]
+    assert [len(book.sets), list(book.tables), len(book.products["drugs"])] == [4, ["drugs"], 2]
     assert book.products["drugs"][1].line == 3
 
 

@@ -299,7 +299,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "orders": shorthand.Order, "steps": shorthand.Step, "dose": shorthand.Dose, "dispenses": shorthand.Dispense,
     "reasons": shorthand.Reason, "stopped_for": shorthand.Reason, "answer": shorthand.Reason,
     "conditions": shorthand.Condition, "scores": shorthand.Score, "answers": shorthand.Answer,
-    "blood_pressure": shorthand.BloodPressure, "observations": shorthand.Observation,
+    "questionnaires": shorthand.Questionnaire, "blood_pressure": shorthand.BloodPressure,
+    "observations": shorthand.Observation,
     "allergies": shorthand.Allergy, "procedures": shorthand.Procedure, "family_history": shorthand.Relative,
     "referrals": shorthand.Referral,
 }  # fmt: skip

@@ -80,6 +80,9 @@ def prefetch_of(patient: s.Patient, today: date, codes: Codes) -> dict[str, Json
         else:
             own = [resource for resource in resources if resource["resourceType"] == kind]
             sent[key] = searchset(kind, own, truncated=key in truncated)
+    responses = [resource for resource in resources if resource["resourceType"] == "QuestionnaireResponse"]
+    if responses:
+        sent["questionnaireResponses"] = searchset("QuestionnaireResponse", responses)
     relatives = [resource for resource in resources if resource["resourceType"] == "FamilyMemberHistory"]
     if relatives and "familyHistory" not in left_out | failed:
         sent["familyHistory"] = searchset("FamilyMemberHistory", relatives)
@@ -173,6 +176,7 @@ def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
         *(write.condition(entry) for entry in patient.conditions),
         *(write.score(entry) for entry in patient.scores),
         *(write.answer(entry) for entry in patient.answers),
+        *(write.questionnaire(entry) for entry in patient.questionnaires),
         *(resource for entry in patient.blood_pressure for resource in write.blood_pressure(entry)),
         *(write.observation(entry) for entry in patient.observations),
         *(resource for key, taking in patient.took.items() for resource in write.taking(key, taking)),
@@ -404,6 +408,31 @@ class _Writer:
             if value == number:
                 return {"system": system, "code": code}
         raise CannotBeWritten(f"`{name}` has no answer code for {number:g}")
+
+    def questionnaire(self, entry: s.Questionnaire) -> Json:
+        """QuestionnaireResponse whose linkIds are the codes of the items, in the order of their value set."""
+        found = self.codes.sets.get(entry.coded or "")
+        if found is None or len(found.codes) < len(entry.answers):
+            raise CannotBeWritten(f"`{entry.coded}` is no value set of so many items")
+        items = []
+        for (_, code), number in zip(found.codes, entry.answers, strict=False):
+            if number is None:
+                continue
+            coded = entry.as_ == "code"
+            value = {"valueCoding": self.answer_code(found.name, float(number))} if coded else {"valueInteger": number}
+            items.append({"linkId": code, "answer": [value]})
+        for name, number in entry.total.items():
+            coding = self.concept(s.Reason(coded=name), LOINC)["coding"][0]
+            items.append({"linkId": coding["code"], "answer": [{"valueInteger": number}]})
+        resource: Json = {
+            "resourceType": "QuestionnaireResponse",
+            "stem": _stem(entry.coded),
+            "status": entry.status,
+            "subject": self.subject(entry),
+            "item": items,
+        }
+        _set(resource, authored=self.day(entry.at))
+        return resource
 
     def observation(self, entry: s.Observation) -> Json:
         """Observation, as general as the shorthand gets."""

@@ -209,6 +209,18 @@ class Answer(ValuedByName):
     status: Slug = "final"
 
 
+class Questionnaire(Entry):
+    """A QuestionnaireResponse: `coded` the items (a value set), and an answer to each, in the order of the set."""
+
+    answers: Annotated[list[Number | None], Field(min_length=1, description="null: the item was left out.")]
+    as_: Annotated[Literal["integer", "code"], Field(alias="as")] = "integer"
+    total: Annotated[
+        dict[Slug, Number], Field(default_factory=dict, description="{phq-9-total: 17}: the total, as one more item.")
+    ]
+    at: When
+    status: Slug = "completed"
+
+
 class BloodPressure(Strict):
     """One blood pressure, sent as a panel with components, or as two observations."""
 
@@ -383,6 +395,7 @@ class Patient(Strict):
     conditions: list[Condition] = Field(default_factory=list)
     scores: list[Score] = Field(default_factory=list)
     answers: list[Answer] = Field(default_factory=list)
+    questionnaires: list[Questionnaire] = Field(default_factory=list)
     blood_pressure: list[BloodPressure] = Field(default_factory=list)
     observations: list[Observation] = Field(default_factory=list)
     took: dict[Key, Taking] = Field(default_factory=dict)
@@ -404,7 +417,8 @@ class Patient(Strict):
     def references(self) -> Iterator[Reference]:
         """Every value set, drug and coded answer this patient names."""
         for section in (
-            "conditions", "scores", "answers", "observations", "allergies", "procedures", "family_history", "referrals"
+            "conditions", "scores", "answers", "questionnaires", "observations", "allergies", "procedures",
+            "family_history", "referrals",
         ):  # fmt: skip
             for index, entry in enumerate(getattr(self, section)):
                 yield from _of_entry((section, index), entry)
@@ -419,6 +433,12 @@ def _of_entry(path: tuple[str | int, ...], entry: Entry) -> Iterator[Reference]:
         yield Reference((*path, last), "value set", entry.coded)
     if isinstance(entry, Observation) and entry.answer is not None and entry.answer.coded:
         yield Reference((*path, "answer"), "value set", entry.answer.coded)
+    if isinstance(entry, Questionnaire):
+        for name in entry.total:
+            yield Reference((*path, "total", name), "value set", name)
+        for index, number in enumerate(entry.answers):
+            if entry.coded and entry.as_ == "code" and number is not None:
+                yield Reference((*path, "answers", index), "answer", entry.coded, float(number))
     if isinstance(entry, Answer) and entry.coded and entry.as_ == "code" and isinstance(entry.value, int | float):
         yield Reference((*path, entry.coded), "answer", entry.coded, float(entry.value))
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cds.facts.fact import Fact, Found, WhyUnknown
 from cds.facts.sorted_record import SortedRecord, in_window
 from cds.record.record import Measurement, SentState, Span
 from cds.record.units import factor
-from cds.rulebook.wanted import WantedNumber
+from cds.rulebook.wanted import SummedItems, WantedNumber
 from cds.truth import Truth
 
 
@@ -35,7 +35,11 @@ class Reading:
 
 
 def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
-    """Every final measurement of the wanted kind up to today, oldest first; unreadable ones among them."""
+    """
+    Every final measurement of the wanted kind up to today, oldest first; unreadable ones among them.
+
+    With `items`, also the sums of questionnaires, unless a total of the same day was given.
+    """
     found = []
     seen: set[int] = set()
     for name in wanted.coded:
@@ -46,7 +50,59 @@ def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]
                 seen.add(id(entry))
                 if entry.when is None or entry.when.earliest <= sorted_record.today:
                     found.append(_read(entry, wanted, sorted_record))
+    if wanted.items is not None:
+        given = {reading.when for reading in found}
+        found.extend(sum_ for sum_ in _sums(wanted, wanted.items, sorted_record) if sum_.when not in given)
     return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
+
+
+def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord) -> Iterator[Reading]:
+    """
+    The total of each QuestionnaireResponse up to today, from the answers to its items.
+
+    Every item answered once gives the total; an item without an answer may have had any, so the total is a range. An
+    answer that cannot be read, or two to one item, make the total unreadable.
+    """
+    sets = [sorted_record.codes.sets[name] for name in items.coded]
+    all_items = {key for code_set in sets for key in code_set.codes}
+    points = [number for code_set in sets for number in code_set.answers.values()]
+    one = replace(wanted, coded=items.coded, plausible=(min(points), max(points)), items=None)
+    responses: dict[str, dict[int, Measurement]] = {}
+    for name in items.coded:
+        for hit in sorted_record.measurements.get(name, ()):
+            entry = hit.entry
+            if isinstance(entry, Measurement) and entry.source.startswith("QuestionnaireResponse/"):
+                responses.setdefault(entry.source, {})[id(entry)] = entry
+    for source, answers in responses.items():
+        read: dict[tuple[str, str], list[Reading]] = {}
+        for entry in answers.values():
+            (key,) = {(c.system, c.code) for c in entry.concept.codings} & all_items
+            read.setdefault(key, []).append(_read(entry, one, sorted_record))
+        when = next(iter(answers.values())).when
+        if len(read) >= items.fewest and (when is None or when.earliest <= sorted_record.today):
+            yield _sum(list(read.values()), len(all_items) - len(read), wanted, one, when, source)
+
+
+def _sum(
+    items: list[list[Reading]],
+    not_answered: int,
+    wanted: WantedNumber,
+    one: WantedNumber,
+    when: Span | None,
+    source: str,
+) -> Reading:
+    if any(len(answers) > 1 for answers in items):
+        return Reading(when, None, None, source, "an item is answered more than once")
+    wrong = next((answer.wrong for (answer,) in items if answer.wrong), "")
+    if wrong:
+        return Reading(when, None, None, source, f"the answer to an item cannot be read: {wrong}")
+    least, most = one.plausible or (0.0, 0.0)
+    low = sum(answer.low for (answer,) in items if answer.low is not None) + not_answered * least
+    high = sum(answer.high for (answer,) in items if answer.high is not None) + not_answered * most
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    if not lowest <= low <= high <= highest:
+        return Reading(when, None, None, source, f"its items add up to more or less than {lowest:g} to {highest:g}")
+    return Reading(when, low, high, source)
 
 
 def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> Reading:

@@ -337,6 +337,15 @@ class AnswerFact(PresenceFact):
     prefetch: str | None = None
 
 
+class SummedItems(Strict):
+    """The items of an instrument whose answers add up to its total."""
+
+    coded: Annotated[Names, Field(description="Value sets with one code per item, and with `answers`.")]
+    fewest: Annotated[
+        NumberOrName, Field(description="With fewer items answered it is another form (a short one), and passed over.")
+    ]
+
+
 class NumberFact(FactBase):
     """A measured number (Observation, component, questionnaire item)."""
 
@@ -352,8 +361,18 @@ class NumberFact(FactBase):
     same_day: Annotated[
         Literal["range", "mean"], Field(description="What several values of the most recent day are.")
     ] = "range"
+    items: Annotated[
+        SummedItems | None,
+        Field(description="Add up the answers of a QuestionnaireResponse that gives no total (`find: score` only)."),
+    ] = None
     asks_for: Names | None = None
     prefetch: Annotated[str | None, Field(description="Name of the prefetch key, shared by facts of one query.")] = None
+
+    @model_validator(mode="after")
+    def _items_of_scores(self) -> NumberFact:
+        if self.items is not None and (self.find != "score" or self.plausible is None):
+            raise ValueError("`items` goes with `find: score`, and needs `plausible`")
+        return self
 
 
 class RemissionByScore(Strict):

@@ -286,6 +286,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
         case f.NumberFact():
             for index, end in enumerate(fact.plausible or []):
                 yield limit_or_number(end, rule, (*path, "plausible", index), unit=fact.unit)
+            if fact.items is not None:
+                yield limit_or_number(fact.items.fewest, rule, (*path, "items", "fewest"), unit="items")
         case f.EpisodeFact():
             yield from duration(fact.otherwise, "otherwise")
             if score := fact.remission_by_score:

@@ -284,6 +284,9 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 whole=spec.whole,
                 unit_may_be_missing=spec.find == "score",
                 same_day=spec.same_day,
+                items=(
+                    w.SummedItems(f.listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
+                ),
                 key=spec.prefetch or "",
             )
         case f.EpisodeFact():

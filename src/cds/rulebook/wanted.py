@@ -339,6 +339,20 @@ class WantedAnswer(WantedPresence):
 
 
 @dataclass(frozen=True, slots=True)
+class SummedItems:
+    """
+    The items of an instrument whose answers add up to its total.
+
+    Attributes:
+        coded: Value sets with one code per item; the numbers of their answers give the range of an item.
+        fewest: With fewer items answered it is another form, and says nothing of this total.
+    """
+
+    coded: tuple[str, ...]
+    fewest: float
+
+
+@dataclass(frozen=True, slots=True)
 class WantedNumber(Wanted):
     """
     A measured number.
@@ -353,6 +367,7 @@ class WantedNumber(Wanted):
         unit_may_be_missing: A bare number (integer, no unit) is in the wanted unit; true of scores.
         same_day: What several values of the most recent day are: their range, or their mean.
         key: Prefetch key, "" for one made of the name.
+        items: What adds up to it where a questionnaire gives no total; None if nothing does.
     """
 
     coded: tuple[str, ...]
@@ -364,6 +379,7 @@ class WantedNumber(Wanted):
     unit_may_be_missing: bool
     same_day: str
     key: str
+    items: SummedItems | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,28 @@ def nothing_to_ask_for(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def items_without_answers(view: View) -> Iterator[Problem]:
+    """Items that add up to a total are single codes, and their answers have numbers."""
+    names = set_names(view)
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, f.NumberFact) or fact.items is None:
+                continue
+            files = [loaded for set_name in f.listed(fact.items.coded) for loaded in names.get(set_name) or ()]
+            if not files:
+                continue  # told as unknown-valueset
+            items = any(group.exact for loaded in files for group in loaded.model.codes)
+            roots = any(group.with_children for loaded in files for group in loaded.model.codes)
+            answers = any(group.values for loaded in files for group in loaded.model.answers)
+            if not items or roots or not answers:
+                yield rule.problem(
+                    ("facts", name, "items", "coded"), "items-without-answers",
+                    f"The items of `{name}` cannot be added up.",
+                    "List each item under `exact`, none under `with_children`, and the numbers under `answers`.",
+                    "The codes say which items there are, the answers what each can add to the total.",
+                )  # fmt: skip
+
+
 def unknown_status(view: View) -> Iterator[Problem]:
     """A status is one FHIR R4 knows."""
     for rule in view.rules:
@@ -275,5 +297,6 @@ CHECKS = (
     children_of_flat_codes,
     name_never_matches,
     nothing_to_ask_for,
+    items_without_answers,
     unknown_status,
 )

@@ -119,6 +119,8 @@ def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
         path: Path = ("facts", name)
         for key in ("coded", "possibly_coded", "answered", "asks_for", "of", "remission_coded", "not_for"):
             yield from _names(getattr(fact, key, None), (*path, key))
+        if isinstance(fact, f.NumberFact) and fact.items is not None:
+            yield from _names(fact.items.coded, (*path, "items", "coded"))
         if isinstance(fact, f.TrialsFact):
             for key in ("stopped_for", "unless_stopped_for"):
                 yield from _names(getattr(fact.no_response_when, key), (*path, "no_response_when", key))
