@@ -14,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from cds import __version__
 from cds.decide import Rules
 from cds.hooks import refusals
+from cds.hooks.fetch import Fetcher, Limits
 from cds.hooks.routes import routes
 from cds.load import load_rules, opinions_from
 from cds.record import units
@@ -32,6 +33,8 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
     """
     made = load_rules(settings.rules, opinions_from(settings.engine), clock()) if rules is None else rules
 
+    fetcher = fetcher_for(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         units.warm()
@@ -43,6 +46,8 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
         yield
         gc.set_threshold(*before)
         gc.unfreeze()
+        if fetcher is not None:
+            await fetcher.close()
         if rules is None:
             made.reasoner.close()
 
@@ -62,5 +67,15 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.include_router(routes(made, settings, clock))
+    app.include_router(routes(made, settings, clock, fetcher))
     return app
+
+
+def fetcher_for(settings: Settings) -> Fetcher | None:
+    """The fetcher, when there are servers it may read from."""
+    if not settings.fhir_servers:
+        return None
+    limits = Limits(
+        settings.fetch_seconds, settings.fetch_pages, settings.most_bytes, settings.most_entries, settings.deepest
+    )
+    return Fetcher(settings.servers, limits)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cds.servers import Servers, base_url, network
+
 PACKAGED = Path(__file__).parent / "_rules"
 IN_REPOSITORY = Path(__file__).parents[2] / "rules"
 
@@ -31,6 +33,18 @@ class Settings(BaseSettings):
     ] = "both"
     most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
+    fhir_servers: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="FHIR base URLs that missing data may be read from, separated by commas; none: no fetching."),
+    ] = ()
+    fhir_networks: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Networks (10.0.0.0/8) that their names may lead to though not public, separated by commas."),
+    ] = ()
+    fetch_seconds: Annotated[float, Field(gt=0, le=60, description="Seconds for all fetching of one request.")] = 3.0
+    fetch_pages: Annotated[int, Field(ge=1, le=1000, description="Most pages fetched of one search.")] = 20
     deepest: Annotated[int, Field(ge=8, le=500, description="Deepest nesting of JSON.")] = 64
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins a browser may call from, separated by commas.")
@@ -39,7 +53,24 @@ class Settings(BaseSettings):
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "fhir_servers", "fhir_networks", mode="before")
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("fhir_servers")
+    @classmethod
+    def _base_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(base_url(text)) for text in value)
+
+    @field_validator("fhir_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(network(text)) for text in value)
+
+    @property
+    def servers(self) -> Servers:
+        """The allowlist."""
+        return Servers(
+            tuple(base_url(text) for text in self.fhir_servers), tuple(network(text) for text in self.fhir_networks)
+        )

@@ -1,8 +1,9 @@
-"""Request bodies: read up to a limit, and unpacked up to the same limit."""
+"""Bodies of requests, and of answers to our own: read up to a limit, and unpacked up to the same limit."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 
 from fastapi import Request
 
@@ -23,15 +24,26 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    return b"".join([part async for part in unpacked(request.headers, request.stream(), most_bytes)])
+
+
+async def unpacked(
+    headers: Mapping[str, str], chunks: AsyncIterable[bytes], most_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    """
+    A body part by part, unpacked when its headers say Content-Encoding: gzip.
+
+    Raises:
+        TooLarge, NotJson: As `read_body`.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in GZIP + AS_IT_IS:
         raise NotJson(
             "The body has a Content-Encoding that is not unpacked here", fix="Send gzip, or the JSON as it is"
         )
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding in GZIP else None
-    parts: list[bytes] = []
     size = received = 0
-    async for chunk in request.stream():
+    async for chunk in chunks:
         # Bounded as it arrives, too: bytes behind the gzip, or blocks that unpack to nothing, never reach `size`.
         received += len(chunk)
         if received > most_bytes:
@@ -44,12 +56,11 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         size += len(part)
         if size > most_bytes:
             raise _too_large(most_bytes)
-        parts.append(part)
+        yield part
         if unpacker is not None and unpacker.unused_data:
             raise NotJson("Something follows the gzip body", fix="Send one gzip member")
     if unpacker is not None and not unpacker.eof:
         raise NotJson("The gzip body ends too early", fix="Send the whole of it")
-    return b"".join(parts)
 
 
 def _too_large(most_bytes: int) -> TooLarge:

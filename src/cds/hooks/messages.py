@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from cds.answer import card_values, without_empty
 from cds.cards.card import Card
-from cds.refusal import NotFhir, NotJson, TooLarge
+from cds.hooks.fetch import Access
+from cds.refusal import NotFhir, NotJson, TooLarge, WrongPatient
 from cds.rulebook.program import Service
 
 VERSION = "2.0.1"  # of CDS Hooks
@@ -48,6 +50,13 @@ class Context(msgspec.Struct):
     patientId: str | None = None  # noqa: N815 (the specification's name)
 
 
+class FhirAuthorization(msgspec.Struct):
+    """What of the authorization we read (CDS Hooks 2.0.1, "Passing the Access Token to the CDS Service")."""
+
+    access_token: str | None = None
+    patient: str | None = None
+
+
 class HookRequest(msgspec.Struct):
     """
     What of a request we read (CDS Hooks 2.0.1, "HTTP Request").
@@ -59,7 +68,25 @@ class HookRequest(msgspec.Struct):
     hookInstance: str | None = None  # noqa: N815
     context: Context | None = None
     prefetch: dict[str, msgspec.Raw] | None = None
+    fhirServer: str | None = None  # noqa: N815
+    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
     resourceType: Any = None  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A request that was read.
+
+    Attributes:
+        prefetch: Key → what was sent under it.
+        patient_id: context.patientId.
+        access: Where more can be read.
+    """
+
+    prefetch: dict[str, msgspec.Raw]
+    patient_id: str
+    access: Access
 
 
 REQUEST = msgspec.json.Decoder(HookRequest)
@@ -83,12 +110,12 @@ def discovery_of(services: list[Service]) -> dict[str, Any]:
     return {"services": [without_empty(service.model_dump()) for service in offered.services]}
 
 
-def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw], str]:
+def read_request(body: bytes, service: Service) -> Asked:
     """
-    Prefetch and patient id of a request.
+    What a request asks.
 
     Raises:
-        NotJson, NotFhir, TooLarge: With the member that is wrong.
+        NotJson, NotFhir, TooLarge, WrongPatient: With the member that is wrong.
     """
     try:
         request = REQUEST.decode(body.removeprefix(b"\xef\xbb\xbf"))
@@ -127,6 +154,13 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
             fix="Send the id alone, without Patient/",
             where="context.patientId",
         )
+    authorization = request.fhirAuthorization or FhirAuthorization()
+    if authorization.patient and authorization.patient.removeprefix("Patient/") != patient_id:
+        raise WrongPatient(
+            "The access token is for another patient than the one in context",
+            fix="Send the token of the patient in context; nothing was evaluated",
+            where="fhirAuthorization.patient",
+        )
     prefetch = request.prefetch or {}
     if "resourceType" in prefetch:
         raise NotFhir(
@@ -134,7 +168,7 @@ def read_request(body: bytes, service: Service) -> tuple[dict[str, msgspec.Raw],
             fix="Send the answer to each template under its key; GET /cds-services lists them",
             where="prefetch",
         )
-    return prefetch, patient_id
+    return Asked(prefetch, patient_id, Access(request.fhirServer or None, authorization.access_token or None))
 
 
 def response_of(cards: tuple[Card, ...]) -> dict[str, Any]:

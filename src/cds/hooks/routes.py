@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -15,10 +15,11 @@ from cds import __version__
 from cds.answer import answer_of
 from cds.decide import Rules, decide
 from cds.hooks.bodies import read_body
-from cds.hooks.messages import Discovery, discovery_of, read_request, response_of
-from cds.record.bundle import read_bundle, read_prefetch
+from cds.hooks.fetch import Fetcher, NotUsable
+from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
+from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
 from cds.refusal import NotFhir, PrefetchMissing, UnknownService
-from cds.rulebook.program import Service
+from cds.rulebook.program import Prefetch, Service
 from cds.settings import Settings
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are nee
 JSON_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRouter:
-    """Every address this service answers."""
+def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher: Fetcher | None = None) -> APIRouter:
+    """Every address this service answers; without a fetcher, nothing but what was sent is read."""
     router = APIRouter()
     limits: dict[str, Any] = {
         "most_entries": settings.most_entries,
@@ -39,6 +40,15 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
 
     async def aside(work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=limiter)
+
+    async def fetch(service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:
+        """What the prefetch lacks, and why nothing could be fetched ("" if something could, or nothing is lacking)."""
+        if fetcher is None:
+            return NOTHING_FETCHED, "this service fetches from no server"
+        try:
+            return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access), ""
+        except NotUsable as why:
+            return NOTHING_FETCHED, str(why)
 
     def service_of(identity: str) -> Service:
         service = rules.program.services.get(identity)
@@ -87,13 +97,16 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
         service = service_of(identity)
         body = await read_body(request, settings.most_bytes)
 
+        asked = await aside(lambda: read_request(body, service))
+        fetched, why_not = await fetch(service, asked)
+
         def answer() -> bytes:
-            prefetch, patient_id = read_request(body, service)
-            refuse_without(service, prefetch)
+            refuse_without(service, asked.prefetch, fetched, why_not)
             record = read_prefetch(
-                prefetch,
+                asked.prefetch,
                 templates={p.key: p.query for p in service.prefetch},
-                patient_id=patient_id,
+                patient_id=asked.patient_id,
+                fetched=fetched,
                 **limits,
             )
             return msgspec.json.encode(response_of(decide(rules, record, clock(), service.id).cards))
@@ -117,15 +130,35 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date]) -> APIRo
     return router
 
 
-def refuse_without(service: Service, prefetch: dict[str, msgspec.Raw]) -> None:
-    """Refuse a request without a prefetch key no answer is possible without (CDS Hooks 2.0.1: 412)."""
-    missing = [p for p in service.prefetch if p.required and p.key not in prefetch]
+def refuse_without(
+    service: Service,
+    prefetch: Mapping[str, msgspec.Raw],
+    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    why_not: str = "",
+) -> None:
+    """
+    Refuse a request without a prefetch key no answer is possible without (CDS Hooks 2.0.1: 412).
+
+    Once a FHIR server was asked, what it would not give is unknown, like everything that fails; only without the
+    patient there is no answer at all.
+    """
+    missing = [
+        p
+        for p in service.prefetch
+        if p.required and p.key not in prefetch and (p.key not in fetched or _no_patient(p, fetched[p.key]))
+    ]
     if missing:
+        because = why_not or "; ".join(fetched[p.key].because for p in missing if p.key in fetched)
         raise PrefetchMissing(
             f"Prefetch is missing {', '.join(p.key for p in missing)}",
-            fix="Send " + "; ".join(f"{p.key}: {p.query}" for p in missing),
+            fix="Send " + "; ".join(f"{p.key}: {p.query}" for p in missing)
+            + (f". Nothing was fetched instead: {because}" if because else ""),
             where=f"prefetch.{missing[0].key}",
-        )
+        )  # fmt: skip
+
+
+def _no_patient(prefetch: Prefetch, fetched: Fetched) -> bool:
+    return fetched.value is None and prefetch.query.startswith("Patient/")
 
 
 def _day(text: str) -> date:

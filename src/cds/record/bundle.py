@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +37,25 @@ from cds.refusal import NotFhir
 
 Said = TypeVar("Said", bound=elements.Resource)
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """
+    What was read from the FHIR server in place of a prefetch value.
+
+    Attributes:
+        value: The answer, pages joined in one Bundle; None when there is none.
+        because: Why it is not the whole answer, in words for the card; "" if it is.
+        failed: It was asked for and could not be had; False when the server keeps no such data.
+    """
+
+    value: msgspec.Raw | None
+    because: str = ""
+    failed: bool = True
+
+
+NOTHING_FETCHED: Mapping[str, Fetched] = MappingProxyType({})
 
 
 def read_bundle(
@@ -74,9 +95,10 @@ def read_prefetch(
     most_entries: int,
     deepest: int,
     observed: frozenset[str] | None = None,
+    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
 ) -> PatientRecord:
     """
-    The record in a CDS Hooks prefetch.
+    The record in a CDS Hooks prefetch, and in what was `fetched` in place of some of its keys.
 
     Per key, four states are told apart (CDS Hooks 2.0.1, "Prefetch"): absent, null and OperationOutcome mean that the
     data did not come; a resource or Bundle is the answer to the key's template, in part when pages are missing. A key
@@ -86,15 +108,29 @@ def read_prefetch(
         NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
     """
     gathered = Gathered(most_entries)
+    for key, template in sorted(templates.items()):
+        if key in fetched:
+            _read_fetched(gathered, key, template, fetched[key])
     for key, value in sorted(prefetch.items()):
+        if key in fetched:
+            continue
         raw = bytes(value)
         refuse_too_deep(raw, deepest, f"prefetch.{key}")
         gathered.prefetched(key, raw, templates.get(key))
     for key, template in sorted(templates.items()):
-        if key not in prefetch:
+        if key not in prefetch and key not in fetched:
             asked = query_of(template)
             gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
     return _record(gathered, patient_id, observed)
+
+
+def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched) -> None:
+    if fetched.value is not None:
+        gathered.prefetched(key, bytes(fetched.value), template, root="fetched", short=fetched.because)
+        return
+    asked = query_of(template)
+    sent = Sent(SentState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
+    gathered.say(asked.resource_type, sent)
 
 
 def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str] | None) -> PatientRecord:

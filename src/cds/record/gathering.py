@@ -103,10 +103,12 @@ class Gathered:
         if resource_type:
             self.sent.setdefault(resource_type, []).append(sent)
 
-    def prefetched(self, key: str, raw: bytes, template: str | None) -> None:
-        """Read one prefetch value."""
+    def prefetched(
+        self, key: str, raw: bytes, template: str | None, *, root: str = "prefetch", short: str = ""
+    ) -> None:
+        """Read one value of a prefetch, or of what was fetched in its place; `short` is why there is less than all."""
         key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
-        where = f"prefetch.{key}"
+        where = f"{root}.{key}"
         asked = query_of(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
         if raw.strip() == b"null":
@@ -119,7 +121,8 @@ class Gathered:
             self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
             return
         if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
-            self.prefetched(key, bytes(envelope.resource), template)  # {"resource": …, "response": …} of a batch
+            # {"resource": …, "response": …} of a batch
+            self.prefetched(key, bytes(envelope.resource), template, root=root, short=short)
             return
         if envelope.resourceType == "OperationOutcome":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
@@ -127,6 +130,7 @@ class Gathered:
         before = set(self.copies)
         if envelope.resourceType == "Bundle":
             trouble, run = self.bundle(raw, where, asked=asked)
+            trouble = short or trouble
             codes = codes if run.codes is None else run.codes
             if resource_type and not trouble and run.patient:
                 self.empty.append((resource_type, run.patient, Sent(SentState.WHOLE, "", codes)))
