@@ -323,7 +323,6 @@ def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentStat
         {},
         {"resourceType": "Foo"},
         {"resource": None},
-        {"response": {"status": "404"}},
         patient(),
         bundle(observation(), kind="searchset"),
         bundle({"resource": {"code": {}}}, kind="searchset"),
@@ -333,7 +332,7 @@ def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentStat
         bundle(bundle(kind="searchset", total=9), kind="batch-response"),
     ],
     ids=[
-        "an object", "another type", "a wrapper of null", "a status", "a Patient", "a Bundle of another type",
+        "an object", "another type", "a wrapper of null", "a Patient", "a Bundle of another type",
         "no resourceType", "a number as resourceType", "an entry with a status", "an entry of text",
         "a page inside a batch",
     ],
@@ -576,6 +575,17 @@ def test_what_came_with_an_error_is_no_data(status: str | int) -> None:
     for record in (posted, asked):
         assert [d.source for d in record.diagnoses] == ["Condition/c2"]
         assert record.how_sent("Condition").state is SentState.PART
+
+
+def test_the_entry_of_a_batch_that_failed_is_no_answer_to_a_prefetch_key() -> None:
+    failed = {"resource": bundle(condition(), kind="searchset"), "response": {"status": "500"}}
+    fine = failed | {"response": {"status": "200"}}
+
+    for nothing in (failed, {"response": {"status": "404"}}):
+        record = prefetch({"patient": patient(), "conditions": nothing}, CONDITIONS)
+        assert record.diagnoses == ()
+        assert record.how_sent("Condition").state is SentState.NOT_SENT
+    assert len(prefetch({"patient": patient(), "conditions": fine}, CONDITIONS).diagnoses) == 1
 
 
 @pytest.mark.parametrize("status", ["200 OK", "201", 304, "", None])

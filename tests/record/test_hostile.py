@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+from collections.abc import Iterator
+
 import pytest
 
 from cds.coding import ICD10CM, CodeSet, Coding, Concept
 from cds.record.dates import read_date
 from cds.rulebook.wanted import Codes
-from tests.record.fhir import order, read
+from tests.facts.builders import codes, drug_table, sort
+from tests.record.fhir import about, observation, order, read
 
 
 @pytest.mark.parametrize("text", ["2025-01-01T10:00" + " " * 500_000 + "x", " " * 500_000 + "x", "2" * 500_000])
@@ -49,3 +54,32 @@ def test_a_concept_of_any_number_of_codings_is_looked_up_in_one_pass() -> None:
     codes = Codes({"illness": value_set({(ICD10CM, "X9"): ""})}, {})
 
     assert codes.sets_of(Concept((Coding(ICD10CM, "X9"),) * 400_000)) == {"illness"}
+
+
+def held_by_caches(text: str) -> Iterator[str]:
+    """What the caches of this process hold that has the text in it."""
+    caches = [thing for thing in gc.get_objects() if isinstance(thing, functools._lru_cache_wrapper)]
+    for cache in caches:
+        waiting = [(held, 0) for held in gc.get_referents(cache)]
+        while waiting:
+            held, depth = waiting.pop()
+            if isinstance(held, str) and text in held:
+                yield f"{cache.__module__}.{cache.__name__}"
+            elif isinstance(held, dict | tuple | list) and depth < 4:
+                waiting.extend((inside, depth + 1) for inside in gc.get_referents(held))
+
+
+def test_nothing_a_chart_says_in_words_outlives_its_request() -> None:
+    words = "Xyzzyplugh said so"
+    record = read(
+        about(
+            "Condition", "c", code={"coding": [{"system": "http://x", "code": "1", "display": words}], "text": words}
+        ),
+        order("Xyzzyplugh", medicationCodeableConcept={"text": words}, dosageInstruction=[{"text": words}]),
+        observation("Xyzzyplugh", code={"text": words}),
+    )
+    sort(record)
+    codes().sets_named(Concept((), words))
+    drug_table().recognise(Concept((), words))
+
+    assert list(held_by_caches("Xyzzyplugh")) == []

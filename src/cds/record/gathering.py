@@ -120,6 +120,13 @@ class Gathered:
             self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
             self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
             return
+        if (
+            envelope.resourceType is None
+            and isinstance(envelope.response, dict)
+            and _failed(envelope.response.get("status"))
+        ):
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            return
         if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
             # {"resource": …, "response": …} of a batch
             self.prefetched(key, bytes(envelope.resource), template, root=root, short=short)
@@ -461,12 +468,14 @@ def _refused(entry: elements.Entry) -> str:
     """Why what an entry holds is no data: deleted (history, transaction), or the answer was an error; "" if it is."""
     if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
         return "The entry deletes it."
-    status = str(entry.response.status or "")[:3] if entry.response is not None else ""
-    return (
-        "The entry says that it was answered with an error."
-        if status.isdecimal() and int(status) >= FIRST_ERROR
-        else ""
-    )
+    failed = entry.response is not None and _failed(entry.response.status)
+    return "The entry says that it was answered with an error." if failed else ""
+
+
+def _failed(status: object) -> bool:
+    """Whether a Bundle.entry.response.status ("404 Not Found") says that there is no such answer."""
+    code = str(status or "")[:3]
+    return code.isdecimal() and int(code) >= FIRST_ERROR
 
 
 def _is_error(raw: msgspec.Raw) -> bool:
