@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test check bench clean
+.PHONY: run test check bench examples clean
 
 run: .venv/ready
 	scripts/run
@@ -16,6 +16,9 @@ bench: .venv/ready
 .venv/ready: pyproject.toml requirements.lock scripts/install
 	scripts/install
 	touch .venv/ready
+
+examples: .venv/ready
+	.venv/bin/python scripts/renew_examples.py
 
 clean:
 	rm -rf .venv
