@@ -25,6 +25,11 @@ def load(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def service_of(example: Path) -> str:
+    hook = load(example / "request.json")["hook"]
+    return "ketamine-evaluation" if hook == "patient-view" else f"ketamine-evaluation-{hook}"
+
+
 def test_there_are_enough_examples_and_each_says_who_it_is() -> None:
     assert len(EXAMPLES) >= 12
     for example in EXAMPLES:
@@ -33,7 +38,7 @@ def test_there_are_enough_examples_and_each_says_who_it_is() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_gives_its_cards_over_http(example: Path, client: httpx.Client) -> None:
-    answer = client.post("/cds-services/ketamine-evaluation", content=(example / "request.json").read_bytes())
+    answer = client.post(f"/cds-services/{service_of(example)}", content=(example / "request.json").read_bytes())
 
     assert answer.status_code == 200
     assert without_uuids(answer.json()) == load(example / "cards.json")

@@ -26,6 +26,7 @@ from cds.lint import strict_fhir as strict_fhir_problems
 from cds.load import load_rules, opinions_from, problems_in
 from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.drafts import orders_of
 from cds.record.record import PatientRecord
 from cds.refusal import NotFhir, Refusal
 from cds.rulebook import format as rule_format
@@ -115,12 +116,20 @@ def serve(
 # ---------------------------------------------------------------- evaluate, explain
 
 
+class Context(msgspec.Struct, frozen=True):
+    """What of a hook's context we read."""
+
+    patientId: Any = None  # noqa: N815 (the specification's name)
+    selections: Any = None
+    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
+
+
 class Envelope(msgspec.Struct):
     """What tells a CDS Hooks request from a Bundle."""
 
     resourceType: str | None = None  # noqa: N815 (FHIR's name)
     hook: str | None = None
-    context: dict[str, Any] = {}
+    context: Context = Context()
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
@@ -144,11 +153,12 @@ def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientR
             fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
             where="hook",
         )
-    patient_id = envelope.context.get("patientId")
+    patient_id = envelope.context.patientId
     record = read_prefetch(
         envelope.prefetch or {},
         templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
         patient_id=patient_id if isinstance(patient_id, str) else None,
+        orders=orders_of(service.hook, bytes(envelope.context.draftOrders), envelope.context.selections),
         **limits,
     )
     return record, service.id

@@ -41,10 +41,24 @@ def outcome_of(answer: httpx.Response) -> dict[str, Any]:
 # ---------------------------------------------------------------- discovery
 
 
-def test_discovery_lists_the_service_with_templates_every_client_understands(client: httpx.Client) -> None:
-    (service,) = client.get("/cds-services").json()["services"]
+SERVICES = {
+    "ketamine-evaluation": "patient-view",
+    "ketamine-evaluation-encounter-start": "encounter-start",
+    "ketamine-evaluation-order-select": "order-select",
+    "ketamine-evaluation-order-sign": "order-sign",
+}
 
-    assert (service["id"], service["hook"]) == ("ketamine-evaluation", "patient-view")
+
+def test_discovery_lists_one_service_for_each_hook(client: httpx.Client) -> None:
+    services = client.get("/cds-services").json()["services"]
+
+    assert {service["id"]: service["hook"] for service in services} == SERVICES
+
+
+@pytest.mark.parametrize("identity", SERVICES)
+def test_discovery_lists_a_service_with_templates_every_client_understands(identity: str, client: httpx.Client) -> None:
+    (service,) = (s for s in client.get("/cds-services").json()["services"] if s["id"] == identity)
+
     assert service["title"]
     assert "\a" not in service["description"]
     assert {"patient", "conditions", "medicationRequests", "allergies", "phq9", "bloodPressure"} <= set(
@@ -171,7 +185,8 @@ def test_requests_at_once_get_the_same_answers_as_one_after_another(client: http
     bodies = [json.loads((path / "request.json").read_text()) for path in sorted((ROOT / "fhir_examples").glob("*-*"))]
 
     def cards(body: dict[str, Any]) -> list[str]:
-        return [card["summary"] for card in client.post(SERVICE, json=body).json()["cards"]]
+        (service,) = (identity for identity, hook in SERVICES.items() if hook == body["hook"])
+        return [card["summary"] for card in client.post(f"/cds-services/{service}", json=body).json()["cards"]]
 
     one_by_one = [cards(body) for body in bodies]
     with ThreadPoolExecutor(4) as pool:

@@ -28,7 +28,9 @@ def example(**prefetch: Any) -> JSON:
 
 
 def cards(client: httpx.Client, request: JSON, **headers: str) -> list[JSON]:
-    answer = client.post(SERVICE, json=request, headers=headers)
+    hook = request["hook"]
+    service = SERVICE if hook == "patient-view" else f"{SERVICE}-{hook}"
+    answer = client.post(service, json=request, headers=headers)
     assert answer.status_code == 200, answer.text
     assert flaws_in_response(answer.json()) == []
     found: list[JSON] = answer.json()["cards"]

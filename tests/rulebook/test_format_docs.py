@@ -82,6 +82,7 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
     assert kinds == {
         "age", "sex", "setting", "condition", "medication", "procedure", "allergy", "referral", "answer", "observation",
         "score", "episode", "episode_length", "sessions", "augmentation", "points", "medication_trials", "count",
+        "draft_order", "place_of_order",
     }  # fmt: skip
     assert all(f"`find: {kind}`" in text for kind in kinds - {"count"})
 

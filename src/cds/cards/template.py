@@ -101,6 +101,8 @@ def _called(function: str, argument: str, values: Values) -> str:
             return trials_table(values.facts[argument])
         case "references":
             return ", ".join(escape(found.reference) for found in values.facts[argument].found) or NOT_RECORDED
+        case "found":
+            return _listed(values.facts[argument]) or NOT_RECORDED
         case "because":
             return plain(values.facts[argument].because)
         case "when":
@@ -148,6 +150,12 @@ def _number_line(why: Why, fact: Fact) -> str:
 
 
 def _entries(fact: Fact) -> str:
+    """What a fact rests on, after a dash; "" for nothing."""
+    listed = _listed(fact)
+    return f" — {listed}" if listed else ""
+
+
+def _listed(fact: Fact) -> str:
     """Up to three entries a fact rests on: chart words, date, reference."""
     listed = [
         ", ".join(part for part in (escape(found.words), found.when, escape(found.reference)) if part)
@@ -155,7 +163,7 @@ def _entries(fact: Fact) -> str:
         if not found.reference.startswith("Patient/")
     ]
     more = len(fact.found) - MOST_ENTRIES
-    return f" — {'; '.join(listed)}{f'; and {more} more' if more > 0 else ''}" if listed else ""
+    return "; ".join(listed) + (f"; and {more} more" if more > 0 else "")
 
 
 def missing_list(missing: tuple[Missing, ...]) -> str:

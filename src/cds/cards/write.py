@@ -25,18 +25,28 @@ def write_cards(
     """
     The cards to show for a service, or for every service: most important first, at most so many as it allows.
 
-    A card is shown when its head is TRUE; unknown and false are not. Raises KeyError for an unknown service.
+    A card that several services send is shown once, for the first of them. A card is shown when its head is TRUE;
+    unknown and false are not. Raises KeyError for an unknown service.
     """
-    shown: list[Card] = []
+    shown: dict[str, Card] = {}
     names = [service] if service is not None else sorted(program.services)
     for name in names:
         own = program.services[name]
         due = [program.cards[card] for card in own.cards if truths[program.cards[card].head] is Truth.TRUE]
-        shown.extend(_write(text, program, record, facts, truths) for text in due[: own.most_cards])
-    return tuple(shown)
+        for text in due[: own.most_cards]:
+            if text.name not in shown:
+                shown[text.name] = _write(text, name, program, record, facts, truths)
+    return tuple(sorted(shown.values(), key=lambda card: (program.cards[card.name].rank, card.name)))
 
 
-def _write(text: CardText, program: Program, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth]) -> Card:
+def _write(
+    text: CardText,
+    service: str,
+    program: Program,
+    record: PatientRecord,
+    facts: Facts,
+    truths: Mapping[str, Truth],
+) -> Card:
     @cache
     def why(name: str) -> Why:
         return explain(name, program.heads, facts, truths)
@@ -53,7 +63,7 @@ def _write(text: CardText, program: Program, record: PatientRecord, facts: Facts
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
     return Card(
         name=text.name,
-        service=text.service,
+        service=service,
         summary=fill(text.summary, values),
         detail=detail,
         indicator=text.indicator,

@@ -109,15 +109,11 @@ def bundle_of(patient: s.Patient, today: date, codes: Codes) -> Json:
 def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
     """A CDS Hooks 2.0.1 request with this prefetch; orders of the patient stand in context.draftOrders."""
     context: Json = {"userId": "Practitioner/example", "patientId": PATIENT_ID}
-    drafts = list(_orders(patient, today, codes))
     if hook in {"order-select", "order-sign"}:
+        context["draftOrders"] = draft_orders(patient, today, codes)
         if hook == "order-select":
-            context["selections"] = [f"MedicationRequest/{draft['id']}" for draft in drafts]
-        context["draftOrders"] = {
-            "resourceType": "Bundle",
-            "type": "collection",
-            "entry": [{"resource": draft} for draft in drafts],
-        }
+            drafts = [entry["resource"] for entry in context["draftOrders"]["entry"]]
+            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
     return {
         "hook": hook,
         "hookInstance": "00000000-0000-4000-8000-000000000001",
@@ -193,18 +189,28 @@ def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
     return [{"resourceType": r["resourceType"], "id": r["id"], **r} for r in resources]
 
 
+def draft_orders(patient: s.Patient, today: date, codes: Codes) -> Json:
+    """The orders of a patient as order-select and order-sign bring them."""
+    drafts = [{"resource": draft} for draft in _orders(patient, today, codes)]
+    return {"resourceType": "Bundle", "type": "collection", "entry": drafts}
+
+
 def _orders(patient: s.Patient, today: date, codes: Codes) -> Iterator[Json]:
     write = _Writer(today, codes)
     for key, order in patient.orders.items():
         resource: Json = {
             "resourceType": "MedicationRequest",
             "id": f"{key.replace('_', '-')}-draft",
-            "status": "draft",
+            "status": order.status,
             "intent": "order",
-            "medicationCodeableConcept": write.drug(key, order),
             "subject": write.subject(order),
             "authoredOn": today.isoformat(),
         }
+        if order.as_ == "service":
+            yield resource | {"resourceType": "ServiceRequest", "code": write.concept(order, SNOMED)}
+            continue
+        if order.picked:
+            resource["medicationCodeableConcept"] = write.drug(key, order)
         sigs = write.dosages([_Stretch(None, None, order.mg_a_day, order.dose)], order)
         _set(resource, dosageInstruction=sigs, reasonCode=write.reasons(order))
         yield resource

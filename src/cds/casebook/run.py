@@ -13,11 +13,12 @@ import msgspec
 
 from cds.cards.card import Card
 from cds.casebook.cases import REFUSALS, Between, Case
-from cds.casebook.patient import PATIENT_ID, CannotBeWritten, prefetch_of, templates_for
+from cds.casebook.patient import PATIENT_ID, CannotBeWritten, draft_orders, prefetch_of, templates_for
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Fact
 from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.drafts import orders_of
 from cds.record.record import PatientRecord
 from cds.refusal import Refusal
 from cds.truth import Truth
@@ -99,8 +100,10 @@ def record_of(case: Case, rules: Rules) -> PatientRecord:
     """
     if case.bundle is not None:
         return read_bundle(case.bundle.read_bytes(), most_entries=MOST_ENTRIES, deepest=DEEPEST)
+    hook, context = "", dict[str, Any]()
     if case.request is not None:
         request = json.loads(case.request.read_bytes())
+        hook, context = str(request.get("hook")), request.get("context") or {}
         sent: Mapping[str, Any] = request.get("prefetch") or {}
         patient_id = request.get("context", {}).get("patientId", PATIENT_ID)
         templates = {p.key: p.query for service in rules.program.services.values() for p in service.prefetch}
@@ -108,10 +111,20 @@ def record_of(case: Case, rules: Rules) -> PatientRecord:
     elif case.patient is not None:
         sent = prefetch_of(case.patient, case.today, rules.program.codes)
         patient_id, templates = PATIENT_ID, templates_for(sent)
+        if case.patient.orders:
+            hook, context = "order-sign", {"draftOrders": draft_orders(case.patient, case.today, rules.program.codes)}
     else:
         raise ValueError("a case gives a patient, a request or a bundle")
     raw = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in sent.items()}
-    return read_prefetch(raw, templates=templates, patient_id=patient_id, most_entries=MOST_ENTRIES, deepest=DEEPEST)
+    drafts = json.dumps(context["draftOrders"]).encode() if "draftOrders" in context else b""
+    return read_prefetch(
+        raw,
+        templates=templates,
+        patient_id=patient_id,
+        most_entries=MOST_ENTRIES,
+        deepest=DEEPEST,
+        orders=orders_of(hook, drafts, context.get("selections")),
+    )
 
 
 # ---------------------------------------------------------------- differences

@@ -314,6 +314,14 @@ class Drug(Entry):
 class Order(Drug):
     """An order being written right now (draftOrders of order-select and order-sign)."""
 
+    status: Annotated[Slug, Field(description="active when an order is signed again.")] = "draft"
+    picked: Annotated[bool, Field(description="false: nobody has said yet which drug.")] = True
+    as_: Annotated[Literal["medication", "service"], Field(alias="as")] = "medication"
+
+    def ingredient(self, key: str) -> str | None:
+        """The ingredient meant, None when a code or words say which drug it is, or nothing does."""
+        return super().ingredient(key) if self.picked and self.as_ == "medication" else None
+
 
 ShownAs = Literal["request", "dispense", "statement", "administration"]
 

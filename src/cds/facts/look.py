@@ -7,6 +7,7 @@ from datetime import date
 
 from cds.facts.augmentation import augmentation
 from cds.facts.counting import count
+from cds.facts.drafts import find_draft, place_of_order
 from cds.facts.episode import episode_length, find_episode
 from cds.facts.fact import Fact, Facts, Found, WhyUnknown
 from cds.facts.latest import Reading, number, range_text, readings
@@ -22,9 +23,11 @@ from cds.rulebook.wanted import (
     WantedAge,
     WantedAugmentation,
     WantedCount,
+    WantedDraftOrder,
     WantedEpisode,
     WantedEpisodeLength,
     WantedNumber,
+    WantedPlaceOfOrder,
     WantedPoints,
     WantedPresence,
     WantedSessions,
@@ -58,6 +61,10 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 facts[fact.name] = points(fact, facts)
             case WantedCount():
                 facts[fact.name] = count(fact, facts[fact.trials], unrecognised[fact.trials])
+            case WantedDraftOrder():
+                facts[fact.name] = find_draft(fact, sorted_record, facts.get(fact.different_from))
+            case WantedPlaceOfOrder():
+                facts[fact.name] = place_of_order(fact, facts[fact.order], facts[fact.after])
             case _:
                 facts[fact.name] = _simple(fact, sorted_record, scores)
     return Facts(facts, today)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from cds.answer import card_values, without_empty
 from cds.cards.card import Card
 from cds.hooks.fetch import Access
+from cds.record.drafts import DraftOrders, orders_of
 from cds.refusal import NotFhir, NotJson, TooLarge, WrongPatient
 from cds.rulebook.program import Service
 
@@ -48,6 +49,8 @@ class Context(msgspec.Struct):
     """What of the context we read; a client may send more."""
 
     patientId: str | None = None  # noqa: N815 (the specification's name)
+    selections: Any = None
+    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
 class FhirAuthorization(msgspec.Struct):
@@ -82,11 +85,13 @@ class Asked:
         prefetch: Key → what was sent under it.
         patient_id: context.patientId.
         access: Where more can be read.
+        orders: The orders of its context; None for a hook that brings none.
     """
 
     prefetch: dict[str, msgspec.Raw]
     patient_id: str
     access: Access
+    orders: DraftOrders | None = None
 
 
 REQUEST = msgspec.json.Decoder(HookRequest)
@@ -168,7 +173,13 @@ def read_request(body: bytes, service: Service) -> Asked:
             fix="Send the answer to each template under its key; GET /cds-services lists them",
             where="prefetch",
         )
-    return Asked(prefetch, patient_id, Access(request.fhirServer or None, authorization.access_token or None))
+    context = request.context or Context()
+    return Asked(
+        prefetch,
+        patient_id,
+        Access(request.fhirServer or None, authorization.access_token or None),
+        orders_of(service.hook, bytes(context.draftOrders), context.selections),
+    )
 
 
 def response_of(cards: tuple[Card, ...]) -> dict[str, Any]:

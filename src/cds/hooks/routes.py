@@ -107,6 +107,7 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
                 templates={p.key: p.query for p in service.prefetch},
                 patient_id=asked.patient_id,
                 fetched=fetched,
+                orders=asked.orders,
                 **limits,
             )
             return msgspec.json.encode(response_of(decide(rules, record, clock(), service.id).cards))

@@ -14,15 +14,17 @@ from cds.record import elements
 from cds.record.allergies import allergy_of
 from cds.record.depth import refuse_too_deep
 from cds.record.diagnoses import diagnosis_of
+from cds.record.drafts import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
 from cds.record.drugs import drug_finder
 from cds.record.gathering import Gathered, envelope_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
-from cds.record.medications import administration_of, dispense_of, request_of, statement_of
+from cds.record.medications import FindDrug, administration_of, dispense_of, request_of, statement_of
 from cds.record.procedures import intervention_of, referral_of
 from cds.record.queries import query_of
 from cds.record.record import (
     Diagnosis,
+    Draft,
     Exposure,
     Intervention,
     Measurement,
@@ -66,7 +68,7 @@ def read_bundle(
 
     A kind of data with at least one resource was sent; a kind with none was not, unless a searchset (the Bundle or
     one inside it) says in its self link that it was asked for. With `observed`, Observations without one of these codes
-    are passed over.
+    are passed over. Requests with the status draft are orders being written.
 
     Raises:
         NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
@@ -84,7 +86,7 @@ def read_bundle(
         raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
     gathered = Gathered(most_entries)
     gathered.bundle(body, "Bundle")
-    return _record(gathered, None, observed)
+    return _record(gathered, None, observed, lambda own, find: _drafts_in(gathered, own, find))
 
 
 def read_prefetch(
@@ -96,9 +98,11 @@ def read_prefetch(
     deepest: int,
     observed: frozenset[str] | None = None,
     fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    orders: DraftOrders | None = None,
 ) -> PatientRecord:
     """
-    The record in a CDS Hooks prefetch, and in what was `fetched` in place of some of its keys.
+    The record in a CDS Hooks prefetch, in what was `fetched` in place of some of its keys, and in the orders of its
+    context where the hook has any.
 
     Per key, four states are told apart (CDS Hooks 2.0.1, "Prefetch"): absent, null and OperationOutcome mean that the
     data did not come; a resource or Bundle is the answer to the key's template, in part when pages are missing. A key
@@ -121,7 +125,12 @@ def read_prefetch(
         if key not in prefetch and key not in fetched:
             asked = query_of(template)
             gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
-    return _record(gathered, patient_id, observed)
+    if orders is None:
+        return _record(gathered, patient_id, observed)
+    entries, sent = read_draft_orders(orders, gathered, deepest)
+    return _record(
+        gathered, patient_id, observed, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent)
+    )
 
 
 def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched) -> None:
@@ -133,7 +142,30 @@ def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched)
     gathered.say(asked.resource_type, sent)
 
 
-def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str] | None) -> PatientRecord:
+Drafts = tuple[tuple[Draft, ...], Sent]
+
+
+def _no_drafts(_own: Names, _find: FindDrug) -> Drafts:
+    return (), Sent(SentState.WHOLE)
+
+
+def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
+    """Requests of a Bundle that are drafts: nobody has signed them."""
+    found = [
+        draft_of(Entry(msgspec.json.decode(kept.raw), kept.where, kept.full_url), gathered, own, find_drug)[0]
+        for kind in ("MedicationRequest", "ServiceRequest")
+        for _, kept in gathered.kept.get(kind, ())
+        if getattr(kept.resource, "status", None) == "draft"
+    ]
+    return tuple(draft for draft in found if draft is not None), Sent(SentState.WHOLE)
+
+
+def _record(
+    gathered: Gathered,
+    patient_id: str | None,
+    observed: frozenset[str] | None,
+    read_drafts: Callable[[Names, FindDrug], Drafts] = _no_drafts,
+) -> PatientRecord:
     gathered.choose()
     patient, own = whose(gathered, patient_id)
     gathered.settle(own.references)
@@ -156,6 +188,7 @@ def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str]
     interventions = _each(gathered, own, elements.Procedure, intervention_of)
     allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
     referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
+    drafts, drafts_sent = read_drafts(own, find_drug)
     return PatientRecord(
         patient=patient,
         diagnoses=tuple(sorted(diagnoses, key=lambda d: (_day(d.onset or d.recorded), d.source))),
@@ -164,6 +197,8 @@ def _record(gathered: Gathered, patient_id: str | None, observed: frozenset[str]
         interventions=tuple(sorted(interventions, key=lambda i: (_day(i.when), i.source))),
         allergies=tuple(sorted(allergies, key=lambda a: a.source)),
         referrals=tuple(sorted(referrals, key=lambda r: (_day(r.when), r.source))),
+        drafts=drafts,
+        drafts_sent=drafts_sent,
         sent=_sent(gathered),
         issues=gathered.issues.listed(),
         resources=gathered.resources,

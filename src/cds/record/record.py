@@ -333,12 +333,34 @@ class Referral:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    One order that is being written right now. Nothing of it was taken: it never becomes an Exposure.
+
+    Attributes:
+        source: "MedicationRequest/id".
+        kind: MedicationRequest or ServiceRequest; "" when it could not be read.
+        concept: What is ordered; empty when it is not said yet.
+        unreadable: Why it cannot be told what is ordered, "" when it can.
+        reasons: Why it is ordered (reasonCode).
+    """
+
+    source: str
+    kind: str
+    concept: Concept
+    unreadable: str = ""
+    reasons: tuple[Concept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PatientRecord:
     """
     What the EHR said about one patient.
 
     Attributes:
         patient: Whose record.
+        drafts: Orders being written right now.
+        drafts_sent: Whether they came; WHOLE and none where nobody is writing orders.
         sent: FHIR type → every query of that type and how much of it arrived; a type without an entry was not sent.
         issues: What was left out or doubted, in the order it was met.
         resources: How many resources were looked at (this patient's and shared ones).
@@ -352,6 +374,8 @@ class PatientRecord:
     interventions: tuple[Intervention, ...] = ()
     allergies: tuple[Allergy, ...] = ()
     referrals: tuple[Referral, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    drafts_sent: Sent = Sent(SentState.WHOLE)
     sent: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     resources: int = 0

@@ -328,6 +328,35 @@ class ReferralFact(PresenceFact):
     status: list[Slug] | Literal["any"] = "any"
 
 
+class DraftOrderFact(FactBase):
+    """An order being written right now (order-select, order-sign, or a draft in a Bundle)."""
+
+    find: Literal["draft_order"]
+    coded: Names | None = None
+    drugs: Annotated[Slug | None, Field(description="A drug table: its antidepressants.")] = None
+    different_from: Annotated[
+        Snake | None, Field(description="With `drugs`: a trials fact; a drug that is among them is no new one.")
+    ] = None
+    if_none_found: Literal[False, "unknown"]
+    because: Text
+
+    @model_validator(mode="after")
+    def _one_kind_of_drug(self) -> DraftOrderFact:
+        if (self.coded is None) == (self.drugs is None):
+            raise ValueError("write `coded` (value sets) or `drugs` (a drug table)")
+        if self.different_from and not self.drugs:
+            raise ValueError("`different_from` goes with `drugs`")
+        return self
+
+
+class PlaceOfOrderFact(FactBase):
+    """Which drug of the episode an order would be: the different drugs tried, and one."""
+
+    find: Literal["place_of_order"]
+    order: Annotated[Snake, Field(description="A draft_order fact with `different_from`.")]
+    after: Annotated[Snake, Field(description="A medication_trials fact.")]
+
+
 class AnswerFact(PresenceFact):
     """A coded answer (Observation or questionnaire item)."""
 
@@ -573,6 +602,8 @@ FactSpec = Annotated[
     | Annotated[ProcedureFact, Tag("procedure")]
     | Annotated[AllergyFact, Tag("allergy")]
     | Annotated[ReferralFact, Tag("referral")]
+    | Annotated[DraftOrderFact, Tag("draft_order")]
+    | Annotated[PlaceOfOrderFact, Tag("place_of_order")]
     | Annotated[AnswerFact, Tag("answer")]
     | Annotated[NumberFact, Tag("observation")]
     | Annotated[NumberFact, Tag("score")]
@@ -705,7 +736,7 @@ class LinkSpec(Strict):
 class CardSpec(Strict):
     """When and what we say."""
 
-    service: Slug
+    service: Annotated[list[Slug] | Slug, Field(description="The service, or services, that send it.")]
     show_when: Statement
     rank: Annotated[int, Field(description="Smaller stands first; only the service's most_cards are shown.")] = 50
     indicator: Literal["info", "warning", "critical"]
@@ -875,6 +906,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "age": AgeFact, "sex": SexFact, "setting": SettingFact,
         "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
+        "draft_order": DraftOrderFact, "place_of_order": PlaceOfOrderFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
         "count": CountFact, "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,

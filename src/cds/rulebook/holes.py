@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cds.rulebook import format as f
 from cds.rulebook.yaml_text import Path
 
-FILLERS = ("why", "missing", "definitions", "table", "references", "when", "because")
+FILLERS = ("why", "missing", "definitions", "table", "references", "found", "when", "because")
 NOTES = "notes"
 PATIENT = "patient.reference"
 

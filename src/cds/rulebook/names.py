@@ -16,6 +16,7 @@ Rule = Loaded[f.RuleFile]
 # What a name is …
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
 CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
+DRAFT = "draft order"  # a statement that can also stand where an order is wanted
 FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
 SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
@@ -24,6 +25,7 @@ SHOWN, ANY_FACT, SUMMARY, DEFINED, PRESENT = "shown", "fact", "summary", "define
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
     PRESENT: frozenset({STATEMENT}),
+    DRAFT: frozenset({STATEMENT}),
     NUMBER: frozenset({NUMBER}),
     SCORE: frozenset({NUMBER}),
     TRIALS: frozenset({TRIALS}),
@@ -47,6 +49,7 @@ HOLE_WANTS = {
     "definitions": DEFINED,
     "table": TRIALS,
     "references": ANY_FACT,
+    "found": ANY_FACT,
     "when": ANY_FACT,
     "because": ANY_FACT,
 }
@@ -77,7 +80,7 @@ class Definition:
         match self.spec:
             case f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact():
                 return str(self.spec.unit)
-            case f.CountFact():
+            case f.CountFact() | f.PlaceOfOrderFact():
                 return "trials"
             case f.Parameter():
                 return self.spec.unit or ""
@@ -140,7 +143,15 @@ class ConditionAt:
 def role_of(fact: object) -> str:
     """What a fact is."""
     match fact:
-        case f.AgeFact() | f.NumberFact() | f.CountFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact():
+        case (
+            f.AgeFact()
+            | f.NumberFact()
+            | f.CountFact()
+            | f.EpisodeLengthFact()
+            | f.PointsFact()
+            | f.SessionsFact()
+            | f.PlaceOfOrderFact()
+        ):
             return NUMBER
         case f.TrialsFact():
             return TRIALS
@@ -306,6 +317,11 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield from duration(fact.lasts_at_least, "lasts_at_least")
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
+        case f.DraftOrderFact() if fact.different_from:
+            yield Reading(fact.different_from, TRIALS, rule, (*path, "different_from"))
+        case f.PlaceOfOrderFact():
+            yield Reading(fact.order, DRAFT, rule, (*path, "order"))
+            yield Reading(fact.after, TRIALS, rule, (*path, "after"))
         case f.TrialsFact():
             if fact.in_episode:
                 yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))

@@ -265,6 +265,17 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             return w.WantedAllergy(**common)
         case f.ReferralFact():
             return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
+        case f.DraftOrderFact():
+            return w.WantedDraftOrder(
+                **common,
+                coded=f.listed(spec.coded),
+                drugs=spec.drugs or "",
+                different_from=spec.different_from or "",
+                if_none_found=Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
+                because=spec.because,
+            )
+        case f.PlaceOfOrderFact():
+            return w.WantedPlaceOfOrder(**common, order=spec.order, after=spec.after)
         case f.AnswerFact():
             return w.WantedAnswer(
                 **common,
@@ -408,6 +419,10 @@ def needs(fact: w.Wanted) -> tuple[str, ...]:
             return (fact.episode,)
         case w.WantedPoints():
             return tuple(name for item in fact.items for name in facts_of(item))
+        case w.WantedDraftOrder():
+            return tuple(filter(None, (fact.different_from,)))
+        case w.WantedPlaceOfOrder():
+            return (fact.order, fact.after)
     return ()
 
 
@@ -556,7 +571,7 @@ def card_text(
         CardText(
             name=name,
             head=card_head,
-            service=card.service,
+            services=f.listed(card.service),
             indicator=card.indicator,
             summary=card.summary,
             detail=card.detail,
@@ -603,7 +618,7 @@ def service(
 
     A silent card is not among its cards, but what it reads is asked for: it is concluded and logged.
     """
-    own = [card for card in sorted(cards.values(), key=lambda card: (card.rank, card.name)) if card.service == name]
+    own = [card for card in sorted(cards.values(), key=lambda card: (card.rank, card.name)) if name in card.services]
     reached = reach(own, heads, wanted, beside)
     return Service(
         id=name,

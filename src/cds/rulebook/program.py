@@ -113,7 +113,7 @@ class CardText:
 
     name: str
     head: str
-    service: str
+    services: tuple[str, ...]
     indicator: str
     summary: str
     detail: str

@@ -323,6 +323,40 @@ class WantedReferral(WantedPresence):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedDraftOrder(Wanted):
+    """
+    An order being written right now.
+
+    Attributes:
+        coded: Value sets that make it the wanted one.
+        drugs: Drug table of whose antidepressants it is one, "" for none.
+        different_from: Name of a trials fact: a drug that is among them is not new; "" for none.
+        if_none_found: FALSE or UNKNOWN when the orders were sent and none is the wanted one.
+        because: The author's reason for that.
+    """
+
+    coded: tuple[str, ...]
+    drugs: str
+    different_from: str
+    if_none_found: Truth
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPlaceOfOrder(Wanted):
+    """
+    Which drug of the episode an order would be.
+
+    Attributes:
+        order: Name of the draft order fact.
+        after: Name of the trials fact.
+    """
+
+    order: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class WantedAnswer(WantedPresence):
     """
     An Observation or questionnaire item whose value is coded: present when the answer is in `answered`.

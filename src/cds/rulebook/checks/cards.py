@@ -306,12 +306,13 @@ def unknown_service(view: View) -> Iterator[Problem]:
     """A card is sent by a service that exists; a service has a card to send."""
     services = {name: rule for rule in view.rules for name in rule.model.services}
     for rule, name, card in cards_of(view):
-        if card.service not in services and not view.may_be_defined(card.service):
-            yield rule.problem(
-                ("cards", name, "service"), "unknown-service", f"There is no service `{card.service}`.",
-                did_you_mean(card.service, services, "Write the name of one under `services`."),
-            )  # fmt: skip
-    sending = {card.service for _, _, card in cards_of(view)}
+        for service in f.listed(card.service):
+            if service not in services and not view.may_be_defined(service):
+                yield rule.problem(
+                    ("cards", name, "service"), "unknown-service", f"There is no service `{service}`.",
+                    did_you_mean(service, services, "Write the name of one under `services`."),
+                )  # fmt: skip
+    sending = {service for _, _, card in cards_of(view) for service in f.listed(card.service)}
     for name, rule in services.items():
         if name not in sending and not view.may_be_read(name):
             yield rule.problem(
@@ -343,7 +344,7 @@ def keys_of(service: str, view: View) -> frozenset[str] | None:
     for reading in view.readings:
         section, name = str(reading.path[0]), str(reading.path[1])
         reads[f"card:{name}" if section == "cards" else name].add(reading.name)
-    to_do = [f"card:{name}" for _, name, card in cards_of(view) if card.service == service]
+    to_do = [f"card:{name}" for _, name, card in cards_of(view) if service in f.listed(card.service)]
     if not to_do:
         return None
     reached: set[str] = set()

@@ -20,12 +20,13 @@ def unknown_table(view: View) -> Iterator[Problem]:
     """A drug table that is read exists."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if isinstance(fact, f.TrialsFact) and fact.drugs not in view.book.tables:
-                if view.may_be_defined(fact.drugs):
+            drugs = fact.drugs if isinstance(fact, f.TrialsFact | f.DraftOrderFact) else None
+            if drugs is not None and drugs not in view.book.tables:
+                if view.may_be_defined(drugs):
                     continue
                 yield rule.problem(
-                    ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{fact.drugs}`.",
-                    did_you_mean(fact.drugs, view.book.tables, "Write the id of a file under tables."),
+                    ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{drugs}`.",
+                    did_you_mean(drugs, view.book.tables, "Write the id of a file under tables."),
                 )  # fmt: skip
 
 

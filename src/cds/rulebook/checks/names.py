@@ -13,6 +13,7 @@ from cds.rulebook.names import (
     CONCLUSION,
     DEFINED,
     DEFINITION,
+    DRAFT,
     DURATION,
     EPISODE,
     FACTS,
@@ -44,6 +45,7 @@ KINDS = {
     NUMBER: "a number: an age, observation, score or count",
     SCORE: "an observation or score",
     TRIALS: "a medication_trials fact",
+    DRAFT: "a draft_order fact with `drugs`",
     EPISODE: "an episode fact",
     CONCLUSION: "a conclusion",
     LIMIT: "a parameter that is a number",
@@ -103,6 +105,8 @@ def fits(reading: Reading, found: Definition) -> bool:
     match reading.wants:
         case "score":
             return isinstance(found.spec, f.NumberFact)
+        case "draft order":
+            return isinstance(found.spec, f.DraftOrderFact) and found.spec.drugs is not None
         case "limit":
             return not isinstance(found.spec.value, str)
         case "duration":
@@ -255,9 +259,10 @@ def file_uses_draft(view: View) -> Iterator[Problem]:
     services = {name: rule for rule in view.rules for name in rule.model.services}
     for rule in view.rules:
         for name, card in rule.model.cards.items():
-            other = services.get(card.service)
-            if other is not None and _in_use(rule) and not _in_use(other):
-                yield _uses_draft(rule, ("cards", name, "service"), card.service, other)
+            for service in f.listed(card.service):
+                other = services.get(service)
+                if other is not None and _in_use(rule) and not _in_use(other):
+                    yield _uses_draft(rule, ("cards", name, "service"), service, other)
 
 
 def _in_use(rule: Loaded[f.RuleFile]) -> bool:
