@@ -1,0 +1,246 @@
+"""Where the journal is kept: one SQLite file, or a PostgreSQL database; opened, migrated, written all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from cds.journal import tables
+
+log = logging.getLogger(__name__)
+BUSY_MS = 5_000  # how long a writer of SQLite waits for another
+CONNECT_SECONDS = 3
+STATEMENT_MS = 10_000
+MIGRATING = 7_455_201  # any number, the same in every version: PostgreSQL's lock while tables are made
+WRITES = "writes"
+
+
+class StoreDown(Exception):  # noqa: N818 (it says what is, as Refusal does)
+    """The journal cannot be written or read now; nothing of what was asked was done."""
+
+
+class Store:
+    """
+    A database that holds the journal.
+
+    It is opened at its first use, and again after it was away: a service may start before its database.
+
+    Attributes:
+        name: Where it is, without a password; for messages.
+        works: Whether its last use went well; True before the first.
+    """
+
+    def __init__(self, place: str, key: bytes | None = None) -> None:
+        """
+        A store at a path (SQLite) or a postgresql:// URL; `key` stands in for the random secret it keeps itself.
+
+        Raises:
+            ValueError: The place is neither.
+        """
+        self._url = url_of(place)
+        self.name = self._url.render_as_string(hide_password=True)
+        self.works = True
+        self._key = key
+        self._ready = False
+        self._opening = threading.Lock()
+        self._engine = _engine(self._url)
+
+    # ------------------------------------------------------------ use
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """
+        A transaction that is durable once the block is left, and undone if it raises.
+
+        Raises:
+            StoreDown: The database is away, locked, full or read-only.
+        """
+        with self._watched():
+            self.open()
+            with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """
+        A transaction that only reads.
+
+        Raises:
+            StoreDown: The database is away.
+        """
+        with self._watched():
+            self.open()
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+
+    def open(self) -> None:
+        """
+        Make or update the tables, once; safe in several processes at the same moment.
+
+        Raises:
+            StoreDown: It cannot be opened, or was made by a later version.
+        """
+        if self._ready:
+            return
+        with self._watched(), self._opening:
+            if self._ready:
+                return
+            if self._url.database and self.embedded:
+                _make_file(Path(self._url.database))
+            with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+                self._migrate(connection)
+                self._key = self._key or _secret(connection)
+            self._ready = True
+
+    def close(self) -> None:
+        """Let go of every connection; a later use opens new ones."""
+        self._engine.dispose()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is a SQLite file."""
+        return self._url.get_backend_name() == "sqlite"
+
+    # ------------------------------------------------------------ what others need of it
+
+    def digest(self, purpose: str, *parts: str | bytes) -> str:
+        """
+        A keyed digest (HMAC-SHA-256) of these parts in hex, of no use without the key.
+
+        Raises:
+            StoreDown: The key is in the store, and that cannot be opened.
+        """
+        if self._key is None:
+            self.open()
+        code = hmac.new(self._key or b"", digestmod=hashlib.sha256)
+        for part in (purpose, *parts):
+            coded = part.encode() if isinstance(part, str) else part
+            code.update(len(coded).to_bytes(8, "big"))
+            code.update(coded)
+        return code.hexdigest()
+
+    def insert_new(self, table: Table) -> Insert:
+        """An insert that leaves alone a row whose key is there already."""
+        if self.embedded:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    # ------------------------------------------------------------ inside
+
+    def _migrate(self, connection: Connection) -> None:
+        if not self.embedded:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATING})
+        config = Config()
+        config.set_main_option("script_location", "cds.journal:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (IntegrityError, DataError, ProgrammingError):
+            raise  # we wrote what no database takes; another try would end the same
+        except (DBAPIError, PoolTimeout, CommandError, OSError) as error:
+            if self.works:
+                # The kind alone: a database's message may quote what was being written.
+                log.error("the journal does not work: %s (%s)", _kind(error), self.name)
+            self.works = False
+            raise StoreDown(_kind(error)) from None
+        except StoreDown:
+            raise
+        if not self.works:
+            log.info("the journal works again (%s)", self.name)
+        self.works = True
+
+
+def url_of(place: str) -> URL:
+    """
+    The database a setting names.
+
+    Raises:
+        ValueError: It is a URL of something else.
+    """
+    if "://" not in place:
+        return URL.create("sqlite", database=str(Path(place).expanduser().absolute()))
+    try:
+        url = make_url(place)
+    except (ArgumentError, ValueError):
+        raise ValueError("this is not a postgresql:// URL") from None
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError(f"a journal is a path or a postgresql:// URL, not {url.get_backend_name()}://")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        options = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MS}"}
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves; see _begin
+    for pragma in (
+        f"busy_timeout={BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",  # what was committed survives a power cut, not only a crash
+        "foreign_keys=ON",
+        "secure_delete=ON",  # what was pruned is overwritten, not only unlinked
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that turns from reading to writing is refused at once while another writes.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_file(path: Path) -> None:
+    """An empty file that only we may read, where there is none; SQLite gives its companions the same permissions."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _secret(connection: Connection) -> bytes:
+    query = select(tables.installation.c.secret)
+    kept = connection.execute(query).scalar_one_or_none()
+    if kept is None:
+        kept = secrets.token_bytes(32)
+        connection.execute(tables.installation.insert().values(id=1, secret=kept, made_at=datetime.now(UTC)))
+    return bytes(kept)
+
+
+def _kind(error: Exception) -> str:
+    original = getattr(error, "orig", None)
+    name = getattr(original, "sqlite_errorname", None) or type(original or error).__name__
+    return f"{type(error).__name__} ({name})"
+
+
+def insert_all(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows, if there are any."""
+    listed = [dict(row) for row in rows]
+    if listed:
+        connection.execute(table.insert(), listed)

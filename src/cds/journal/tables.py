@@ -1,0 +1,182 @@
+"""The tables of the journal; migrations/ makes them, and a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.engine import Dialect
+
+CASCADE = "CASCADE"
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment, in UTC; SQLite keeps no offset, so that a moment without one is refused here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The moment in UTC; without its offset where the database has no place for it."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its offset")
+        there = value.astimezone(UTC)
+        return there.replace(tzinfo=None) if dialect.name == "sqlite" else there
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 (SQLAlchemy's)
+        """The moment in UTC, with its offset."""
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+METADATA = MetaData()
+
+installation = Table(
+    "installation",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made_at", Instant, nullable=False),
+)
+"""One row: the random secret of this installation, with which digests are keyed unless a setting gives the key."""
+
+rule_sets = Table(
+    "rule_sets",
+    METADATA,
+    Column("version", String(100), primary_key=True),
+    Column("files", JSON, nullable=False),
+)
+"""Version of a rule set → {rule id: {version, digest}}."""
+
+receipts = Table(
+    "receipts",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("hook", Text, nullable=False),
+    Column("hook_instance", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("rules", String(100), ForeignKey("rule_sets.version"), nullable=False),
+    Column("engine", String(100), nullable=False),
+    Column("opinions", String(20), nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("input", String(64), nullable=False),
+    Column("conclusions", JSON, nullable=False),
+    Column("issues", JSON, nullable=False),
+    Column("milliseconds", JSON, nullable=False),
+    Index("receipts_by_patient", "patient", "decided_at"),
+    Index("receipts_by_time", "decided_at"),
+)
+"""One decision; `patient` and `input` are keyed digests, never what they are of."""
+
+cards = Table(
+    "cards",
+    METADATA,
+    Column("uuid", String(36), primary_key=True),
+    Column("receipt", String(36), ForeignKey("receipts.id", ondelete=CASCADE), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("indicator", String(20), nullable=False),
+    Index("cards_by_receipt", "receipt"),
+)
+
+suggestions = Table(
+    "suggestions",
+    METADATA,
+    Column("uuid", String(36), primary_key=True),
+    Column("card", String(36), ForeignKey("cards.uuid", ondelete=CASCADE), nullable=False),
+    Column("position", Integer, nullable=False),
+    Index("suggestions_by_card", "card"),
+)
+
+inputs = Table(
+    "inputs",
+    METADATA,
+    Column("receipt", String(36), ForeignKey("receipts.id", ondelete=CASCADE), primary_key=True),
+    Column("kept_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("inputs_by_time", "kept_at"),
+)
+"""What was decided from, packed with gzip; empty unless a setting asks for it."""
+
+feedback = Table(
+    "feedback",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("reason_system", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("outcome_at", Instant, nullable=False),
+    Column("counts_from", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index("feedback_by_card", "card"),
+    Index("feedback_by_time", "received_at"),
+)
+"""Every word that was said of a card, known here or not; `counts_from` and then `id` say which came last."""
+
+accepted = Table(
+    "accepted",
+    METADATA,
+    Column(
+        "feedback",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("feedback.id", ondelete=CASCADE),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("suggestion", Text, primary_key=True),
+)
+
+comments = Table(
+    "comments",
+    METADATA,
+    Column(
+        "feedback",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("feedback.id", ondelete=CASCADE),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("received_at", Instant, nullable=False),
+    Column("display", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Index("comments_by_time", "received_at"),
+)
+"""What a clinician typed, and the words a client gave a reason: free text, so health information."""
+
+tokens = Table(
+    "tokens",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("until", Instant, nullable=False),
+    Index("tokens_by_time", "until"),
+)
+"""Client tokens that were used, until they expire."""

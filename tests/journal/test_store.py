@@ -1,0 +1,120 @@
+"""The database that holds the journal."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from cds.journal import tables
+from cds.journal.store import Store, StoreDown, url_of
+
+START = "import sys; from cds.journal.store import Store; Store(sys.argv[1]).open()"
+
+
+def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
+    with store.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+
+
+def test_opening_again_changes_nothing(place: str) -> None:
+    first, second = Store(place), Store(place)
+    try:
+        assert first.digest("patient", "a") == second.digest("patient", "a")
+    finally:
+        first.close()
+        second.close()
+
+
+def test_workers_that_start_together_on_an_empty_store_all_start(place: str) -> None:
+    started = [subprocess.Popen([sys.executable, "-W", "error", "-c", START, place]) for _ in range(4)]
+
+    assert [process.wait(timeout=60) for process in started] == [0, 0, 0, 0]
+
+
+def test_threads_that_open_together_on_an_empty_store_all_may(place: str) -> None:
+    stores = [Store(place) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(Store.open, stores))
+
+    assert len({store.digest("patient", "a") for store in stores}) == 1
+    for store in stores:
+        store.close()
+
+
+def test_what_raises_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(KeyError), store.writing() as connection:
+        connection.execute(tables.rule_sets.insert().values(version="1", files={}))
+        raise KeyError
+
+    with store.reading() as connection:
+        assert connection.execute(tables.rule_sets.select()).all() == []
+
+
+def test_a_digest_depends_on_key_purpose_and_where_parts_end(tmp_path: Path) -> None:
+    one, other = Store(str(tmp_path / "one"), b"k" * 32), Store(str(tmp_path / "other"), b"l" * 32)
+
+    digests = [
+        one.digest("patient", "a", "bc"),
+        one.digest("patient", "ab", "c"),
+        one.digest("input", "a", "bc"),
+        other.digest("patient", "a", "bc"),
+    ]
+
+    assert len(set(digests)) == 4
+    assert one.digest("patient", "a", b"bc") == digests[0]
+    one.close()
+    other.close()
+
+
+def test_only_we_may_read_the_file(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "deep" / "journal.sqlite3"))
+    with store.writing() as connection:
+        connection.execute(tables.rule_sets.insert().values(version="1", files={}))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep").iterdir()}
+    store.close()
+
+    assert modes["journal.sqlite3"] == modes["journal.sqlite3-wal"] == 0o600
+    assert stat.S_IMODE((tmp_path / "deep").stat().st_mode) == 0o700
+
+
+def test_sqlite_is_set_to_lose_nothing_that_was_committed(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "journal.sqlite3"))
+    with store.reading() as connection:
+        found = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
+    store.close()
+
+    assert found == ["wal", 2]
+
+
+@pytest.mark.parametrize("place", ["mysql://localhost/a", "postgresql://x:y:z", "http://example.org"])
+def test_another_address_is_no_place_for_a_journal(place: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://"):
+        url_of(place)
+
+
+def test_a_place_that_cannot_be_opened_is_down_until_it_can(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file, not a folder")
+    store = Store(str(tmp_path / "taken" / "journal.sqlite3"))
+
+    with pytest.raises(StoreDown):
+        store.open()
+    assert not store.works
+
+    (tmp_path / "taken").unlink()
+    store.open()
+    assert store.works
+    store.close()
+
+
+def test_the_password_stays_out_of_the_name() -> None:
+    store = Store("postgresql://journal:secret-word@db.example/journal")
+
+    assert "secret-word" not in store.name
