@@ -11,10 +11,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from cds.decide import Rules
+from cds.decide import Rules, decide
+from cds.hooks.messages import response_of
 from cds.load import load_rules
+from cds.record.bundle import read_prefetch
 from tests.fhir_server import Answer, FhirServer, fhir_server, resources_in
 from tests.hooks.wire import flaws_in_response, issue
 from tests.server import ROOT, TODAY, serving
@@ -22,21 +25,42 @@ from tests.test_examples import without_uuids
 
 JSON = dict[str, Any]
 SERVICE = "/cds-services/ketamine-evaluation"
-FOLDER = ROOT / "fhir_examples" / "01-two-failed-trials"
-EXAMPLE: JSON = json.loads((FOLDER / "request.json").read_text())
-CARDS: JSON = json.loads((FOLDER / "cards.json").read_text())
 EMPTY: JSON = {"resourceType": "Bundle", "type": "searchset", "total": 0}
+RULES = load_rules(ROOT / "rules", None, TODAY)
+OFFERED = RULES.program.services["ketamine-evaluation"]
 OUTCOME: JSON = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 TOKEN = "a-secret.token"  # noqa: S105 (invented)
 OTHERS = ("MedicationStatement", "MedicationDispense", "MedicationAdministration")
 Start = Callable[..., AbstractContextManager[httpx.Client]]
 
 
+def whole_example() -> JSON:
+    """The first example, with an answer to every key that is offered: nothing is lacking."""
+    request: JSON = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
+    return request | {"prefetch": {p.key: EMPTY for p in OFFERED.prefetch} | request["prefetch"]}
+
+
+def plain_answer() -> JSON:
+    """What the example brings when nothing needs to be fetched."""
+    record = read_prefetch(
+        {key: msgspec.Raw(json.dumps(value).encode()) for key, value in EXAMPLE["prefetch"].items()},
+        templates={p.key: p.query for p in OFFERED.prefetch},
+        patient_id=EXAMPLE["context"]["patientId"],
+        most_entries=1000,
+        deepest=64,
+        observed=RULES.program.observed,
+    )
+    answer: JSON = without_uuids(response_of(decide(RULES, record, TODAY, OFFERED.id).cards))
+    return answer
+
+
+EXAMPLE = whole_example()
+CARDS = plain_answer()
+
+
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Rules]:
-    loaded = load_rules(ROOT / "rules", None, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Rules:
+    return RULES
 
 
 @pytest.fixture
