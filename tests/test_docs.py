@@ -14,6 +14,7 @@ from cds.load import load_rules
 from cds.rulebook.plan import names_groups
 from cds.rulebook.read import read_rulebook
 from cds.settings import Settings
+from scripts.renew_examples import PAGE, page
 from tests.server import ROOT, TODAY
 
 DOCS = ROOT / "docs"
@@ -108,3 +109,8 @@ def test_everything_marked_unverified_is_named_for_the_reviewer() -> None:
     assert evidence
     assert sets
     assert [name for name in sorted(evidence | sets) if f"`{name}`" not in page] == []
+
+
+def test_the_cards_clinicians_are_shown_are_the_ones_that_come_back() -> None:
+    """When this fails: `make examples`, and read the diff."""
+    assert PAGE.read_text(encoding="utf-8") == page()
