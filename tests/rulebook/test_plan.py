@@ -187,6 +187,7 @@ def test_prefetch_stays_within_what_cds_hooks_2_0_1_allows(tmp_path: Path) -> No
         "medicationRequests": "MedicationRequest?patient={{context.patientId}}",
         "medicationStatements": "MedicationStatement?patient={{context.patientId}}",
         "patient": "Patient/{{context.patientId}}",
+        "questionnaireResponses": "QuestionnaireResponse?patient={{context.patientId}}",
         "score": "Observation?patient={{context.patientId}}&code=http://loinc.org|44261-6&_sort=-date",
     }
     assert all(READ.fullmatch(query.query) or SEARCH.fullmatch(query.query) for query in queries)

@@ -681,11 +681,15 @@ def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]
             queries[key] = resource_type + "?patient={{context.patientId}}"
         if isinstance(fact, w.WantedNumber | w.WantedAnswer):
             observed.setdefault(prefetch_key(fact), set()).update(asked_codes(fact, codes))
+            if isinstance(fact, w.WantedAnswer) or fact.unit_may_be_missing:
+                key, resource_type = FORMS
+                queries[key] = resource_type + "?patient={{context.patientId}}"
     for key, tokens in observed.items():
         queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
     return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
 
 
+FORMS = ("questionnaireResponses", "QuestionnaireResponse")  # scores and answers also come as filled-in forms
 ADMINISTRATIONS = ("medicationAdministrations", "MedicationAdministration")
 MEDICATION_QUERIES = [
     ("medicationRequests", "MedicationRequest"),
@@ -713,7 +717,7 @@ def whole(fact: w.Wanted) -> list[tuple[str, str]]:
     return WHOLE.get(type(fact), [])
 
 
-RESERVED_KEYS = frozenset({"patient"} | {key for queries in WHOLE.values() for key, _ in queries})
+RESERVED_KEYS = frozenset({"patient", FORMS[0]} | {key for queries in WHOLE.values() for key, _ in queries})
 
 
 def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:
