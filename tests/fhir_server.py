@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -54,6 +55,7 @@ class FhirServer:
             the right one.
         page_size: Entries of one page.
         together: Nobody is answered before this many requests have come.
+        no_include: It refuses `_include`.
         needs_intent: MedicationRequest is searched with an intent only, and nothing is sorted (US Core).
     """
 
@@ -63,6 +65,7 @@ class FhirServer:
     page_size: int = 1000
     together: int = 1
     needs_intent: bool = False
+    no_include: bool = False
     next_base: str = ""
     seen: list[Seen] = field(default_factory=list)
 
@@ -107,6 +110,8 @@ class FhirServer:
         if "_getpages" not in seen.query and len(parts) > 3:
             found = [resource for resource in of_kind if resource["id"] == parts[3]]
             return (200, found[0]) if found else (404, {"resourceType": "OperationOutcome", "issue": []})
+        if self.no_include and "_include" in seen.query:
+            return 400, {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "invalid"}]}
         if self.needs_intent and "_getpages" not in seen.query:
             without = kind == "MedicationRequest" and "intent" not in seen.query
             if without or "_sort" in seen.query:
@@ -120,6 +125,12 @@ class FhirServer:
             "link": [],
             "entry": [{"resource": resource} for resource in matches[offset : offset + self.page_size]],
         }
+        if "_include" in seen.query:
+            bundle["entry"] += [
+                {"resource": resource, "search": {"mode": "include"}}
+                for resource in self.resources
+                if resource["resourceType"] == "Medication"
+            ]
         if offset + self.page_size < len(matches):
             carried = "&".join(f"{name}={value[0]}" for name, value in seen.query.items() if name in {"patient"})
             after = f"_getpages={kind}&_offset={offset + self.page_size}&{carried}"
@@ -144,12 +155,15 @@ def resources_in(prefetch: JSON) -> list[JSON]:
 
 
 @contextmanager
-def fhir_server(**settings: Any) -> Iterator[FhirServer]:
+def fhir_server(certificate: Path | None = None, **settings: Any) -> Iterator[FhirServer]:
+    """A running server; over TLS with a certificate, whose file also holds its key."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    held = FhirServer(base=f"http://127.0.0.1:{port}/fhir", **settings)
-    server = uvicorn.Server(uvicorn.Config(held, port=port, log_config=None, log_level="critical", lifespan="off"))
+    held = FhirServer(base=f"http{'s' if certificate else ''}://127.0.0.1:{port}/fhir", **settings)
+    server = uvicorn.Server(
+        uvicorn.Config(held, port=port, log_config=None, log_level="critical", lifespan="off", ssl_certfile=certificate)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

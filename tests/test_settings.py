@@ -38,3 +38,33 @@ def test_settings_do_not_change() -> None:
 
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]
+
+
+def test_fhir_servers_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_FHIR_SERVERS", "https://FHIR.example/r4/, http://10.0.0.1:8080/fhir")
+    monkeypatch.setenv("CDS_FHIR_NETWORKS", "10.0.0.0/8,fd00::/8")
+
+    settings = Settings()
+
+    assert settings.fhir_servers == ("https://fhir.example/r4", "http://10.0.0.1:8080/fhir")
+    assert settings.servers.base_of("https://fhir.example/r4").host == "fhir.example"
+    assert len(settings.servers.networks) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fhir_servers", "fhir.example"),
+        ("fhir_servers", "https://me:word@fhir.example"),
+        ("fhir_servers", "https://fhir.example/r4?x"),
+        ("fhir_networks", "10.0.0.0/33"),
+        ("fhir_networks", "10.0.0.1/8"),
+        ("fhir_networks", "hospital"),
+        ("fetch_seconds", "0"),
+        ("fetch_seconds", "61"),
+        ("fetch_pages", "0"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings.model_validate({name: value})

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from typing import Any
 
 import httpx
@@ -65,7 +66,7 @@ def rules() -> Rules:
 
 @pytest.fixture
 def fhir() -> Iterator[FhirServer]:
-    with fhir_server(resources=resources_in(EXAMPLE["prefetch"])) as running:
+    with fhir_server(resources=resources_in(deepcopy(EXAMPLE["prefetch"]))) as running:
         yield running
 
 
@@ -365,7 +366,40 @@ def test_a_server_that_wants_searches_as_in_us_core_gets_them(client: httpx.Clie
     answer = client.post(SERVICE, json=asking(fhir))
 
     assert without_uuids(answer.json()) == CARDS
+    assert fhir.asked("MedicationRequest")[-1].query == {
+        "patient": ["example"],
+        "intent": ["order,plan"],
+        "_include": ["MedicationRequest:medication"],
+    }
+
+
+def test_a_server_that_takes_plain_searches_only_gets_them(client: httpx.Client, fhir: FhirServer) -> None:
+    fhir.needs_intent = fhir.no_include = True
+
+    answer = client.post(SERVICE, json=asking(fhir))
+
+    assert without_uuids(answer.json()) == CARDS
     assert fhir.asked("MedicationRequest")[-1].query == {"patient": ["example"], "intent": ["order,plan"]}
+
+
+def test_a_search_the_server_takes_in_no_form_is_unknown(client: httpx.Client, fhir: FhirServer) -> None:
+    fhir.instead["MedicationRequest"] = [Answer(422)]
+
+    (card,) = cards(client, asking(fhir))
+
+    assert "medicationRequests could not be fetched: the FHIR server answered 422" in card["detail"]
+    assert len(fhir.asked("MedicationRequest")) == 3
+
+
+def test_medications_that_orders_refer_to_come_along(client: httpx.Client, fhir: FhirServer) -> None:
+    for order in [resource for resource in fhir.resources if resource["resourceType"] == "MedicationRequest"]:
+        code = order.pop("medicationCodeableConcept")
+        order["medicationReference"] = {"reference": f"Medication/of-{order['id']}"}
+        fhir.resources.append({"resourceType": "Medication", "id": f"of-{order['id']}", "code": code})
+
+    (card,) = cards(client, asking(fhir))
+
+    assert card["summary"] == CARDS["cards"][0]["summary"]
 
 
 # ---------------------------------------------------------------- one patient

@@ -31,10 +31,14 @@ from cds.servers import Servers, stands_below
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Parameters = list[tuple[str, str]]
 MOST_ATTEMPTS = 3
 BUSY = frozenset({429, 503})
 BAD_SEARCH = frozenset({400, 422})
 NO_SUCH_TYPE = frozenset({404, 405, 501})  # FHIR R4 §3.1.0.1: of a search, "resource type not supported"
+REFER_TO_MEDICATIONS = frozenset(  # FHIR R4, "Search Parameters" of each: medication
+    {"MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+)
 NO_ACCESS = frozenset({401, 403})
 BACKOFF = wait_random_exponential(multiplier=0.1, max=1)
 PATIENT = "{{context.patientId}}"
@@ -265,22 +269,24 @@ class Fetcher:
         reading.done = True
 
     async def _first(self, reading: Reading, call: Call, patient_id: str) -> Page:
-        """The first page: of the query as published, or as the server's profile wants it when that one is refused."""
+        """The first page: of the first form of the query that the server takes."""
         path, _, search = reading.query.partition("?")
         parameters = [(name, value.replace(PATIENT, patient_id)) for name, value in parse_qsl(search)]
         base = str(call.base).rstrip("/")
         url = httpx.URL(f"{base}/{path.replace(PATIENT, patient_id)}")
         if not parameters:
             return await self._page(url, call)
-        try:
-            return await self._page(url.copy_with(params=parameters), call)
-        except Failed as failed:
-            if failed.status in NO_SUCH_TYPE:
-                raise Failed("the FHIR server has no such resources", failed.status, unsupported=True) from None
-            plainer = in_us_core(path, parameters)
-            if failed.status not in BAD_SEARCH or plainer == parameters:
-                raise
-        return await self._page(url.copy_with(params=plainer), call)
+        refused = Failed("the FHIR server was not asked")
+        for form in forms(path, parameters):
+            try:
+                return await self._page(url.copy_with(params=form), call)
+            except Failed as failed:
+                if failed.status in NO_SUCH_TYPE:
+                    raise Failed("the FHIR server has no such resources", failed.status, unsupported=True) from None
+                if failed.status not in BAD_SEARCH:
+                    raise
+                refused = failed
+        raise refused
 
     async def _page(self, url: httpx.URL, call: Call) -> Page:
         retrying = AsyncRetrying(
@@ -345,14 +351,23 @@ class Fetcher:
             call.bytes_left += 0 if kept else sum(map(len, parts))
 
 
-def in_us_core(resource_type: str, parameters: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def forms(resource_type: str, parameters: Parameters) -> list[Parameters]:
     """
-    The same search as US Core has servers take it: with an intent for MedicationRequest, and never sorted.
+    One search in the forms that servers take it in, to be tried in this order.
 
-    US Core 6.1, "US Core Server CapabilityStatement". Orders are what we read, so the intent leaves nothing out.
+    As published, with the Medications that orders refer to; as US Core has servers take it, with an intent for
+    MedicationRequest and never sorted (US Core 6.1, "US Core Server CapabilityStatement"); then without Medications.
+    Orders are what we read, so the intent leaves nothing out.
     """
+    included = [("_include", f"{resource_type}:medication")] if resource_type in REFER_TO_MEDICATIONS else []
     plainer = [(name, value) for name, value in parameters if name != "_sort"]
-    return [*plainer, ("intent", "order,plan")] if resource_type == "MedicationRequest" else plainer
+    if resource_type == "MedicationRequest":
+        plainer.append(("intent", "order,plan"))
+    listed: list[Parameters] = []
+    for form in ([*parameters, *included], [*plainer, *included], plainer):
+        if form not in listed:
+            listed.append(form)
+    return listed
 
 
 def _missing(wanted: Iterable[Prefetch], prefetch: Mapping[str, msgspec.Raw]) -> list[Reading]:

@@ -17,6 +17,7 @@ from cds.decide import Rules, decide
 from cds.hooks.bodies import read_body
 from cds.hooks.fetch import Fetcher, NotUsable
 from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
+from cds.hooks.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
 from cds.refusal import NotFhir, PrefetchMissing, UnknownService
 from cds.rulebook.program import Prefetch, Service
@@ -25,7 +26,6 @@ from cds.settings import Settings
 T = TypeVar("T")
 AT_ONCE = 4  # decisions under way in one process; the rest wait their turn
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
-JSON_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
 def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher: Fetcher | None = None) -> APIRouter:
@@ -91,7 +91,7 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
         return JSONResponse(discovery_of(list(rules.program.services.values())))
 
-    @router.post("/cds-services/{identity}", openapi_extra=JSON_BODY)
+    @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
         service = service_of(identity)
@@ -114,7 +114,7 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
 
         return Response(await aside(answer), media_type="application/json")
 
-    @router.post("/evaluate", openapi_extra=JSON_BODY)
+    @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
         if service is not None:

@@ -1,0 +1,108 @@
+"""A real server process, and callers that sign their requests, or do not need to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fhir_server import FhirServer, fhir_server, resources_in
+from tests.hooks.test_process import process
+from tests.server import ROOT, TODAY
+
+JSON = dict[str, Any]
+ORIGIN = "https://sandbox.example"
+DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """
+    One way to call the service; the whole suite runs once for each.
+
+    Attributes:
+        name: For the names of tests.
+        environment: Settings of the server that make it expect such callers.
+        sign: URL that is called → headers that show who calls.
+    """
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    sign: Callable[[str], Mapping[str, str]] = lambda url: {}
+
+
+CALLERS = [Caller("anybody")]
+
+
+@dataclass(frozen=True)
+class Running:
+    """
+    The server under test.
+
+    Attributes:
+        client: Calls it, signed.
+        fhir: A FHIR server it may read from.
+        log: What it wrote.
+    """
+
+    client: httpx.Client
+    fhir: FhirServer
+    log: Path
+
+
+class Signing(httpx.Auth):
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+        request.headers.update(self._caller.sign(str(request.url)))
+        yield request
+
+
+def example(name: str) -> JSON:
+    """A request of fhir_examples/, moved in time so that its today is today."""
+
+    def moved(found: re.Match[str]) -> str:
+        return (date.fromisoformat(found[0]) + (date.today() - TODAY)).isoformat()  # noqa: DTZ011 (as the server's)
+
+    text = (ROOT / "fhir_examples" / name / "request.json").read_text()
+    request: JSON = json.loads(DAY.sub(moved, text))
+    return request
+
+
+@pytest.fixture(scope="session", params=CALLERS, ids=lambda caller: caller.name)
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("conformance") / "log"
+    with fhir_server(resources=resources_in(example("01-two-failed-trials")["prefetch"])) as fhir:
+        settings = {
+            "CDS_LOG_LEVEL": "debug", "CDS_CORS_ORIGINS": ORIGIN, "CDS_FHIR_SERVERS": fhir.base,
+        }  # fmt: skip
+        with process(log, **settings, **request.param.environment) as (client, _):
+            client.auth = Signing(request.param)
+            yield Running(client, fhir, log)
+
+
+@pytest.fixture
+def client(running: Running) -> httpx.Client:
+    return running.client
+
+
+@pytest.fixture
+def fhir(running: Running) -> FhirServer:
+    running.fhir.seen.clear()
+    running.fhir.instead.clear()
+    return running.fhir
+
+
+@pytest.fixture(scope="session")
+def services(running: Running) -> list[JSON]:
+    """What discovery lists."""
+    listed: list[JSON] = running.client.get("/cds-services").json()["services"]
+    return listed
