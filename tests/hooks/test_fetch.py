@@ -298,6 +298,7 @@ def test_a_type_the_server_does_not_keep_is_as_if_it_were_not_sent(client: httpx
     (card,) = cards(client, asking(fhir))
 
     assert card["summary"] == CARDS["cards"][0]["summary"]
+    assert "no such resources" not in json.dumps(card)
 
 
 def test_statements_that_are_kept_but_closed_to_us_leave_the_trials_open(
