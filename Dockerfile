@@ -9,13 +9,14 @@ RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock 
 
 # Stage 2: no compiler, no source, no root.
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --no-create-home cds
+RUN useradd --system --uid 10001 --no-create-home cds && install -d -m 0700 -o cds -g cds /var/lib/thirdline
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --no-index --find-links /wheels thirdline && rm -rf /wheels
 COPY NOTICE /usr/share/doc/thirdline/NOTICE
 USER 10001
+VOLUME /var/lib/thirdline
 EXPOSE 8000
-ENV CDS_HOST=0.0.0.0 CDS_PORT=8000 PYTHONDONTWRITEBYTECODE=1
+ENV CDS_HOST=0.0.0.0 CDS_PORT=8000 CDS_JOURNAL=/var/lib/thirdline/journal.sqlite3 PYTHONDONTWRITEBYTECODE=1
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2)"]
 CMD ["cds", "serve"]

@@ -16,6 +16,7 @@ import uvicorn
 
 from cds.app import create_app
 from cds.decide import Rules
+from cds.journal.journal import Journal
 from cds.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -23,11 +24,13 @@ TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().st
 
 
 @contextmanager
-def serving(rules: Rules | None = None, today: date = TODAY, **settings: Any) -> Iterator[httpx.Client]:
+def serving(
+    rules: Rules | None = None, today: date = TODAY, journal: Journal | None = None, **settings: Any
+) -> Iterator[httpx.Client]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today)
+    app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today, journal=journal)
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

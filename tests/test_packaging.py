@@ -22,6 +22,12 @@ def test_the_final_image_has_no_compiler_and_does_not_run_as_root() -> None:
     assert FINAL.startswith("python:3.12-slim")
 
 
+def test_the_image_keeps_its_journal_on_a_volume_of_its_own_user() -> None:
+    assert "CDS_JOURNAL=/var/lib/thirdline/journal.sqlite3" in FINAL
+    made, owned = FINAL.index("install -d -m 0700 -o cds -g cds /var/lib/thirdline"), FINAL.index("useradd")
+    assert owned < made < FINAL.index("USER 10001") < FINAL.index("VOLUME /var/lib/thirdline")
+
+
 def test_everything_the_image_copies_is_here_and_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
@@ -48,6 +54,7 @@ def test_the_wheel_holds_the_code_the_types_and_the_rules(tmp_path: Path) -> Non
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert {"cds/py.typed", "cds/cli.py", "cds/_rules/depression/treatment-resistant-depression.yaml"} <= names
+    assert {"cds/journal/migrations/env.py", "cds/journal/migrations/versions/0001_first.py"} <= names
     assert not any(name.startswith("tests/") for name in names)
 
 

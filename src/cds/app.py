@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from cds import __version__
 from cds.decide import Rules
 from cds.hooks import refusals
+from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
 from cds.hooks.routes import routes
+from cds.journal.journal import Journal
 from cds.load import load_rules, opinions_from
 from cds.record import units
 from cds.settings import Settings
@@ -24,9 +27,17 @@ log = logging.getLogger(__name__)
 COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
 
 
-def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callable[[], date] = date.today) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    rules: Rules | None = None,
+    clock: Callable[[], date] = date.today,
+    journal: Journal | None = None,
+) -> FastAPI:
     """
-    The web application; `rules` given are the caller's to close.
+    The web application; `rules` given are the caller's to close, a `journal` is started and closed with it.
+
+    The settings of the journal are not read here: without one given, nothing is kept and feedback is not taken.
 
     Raises:
         RulesAreWrong: Rule files hold mistakes; the service must not start.
@@ -38,6 +49,8 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         units.warm()
+        if journal is not None:
+            journal.start()
         before = gc.get_threshold()
         gc.collect()
         gc.freeze()
@@ -48,6 +61,8 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
         gc.unfreeze()
         if fetcher is not None:
             await fetcher.close()
+        if journal is not None:
+            await to_thread.run_sync(journal.close)
         if rules is None:
             made.reasoner.close()
 
@@ -67,7 +82,8 @@ def create_app(settings: Settings, *, rules: Rules | None = None, clock: Callabl
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.include_router(routes(made, settings, clock, fetcher))
+    app.include_router(routes(made, settings, clock, fetcher, journal))
+    app.include_router(feedback_routes(made, settings, journal))
     return app
 
 

@@ -1,13 +1,14 @@
-"""cds serve | evaluate | explain | check | test | schema: one verb, one thing."""
+"""cds serve | evaluate | explain | check | test | schema | journal: one verb, one thing."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Iterator
-from datetime import date
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -35,6 +36,9 @@ from cds.rulebook.program import UnderDefinition
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
+
+if TYPE_CHECKING:
+    from cds.journal.store import Store
 
 OK, PROBLEMS = 0, 1  # used wrongly is 2, which typer says itself
 SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
@@ -100,11 +104,16 @@ def serve(
     import uvicorn  # noqa: PLC0415 (not needed by the other commands)
 
     from cds.app import create_app  # noqa: PLC0415
+    from cds.journal.journal import journal_from  # noqa: PLC0415
 
     changes = {"host": host, "port": port, "rules": rules}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     try:
-        service = create_app(settings)
+        kept = journal_from(settings)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
+    try:
+        service = create_app(settings, journal=kept)
     except RulesAreWrong as wrong:
         _print_problems(wrong.problems)
         err.print("The service was not started.")
@@ -370,6 +379,96 @@ def schema(
     if name not in SCHEMAS:
         raise typer.BadParameter(f"there is {', '.join(SCHEMAS)}.", param_hint="NAME")
     sys.stdout.write(schema_text(name, SCHEMAS[name]))
+
+
+# ---------------------------------------------------------------- journal
+
+journal = typer.Typer(help="Receipts of decisions, and what clinicians did with the cards.", no_args_is_help=True)
+app.add_typer(journal, name="journal")
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The journal the settings name; says what is wrong with it and exits 1, or 2 when none is kept."""
+    from cds.journal.journal import store_from  # noqa: PLC0415 (not needed by the other commands)
+    from cds.journal.store import StoreDown  # noqa: PLC0415
+
+    try:
+        store = store_from(Settings())
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
+    if store is None:
+        raise typer.BadParameter("it is set to none: no journal is kept.", param_hint="CDS_JOURNAL")
+    try:
+        yield store
+    except StoreDown as down:
+        err.print(escape(f"{store.name}: the journal cannot be used: {down}."))
+        raise typer.Exit(PROBLEMS) from None
+    finally:
+        store.close()
+
+
+@journal.command()
+def migrate() -> None:
+    """
+    Make the tables, or bring them up to date; `cds serve` does it too.
+
+    [bold]Example:[/bold] cds journal migrate
+    """
+    with _store() as store:
+        store.open()
+        out.print(escape(f"{store.name} is up to date"))
+
+
+@journal.command(name="prune")
+def prune_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """
+    Remove what is older than the settings say; `cds serve` does it every six hours.
+
+    [bold]Example:[/bold] cds journal prune --dry-run
+    """
+    from cds.journal.journal import keep_from  # noqa: PLC0415
+    from cds.journal.retention import prune  # noqa: PLC0415
+
+    with _store() as store:
+        removed = prune(store, keep_from(Settings()), datetime.now(UTC), dry_run=dry_run)
+    listed = ", ".join(f"{count} {name}" for name, count in removed.items())
+    out.print(f"{'would remove' if dry_run else 'removed'} {listed}")
+
+
+@journal.command(name="stats")
+def stats_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """
+    Count what was shown, accepted and overridden, by rule and version.
+
+    [bold]Example:[/bold] cds journal stats --since 2026-06-01
+    """
+    from cds.journal.stats import stats  # noqa: PLC0415
+
+    try:
+        first = datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{since} is not a day; write it as 2026-06-01.", param_hint="--since") from None
+    with _store() as store:
+        found = stats(store, first)
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        return
+    table = Table("rule", "version", "card", "shown", "accepted", "overridden", "no word", "reasons")
+    for tally in found.tallies:
+        silent = tally.shown - tally.accepted - tally.overridden
+        reasons = ", ".join(f"{reason or 'none given'} {count}" for reason, count in tally.reasons.most_common())
+        counts = (str(count) for count in (tally.shown, tally.accepted, tally.overridden, silent))
+        table.add_row(escape(tally.rule), escape(tally.version), escape(tally.card), *counts, escape(reasons))
+    out.print(table)
+    out.print(f"{found.decisions} decisions; feedback on {found.unknown_cards} cards without a receipt here")
 
 
 # ---------------------------------------------------------------- printing

@@ -46,3 +46,7 @@ class PrefetchMissing(Refusal):
 
 class UnknownService(Refusal):
     """No service has this id (404)."""
+
+
+class NoJournal(Refusal):
+    """This service keeps no journal, so that it cannot take what it was sent (501)."""

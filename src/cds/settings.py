@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds.servers import Servers, base_url, network
@@ -49,6 +49,21 @@ class Settings(BaseSettings):
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins a browser may call from, separated by commas.")
     ] = ()
+    journal: Annotated[
+        str,
+        Field(description="Where receipts and feedback are kept: a path (SQLite), a postgresql:// URL, or none."),
+    ] = "~/.local/state/thirdline/journal.sqlite3"
+    journal_key: Annotated[
+        SecretStr | None,
+        Field(min_length=32, description="Key of the digests in the journal; by default a random one kept in it."),
+    ] = None
+    keep_receipts_days: Annotated[int, Field(ge=1, le=36_500, description="Days receipts and feedback are kept.")] = 730
+    keep_comments_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Days what clinicians typed with feedback is kept.")
+    ] = 90
+    keep_inputs_days: Annotated[
+        int, Field(ge=0, le=36_500, description="Days the data decided from are kept; 0: not stored.")
+    ] = 0
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"

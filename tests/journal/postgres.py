@@ -42,8 +42,8 @@ def running() -> Iterator[str]:
         subprocess.run([where / program, *arguments], check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)
 
     data = str(home / "data")
-    run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username=journal", "-D", data)
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -k {home}"
+    run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=journal", "-D", data)
+    options = f"-c listen_addresses=127.0.0.1 -c fsync=off -p {port} -k {home}"
     run("pg_ctl", "-D", data, "-w", "-l", str(home / "log"), "-o", options, "start")
     try:
         yield f"postgresql://journal@127.0.0.1:{port}/postgres"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ from cds.record.drafts import DraftOrders, orders_of
 from cds.refusal import NotFhir, NotJson, TooLarge, WrongPatient
 from cds.rulebook.program import Service
 
+T = TypeVar("T")
 VERSION = "2.0.1"  # of CDS Hooks
 
 
@@ -84,12 +85,14 @@ class Asked:
     Attributes:
         prefetch: Key → what was sent under it.
         patient_id: context.patientId.
+        hook_instance: hookInstance.
         access: Where more can be read.
         orders: The orders of its context; None for a hook that brings none.
     """
 
     prefetch: dict[str, msgspec.Raw]
     patient_id: str
+    hook_instance: str
     access: Access
     orders: DraftOrders | None = None
 
@@ -115,6 +118,26 @@ def discovery_of(services: list[Service]) -> dict[str, Any]:
     return {"services": [without_empty(service.model_dump()) for service in offered.services]}
 
 
+def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str, *, fix: str) -> T:
+    """
+    A body as what it should be, a byte-order mark aside.
+
+    Raises:
+        NotJson, NotFhir, TooLarge: With the member that is wrong.
+    """
+    try:
+        return decoder.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except msgspec.ValidationError as error:
+        wrong, _, where = str(error).partition(" - at ")
+        raise NotFhir(f"This is not {what}: {wrong}", fix=fix, where=where.strip("`").removeprefix("$.")) from None
+    except RecursionError:
+        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+    except UnicodeDecodeError:
+        raise NotJson("This is not UTF-8", fix="Send JSON in UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
+
+
 def read_request(body: bytes, service: Service) -> Asked:
     """
     What a request asks.
@@ -122,21 +145,12 @@ def read_request(body: bytes, service: Service) -> Asked:
     Raises:
         NotJson, NotFhir, TooLarge, WrongPatient: With the member that is wrong.
     """
-    try:
-        request = REQUEST.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at ")
-        raise NotFhir(
-            f"This is not a CDS Hooks request: {what}",
-            fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
-            where=where.strip("`").removeprefix("$."),
-        ) from None
-    except RecursionError:
-        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
-    except UnicodeDecodeError:
-        raise NotJson("This is not UTF-8", fix="Send JSON in UTF-8") from None
-    except msgspec.DecodeError as error:
-        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
+    request = decode(
+        REQUEST,
+        body,
+        "a CDS Hooks request",
+        fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
+    )
     if request.resourceType is not None:
         raise NotFhir(
             "This is a FHIR resource, not a CDS Hooks request",
@@ -177,6 +191,7 @@ def read_request(body: bytes, service: Service) -> Asked:
     return Asked(
         prefetch,
         patient_id,
+        request.hookInstance,
         Access(request.fhirServer or None, authorization.access_token or None),
         orders_of(service.hook, bytes(context.draftOrders), context.selections),
     )

@@ -14,8 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cds.journal.store import StoreDown
 from cds.reasoning.conclude import Disagreement
-from cds.refusal import NoPatient, NotFhir, NotJson, PrefetchMissing, Refusal, TooLarge, UnknownService, WrongPatient
+from cds.refusal import (
+    NoJournal,
+    NoPatient,
+    NotFhir,
+    NotJson,
+    PrefetchMissing,
+    Refusal,
+    TooLarge,
+    UnknownService,
+    WrongPatient,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +39,10 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     UnknownService: (404, "not-found"),
     PrefetchMissing: (412, "required"),
     TooLarge: (413, "too-long"),
+    NoJournal: (501, "not-supported"),
     Refusal: (400, "invalid"),
 }
+RETRY_SECONDS = 5
 TELL_US = "Tell those who run this service"
 
 
@@ -72,6 +85,13 @@ def register(app: FastAPI) -> None:
         app.state.disagreements += 1
         log.error("%s", disagreement)  # names of heads and truths only
         return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)
+
+    @app.exception_handler(StoreDown)
+    async def down(_: Request, __: StoreDown) -> Response:
+        what = "The journal cannot be written now; nothing of the call was kept"
+        answer = outcome(503, "transient", what, f"Send it again in {RETRY_SECONDS} seconds or later")
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer
 
     @app.exception_handler(ClientDisconnect)
     async def left(_: Request, __: ClientDisconnect) -> Response:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,9 @@ from cds.hooks.bodies import read_body
 from cds.hooks.fetch import Fetcher, NotUsable
 from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
 from cds.hooks.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
+from cds.hooks.receipts import call_of, shown_of
+from cds.journal.journal import Journal
+from cds.journal.receipts import receipt_of
 from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
 from cds.refusal import NotFhir, PrefetchMissing, UnknownService
 from cds.rulebook.program import Prefetch, Service
@@ -28,8 +32,18 @@ AT_ONCE = 4  # decisions under way in one process; the rest wait their turn
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 
 
-def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher: Fetcher | None = None) -> APIRouter:
-    """Every address this service answers; without a fetcher, nothing but what was sent is read."""
+def routes(
+    rules: Rules,
+    settings: Settings,
+    clock: Callable[[], date],
+    fetcher: Fetcher | None = None,
+    journal: Journal | None = None,
+) -> APIRouter:
+    """
+    Every address that answers questions.
+
+    Without a fetcher, nothing but what was sent is read; without a journal, no receipts are kept.
+    """
     router = APIRouter()
     limits: dict[str, Any] = {
         "most_entries": settings.most_entries,
@@ -50,14 +64,6 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
         except NotUsable as why:
             return NOTHING_FETCHED, str(why)
 
-    def service_of(identity: str) -> Service:
-        service = rules.program.services.get(identity)
-        if service is None:
-            raise UnknownService(
-                "There is no such service", fix=f"GET /cds-services lists them: {', '.join(rules.program.services)}"
-            )
-        return service
-
     @router.head("/", include_in_schema=False)
     @router.get("/")
     async def root() -> dict[str, str]:
@@ -74,15 +80,21 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
     @router.head("/health", include_in_schema=False)
     @router.get("/health")
     async def health(request: Request, response: Response) -> dict[str, Any]:
-        """Whether this service can be trusted with an answer; 503 once the two engines have disagreed."""
+        """
+        Whether this service can be trusted with an answer; 503 once the two engines have disagreed.
+
+        A journal that does not work is "degraded" and 200: the answers are right, and nobody should turn them away.
+        """
         disagreements = request.app.state.disagreements
         response.status_code = 503 if disagreements else 200
+        degraded = journal is not None and not journal.works
         return {
-            "status": "failed" if disagreements else "ok",
+            "status": "failed" if disagreements else "degraded" if degraded else "ok",
             "version": __version__,
             "rules": rules.program.version,
             "opinions": rules.reasoner.opinions.value,
             "disagreements": disagreements,
+            "journal": journal.health() if journal is not None else {"status": "off"},
         }
 
     @router.head("/cds-services", include_in_schema=False)
@@ -94,13 +106,14 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
     @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
-        service = service_of(identity)
+        service = service_of(rules, identity)
         body = await read_body(request, settings.most_bytes)
 
         asked = await aside(lambda: read_request(body, service))
         fetched, why_not = await fetch(service, asked)
 
         def answer() -> bytes:
+            begun = perf_counter()
             refuse_without(service, asked.prefetch, fetched, why_not)
             record = read_prefetch(
                 asked.prefetch,
@@ -110,7 +123,25 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
                 orders=asked.orders,
                 **limits,
             )
-            return msgspec.json.encode(response_of(decide(rules, record, clock(), service.id).cards))
+            read = perf_counter()
+            decision = decide(rules, record, clock(), service.id)
+            decided = perf_counter()
+            response = response_of(decision.cards)
+            encoded = msgspec.json.encode(response)
+            if journal is not None:
+                took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
+                journal.note(
+                    receipt_of(
+                        rules,
+                        decision,
+                        call_of(service, asked, fetched),
+                        shown_of(decision.cards, response),
+                        {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
+                        decided_at=datetime.now(UTC),
+                        keep_input=journal.keeps_inputs,
+                    )
+                )
+            return encoded
 
         return Response(await aside(answer), media_type="application/json")
 
@@ -118,7 +149,7 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
         if service is not None:
-            service_of(service)
+            service_of(rules, service)
         day = _day(today) if today is not None else clock()
         body = await read_body(request, settings.most_bytes)
 
@@ -129,6 +160,16 @@ def routes(rules: Rules, settings: Settings, clock: Callable[[], date], fetcher:
         return Response(await aside(answer), media_type="application/json")
 
     return router
+
+
+def service_of(rules: Rules, identity: str) -> Service:
+    """The service of an id; raises UnknownService."""
+    service = rules.program.services.get(identity)
+    if service is None:
+        raise UnknownService(
+            "There is no such service", fix=f"GET /cds-services lists them: {', '.join(rules.program.services)}"
+        )
+    return service
 
 
 def refuse_without(

@@ -119,6 +119,28 @@ class Store:
         """Whether this is a SQLite file."""
         return self._url.get_backend_name() == "sqlite"
 
+    def ping(self) -> None:
+        """
+        See whether it works, by writing nothing.
+
+        Raises:
+            StoreDown: It does not.
+        """
+        with self.writing():
+            pass
+
+    def compact(self) -> None:
+        """
+        Let what was removed leave the disk: SQLite's log of writes still holds it, PostgreSQL sees to it itself.
+
+        Raises:
+            StoreDown: It is left where it is.
+        """
+        if self.embedded:
+            with self._watched(), self._engine.connect() as connection:
+                connection.exec_driver_sql("COMMIT")  # a checkpoint runs outside of a transaction
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # ------------------------------------------------------------ what others need of it
 
     def digest(self, purpose: str, *parts: str | bytes) -> str:

@@ -1,0 +1,40 @@
+"""A request and its answer → what the journal keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cds.cards.card import Card
+from cds.hooks.messages import Asked
+from cds.journal.receipts import Call, Shown
+from cds.record.bundle import Fetched
+from cds.rulebook.program import Service
+
+ORDERS, SELECTIONS = "context.draftOrders", "context.selections"  # no prefetch key of ours has a dot
+
+
+def call_of(service: Service, asked: Asked, fetched: Mapping[str, Fetched]) -> Call:
+    """Who asked, and the data that were decided from: what was sent, what was fetched in its place, the orders."""
+    data = {key: bytes(value) for key, value in asked.prefetch.items()}
+    data |= {key: bytes(answer.value) for key, answer in fetched.items() if answer.value is not None}
+    if asked.orders is not None and asked.orders.sent:
+        data[ORDERS] = asked.orders.sent
+        data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
+    return Call("", service.id, service.hook, asked.hook_instance, asked.patient_id, data)
+
+
+def shown_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[Shown]:
+    """The cards with the uuids that the response gives them."""
+    return [
+        Shown(
+            answered["uuid"],
+            tuple(suggestion["uuid"] for suggestion in answered.get("suggestions", ())),
+            card.name,
+            card.indicator,
+            card.rule,
+        )
+        for card, answered in zip(cards, response["cards"], strict=True)
+    ]

@@ -1,0 +1,127 @@
+"""What clinicians did with cards: every word is kept, and the last one counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from sqlalchemy import Subquery, and_, func, select
+
+from cds.journal.receipts import patient_digest
+from cds.journal.store import Store, insert_all
+from cds.journal.tables import accepted, cards, comments, feedback, receipts
+
+
+class Outcome(Enum):
+    """What became of a card (CDS Hooks 2.0.1, "Feedback")."""
+
+    ACCEPTED = "accepted"
+    OVERRIDDEN = "overridden"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """
+    One thing said of one card.
+
+    Attributes:
+        card: Its uuid, as the client says it.
+        outcome: What became of it.
+        suggestions: uuids of the suggestions accepted.
+        reason_system, reason_code: Why it was overridden; "" where not said.
+        display, comment: Free text, so health information; "" for none.
+        at: When it was done, by the client's clock.
+    """
+
+    card: str
+    outcome: Outcome
+    suggestions: tuple[str, ...]
+    reason_system: str
+    reason_code: str
+    display: str = field(repr=False)
+    comment: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A card a clinician put aside: its name in the rule file, the code given as reason ("" for none), and when."""
+
+    card: str
+    reason: str
+    when: datetime
+
+
+def keep(store: Store, tenant: str, service: str, words: Sequence[Word], now: datetime) -> int:
+    """
+    Keep what was said, all of it or nothing, and say how much of it was new; durable once this returns.
+
+    A word that was said before, to the letter, is not kept twice. Whether the card is known here is not asked: its
+    receipt may be on its way.
+
+    Raises:
+        StoreDown: Nothing was kept.
+    """
+    new = 0
+    with store.writing() as connection:
+        for word in words:
+            row = {
+                "digest": _digest(store, tenant, word),
+                "tenant": tenant,
+                "service": service,
+                "card": word.card,
+                "outcome": word.outcome.value,
+                "reason_system": word.reason_system,
+                "reason_code": word.reason_code,
+                "outcome_at": word.at,
+                "counts_from": min(word.at, now),  # a clock ahead of ours must not have the last word for ever
+                "received_at": now,
+            }
+            kept = connection.execute(store.insert_new(feedback).returning(feedback.c.id), row).scalar_one_or_none()
+            if kept is None:
+                continue
+            new += 1
+            suggestions = dict.fromkeys(word.suggestions)
+            insert_all(connection, accepted, ({"feedback": kept, "suggestion": uuid} for uuid in suggestions))
+            if word.display or word.comment:
+                text = {"feedback": kept, "received_at": now, "display": word.display, "comment": word.comment}
+                insert_all(connection, comments, [text])
+    return new
+
+
+def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime) -> list[Override]:
+    """
+    Cards shown for this patient whose last word, from `since` on, is that they were overridden; newest first.
+
+    Raises:
+        StoreDown: Nobody can tell.
+    """
+    last = last_words()
+    query = (
+        select(cards.c.name, last.c.reason_code, last.c.counts_from)
+        .join(receipts, cards.c.receipt == receipts.c.id)
+        .join(last, and_(last.c.card == cards.c.uuid, last.c.tenant == receipts.c.tenant))
+        .where(
+            receipts.c.patient == patient_digest(store, tenant, patient_id),
+            last.c.outcome == Outcome.OVERRIDDEN.value,
+            last.c.counts_from >= since,
+        )
+        .order_by(last.c.counts_from.desc(), last.c.id.desc())
+    )
+    with store.reading() as connection:
+        return [Override(name, reason, when) for name, reason, when in connection.execute(query)]
+
+
+def last_words() -> Subquery:
+    """The last word said of each card of each tenant: by the time it was done, then by the order of arrival."""
+    order = [feedback.c.counts_from.desc(), feedback.c.id.desc()]
+    place = func.row_number().over(partition_by=[feedback.c.tenant, feedback.c.card], order_by=order)
+    ranked = select(feedback, place.label("place")).subquery()
+    return select(ranked).where(ranked.c.place == 1).subquery()
+
+
+def _digest(store: Store, tenant: str, word: Word) -> str:
+    said = (word.card, word.outcome.value, word.reason_system, word.reason_code, word.display, word.comment)
+    return store.digest("feedback", tenant, *said, word.at.isoformat(), *sorted(set(word.suggestions)))

@@ -1,0 +1,99 @@
+"""The journal as the web application holds it: a store and the thread that writes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from cds.journal import feedback
+from cds.journal.receipts import Receipt
+from cds.journal.retention import Keep
+from cds.journal.store import Store, StoreDown
+from cds.journal.writer import Writer
+from cds.settings import Settings
+
+NONE = "none"
+
+
+class Journal:
+    """
+    Receipts of decisions, and what was said of their cards.
+
+    Attributes:
+        store: Where it is kept.
+        keeps_inputs: Whether receipts take the data they were decided from with them.
+    """
+
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self.store = store
+        self.keeps_inputs = keep.inputs > 0
+        self._writer = Writer(store, keep)
+
+    def start(self) -> None:
+        """Open the store, if that is possible now, and begin to write."""
+        with suppress(StoreDown):  # said in the log, and tried again
+            self.store.open()
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write what waits, and let go of the store."""
+        self._writer.close()
+        self.store.close()
+
+    def note(self, receipt: Receipt) -> None:
+        """Keep a receipt, behind the answer."""
+        self._writer.offer(receipt)
+
+    def hear(self, tenant: str, service: str, words: Sequence[feedback.Word]) -> None:
+        """
+        Keep what was said of cards; durable once this returns.
+
+        Raises:
+            StoreDown: Nothing was kept.
+        """
+        feedback.keep(self.store, tenant, service, words, datetime.now(UTC))
+
+    def recent_overrides(self, tenant: str, patient_id: str, since: datetime) -> list[feedback.Override]:
+        """
+        Cards that were put aside for this patient, newest first.
+
+        Raises:
+            StoreDown: Nobody can tell.
+        """
+        return feedback.recent_overrides(self.store, tenant, patient_id, since)
+
+    @property
+    def works(self) -> bool:
+        """Whether receipts and feedback are being kept."""
+        return self._writer.works
+
+    def health(self) -> dict[str, Any]:
+        """How it is, in words and counts."""
+        status = "ok" if self.works else "degraded"
+        return {"status": status, "waiting": self._writer.waiting, "lost": self._writer.lost}
+
+
+def keep_from(settings: Settings) -> Keep:
+    """How long things are kept."""
+    return Keep(settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days)
+
+
+def store_from(settings: Settings) -> Store | None:
+    """
+    The store the settings name, not opened yet; None where no journal is wanted.
+
+    Raises:
+        ValueError: The setting names neither a path nor a PostgreSQL database.
+    """
+    if settings.journal.strip().lower() == NONE:
+        return None
+    key = settings.journal_key
+    return Store(settings.journal, key.get_secret_value().encode() if key is not None else None)
+
+
+def journal_from(settings: Settings) -> Journal | None:
+    """The journal the settings ask for, not started yet; raises as `store_from` does."""
+    store = store_from(settings)
+    return Journal(store, keep_from(settings)) if store is not None else None

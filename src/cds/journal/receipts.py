@@ -1,0 +1,198 @@
+"""Decision → receipt: enough to say later what was decided and by which rules, without the data it was decided from."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from cds import __version__
+from cds.decide import Decision, Rules
+from cds.journal.store import Store
+from cds.journal.tables import cards, inputs, receipts, rule_sets, suggestions
+from cds.rulebook.program import RuleRef
+
+LONGEST = 200  # characters kept of an id a client chose
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One card as it was answered: its uuid, those of its suggestions, and the rule that said it."""
+
+    uuid: str
+    suggestions: tuple[str, ...]
+    name: str
+    indicator: str
+    rule: RuleRef
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    Who asked, and with what.
+
+    Attributes:
+        tenant: "" where there are none.
+        service, hook, hook_instance: As in the request.
+        patient_id: context.patientId; kept as a keyed digest.
+        data: Prefetch key → JSON, sent or fetched; kept as a keyed digest.
+    """
+
+    tenant: str
+    service: str
+    hook: str
+    hook_instance: str
+    patient_id: str = field(repr=False)
+    data: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """
+    One decision, ready to be written down.
+
+    Attributes:
+        patient_id: Becomes a keyed digest when it is written.
+        digest: Of the input, not keyed yet.
+        body: The input itself, packed, when it is to be kept; None otherwise.
+        conclusions: Name → true, false or unknown.
+        issues: Kind of remark about the data → how many.
+        milliseconds: Stage → how long it took.
+    """
+
+    id: str
+    tenant: str
+    service: str
+    hook: str
+    hook_instance: str
+    patient_id: str = field(repr=False)
+    digest: bytes
+    body: bytes | None = field(repr=False)
+    decided_at: datetime
+    day: date
+    rules: str
+    files: Mapping[str, RuleRef]
+    opinions: str
+    conclusions: Mapping[str, str]
+    issues: Mapping[str, int]
+    milliseconds: Mapping[str, float]
+    shown: tuple[Shown, ...]
+
+
+def receipt_of(
+    rules: Rules,
+    decision: Decision,
+    call: Call,
+    shown: Sequence[Shown],
+    milliseconds: Mapping[str, float],
+    *,
+    decided_at: datetime,
+    keep_input: bool,
+) -> Receipt:
+    """What there is to keep of one decision."""
+    program = rules.program
+    return Receipt(
+        id=str(uuid.uuid4()),
+        tenant=call.tenant,
+        service=call.service,
+        hook=call.hook,
+        hook_instance=call.hook_instance.replace("\0", "")[:LONGEST],
+        patient_id=call.patient_id,
+        digest=_digest(call),
+        body=_packed(call) if keep_input else None,
+        decided_at=decided_at,
+        day=decision.today,
+        rules=program.version,
+        files=program.rules,
+        opinions=rules.reasoner.opinions.value,
+        conclusions={
+            name: truth.value
+            for name, truth in decision.truths.items()
+            if ":" not in name and "~" not in name and name not in program.copies
+        },
+        issues=Counter(issue.kind.value for issue in decision.record.issues),
+        milliseconds=milliseconds,
+        shown=tuple(shown),
+    )
+
+
+def write(store: Store, written: Sequence[Receipt]) -> None:
+    """
+    Write receipts down, all or none; one that is there already is left as it is.
+
+    Raises:
+        StoreDown: None was written.
+    """
+    with store.writing() as connection:
+        for receipt in written:
+            _write(store, connection, receipt)
+
+
+def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
+    files = {rule.id: {"version": rule.version, "digest": rule.digest} for rule in receipt.files.values()}
+    connection.execute(store.insert_new(rule_sets), {"version": receipt.rules, "files": files})
+    row = {
+        "id": receipt.id,
+        "tenant": receipt.tenant,
+        "service": receipt.service,
+        "hook": receipt.hook,
+        "hook_instance": receipt.hook_instance,
+        "decided_at": receipt.decided_at,
+        "day": receipt.day,
+        "rules": receipt.rules,
+        "engine": __version__,
+        "opinions": receipt.opinions,
+        "patient": patient_digest(store, receipt.tenant, receipt.patient_id),
+        "input": store.digest("input", receipt.digest),
+        "conclusions": dict(receipt.conclusions),
+        "issues": dict(receipt.issues),
+        "milliseconds": dict(receipt.milliseconds),
+    }
+    connection.execute(store.insert_new(receipts), row)
+    for position, card in enumerate(receipt.shown):
+        row = {
+            "uuid": card.uuid,
+            "receipt": receipt.id,
+            "position": position,
+            "name": card.name,
+            "rule": card.rule.id,
+            "version": card.rule.version,
+            "indicator": card.indicator,
+        }
+        connection.execute(store.insert_new(cards), row)
+        for place, suggestion in enumerate(card.suggestions):
+            row = {"uuid": suggestion, "card": card.uuid, "position": place}
+            connection.execute(store.insert_new(suggestions), row)
+    if receipt.body is not None:
+        row = {"receipt": receipt.id, "kept_at": receipt.decided_at, "body": receipt.body}
+        connection.execute(store.insert_new(inputs), row)
+
+
+def patient_digest(store: Store, tenant: str, patient_id: str) -> str:
+    """What stands for a patient of a tenant in the journal: the same each time, and of no use without the key."""
+    return store.digest("patient", tenant, patient_id)
+
+
+def _digest(call: Call) -> bytes:
+    """Of the patient and each piece of data, in the order of their keys, so that equal data are known as equal."""
+    code = hashlib.sha256()
+    for part in (
+        call.patient_id.encode(),
+        *(part for key in sorted(call.data) for part in (key.encode(), call.data[key])),
+    ):
+        code.update(len(part).to_bytes(8, "big"))
+        code.update(part)
+    return code.digest()
+
+
+def _packed(call: Call) -> bytes:
+    """A prefetch as it could be sent again; never the access token."""
+    data = {key: msgspec.Raw(value) for key, value in call.data.items()}
+    return gzip.compress(msgspec.json.encode({"patientId": call.patient_id, "prefetch": data}), compresslevel=1)

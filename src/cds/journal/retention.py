@@ -1,0 +1,51 @@
+"""How long things are kept, and the removal of what is older."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Table, func, select
+
+from cds.journal.store import Store
+from cds.journal.tables import comments, feedback, inputs, receipts, tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Days that each kind of thing is kept; `inputs` 0 means that none is stored in the first place."""
+
+    receipts: int
+    comments: int
+    inputs: int
+
+
+def prune(store: Store, keep: Keep, now: datetime, *, dry_run: bool = False) -> Mapping[str, int]:
+    """
+    Remove what is too old, and say how many rows of each table that were (with `dry_run`: would be).
+
+    Feedback is kept as long as receipts; a receipt takes its cards, suggestions and input with it. A client token is
+    kept until it expires.
+
+    Raises:
+        StoreDown: Nothing was removed.
+    """
+    too_old: list[tuple[Table, ColumnElement[bool]]] = [
+        (comments, comments.c.received_at < now - timedelta(days=min(keep.comments, keep.receipts))),
+        (inputs, inputs.c.kept_at < now - timedelta(days=min(keep.inputs, keep.receipts))),
+        (receipts, receipts.c.decided_at < now - timedelta(days=keep.receipts)),
+        (feedback, feedback.c.received_at < now - timedelta(days=keep.receipts)),
+        (tokens, tokens.c.until < now),
+    ]
+    with store.reading() if dry_run else store.writing() as connection:
+        counts = {
+            table.name: connection.execute(select(func.count()).select_from(table).where(old)).scalar_one()
+            for table, old in too_old
+        }
+        if not dry_run:
+            for table, old in too_old:
+                connection.execute(table.delete().where(old))
+    if any(counts.values()) and not dry_run:
+        store.compact()
+    return counts

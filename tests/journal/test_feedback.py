@@ -1,0 +1,138 @@
+"""What clinicians did with cards, in the store."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from cds.journal import feedback, receipts
+from cds.journal.feedback import Override, recent_overrides
+from cds.journal.stats import Tally, stats
+from cds.journal.store import Store
+from cds.journal.tables import accepted as accepted_table
+from cds.journal.tables import comments
+from cds.journal.tables import feedback as feedback_table
+from tests.journal.said import NOON, accepted, overridden, receipt, shown
+
+MINUTE = timedelta(minutes=1)
+LONG_AGO = NOON - timedelta(days=365)
+
+
+def keep(store: Store, *words: feedback.Word, tenant: str = "") -> int:
+    return feedback.keep(store, tenant, "evaluation", words, NOON + timedelta(hours=1))
+
+
+def only(store: Store) -> Tally:
+    (tally,) = stats(store, LONG_AGO).tallies
+    return tally
+
+
+def rows(store: Store, table: object = feedback_table) -> int:
+    with store.reading() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
+
+
+def test_a_word_said_twice_is_kept_once(store: Store) -> None:
+    card = shown()
+
+    assert keep(store, overridden(card, comment="no transport")) == 1
+    assert keep(store, overridden(card, comment="no transport")) == 0
+    assert (rows(store), rows(store, comments)) == (1, 1)
+
+
+def test_a_word_said_twice_in_one_call_is_kept_once(store: Store) -> None:
+    word = accepted(shown())
+
+    assert keep(store, word, word) == 1
+    assert rows(store, accepted_table) == 1
+
+
+@pytest.mark.parametrize("later_first", [False, True])
+def test_of_an_accept_and_a_later_override_the_override_counts_in_whatever_order_they_come(
+    store: Store, later_first: bool
+) -> None:
+    card = shown()
+    receipts.write(store, [receipt(card)])
+    words = [accepted(card), overridden(card, NOON + MINUTE)]
+
+    for word in reversed(words) if later_first else words:
+        keep(store, word)
+
+    tally = only(store)
+    assert (tally.shown, tally.accepted, tally.overridden) == (1, 0, 1)
+    assert tally.reasons == {"urn:reasons|patient-refuses": 1}
+    assert rows(store) == 2
+
+
+def test_of_two_words_of_one_moment_the_one_that_came_last_counts(store: Store) -> None:
+    card = shown()
+    receipts.write(store, [receipt(card)])
+
+    keep(store, overridden(card), accepted(card))
+
+    assert (only(store).accepted, only(store).overridden) == (1, 0)
+
+
+def test_a_clock_ahead_of_ours_does_not_have_the_last_word_for_ever(store: Store) -> None:
+    card = shown()
+    receipts.write(store, [receipt(card)])
+    keep(store, accepted(card, NOON + timedelta(days=400)))
+
+    feedback.keep(store, "", "evaluation", [overridden(card, NOON + timedelta(days=1))], NOON + timedelta(days=2))
+
+    assert only(store).overridden == 1
+
+
+def test_feedback_that_comes_before_its_receipt_is_joined_later(store: Store) -> None:
+    card = shown()
+    keep(store, accepted(card))
+    assert stats(store, LONG_AGO).unknown_cards == 1
+
+    receipts.write(store, [receipt(card)])
+
+    assert stats(store, LONG_AGO).unknown_cards == 0
+    assert only(store).accepted == 1
+
+
+def test_a_word_of_another_tenant_says_nothing_of_our_card(store: Store) -> None:
+    card = shown()
+    receipts.write(store, [receipt(card, tenant="ours")])
+
+    keep(store, overridden(card), tenant="theirs")
+
+    assert only(store).overridden == 0
+    assert recent_overrides(store, "ours", "patient-1", LONG_AGO) == []
+
+
+def test_recent_overrides_are_of_this_patient_and_this_tenant_and_since_then(store: Store) -> None:
+    mine, others, elsewhere = shown("mine"), shown("others"), shown("elsewhere")
+    receipts.write(
+        store,
+        [receipt(mine), receipt(others, patient_id="patient-2"), receipt(elsewhere, tenant="north")],
+    )
+    keep(store, overridden(mine), overridden(others))
+    keep(store, overridden(elsewhere), tenant="north")
+
+    assert recent_overrides(store, "", "patient-1", NOON) == [Override("mine", "patient-refuses", NOON)]
+    assert recent_overrides(store, "", "patient-1", NOON + MINUTE) == []
+    assert [one.card for one in recent_overrides(store, "north", "patient-1", NOON)] == ["elsewhere"]
+
+
+def test_an_override_that_was_taken_back_is_none(store: Store) -> None:
+    card = shown()
+    receipts.write(store, [receipt(card)])
+
+    keep(store, overridden(card), accepted(card, NOON + MINUTE))
+
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == []
+
+
+def test_the_newest_override_comes_first(store: Store) -> None:
+    first, second = shown("first"), shown("second")
+    receipts.write(store, [receipt(first), receipt(second)])
+
+    keep(store, overridden(second, NOON + MINUTE), overridden(first))
+
+    assert [one.card for one in recent_overrides(store, "", "patient-1", LONG_AGO)] == ["second", "first"]
