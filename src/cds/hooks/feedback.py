@@ -13,7 +13,9 @@ from fastapi.responses import JSONResponse
 from cds.decide import Rules
 from cds.hooks.bodies import read_body
 from cds.hooks.messages import decode
-from cds.hooks.routes import FIRST_YEAR, JSON_BODY, LAST_YEAR, service_of
+from cds.hooks.openapi import FEEDBACK as FEEDBACK_BODY
+from cds.hooks.openapi import takes
+from cds.hooks.routes import FIRST_YEAR, LAST_YEAR, service_of
 from cds.journal.feedback import Outcome, Word
 from cds.journal.journal import Journal
 from cds.refusal import NoJournal, NotFhir, TooLarge
@@ -70,7 +72,7 @@ def feedback_routes(rules: Rules, settings: Settings, journal: Journal | None) -
     router = APIRouter()
     limiter = CapacityLimiter(AT_ONCE)
 
-    @router.post("/cds-services/{identity}/feedback", openapi_extra=JSON_BODY)
+    @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY))
     async def feedback(identity: str, request: Request) -> JSONResponse:
         """Keep what became of cards; 200 once it is on disk."""
         service = service_of(rules, identity)

@@ -58,6 +58,26 @@ CARD: Schema = {
     },
 }
 CARDS: Schema = {"type": "object", "required": ["cards"], "properties": {"cards": {"type": "array", "items": CARD}}}
+FEEDBACK: Schema = {
+    "type": "object",
+    "description": "What became of cards (CDS Hooks 2.0.1, Feedback); members that are not listed are accepted.",
+    "required": ["feedback"],
+    "properties": {
+        "feedback": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["card", "outcome", "outcomeTimestamp"],
+                "properties": {
+                    "card": TEXT,
+                    "outcome": {"enum": ["accepted", "overridden"]},
+                    "outcomeTimestamp": {"type": "string", "format": "date-time"},
+                },
+            },
+        }
+    },
+}
 BUNDLE: Schema = {
     "type": "object",
     "description": "A FHIR R4 Bundle of one patient.",
