@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.server import serving
 
 os.environ["CDS_JOURNAL"] = "none"  # for every `cds` a test starts; a journal is kept only where a test names one
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
