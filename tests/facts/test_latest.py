@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.latest import number, range_text, readings
 from cds.facts.sorted_record import sort_record
 from cds.record.dates import read_date
-from cds.record.record import Measurement, PatientRecord, Sent, SentState
+from cds.record.record import Measurement, NormalRange, PatientRecord, Sent, SentState
 from cds.rulebook.wanted import Codes, SummedItems
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
@@ -317,3 +318,51 @@ def test_items_that_add_up_to_more_than_can_be_true_are_unreadable() -> None:
     sorted_record = sort_record(record(*answered(3, 3, 0)), ITEM_CODES, TODAY)
 
     assert number(narrow, sorted_record, readings(narrow, sorted_record)).why_unknown is WhyUnknown.UNREADABLE
+
+
+def ratio(value: float, *normal: NormalRange, end: str = "upper_limit", **changes: Any) -> Fact:
+    entry = scored(value, "2026-05-20", unit="U/L", normal=normal, **changes)
+    return latest(entry, unit="1", whole=False, plausible=None, unit_may_be_missing=False, relative_to=end)
+
+
+@pytest.mark.parametrize(
+    ("normal", "low", "high"),
+    [
+        ((NormalRange(5, 40, "U/L"),), 3, 3),
+        ((NormalRange(None, 40, ""),), 3, 3),
+        ((NormalRange(None, 40, "U/L"), NormalRange(None, 60, "U/L")), 2, 3),
+        ((NormalRange(5, None, "U/L"),), None, None),
+        ((NormalRange(None, 0, "U/L"),), None, None),
+        ((NormalRange(None, 40, "mg"),), None, None),
+        ((), None, None),
+    ],
+)
+def test_a_result_is_compared_with_the_range_it_was_reported_with(
+    normal: tuple[NormalRange, ...], low: float | None, high: float | None
+) -> None:
+    fact = ratio(120, *normal)
+
+    assert (fact.low, fact.high) == (pytest.approx(low) if low else None, pytest.approx(high) if high else None)
+    if low is None:
+        assert (fact.why_unknown, fact.because) == (
+            WhyUnknown.UNREADABLE,
+            "the most recent one cannot be read: it has no reference range to compare with",
+        )
+
+
+def test_a_range_in_another_unit_is_converted() -> None:
+    entry = scored(120, "2026-05-20", unit="mg/dL", normal=(NormalRange(None, 0.4, "g/L"),))
+    fact = latest(entry, unit="1", whole=False, plausible=None, unit_may_be_missing=False, relative_to="upper_limit")
+
+    assert fact.low == pytest.approx(3)
+
+
+def test_the_lower_end_of_the_range_is_another() -> None:
+    assert ratio(2, NormalRange(4, 40, "U/L"), end="lower_limit").low == 0.5
+    assert ratio(2, NormalRange(None, 40, "U/L"), end="lower_limit").low is None
+
+
+def test_a_bound_is_a_bound_of_the_ratio() -> None:
+    fact = ratio(2, NormalRange(4, 40, "U/L"), end="lower_limit", comparator="<")
+
+    assert (fact.low, fact.high) == (-math.inf, 0.5)

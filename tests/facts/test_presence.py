@@ -164,6 +164,9 @@ def exposed(**changes: Any) -> tuple[Exposure, ...]:
         ({"end": day("2026-05-31")}, F),
         ({}, F),
         ({"open_ended": True, "drug": Concept()}, U),
+        ({"open_ended": True, "drug": Concept((Coding("urn:local", "77"),))}, U),
+        ({"open_ended": True, "drug": Concept((Coding(SYSTEM, "77"),))}, F),
+        ({"end": day("2026-05-31"), "drug": Concept()}, F),
         ({"open_ended": True, "drug": Concept((), "Alpha 5 mg")}, T),
         ({"open_ended": True, "drug": Concept((), "Beta 5 mg")}, F),
     ],
@@ -381,3 +384,44 @@ def test_a_vague_day_of_an_active_entry_leaves_it_open() -> None:
 
 def test_an_allergy_of_a_status_nobody_understands_is_possible() -> None:
     assert look(WantedAllergy(**COMMON), allergies=allergic(status=NOT_UNDERSTOOD)).truth is U
+
+
+NAUSEA, RASH = Concept((), "alpha"), Concept((), "rash")
+
+
+@pytest.mark.parametrize(
+    ("kind", "effects", "without", "just"),
+    [
+        ("intolerance", (NAUSEA,), F, T),
+        ("intolerance", (concept("a"), NAUSEA), F, T),
+        ("intolerance", (NAUSEA, RASH), U, F),
+        ("intolerance", (), U, F),
+        ("allergy", (NAUSEA,), T, F),
+        ("", (NAUSEA,), T, F),
+    ],
+)
+def test_an_intolerance_with_nothing_but_certain_effects_is_told_apart(
+    kind: str, effects: tuple[Concept, ...], without: Truth, just: Truth
+) -> None:
+    entry = allergic(concepts=(concept("q"),), type=kind, effects=effects)
+
+    def found(**limits: Any) -> Truth | None:
+        return look(WantedAllergy(**(COMMON | {"coded": ("q",)} | limits)), allergies=entry).truth
+
+    assert found(unless_only=("a",)) is without
+    assert found(only=("a",)) is just
+
+
+def test_an_allergy_nobody_can_read_is_no_intolerance_of_a_kind() -> None:
+    entry = allergic(concepts=(Concept(),))
+
+    assert look(WantedAllergy(**COMMON), allergies=entry).truth is U
+    assert look(WantedAllergy(**COMMON, only=("a",)), allergies=entry).truth is F
+
+
+def test_a_code_left_out_by_name_is_not_found_by_its_words() -> None:
+    left_out = Concept((Coding(SYSTEM, "a-root-not", "Alpha"),))
+    other = Concept((Coding(SYSTEM, "b", "Alpha"),))
+
+    assert look(condition(), diagnoses=diagnosed(concept=left_out)).truth is F
+    assert look(condition(), diagnoses=diagnosed(concept=other)).truth is U

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds.record.dates import read_date
-from cds.record.record import NOT_UNDERSTOOD, IssueKind, Span, Verification
+from cds.record.record import NOT_UNDERSTOOD, IssueKind, NormalRange, Span, Verification
 from cds.record.units import factor, plain_unit, split_a_day
 from tests.record.fhir import JSON, about, coded, observation, patient, read
 
@@ -322,3 +322,26 @@ def test_an_end_without_a_day_is_still_an_end(ended: Any, over: bool) -> None:
 
     assert diagnosis.over is over
     assert (diagnosis.abated is not None) is ("abatementDateTime" in ended)
+
+
+def test_the_normal_range_is_read_with_its_unit_and_others_are_not() -> None:
+    meaning = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+    ranges = [
+        {"low": {"value": 5, "unit": "U/L"}, "high": {"value": 40, "unit": "U/L"}},
+        {"high": {"value": 60}, "type": coded(meaning, "normal")},
+        {"high": {"value": 99}, "type": coded(meaning, "therapeutic")},
+        {"low": {"value": 5, "unit": "U/L"}, "high": {"value": 40, "unit": "mg"}},
+        {"high": {"value": 40, "comparator": "<"}},
+        {"text": "up to 40"},
+        None,
+    ]
+    (measurement,) = read(observation(referenceRange=ranges)).measurements
+
+    assert measurement.normal == (NormalRange(5, 40, "U/L"), NormalRange(None, 60, ""))
+
+
+def test_the_effects_of_an_allergy_are_read_in_the_shapes_of_r4_and_r5() -> None:
+    reactions = [{"manifestation": [{"text": "Nausea"}]}, {"manifestation": [{"concept": {"text": "Rash"}}, None]}, {}]
+    (allergy,) = read(about("AllergyIntolerance", "a", code=coded("x", "a"), reaction=reactions)).allergies
+
+    assert [effect.text for effect in allergy.effects] == ["Nausea", "Rash"]

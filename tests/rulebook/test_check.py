@@ -967,7 +967,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",
-        "unless_stopped_for", "not_for",
+        "unless_stopped_for", "not_for", "unless_only", "only",
     }  # fmt: skip
 
 

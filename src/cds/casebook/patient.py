@@ -332,6 +332,9 @@ class _Writer:
             type=entry.type,
             code=self.concept(entry, RXNORM),
             patient=self.subject(entry),
+            reaction=[{"manifestation": [self.concept(effect, SNOMED) for effect in entry.effects]}]
+            if entry.effects
+            else None,
         )
         return resource
 
@@ -451,6 +454,11 @@ class _Writer:
             resource["valueString"] = entry.value
         else:
             resource.update(_value(entry.value, entry.unit or "none", entry.comparator, entry.why_no_value))
+        if entry.normal:
+            ends = zip(("low", "high"), entry.normal, strict=True)
+            resource["referenceRange"] = [
+                {end: _quantity(value, entry.unit) for end, value in ends if value is not None}
+            ]
         return resource
 
     def blood_pressure(self, entry: s.BloodPressure) -> Iterator[Json]:

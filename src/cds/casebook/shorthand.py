@@ -124,6 +124,9 @@ class Allergy(Named):
     status: Slug | Literal["not_recorded"] = "active"
     verification: Slug | Literal["not_recorded"] = "confirmed"
     type: Literal["allergy", "intolerance"] | None = None
+    effects: Annotated[list[Reason], Field(description="What happened; snomed unless said otherwise.")] = Field(
+        default_factory=list
+    )
 
 
 class Procedure(Named):
@@ -157,6 +160,10 @@ class Observation(Entry):
     status: Slug = "final"
     comparator: Literal["<", "<=", ">=", ">"] | None = None
     why_no_value: Annotated[Slug, Field(description="FHIR data-absent-reason, when there is no value.")] = "unknown"
+    normal: Annotated[
+        list[Number | None] | None,
+        Field(min_length=2, max_length=2, description="The reference range it was reported with: [low, high]."),
+    ] = None
     answer: Annotated[Reason | None, Field(description="A coded value; code system loinc unless said otherwise.")] = (
         None
     )

@@ -123,6 +123,8 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
     if value is None:
         empty = entry.said is None and not entry.words
         return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty)
+    if wanted.relative_to:
+        return _ratio(entry, value, wanted)
     if entry.answer is None and entry.unit != wanted.unit:
         bare = wanted.unit_may_be_missing and not entry.unit
         times = 1.0 if bare else factor(entry.unit, wanted.unit)
@@ -130,17 +132,35 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
             what = "it has no unit" if not entry.unit else f"its unit cannot be converted to {wanted.unit}"
             return Reading(entry.when, None, None, entry.source, what)
         value *= times
-    if wanted.whole and value != int(value):
+    return _within(entry, (value, value), wanted)
+
+
+def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> Reading:
+    """How many times the end of its own reference range; a range of that when there are several such ranges."""
+    ratios = []
+    for normal in entry.normal:
+        end = normal.high if wanted.relative_to == "upper_limit" else normal.low
+        times = factor(normal.unit, entry.unit) if normal.unit and normal.unit != entry.unit else 1.0
+        if end is not None and end > 0 and times:
+            ratios.append(value / (end * times))
+    if not ratios:
+        return Reading(entry.when, None, None, entry.source, "it has no reference range to compare with")
+    return _within(entry, (min(ratios), max(ratios)), wanted)
+
+
+def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber) -> Reading:
+    least, most = value
+    if wanted.whole and least != int(least):
         return Reading(entry.when, None, None, entry.source, "it is not a whole number")
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
-    if not lowest <= value <= highest:
+    if not lowest <= least <= most <= highest:
         return Reading(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
     match entry.comparator:
         case "<" | "<=":
-            return Reading(entry.when, lowest, value, entry.source)
+            return Reading(entry.when, lowest, most, entry.source)
         case ">" | ">=":
-            return Reading(entry.when, value, highest, entry.source)
-    return Reading(entry.when, value, value, entry.source)
+            return Reading(entry.when, least, highest, entry.source)
+    return Reading(entry.when, least, most, entry.source)
 
 
 def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading]) -> Fact:

@@ -35,7 +35,7 @@ from cds.rulebook.wanted import (
 from cds.truth import Truth
 
 ENDED = frozenset({"inactive", "remission", "resolved"})  # FHIR R4 condition-clinical: the codes under "inactive"
-Kind = TypeVar("Kind", Diagnosis, Intervention, Allergy)
+Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +226,9 @@ def _stands(entry: Diagnosis, wanted: WantedDiagnosis, today: date) -> Truth:
 
 
 def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Iterator[Match]:
-    matched: set[int] = set()
     for hit, possibly in _hits(wanted, sorted_record.exposures):
         entry = hit.entry
         assert isinstance(entry, Exposure)  # noqa: S101 (sorted by kind)
-        matched.add(id(entry))
         taken = taken_in_window(entry, wanted, sorted_record)
         if taken is Truth.FALSE:
             continue
@@ -241,9 +239,8 @@ def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Itera
             )
         )
         yield Match(truth, entry.source, entry.drug.words, entry.start, why)
-    for entry in sorted_record.record.exposures:
-        nameless = id(entry) not in matched and not entry.drug.words
-        if nameless and taken_in_window(entry, wanted, sorted_record) is not Truth.FALSE:
+    for entry in _nameless(wanted, sorted_record, Exposure):
+        if taken_in_window(entry, wanted, sorted_record) is not Truth.FALSE:
             yield Match(Truth.UNKNOWN, entry.source, "", entry.start, "medication(s) without a name", says_nothing=True)
 
 
@@ -299,20 +296,33 @@ def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[M
         assert isinstance(entry, Allergy)  # noqa: S101 (sorted by kind)
         if entry.verification is Verification.WRONG:
             continue
+        if _only_effects(entry, wanted.unless_only, sorted_record):
+            continue
+        if wanted.only and not _only_effects(entry, wanted.only, sorted_record):
+            continue
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
                 "not confirmed" if entry.verification is Verification.POSSIBLE else "",
-                "recorded as an intolerance, not an allergy" if entry.type == "intolerance" else "",
+                "recorded as an intolerance, not an allergy" if entry.type == "intolerance" and not wanted.only else "",
                 f"recorded as {entry.status}" if entry.status in {"inactive", "resolved"} else "",
                 "its clinical status is not understood" if entry.status == NOT_UNDERSTOOD else "",
             )
         )
         words = next((concept.words for concept in entry.concepts if concept.words), "")
         yield Match(truth, entry.source, words, None, why)
-    for entry in _nameless(wanted, sorted_record, Allergy):
+    for entry in _nameless(wanted, sorted_record, Allergy) if not wanted.only else ():
         if entry.verification is not Verification.WRONG:
             yield Match(Truth.UNKNOWN, entry.source, "", None, "allergy entries could not be read", says_nothing=True)
+
+
+def _only_effects(entry: Allergy, sets: tuple[str, ...], sorted_record: SortedRecord) -> bool:
+    """Whether it is an intolerance whose effects are recorded, and are all of these value sets."""
+    return (
+        entry.type == "intolerance"
+        and bool(entry.effects)
+        and all(not sorted_record.codes.sets_of_words_or_codes(effect).isdisjoint(sets) for effect in entry.effects)
+    )
 
 
 def _referrals(wanted: WantedReferral, sorted_record: SortedRecord) -> Iterator[Match]:

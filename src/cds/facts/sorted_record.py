@@ -50,7 +50,7 @@ class SortedRecord:
         record: The record itself.
         today: The day of the answer.
         codes: The index it was sorted by.
-        nameless: Diagnoses, interventions and allergies that have no word from which one could tell what
+        nameless: Diagnoses, medications, interventions and allergies that have no word from which one could tell what
             they are, only codes or not even those.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
     """
@@ -58,7 +58,7 @@ class SortedRecord:
     record: PatientRecord
     today: date
     codes: Codes
-    nameless: tuple[Diagnosis | Intervention | Allergy, ...]
+    nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
     diagnoses: dict[str, list[Hit]]
     measurements: dict[str, list[Hit]]
     exposures: dict[str, list[Hit]]
@@ -77,8 +77,9 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
         referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
     )
-    could_be_nameless: tuple[Diagnosis | Intervention | Allergy, ...] = (
+    could_be_nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = (
         *record.diagnoses,
+        *record.exposures,
         *record.interventions,
         *record.allergies,
     )
@@ -105,9 +106,14 @@ def _as_of(entry: Entry, today: date, *days: str) -> Entry:
     return replace(entry, **changes) if changes else entry
 
 
-def concepts_of(entry: Diagnosis | Intervention | Allergy) -> tuple[Concept, ...]:
+def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[Concept, ...]:
     """What an entry says it is."""
-    return entry.concepts if isinstance(entry, Allergy) else (entry.concept,)
+    match entry:
+        case Allergy():
+            return entry.concepts
+        case Exposure():
+            return (entry.drug,)
+    return (entry.concept,)
 
 
 def _has_a_name(concept: Concept) -> bool:
@@ -123,13 +129,16 @@ def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, 
     found: dict[str, list[Hit]] = {}
     for entry, concepts in entries:
         by_code: set[str] = set()
+        left_out: set[str] = set()
         for concept in concepts:
             for coding in concept.codings:
                 by_code.update(codes.sets_with(coding))
+                left_out.update(codes.sets_without(coding))
         for name in by_code:
             found.setdefault(name, []).append(Hit(entry, by_name=False))
         if names:
-            by_name = {name for concept in concepts for name in codes.sets_named(concept)} - by_code
+            by_name = {name for concept in concepts for name in codes.sets_named(concept)}
+            by_name -= by_code | left_out
             for name in by_name:
                 found.setdefault(name, []).append(Hit(entry, by_name=True))
     return found

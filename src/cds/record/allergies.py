@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds.record import elements
-from cds.record.concepts import clinical_status, code_among, concept_of
+from cds.record.concepts import clinical_status, code_among, concept_of, concept_of_either
 from cds.record.diagnoses import verification_of
 from cds.record.issues import Origin
 from cds.record.record import Allergy
@@ -24,4 +24,11 @@ def allergy_of(said: elements.AllergyIntolerance, origin: Origin) -> Allergy | N
         status=clinical_status(said.clinicalStatus, CLINICAL),
         verification=verification_of(said.verificationStatus),
         type=kind if kind in TYPES else "",
+        effects=tuple(
+            concept_of_either(effect)
+            for reaction in said.reaction or ()
+            if reaction is not None
+            for effect in reaction.manifestation or ()
+            if effect is not None
+        ),
     )

@@ -151,6 +151,14 @@ class Condition(Resource, frozen=True):
     patient: Any = None  # DSTU2
 
 
+class ReferenceRange(Element, frozen=True):
+    """Observation.referenceRange."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: CodeableConcept | None = None
+
+
 class ObservationComponent(Element, frozen=True):
     code: CodeableConcept | None = None
     valueQuantity: Quantity | None = None
@@ -160,6 +168,7 @@ class ObservationComponent(Element, frozen=True):
     valueString: str | None = None
     valueCodeableConcept: CodeableConcept | None = None
     dataAbsentReason: CodeableConcept | None = None
+    referenceRange: list[ReferenceRange | None] | None = None
 
 
 class Observation(Resource, frozen=True):
@@ -178,6 +187,7 @@ class Observation(Resource, frozen=True):
     valueString: str | None = None
     valueCodeableConcept: CodeableConcept | None = None
     dataAbsentReason: CodeableConcept | None = None
+    referenceRange: list[ReferenceRange | None] | None = None
     component: list[ObservationComponent | None] | None = None
 
 
@@ -308,6 +318,7 @@ class Procedure(Resource, frozen=True):
 
 class Reaction(Element, frozen=True):
     substance: CodeableConcept | None = None
+    manifestation: list[CodeableReference | None] | None = None  # concepts in R4
 
 
 class AllergyIntolerance(Resource, frozen=True):

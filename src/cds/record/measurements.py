@@ -9,12 +9,13 @@ from dataclasses import replace
 
 from cds.coding import LOINC, Coding, Concept
 from cds.record import elements
-from cds.record.concepts import coding_of, concept_of
+from cds.record.concepts import code_among, coding_of, concept_of
 from cds.record.dates import period_of, span_of
 from cds.record.issues import Origin
-from cds.record.record import IssueKind, Measurement, Span
+from cds.record.record import IssueKind, Measurement, NormalRange, Span
 
 FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
+NORMAL = frozenset({"normal", "recommended"})  # FHIR R4 referencerange-meaning
 ANSWERED = frozenset({"completed", "amended"})  # FHIR R4 questionnaire-answers-status
 LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
 DEEPEST_ITEM = 12
@@ -103,7 +104,21 @@ def _measurement(
         where=f"{origin.where}.{path}" if path else origin.where,
         said=said.valueBoolean,
         words=(said.valueString or "").strip(),
+        normal=tuple(_normal(said.referenceRange)) if said.referenceRange else (),
     )
+
+
+def _normal(said: list[elements.ReferenceRange | None]) -> Iterator[NormalRange]:
+    """The normal ranges; those of another kind (therapeutic, critical) are left out."""
+    for one in said:
+        if one is None or (code_among(one.type, NORMAL) == "" and concept_of(one.type).words):
+            continue
+        ends = [end for end in (one.low, one.high) if end is not None and end.value is not None]
+        units = {(end.code or end.unit or "").strip() for end in ends}
+        comparable = len(units) == 1 and not any(end.comparator for end in ends)
+        if comparable and all(end.value is not None and math.isfinite(end.value) for end in ends):
+            low, high = (end.value if end is not None else None for end in (one.low, one.high))
+            yield NormalRange(low, high, units.pop())
 
 
 def _value(said: elements.Observation | elements.ObservationComponent) -> tuple[float | None, str, str, str]:

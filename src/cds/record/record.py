@@ -171,6 +171,21 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalRange:
+    """
+    What the laboratory calls normal for this result (Observation.referenceRange).
+
+    Attributes:
+        low, high: Its ends; None for one that is not given.
+        unit: UCUM code as sent; "" means that of the value.
+    """
+
+    low: float | None
+    high: float | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """
     One observed value: an Observation, one of its components, or one answer of a QuestionnaireResponse.
@@ -183,6 +198,7 @@ class Measurement:
         answer: The coded value, if the value is a concept.
         said: The value, if it is true or false.
         words: The value, if it is text.
+        normal: The ranges it was reported with, several where they depend on age or sex.
         when: When it was observed (effective or authored), None if not recorded.
         final: False for preliminary, registered, unknown and cancelled results; entered-in-error never gets here.
         why_no_value: dataAbsentReason or what was wrong with the value, "" when there is a value or an answer.
@@ -202,6 +218,7 @@ class Measurement:
     where: str = ""
     said: bool | None = None
     words: str = ""
+    normal: tuple[NormalRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +332,7 @@ class Allergy:
         status: clinicalStatus code; "" if not given, NOT_UNDERSTOOD if it is none FHIR knows.
         verification: Whether it stands.
         type: allergy, intolerance or "" if not stated.
+        effects: What the reactions were (reaction.manifestation).
     """
 
     source: str
@@ -322,6 +340,7 @@ class Allergy:
     status: str = ""
     verification: Verification = Verification.CONFIRMED
     type: str = ""
+    effects: tuple[Concept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

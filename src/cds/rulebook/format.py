@@ -292,10 +292,16 @@ class SettingFact(FactBase):
 class PresenceFact(FactBase):
     """What facts share that say whether something is recorded."""
 
-    coded: Names
+    coded: Names = []
     possibly_coded: Names | None = None
     if_none_found: Literal[False, "unknown"]
     because: Text
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> PresenceFact:
+        if not listed(self.coded) and not listed(self.possibly_coded):
+            raise ValueError("write `coded`, `possibly_coded` or both")
+        return self
 
 
 class ConditionFact(PresenceFact):
@@ -322,9 +328,15 @@ class ProcedureFact(PresenceFact):
 
 
 class AllergyFact(PresenceFact):
-    """An allergy or intolerance."""
+    """
+    An allergy or intolerance.
+
+    `unless_only` leaves out an intolerance of which nothing but these effects is recorded; `only` finds just those.
+    """
 
     find: Literal["allergy"]
+    unless_only: Names | None = None
+    only: Names | None = None
 
 
 class ReferralFact(PresenceFact):
@@ -399,6 +411,10 @@ class NumberFact(FactBase):
         Field(min_length=2, max_length=2, description="Lowest and highest value that can be true."),
     ] = None
     whole: Annotated[bool, Field(description="Only whole numbers can be true.")] = False
+    relative_to: Annotated[
+        Literal["upper_limit", "lower_limit"] | None,
+        Field(description="Times this end of the reference range the result was reported with; the unit is 1."),
+    ] = None
     same_day: Annotated[
         Literal["range", "mean"], Field(description="What several values of the most recent day are.")
     ] = "range"
@@ -413,6 +429,12 @@ class NumberFact(FactBase):
     def _items_of_scores(self) -> NumberFact:
         if self.items is not None and (self.find != "score" or self.plausible is None):
             raise ValueError("`items` goes with `find: score`, and needs `plausible`")
+        return self
+
+    @model_validator(mode="after")
+    def _ratio_has_no_unit(self) -> NumberFact:
+        if self.relative_to is not None and (self.find != "observation" or self.unit != "1"):
+            raise ValueError('`relative_to` goes with `find: observation` and `unit: "1"`')
         return self
 
 

@@ -267,7 +267,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.ProcedureFact():
             return w.WantedProcedure(**common)
         case f.AllergyFact():
-            return w.WantedAllergy(**common)
+            return w.WantedAllergy(**common, unless_only=f.listed(spec.unless_only), only=f.listed(spec.only))
         case f.ReferralFact():
             return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
         case f.DraftOrderFact():
@@ -301,6 +301,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 whole=spec.whole,
                 unit_may_be_missing=spec.find == "score",
                 same_day=spec.same_day,
+                relative_to=spec.relative_to or "",
                 items=(
                     w.SummedItems(f.listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
                 ),

@@ -211,6 +211,14 @@ class Codes:
                     found += tuple(name for name in hit if name not in excepted)
         return found + tuple(name for part, name in self._ranges.get(system, ()) if part.holds(coding))
 
+    def sets_without(self, coding: Coding) -> frozenset[str]:
+        """Names of the value sets that leave a code out by name."""
+        return self._excepted.get((coding.system, coding.code), frozenset())
+
+    def sets_of_words_or_codes(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets a concept is in, by whatever evidence."""
+        return self.sets_of(concept) | self.sets_named(concept)
+
     def systems_of(self, sets: Iterable[str]) -> frozenset[str]:
         """The code systems in which some value set has codes."""
         return frozenset(system for name in sets for system in self._systems[name])
@@ -351,7 +359,16 @@ class WantedProcedure(WantedPresence):
 
 @dataclass(frozen=True, slots=True)
 class WantedAllergy(WantedPresence):
-    """An AllergyIntolerance; a resolved one, or an `intolerance`, is possible rather than present."""
+    """
+    An AllergyIntolerance; a resolved one, or an `intolerance`, is possible rather than present.
+
+    Attributes:
+        unless_only: Value sets of effects; an intolerance of which nothing else is recorded does not count.
+        only: Value sets of effects; nothing but such an intolerance counts. Empty for no such limit.
+    """
+
+    unless_only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +460,8 @@ class WantedNumber(Wanted):
         unit_may_be_missing: A bare number (integer, no unit) is in the wanted unit; true of scores.
         same_day: What several values of the most recent day are: their range, or their mean.
         key: Prefetch key, "" for one made of the name.
+        relative_to: upper_limit or lower_limit: the number is a ratio to that end of the result's own reference range;
+            "" for the number itself.
         items: What adds up to it where a questionnaire gives no total; None if nothing does.
     """
 
@@ -455,6 +474,7 @@ class WantedNumber(Wanted):
     unit_may_be_missing: bool
     same_day: str
     key: str
+    relative_to: str = ""
     items: SummedItems | None = None
 
 

@@ -111,20 +111,29 @@ def conflicting_code(view: View) -> Iterator[Problem]:
         roots = {
             (group.system, code) for loaded in files for group in loaded.model.codes for code in group.with_children
         }
+        names = [words_of(text) for loaded in files for group in names_groups(loaded.model) for text in group.words]
         for loaded in files:
             for index, group in enumerate(loaded.model.codes):
-                for code in group.except_:
+                for code, display in group.except_.items():
                     path: Path = ("codes", index, "except", code)
                     if (group.system, code) in exact | roots:
                         yield loaded.problem(
                             path, "conflicting-code", f"`{code}` is both in this value set and left out of it.",
                             "Keep one of the two.",
                         )  # fmt: skip
-                    elif not any(group.system == system and code.startswith(root) for system, root in roots):
+                    elif not _named(display, names) and not any(
+                        group.system == system and code.startswith(root) for system, root in roots
+                    ):
                         yield loaded.problem(
                             path, "needless-exception", f"`{code}` is left out, but nothing here would bring it in.",
                             "Remove it; or mend it, if another code was meant.", warning=True,
                         )  # fmt: skip
+
+
+def _named(display: str, names: list[tuple[str, ...]]) -> bool:
+    """Whether its own words would bring a code in."""
+    words = words_of(display)
+    return any(words[start : start + len(name)] == name for name in names if name for start in range(len(words)))
 
 
 def codes_not_text(view: View) -> Iterator[Problem]:

@@ -125,6 +125,8 @@ def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
             "asks_for",
             "of",
             "remission_coded",
+            "unless_only",
+            "only",
             "not_for",
         ):
             yield from _names(getattr(fact, key, None), (*path, key))
