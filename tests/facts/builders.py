@@ -85,7 +85,7 @@ def codes() -> Codes:
             "not-tolerated": value_set("not-tolerated", {("x", "side-effect"): "side effect"}, {"nausea": ""}),
             "depression": value_set("depression", {("x", "mdd"): "depression"}),
             "remission": value_set("remission", {("x", "remission"): "remission"}),
-            "other-use": value_set("other-use", {("x", "pain"): "pain"}),
+            "other-use": value_set("other-use", {("x", "pain"): "pain"}, {"pain": ""}),
         },
         {"antidepressants": drug_table()},
     )
@@ -97,7 +97,7 @@ def wanted(**changes: Any) -> WantedTrials:
         NoResponse(
             stopped_for=("ineffective",),
             not_tolerated=("not-tolerated",),
-            measured_by=(MeasuredBy("score", still_symptomatic=10, remission_below=5),),
+            measured_by=(MeasuredBy("score", "score", still_symptomatic=10, remission_below=5),),
             falls_less_than=50,
             baseline_before_days=28,
             baseline_after_days=7,
@@ -122,7 +122,9 @@ def wanted(**changes: Any) -> WantedTrials:
             adequate_days=42,
             implausible_times=10.0,
             no_response=no_response,
+            undated_end_days=183,
             not_for=("other-use",),
+            unless_for=("depression",),
         ),
         **changes,
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cds.coding import Concept
 from cds.facts.doses import DailyDose
-from cds.facts.stretches import NEVER, Days, Stretch, day_by_day, stretches
+from cds.facts.stretches import NEVER, Days, Stretch, Successors, day_by_day, stretches
 from cds.record.record import Exposure, ExposureKind
 from cds.rulebook.wanted import Drug, Recognised
 from tests.facts.builders import TODAY, day, taken
@@ -119,6 +119,11 @@ def test_many_thousand_stopped_orders_without_an_end_are_no_obstacle() -> None:
     stopped = replace(taken("alfadep", "2025-02-01", None, 50), open_ended=False, status="stopped")
     first = day("2025-02-01").earliest.toordinal()
 
-    found = stretches([(stopped, ALFADEP)] * 20_000, TODAY.toordinal(), 0, [*range(100, 100_000), first + 10])
+    found = stretches(
+        [(stopped, ALFADEP)] * 20_000,
+        TODAY.toordinal(),
+        0,
+        Successors(tuple((day, day) for day in [*range(100, 100_000), first + 10]), 183),
+    )
 
     assert {s.possible for s in found} == {(first, first + 9)}

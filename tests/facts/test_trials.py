@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from cds.coding import ATC, Coding, Concept
 from cds.facts.fact import Evidence
 from cds.record.record import Exposure, ExposureKind, Sent, SentState, Sig, Span
 from cds.truth import Truth
-from tests.facts.builders import ALL_SENT, daily, day, look, month, record, scored, taken, trials, wanted
+from tests.facts.builders import ALL_SENT, TODAY, daily, day, look, month, record, scored, taken, trials, wanted
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
@@ -89,11 +90,66 @@ def test_days_in_a_gap_do_not_count_as_days_at_dose() -> None:
 
 def test_doses_of_concurrent_orders_of_one_ingredient_add_up() -> None:
     (trial,) = trials(
-        taken("alfadep", "2025-02-01", "2025-04-30", 25, source="MedicationRequest/a"),
-        taken("alfadep", "2025-02-01", "2025-04-30", 25, source="MedicationRequest/b"),
+        taken("alfadep", "2025-02-01", "2025-04-30", 20, source="MedicationRequest/a"),
+        taken("alfadep", "2025-02-01", "2025-04-30", 30, source="MedicationRequest/b"),
     )
 
     assert trial.adequate is T
+    assert trial.highest_mg_a_day == (50, 50)
+
+
+@pytest.mark.parametrize("kind", [ExposureKind.REQUEST, ExposureKind.STATEMENT, ExposureKind.DISPENSE])
+@pytest.mark.parametrize(("numbers", "adequate"), [(("1", "2"), T), (("1", "1"), U), (("1", ""), U), (("", ""), U)])
+def test_orders_that_say_the_same_add_up_only_when_their_numbers_tell_them_apart(
+    kind: ExposureKind, numbers: tuple[str, str], adequate: Truth
+) -> None:
+    (trial,) = trials(
+        *(
+            taken(
+                "alfadep",
+                "2025-02-01",
+                "2025-04-30",
+                25,
+                source=f"{kind.value}/{name}",
+                kind=kind,
+                supply_days=89.0,
+                numbers=(("orders", number),) if number else (),
+            )
+            for name, number in zip("ab", numbers, strict=True)
+        )
+    )
+
+    assert trial.highest_mg_a_day == (50 if adequate is T else 25, 50)
+    assert trial.adequate is adequate
+
+
+def test_an_order_that_arrives_twice_at_an_adequate_dose_is_adequate() -> None:
+    (trial,) = trials(
+        *(taken("alfadep", "2025-02-01", "2025-04-30", 50, source=f"MedicationRequest/{name}") for name in "ab")
+    )
+
+    assert trial.adequate is T
+
+
+def test_two_instructions_of_one_order_add_up() -> None:
+    sig = replace(daily(25)[0], start=day("2025-02-01"), end=day("2025-04-30"))
+
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", sigs=(sig, sig)))
+
+    assert trial.highest_mg_a_day == (50, 50)
+
+
+def test_two_administrations_of_one_day_are_two() -> None:
+    given = [
+        replace(
+            taken("alfadep", "2025-02-01", "2025-02-01", 25, source=f"MedicationAdministration/{name}"),
+            kind=ExposureKind.ADMINISTRATION,
+        )
+        for name in "ab"
+    ]
+
+    (trial,) = trials(*given)
+
     assert trial.highest_mg_a_day == (50, 50)
 
 
@@ -279,6 +335,73 @@ def test_a_stopped_order_without_an_end_ends_where_the_next_drug_begins() -> Non
     assert first.no_response is T
 
 
+def undated(start: str, mg: float = 50, **changes: Any) -> Exposure:
+    return taken("alfadep", start, None, mg, open_ended=False, **changes)
+
+
+@pytest.mark.parametrize(("start", "days"), [("2025-08-02", (183, 183)), ("2025-08-03", (1, 184))])
+def test_a_successor_that_came_too_late_does_not_tell_how_long_an_order_lasted(
+    start: str, days: tuple[int, int]
+) -> None:
+    first, _ = trials(undated("2025-01-31"), taken("betadep", start, "2025-12-31", 150))
+
+    assert first.days_at_dose == days
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        taken("betadep", "2025-05-01", "2025-08-31", 150, doubtful=True),
+        taken("betadep", "2025-05-01", "2025-08-31", 75),
+        taken("betadep", "2025-05-01", "2025-08-31"),
+    ],
+    ids=["perhaps never taken", "below its minimum", "of unknown dose"],
+)
+def test_what_may_not_be_a_trial_itself_does_not_end_another(after: Exposure) -> None:
+    first, _ = trials(undated("2025-02-01"), after)
+
+    assert first.days_at_dose == (1, (TODAY - date(2025, 2, 1)).days + 1)
+
+
+def test_a_successor_known_to_the_month_ends_an_order_on_a_day_of_it() -> None:
+    after = replace(taken("betadep", "2025-05-01", "2025-08-31", 150), start=month(2025, 5))
+
+    first, _ = trials(undated("2025-02-01"), after)
+
+    assert first.days_at_dose == (89, 119)
+
+
+def test_refills_that_were_authorised_are_only_possibly_taken() -> None:
+    (alone,) = trials(undated("2025-02-01", supply_days=30.0, fills=6))
+    followed, _ = trials(
+        undated("2025-02-01", supply_days=30.0, fills=6), taken("betadep", "2025-05-01", "2025-08-31", 150)
+    )
+
+    assert alone.days_at_dose == (30, 180)
+    assert followed.days_at_dose == (30, 89)
+    assert followed.adequate is U
+
+
+def test_refills_that_were_fetched_are_surely_taken() -> None:
+    fills = [
+        taken(
+            "alfadep",
+            start,
+            None,
+            50,
+            source=f"MedicationDispense/{start}",
+            kind=ExposureKind.DISPENSE,
+            open_ended=False,
+            supply_days=30.0,
+        )
+        for start in ("2025-02-01", "2025-03-03")
+    ]
+
+    (trial,) = trials(undated("2025-02-01", supply_days=30.0, fills=6), *fills)
+
+    assert trial.days_at_dose[0] == 60
+
+
 def test_a_stopped_order_without_an_end_and_without_a_successor_is_unknown() -> None:
     (trial,) = trials(taken("alfadep", "2025-02-01", None, 50, open_ended=False))
 
@@ -302,6 +425,23 @@ def test_a_prescription_for_another_reason_is_left_out() -> None:
     pain = (Concept((Coding("x", "pain"),)),)
 
     assert trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, reasons=pain)) == ()
+
+
+def test_depression_among_the_reasons_keeps_it_a_trial() -> None:
+    pain, depression = Concept((Coding("x", "pain"),)), Concept((Coding("x", "mdd"),))
+
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, reasons=(pain, depression)))
+    both = Concept((*pain.codings, *depression.codings))
+
+    assert trial.adequate is T
+    assert len(trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, reasons=(both,)))) == 1
+
+
+@pytest.mark.parametrize(("words", "trials_found"), [("nerve pain", 0), ("low mood, no pain", 1), ("mood", 1)])
+def test_another_reason_can_stand_in_words(words: str, trials_found: int) -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 50, reasons=(Concept((), words),))
+
+    assert len(trials(order)) == trials_found
 
 
 def test_a_drug_known_by_name_only_counts_and_says_so() -> None:
@@ -363,10 +503,48 @@ def test_a_stop_reason_in_words_is_weaker_evidence() -> None:
     assert (trial.no_response, trial.evidence) == (T, Evidence.WORDS)
 
 
-def test_a_negated_word_is_no_stop_reason() -> None:
-    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), "not ineffective")))
+@pytest.mark.parametrize(
+    "words",
+    [
+        "not ineffective",
+        "Patient moved away; not because of no response",
+        "Moved away, not because it was found to be ineffective",
+        "It wasn't stopped because it was ineffective",
+        "not for nausea, tiredness or as ineffective",
+        "Ineffective was not the reason",
+        "Not sedating and ineffective",
+    ],
+)
+def test_a_negated_word_is_no_stop_reason(words: str) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), words)))
 
     assert trial.no_response is U
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "No response",
+        "Ineffective, no side effects",
+        "ineffective; patient did not want more",
+        "no nausea. Ineffective",
+        "Not for nausea but ineffective",
+        "Well tolerated (no nausea) - ineffective",
+        "no response, ineffective",
+    ],
+)
+def test_a_negation_of_another_thing_leaves_a_stop_reason_standing(words: str) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), words)))
+
+    assert trial.no_response is T
+    assert not trial.intolerance
+
+
+@pytest.mark.parametrize("words", ["No nausea", "insurance; no complaint of nausea or headache"])
+def test_a_side_effect_that_is_denied_is_no_intolerance(words: str) -> None:
+    (trial,) = trials(taken("alfadep", "2025-02-01", "2025-02-20", 50, stopped_for=Concept((), words)))
+
+    assert not trial.intolerance
 
 
 def test_stopping_an_inadequate_trial_for_a_side_effect_is_intolerance_not_failure() -> None:
@@ -423,6 +601,50 @@ def test_without_a_baseline_only_a_high_or_a_remission_score_tells(last: int, no
     (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50), scored(last, "2025-04-28"))
 
     assert trial.no_response is no_response
+
+
+def test_two_scores_of_one_day_on_both_sides_of_a_limit_leave_it_open_whatever_their_ids() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 50)
+    low, high = scored(3, "2025-04-28"), scored(16, "2025-04-28")
+    for first, second in (("a", "b"), ("b", "a")):
+        (trial,) = trials(
+            order, replace(low, source=f"Observation/{first}"), replace(high, source=f"Observation/{second}")
+        )
+        assert trial.no_response is U
+        assert "response to alfadep" in trial.missing
+        assert "Observation/a" in trial.sources
+
+
+def test_two_scores_of_one_day_on_one_side_decide() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 50)
+    (trial,) = trials(
+        order,
+        scored(20, "2025-01-31"),
+        scored(14, "2025-04-28", source="Observation/a"),
+        scored(16, "2025-04-28", source="Observation/b"),
+    )
+
+    assert trial.no_response is T
+    assert "fell 20 to 30 %" in trial.outcome
+
+
+def test_two_baselines_of_one_day_are_a_range_too() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-04-30", 50)
+    baselines = [scored(value, "2025-01-31", source=f"Observation/{value}") for value in (16, 24)]
+
+    assert trials(order, *baselines, scored(10, "2025-04-28"))[0].no_response is U
+    assert trials(order, *baselines, scored(8, "2025-04-28"))[0].no_response is F
+
+
+def test_a_remission_in_the_course_of_a_trial_is_a_response_without_a_baseline_too() -> None:
+    order = taken("alfadep", "2025-02-01", "2025-06-30", 50)
+
+    (trial,) = trials(order, scored(4, "2025-04-20"), scored(12, "2025-06-28"))
+
+    assert trial.no_response is F
+    assert trial.evidence is Evidence.MEASURED
+    assert "was lost later" in trial.outcome
+    assert trials(order, scored(5, "2025-04-20"), scored(12, "2025-06-28"))[0].no_response is T
 
 
 @pytest.mark.parametrize(
@@ -502,6 +724,45 @@ def test_an_augmentation_that_lasts_lets_us_infer_no_response_and_is_no_trial(da
 
     assert [trial.ingredient for trial in found] == ["alfadep"]
     assert found[0].no_response is no_response
+
+
+@pytest.mark.parametrize("sigs", [(), (replace(daily(150)[0], as_needed=True),)], ids=["unknown", "as needed"])
+def test_nothing_is_inferred_from_a_switch_to_a_drug_of_unknown_dose(sigs: tuple[Sig, ...]) -> None:
+    first, _ = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50), taken("betadep", "2025-05-10", None, sigs=sigs))
+
+    assert first.no_response is U
+
+
+@pytest.mark.parametrize(("mg", "no_response"), [(2, T), (None, U)])
+def test_nothing_is_inferred_from_an_augmentation_of_unknown_dose(mg: float | None, no_response: Truth) -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-06-30", 50), taken("boostin", "2025-05-01", "2025-06-30", mg)
+    )
+
+    assert trial.no_response is no_response
+
+
+def test_nothing_is_inferred_from_an_augmentation_that_may_not_have_been_taken() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-06-30", 50),
+        taken("boostin", "2025-05-01", "2025-06-30", 2, doubtful=True),
+    )
+
+    assert trial.no_response is U
+
+
+def test_thousands_of_trials_and_scores_are_no_obstacle() -> None:
+    first = date(1950, 1, 1)
+    days = [(first + timedelta(days=20 * index)).isoformat() for index in range(1300)]
+    orders = [
+        taken(key, day, last_day(day, 3), 150 if key == "betadep" else 50)
+        for day in days
+        for key in ("alfadep", "betadep")
+    ]
+
+    found = trials(*orders, *(scored(15, day) for day in days), want=wanted(adequate_days=3))
+
+    assert len(found) == 2600
 
 
 def test_drugs_started_and_never_stopped_together_are_at_most_one_failed_trial() -> None:

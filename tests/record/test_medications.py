@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cds.record.record import Exposure, IssueKind
-from tests.record.fhir import JSON, about, order, read
+from tests.record.fhir import JSON, about, coded, order, read
 
 
 def one(resource: JSON, *others: JSON) -> Exposure:
@@ -168,6 +168,26 @@ def test_a_stop_reason_counts_only_when_the_order_is_not_active() -> None:
 
     assert one(order(status="stopped", **reason)).stopped_for is not None
     assert one(order(**reason)).stopped_for is None
+
+
+def test_a_condition_an_order_refers_to_is_a_reason_unless_it_is_wrong() -> None:
+    pain = about("Condition", "c1", code=coded("x", "pain"))
+    refuted = about("Condition", "c2", code=coded("x", "other")) | {
+        "verificationStatus": coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", "refuted")
+    }
+    by_url = {"fullUrl": "urn:uuid:1", "resource": about("Condition", "c3", code=coded("x", "sleep"))}
+    references = [{"reference": name} for name in ("Condition/c1", "Condition/c2", "urn:uuid:1", "Condition/c9")]
+
+    (exposure,) = read(pain, refuted, by_url, order(reasonReference=references)).exposures
+
+    assert [reason.codings[0].code for reason in exposure.reasons] == ["pain", "sleep"]
+
+
+def test_the_number_of_an_order_is_read_and_never_stops_it_from_being_read() -> None:
+    numbered = one(order(identifier=[{"system": "orders", "value": "7"}, {"value": "8"}, None, "x"]))
+
+    assert numbered.numbers == (("orders", "7"),)
+    assert one(order(identifier={"value": 7})).numbers == ()
 
 
 def test_supply_and_refills_of_an_order() -> None:

@@ -959,7 +959,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     """When a key is new: read it in cds.rulebook.names or cds.rulebook.checks.view, then add it here."""
     assert keys_with("pattern", "^([0-9]+ (day|") == {
         "look_back", "apart", "otherwise", "joins_gaps_up_to", "lasts_at_least", "augmentation_lasts_at_least",
-        "before", "after",
+        "before", "after", "ended_by_successor_within",
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
@@ -967,7 +967,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",
-        "unless_stopped_for", "not_for", "unless_only", "only",
+        "unless_stopped_for", "not_for", "unless_only", "only", "unless_for",
     }  # fmt: skip
 
 

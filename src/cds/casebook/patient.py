@@ -530,6 +530,7 @@ class _Writer:
         resource = self.medication("MedicationRequest", key, taking, taking.status or _status_of(taking))
         _set(
             resource,
+            identifier=[{"system": f"{BASE}/order", "value": taking.number}] if taking.number else None,
             intent=_recorded(taking.intent),
             statusReason=self.stop_reason(taking),
             authoredOn=self.day(taking.authored) or stretches[0].start,

@@ -346,6 +346,9 @@ class Taking(Drug):
     status: Slug | Literal["not_recorded"] | None = None
     intent: Slug | Literal["not_recorded"] = "order"
     authored: Annotated[When | None, Field(description="When it was ordered; `from` unless said otherwise.")] = None
+    number: Annotated[
+        Code | None, Field(description="The order's own number, which tells it from another like it.")
+    ] = None
     as_: Annotated[list[ShownAs] | ShownAs, Field(alias="as")] = "request"
     dispenses: list[Dispense] = Field(default_factory=list)
 

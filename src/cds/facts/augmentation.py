@@ -27,7 +27,7 @@ def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials
     for (key, combined), exposures in sorted(agents.items()):
         # The dose of a combination product is not that of the drug in it.
         minimum = None if combined else table.drugs[key].minimum_mg_a_day.get("minimum")
-        runs = day_by_day(stretches(exposures, today, 0, []))
+        runs = day_by_day(stretches(exposures, today, 0))
         for trial in trials.trials:
             surely, possibly = _together(runs, trial, today, minimum)
             if possibly >= wanted.days:

@@ -18,7 +18,7 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "responded": lambda trial: ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE,
     "dose_adequate": lambda trial: trial.dose_adequate,
     "long_enough": lambda trial: trial.long_enough,
-    "intolerance": lambda trial: Truth.of(trial.intolerance),
+    "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
     "ongoing": lambda trial: Truth.of(trial.ongoing),
     "inferred": lambda trial: Truth.of(trial.evidence is Evidence.INFERRED),
 }

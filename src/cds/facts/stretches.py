@@ -44,8 +44,31 @@ class Stretch:
         return self.exposure.kind
 
 
+@dataclass(frozen=True, slots=True)
+class Successors:
+    """
+    When other drugs were started that may have taken a drug's place.
+
+    Attributes:
+        starts: Their first days, (earliest, latest), sorted.
+        within_days: A start so many days after an order's own, at the most, surely is where that order ended.
+    """
+
+    starts: tuple[tuple[int, int], ...] = ()
+    within_days: int = 0
+
+    def after(self, day: int) -> tuple[int, int] | None:
+        """The next start after a day."""
+        later = bisect_right(self.starts, (day, NO_DAY))
+        return self.starts[later] if later < len(self.starts) else None
+
+
+NO_DAY = 1 << 62  # after every day
+NOTHING_AFTER = Successors()
+
+
 def stretches(
-    taken: Iterable[tuple[Exposure, Recognised]], today: int, earliest: int, starts_of_others: Iterable[int]
+    taken: Iterable[tuple[Exposure, Recognised]], today: int, earliest: int, successors: Successors = NOTHING_AFTER
 ) -> list[Stretch]:
     """
     Stretches of one ingredient, in order.
@@ -54,19 +77,58 @@ def stretches(
         taken: Exposures of that ingredient and what they were recognised as.
         today: Nothing after it counts.
         earliest: The first day of interest, for what has no start.
-        starts_of_others: First days of other drugs of the table: where a stopped order names no end, the next such
-            start ends it (docs/developers/decisions.md).
+        successors: Where a stopped order names no end, the next of these ends it (docs/developers/decisions.md).
     """
-    others = sorted(starts_of_others)
     found = []
     for exposure, recognised in taken:
         for dosing in dosings(exposure, recognised.product):
             start, end = dosing.start or exposure.start, dosing.end or exposure.end
-            stretch = _stretch(exposure, start, end, dosing.dose, today, earliest, others)
+            stretch = _stretch(exposure, start, end, dosing.dose, today, earliest, successors)
             if stretch is not None:
                 found.append(stretch)
-    found.sort(key=lambda s: (s.possible, s.sure, s.exposure.source, s.dose.low or 0.0))
-    return _fills_one_after_another(found, today)
+    found.sort(key=lambda s: (s.possible, s.sure, not s.bounded, s.exposure.source, s.dose.low or 0.0))
+    return _counted_once(_fills_one_after_another(found, today))
+
+
+def _counted_once(found: list[Stretch]) -> list[Stretch]:
+    """
+    The same stretches; of those that say the same of the same days, only one surely adds to the dose.
+
+    One order that arrives under two ids looks just so; the sum stays possible. Two orders, or fills, to which one
+    system gave two numbers are two. Administrations are events, each of them another.
+    """
+    alike: dict[tuple[object, ...], _Alike] = defaultdict(_Alike)
+    counted = []
+    for stretch in found:
+        if stretch.kind is not ExposureKind.ADMINISTRATION and stretch.dose.low is not None:
+            said = (stretch.kind, stretch.sure, stretch.possible, stretch.dose.low, stretch.dose.high)
+            if not alike[said].is_another(stretch.exposure):
+                stretch = replace(stretch, dose=replace(stretch.dose, low=None))  # noqa: PLW2901 (the same, said again)
+        counted.append(stretch)
+    return counted
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Orders that say the same: which ones, and the numbers each system gave them."""
+
+    exposures: set[str] = field(default_factory=set)
+    numbers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def is_another(self, exposure: Exposure) -> bool:
+        """Whether this is surely another than those before: the first, one of them once more, or numbered apart."""
+        if exposure.identity in self.exposures:  # two instructions of one order
+            return True
+        numbered_apart = any(
+            value not in self.numbers.get(system, ()) and len(self.numbers.get(system, ())) == len(self.exposures)
+            for system, value in exposure.numbers
+        )
+        if self.exposures and not numbered_apart:
+            return False
+        self.exposures.add(exposure.identity)
+        for system, value in exposure.numbers:
+            self.numbers[system].add(value)
+        return True
 
 
 def _stretch(
@@ -76,12 +138,13 @@ def _stretch(
     dose: DailyDose,
     today: int,
     earliest: int,
-    others: list[int],
+    successors: Successors,
 ) -> Stretch | None:
     first_possible, first_sure = (start.earliest.toordinal(), start.latest.toordinal()) if start else (earliest, None)
     if first_possible > today:
         return None
-    supply = _supplied_days(exposure)
+    supply = int(exposure.supply_days) if exposure.supply_days else None
+    authorised = int(exposure.supply_days * exposure.fills) if exposure.supply_days else None
     bounded = end is not None
     if end is not None:
         last_sure, last_possible = end.earliest.toordinal(), end.latest.toordinal()
@@ -94,9 +157,10 @@ def _stretch(
             last_possible = last_sure
     elif exposure.open_ended:
         last_possible = today
-        last_sure = today if supply is None else min(today, (first_sure or first_possible) + supply - 1)
+        last_sure = today if authorised is None else min(today, (first_sure or first_possible) + authorised - 1)
     else:
-        last_sure, last_possible = _guessed_end(first_possible, first_sure, supply, today, others)
+        first = first_sure if first_sure is not None else first_possible
+        last_sure, last_possible = _guessed_end(first, supply, authorised, today, successors)
     sure = (first_sure, min(last_sure, today)) if first_sure is not None and not exposure.doubtful else NEVER
     possible = (first_possible, min(last_possible, today))
     if possible[0] > possible[1]:
@@ -104,22 +168,23 @@ def _stretch(
     return Stretch(sure if sure[0] <= sure[1] else NEVER, possible, dose, bounded, exposure)
 
 
-def _supplied_days(exposure: Exposure) -> int | None:
-    return int(exposure.supply_days * exposure.fills) if exposure.supply_days else None
-
-
 def _guessed_end(
-    first_possible: int, first_sure: int | None, supply: int | None, today: int, others: list[int]
+    first: int, supply: int | None, authorised: int | None, today: int, successors: Successors
 ) -> tuple[int, int]:
-    """Last day, surely and possibly, of an order that was stopped or completed and names no end."""
-    first = first_sure if first_sure is not None else first_possible
-    supplied = first + supply - 1 if supply is not None else None
-    later = bisect_right(others, first)
-    successor = others[later] - 1 if later < len(others) else None
-    if successor is not None:
-        return (min(supplied, successor), successor) if supplied is not None else (successor, successor)
-    if supplied is not None:
-        return supplied, supplied
+    """
+    Last day, surely and possibly, of an order that was stopped or completed and names no end.
+
+    Sure is one supply, or, where none is recorded, up to a successor that came soon enough; refills that were
+    authorised, and years until some successor, are only possible.
+    """
+    after = successors.after(first)
+    if after is not None:
+        last_sure, last_possible = after[0] - 1, after[1] - 1
+        if supply is not None:
+            return min(first + supply - 1, last_sure), last_possible
+        return (last_sure if last_sure - first < successors.within_days else first), last_possible
+    if supply is not None and authorised is not None:
+        return first + supply - 1, first + authorised - 1
     return first, today
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from cds.facts.doses import DailyDose
+from cds.facts.doses import DailyDose, dosings
 from cds.facts.fact import Evidence, Fact, Trial, WhyUnknown
-from cds.facts.response import Ended, OtherStart, Scores, rate_response
+from cds.facts.latest import Reading
+from cds.facts.response import Courses, Ended, OtherStart, Starts, rate_response
 from cds.facts.sorted_record import SortedRecord, medications_sent
-from cds.facts.stretches import NEVER, Days, Stretch, day_by_day, stretches
+from cds.facts.stretches import NEVER, Days, Stretch, Successors, day_by_day, stretches
 from cds.record.record import Exposure, SentState, Span
 from cds.record.units import plain_unit
 from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials, words_of
@@ -48,7 +50,7 @@ class Taken:
 
 
 def find_trials(
-    wanted: WantedTrials, sorted_record: SortedRecord, scores: Scores, episode: Fact | None
+    wanted: WantedTrials, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]], episode: Fact | None
 ) -> tuple[Fact, tuple[Unrecognised, ...]]:
     """
     The trials of the drugs of a table in the current episode, oldest first, each rated.
@@ -60,24 +62,39 @@ def find_trials(
     today = sorted_record.today.toordinal()
     begins = _episode_start(episode, sorted_record.today)
     taken = recognise(wanted, sorted_record, table)
-    first_days = {
-        key: sorted({e.start.earliest.toordinal() for e, _ in exposures if e.start})
-        for key, exposures in taken.by_drug.items()
-    }
+    first_days = _first_days(taken, wanted, table)
     spells: list[Spell] = []
     earlier: list[str] = []
     for key, exposures in sorted(taken.by_drug.items()):
-        others = [day for other, days in first_days.items() if other != key for day in days]
-        found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), others), wanted, table, key)
+        others = sorted(day for other, days in first_days.items() if other != key for day in days)
+        successors = Successors(tuple(others), wanted.undated_end_days)
+        found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key)
         for spell in _spells(table, key, found, wanted, begins):
             if spell.runs:
                 spells.append(spell)
             else:
                 earlier.append(key)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
-    trials = [_rate(spell, wanted, sorted_record, scores, starts) for spell in spells]
+    courses = Courses(scores)
+    trials = [_rate(spell, wanted, sorted_record, courses, starts) for spell in spells]
     trials = _no_separate_evidence(sorted(trials, key=_order))
     return _fact(wanted, trials, taken, earlier, episode, sorted_record), _open_questions(wanted, taken, today, begins)
+
+
+def _first_days(taken: Taken, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
+    """
+    First days of drugs that can be a successor, by drug: those some order of which surely reaches the minimum dose.
+
+    What may not have been taken at all, or is taken as needed, takes no drug's place.
+    """
+    found: dict[str, set[tuple[int, int]]] = {}
+    for key, exposures in taken.by_drug.items():
+        sure = [(e, r) for e, r in exposures if e.start is not None and not e.doubtful]
+        minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+        doses = (dosing.dose.low for exposure, recognised in sure for dosing in dosings(exposure, recognised.product))
+        if any(low is not None and _reaches(low, minimum) for low in doses):
+            found[key] = {(e.start.earliest.toordinal(), e.start.latest.toordinal()) for e, _ in sure if e.start}
+    return found
 
 
 def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key: str) -> list[Stretch]:
@@ -123,8 +140,10 @@ def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, 
         return "never counts as a trial"
     if found.drug.counts_as_trial == "transdermal" and not _is_patch(found, exposure):
         return "counts only as a patch"
-    reasons = [sorted_record.codes.sets_of(reason) for reason in exposure.reasons]
-    if reasons and all(sets & set(wanted.not_for) for sets in reasons):
+    codes = sorted_record.codes
+    reasons = [codes.sets_of(reason) | codes.sets_claimed(reason) for reason in exposure.reasons]
+    not_for, unless_for = set(wanted.not_for), set(wanted.unless_for)
+    if reasons and all(sets & not_for and not sets & unless_for for sets in reasons):
         return "given for another reason"
     return ""
 
@@ -165,11 +184,14 @@ class Spell:
 
 def _spells(table: DrugTable, key: str, found: list[Stretch], wanted: WantedTrials, begins: Span) -> list[Spell]:
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+    groups = _joined(day_by_day(found), wanted.joins_gaps_days)
+    firsts = [runs[0].first for runs in groups]
+    own_of: list[list[Stretch]] = [[] for _ in groups]
+    for stretch in found:  # the days of a stretch are an unbroken part of one group
+        own_of[bisect_right(firsts, stretch.possible[0]) - 1].append(stretch)
     spells = []
-    for runs in _joined(day_by_day(found), wanted.joins_gaps_days):
+    for runs, own in zip(groups, own_of, strict=True):
         inside = _clip(runs, begins)
-        first, last = runs[0].first, runs[-1].last
-        own = tuple(s for s in found if s.possible[0] <= last and s.possible[1] >= first)
         certain = [run for run in inside if run.sure and run.first >= begins.latest.toordinal()]
         parts = _joined(certain, wanted.joins_gaps_days)
         at_dose = max((sum(run.count for run in part if _reaches(run.low, minimum)) for part in parts), default=0)
@@ -177,7 +199,7 @@ def _spells(table: DrugTable, key: str, found: list[Stretch], wanted: WantedTria
             Spell(
                 key=key,
                 runs=tuple(inside),
-                stretches=own,
+                stretches=tuple(own),
                 sure_days=max((sum(run.count for run in part) for part in parts), default=0),
                 possible_days=sum(run.count for run in inside),
                 sure_at_dose=at_dose,
@@ -234,12 +256,16 @@ def _day_reached(parts: list[list[Days]], minimum: float | None, days: int) -> i
 
 def _other_starts(
     spells: list[Spell], taken: Taken, wanted: WantedTrials, table: DrugTable, today: int, begins: Span
-) -> list[OtherStart]:
-    """Starts of drugs that show that what came before did not work: another antidepressant, or an augmentation."""
+) -> Starts:
+    """
+    Starts of drugs that show that what came before did not work: another antidepressant, or an augmentation.
+
+    One that is only possibly taken, or not surely at its minimum dose (as needed, for sleep), shows nothing.
+    """
     starts = [
         OtherStart(spell.key, spell.runs[0].first, "antidepressant")
         for spell in spells
-        if spell.runs[0].sure and spell.possible_at_dose > 0
+        if spell.runs[0].sure and spell.sure_at_dose > 0
     ]
     by_key: dict[str, list[tuple[Exposure, Recognised]]] = {}
     for exposure, recognised in taken.augmentations:
@@ -248,20 +274,18 @@ def _other_starts(
         minimum = table.drugs[key].minimum_mg_a_day.get("minimum")
         if minimum is None:
             continue  # no dose at which it is an augmentation: nothing is inferred from it
-        runs = day_by_day(stretches(exposures, today, begins.earliest.toordinal(), []))
+        runs = day_by_day(stretches(exposures, today, begins.earliest.toordinal()))
         for group in _joined(runs, wanted.joins_gaps_days):
-            lasted = sum(run.count for run in group if _may_reach(run.high, minimum))
+            lasted = sum(run.count for run in group if run.sure and _reaches(run.low, minimum))
             if lasted >= wanted.no_response.augmentation_days and group[0].sure:
                 starts.append(OtherStart(key, group[0].first, "augmentation"))
-    return starts
+    return Starts(starts)
 
 
 # ---------------------------------------------------------------- rating
 
 
-def _rate(
-    spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, scores: Scores, starts: list[OtherStart]
-) -> Trial:
+def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, courses: Courses, starts: Starts) -> Trial:
     today = sorted_record.today.toordinal()
     table = sorted_record.codes.drugs[wanted.drugs]
     adequate = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
@@ -275,7 +299,7 @@ def _rate(
         adequate_from=spell.adequate_from,
         stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
     )
-    outcome = rate_response(wanted.no_response, ended, sorted_record, scores, starts)
+    outcome = rate_response(wanted.no_response, ended, sorted_record, courses, starts)
     drug = table.drugs[spell.key]
     lows = [run.low for run in spell.runs if run.sure and run.recorded]
     highs = [run.high for run in spell.runs]

@@ -19,7 +19,7 @@ from cds.record.drugs import drug_finder
 from cds.record.gathering import Gathered, envelope_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
-from cds.record.medications import FindDrug, administration_of, dispense_of, request_of, statement_of
+from cds.record.medications import FindDrug, administration_of, dispense_of, given_for, request_of, statement_of
 from cds.record.procedures import intervention_of, referral_of
 from cds.record.queries import query_of
 from cds.record.record import (
@@ -182,6 +182,7 @@ def _record(
         ),
     ]
     diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
+    taken = given_for(exposures, diagnoses, gathered.by_url)
     observed_values = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o, observed)))
     answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
     measurements = [measurement for found in (*observed_values, *answers) for measurement in found]
@@ -193,7 +194,7 @@ def _record(
         patient=patient,
         diagnoses=tuple(sorted(diagnoses, key=lambda d: (_day(d.onset or d.recorded), d.source))),
         measurements=tuple(sorted(measurements, key=lambda m: (_day(m.when), m.source, m.where))),
-        exposures=tuple(sorted(exposures, key=lambda e: (_day(e.start), e.source))),
+        exposures=tuple(sorted(taken, key=lambda e: (_day(e.start), e.source))),
         interventions=tuple(sorted(interventions, key=lambda i: (_day(i.when), i.source))),
         allergies=tuple(sorted(allergies, key=lambda a: a.source)),
         referrals=tuple(sorted(referrals, key=lambda r: (_day(r.when), r.source))),

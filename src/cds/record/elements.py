@@ -238,7 +238,9 @@ class MedicationUse(Resource, frozen=True):
     medicationReference: Reference | None = None
     medication: CodeableReference | None = None  # R5
     reasonCode: list[CodeableConcept | None] | CodeableConcept | None = None
+    reasonReference: list[Reference | None] | Reference | None = None
     reason: list[CodeableReference | None] | None = None  # R5
+    identifier: Any = None  # read for what it may tell apart; never a reason not to read the rest
     statusReason: list[CodeableConcept | None] | CodeableConcept | None = None
     patient: Any = None  # DSTU2
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -13,8 +14,9 @@ from cds.record import elements
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
 from cds.record.issues import Origin
-from cds.record.record import Exposure, ExposureKind, IssueKind, Sig, Span
+from cds.record.record import Diagnosis, Exposure, ExposureKind, IssueKind, Sig, Span, Verification
 from cds.record.units import factor
+from cds.record.whose import literal
 
 FindDrug = Callable[[elements.MedicationUse, Origin], Concept]
 """Gives the drug of a medication resource, references followed."""
@@ -169,6 +171,8 @@ def _exposure(
         fills=fills,
         stopped_for=None if active else _stopped_for(said),
         reasons=_reasons(said),
+        reasons_in=_reasons_in(said),
+        numbers=_numbers(said.identifier),
         status=status,
         authored=authored,
     )
@@ -208,6 +212,33 @@ def _stopped_for(said: elements.MedicationUse) -> Concept | None:
 def _reasons(said: elements.MedicationUse) -> tuple[Concept, ...]:
     newer = tuple(concept_of_either(reason) for reason in said.reason or ())
     return (*_concepts(said.reasonCode), *(concept for concept in newer if concept.words))
+
+
+def _reasons_in(said: elements.MedicationUse) -> tuple[str, ...]:
+    newer = (reason.reference for reason in said.reason or () if reason is not None)
+    older = said.reasonReference if isinstance(said.reasonReference, list) else [said.reasonReference]
+    references = (*older, *newer)
+    return tuple(one.reference for one in references if one is not None and one.reference)
+
+
+def _numbers(said: Any) -> tuple[tuple[str, str], ...]:
+    """Business identifiers that have both a system and a value; whatever else stands there says nothing."""
+    listed = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+    pairs = ((one.get("system"), one.get("value")) for one in listed)
+    return tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str) and a and b)
+
+
+def given_for(
+    exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], by_url: Mapping[str, str]
+) -> list[Exposure]:
+    """The exposures with the Conditions their references name among their reasons; a wrong Condition is no reason."""
+    known = {d.source: d.concept for d in diagnoses if d.verification is not Verification.WRONG}
+    found = []
+    for exposure in exposures:
+        sources = (by_url.get(reference) or literal(elements.Reference(reference)) for reference in exposure.reasons_in)
+        named = tuple(known[source] for source in sources if source in known)
+        found.append(dataclasses.replace(exposure, reasons=(*exposure.reasons, *named)) if named else exposure)
+    return found
 
 
 # ---------------------------------------------------------------- dosing

@@ -279,7 +279,9 @@ class Exposure:
         supply_days: Days one supply lasts, if recorded.
         fills: Number of fills authorised (1 + numberOfRepeatsAllowed) for a request; 1 otherwise.
         stopped_for: Why it was stopped (statusReason), if recorded and the status is not active.
-        reasons: Why it was given (reasonCode).
+        reasons: Why it was given: reasonCode, and the Conditions reasonReference names that stand.
+        reasons_in: References of these Conditions, as the sender wrote them.
+        numbers: Business identifiers, (system, value): the order's or the fill's own number.
         status: The FHIR status code.
         authored: When it was ordered, if a request.
     """
@@ -299,6 +301,8 @@ class Exposure:
     fills: int = 1
     stopped_for: Concept | None = None
     reasons: tuple[Concept, ...] = ()
+    reasons_in: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
     status: str = ""
     authored: Span | None = None
 

@@ -548,6 +548,7 @@ class ScoreOfTrial(Strict):
     """A score that can show response to a trial."""
 
     score: Snake
+    label: Annotated[Text, Field(description="What a clinician calls it: PHQ-9.")] = "score"
     still_symptomatic_at: NumberOrName
     remission_below: NumberOrName
 
@@ -582,7 +583,14 @@ class TrialsFact(FactBase):
     joins_gaps_up_to: Duration
     adequate_when: AdequateWhen
     no_response_when: NoResponseWhen
-    not_for: Names | None = None
+    ended_by_successor_within: Annotated[
+        Duration | None,
+        Field(description="A stopped order without an end lasted until another drug began, if that was within this."),
+    ] = None
+    not_for: Annotated[Names | None, Field(description="Reasons for which a prescription is no such trial.")] = None
+    unless_for: Annotated[
+        Names | None, Field(description="Reasons that make it one all the same, whatever else it was given for.")
+    ] = None
 
 
 class SessionsFact(FactBase):

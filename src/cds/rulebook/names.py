@@ -331,6 +331,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
             yield from duration(fact.joins_gaps_up_to, "joins_gaps_up_to")
             yield from duration(fact.adequate_when.lasts_at_least, "adequate_when", "lasts_at_least")
+            if fact.ended_by_successor_within:
+                yield from duration(fact.ended_by_successor_within, "ended_by_successor_within")
             above = fact.adequate_when.implausible_above
             if above is not None:
                 here = (*path, "adequate_when", "implausible_above")

@@ -352,7 +352,9 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                     else numbers.number(spec.adequate_when.implausible_above)
                 ),
                 no_response=no_response(spec.no_response_when, numbers),
+                undated_end_days=numbers.days(spec.ended_by_successor_within) if spec.ended_by_successor_within else 0,
                 not_for=f.listed(spec.not_for),
+                unless_for=f.listed(spec.unless_for),
             )
         case f.CountFact():
             return w.WantedCount(
@@ -400,7 +402,9 @@ def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
         stopped_for=f.listed(spec.stopped_for),
         not_tolerated=f.listed(spec.unless_stopped_for),
         measured_by=tuple(
-            w.MeasuredBy(by.score, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below))
+            w.MeasuredBy(
+                by.score, by.label, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below)
+            )
             for by in spec.measured_by
         ),
         falls_less_than=numbers.number(spec.falls_less_than),

@@ -11,6 +11,14 @@ from cds.truth import Truth
 
 WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
 NEGATIONS = frozenset({"no", "not", "without", "denies", "denied", "never"})
+# In a stop reason also the halves of "wasn't" and "rather than"; and words of a contrast, after which no "not" reaches.
+NEGATIONS_OF_A_REASON = NEGATIONS | {
+    "nor", "neither", "none", "cannot", "rather", "unrelated", "excluded",
+    "isn", "wasn", "weren", "aren", "didn", "doesn",
+}  # fmt: skip
+CONTRASTS = frozenset({"but", "however", "although", "though", "yet"})
+CLAUSE_ENDS = re.compile(r"[.;:!?()\[\]|\n]|\s[-\u2010-\u2015]+\s")
+LONGEST_PHRASE = 4  # words
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -235,12 +243,53 @@ class Codes:
             if self._first_words.isdisjoint(words):
                 continue
             for start in range(len(words)):
-                for length in range(1, 5):
+                for length in range(1, LONGEST_PHRASE + 1):
                     phrase = words[start : start + length]
                     hit = self._names.get(phrase)
                     if hit and not (phrase[0] not in NEGATIONS and set(words[max(0, start - 2) : start]) & NEGATIONS):
                         found.update(hit)
         return frozenset(found)
+
+    def sets_claimed(self, concept: Concept) -> frozenset[str]:
+        """
+        Names of the value sets whose words the concept's text or displays claim to be so.
+
+        As `sets_named`, but a "no" or "not" anywhere before the words in their clause, or after them up to a comma,
+        takes the claim back ("not because of side effects or lack of efficacy"). For reasons: here a claim that is
+        missed is asked for, one that was never made would count.
+        """
+        found: set[str] = set()
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            if not text or self._first_words.isdisjoint(words_of(text)):
+                continue
+            for clause in CLAUSE_ENDS.split(text):
+                found.update(self._claimed(clause))
+        return frozenset(found)
+
+    def _claimed(self, clause: str) -> set[str]:
+        found: set[str] = set()
+        negated = False
+        for part in clause.split(","):
+            words = words_of(part)
+            phrases: list[tuple[int, int, tuple[str, ...]]] = []
+            for start in range(len(words)):
+                for length in range(1, LONGEST_PHRASE + 1):
+                    if start + length <= len(words) and (hit := self._names.get(words[start : start + length])):
+                        phrases.append((start, start + length, hit))
+            own = {at for start, end, _ in phrases if words[start] in NEGATIONS for at in range(start, end)}
+            before = [negated] * (len(words) + 1)
+            for at, word in enumerate(words):
+                negates = word in NEGATIONS_OF_A_REASON and at not in own
+                before[at + 1] = word not in CONTRASTS and (before[at] or negates)
+            after = [False] * (len(words) + 1)
+            for at in range(len(words) - 1, -1, -1):
+                negates = words[at] in NEGATIONS_OF_A_REASON and at not in own
+                after[at] = words[at] not in CONTRASTS and (after[at + 1] or negates)
+            for start, end, hit in phrases:
+                if not before[start] and not after[end]:
+                    found.update(hit)
+            negated = before[-1]
+        return found
 
     def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
         """The number a coded answer stands for in one of the sets; None if in none."""
@@ -596,11 +645,13 @@ class MeasuredBy:
 
     Attributes:
         score: Name of the number fact.
+        label: What a clinician calls it.
         still_symptomatic: At or above this, without a baseline, the trial has not worked.
         remission_below: Below this, it has.
     """
 
     score: str
+    label: str
     still_symptomatic: float
     remission_below: float
 
@@ -650,7 +701,10 @@ class WantedTrials(Wanted):
         adequate_days: Days at dose that make a trial adequate.
         implausible_times: More than so many times the dose to reach is not a dose, but a mistake; None for no bound.
         no_response: What counts as evidence of no response.
-        not_for: Value sets of reasons (reasonCode) for which a prescription is no such trial.
+        undated_end_days: A stopped order that names no end surely lasted until another drug of the table was started,
+            if that was within so many days; 0 for never.
+        not_for: Value sets of reasons for which a prescription is no such trial, unless one is in `unless_for` too.
+        unless_for: Value sets of reasons for which it is one, whatever else it was given for.
     """
 
     drugs: str
@@ -660,7 +714,9 @@ class WantedTrials(Wanted):
     adequate_days: int
     implausible_times: float | None
     no_response: NoResponse
+    undated_end_days: int
     not_for: tuple[str, ...]
+    unless_for: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
             "unless_only",
             "only",
             "not_for",
+            "unless_for",
         ):
             yield from _names(getattr(fact, key, None), (*path, key))
         if isinstance(fact, f.NumberFact) and fact.items is not None:
