@@ -587,10 +587,8 @@ class TrialsFact(FactBase):
         Duration | None,
         Field(description="A stopped order without an end lasted until another drug began, if that was within this."),
     ] = None
-    not_for: Annotated[Names | None, Field(description="Reasons for which a prescription is no such trial.")] = None
-    unless_for: Annotated[
-        Names | None, Field(description="Reasons that make it one all the same, whatever else it was given for.")
-    ] = None
+    not_for: Names | None = None  # reasons for which a prescription is no such trial …
+    unless_for: Names | None = None  # … and those that make it one all the same
 
 
 class SessionsFact(FactBase):
