@@ -458,7 +458,7 @@ def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: Co
 
 KEYS = {
     "patient", "conditions", "medicationRequests", "medicationStatements", "medicationDispenses",
-    "medicationAdministrations", "allergies", "procedures", "serviceRequests", "observations",
+    "medicationAdministrations", "allergies", "procedures", "serviceRequests", "encounters", "observations",
 }  # fmt: skip
 
 

@@ -960,10 +960,11 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     assert keys_with("pattern", "^([0-9]+ (day|") == {
         "look_back", "apart", "otherwise", "joins_gaps_up_to", "lasts_at_least", "augmentation_lasts_at_least",
         "before", "after", "ended_by_successor_within",
+        "ended_before", "or_lasts_at_least", "baseline_within",
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
-        "falls_less_than", "implausible_above",
+        "falls_less_than", "implausible_above", "sessions_at_least",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",

@@ -26,6 +26,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 LOOKS_LIKE = {
     ICD10CM: r"[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?",
     LOINC: r"(LA)?[0-9]{1,7}-[0-9]",
@@ -33,6 +34,7 @@ LOOKS_LIKE = {
     SNOMED: r"[1-9][0-9]{5,17}",
     ATC: r"[A-DGHJL-NPR-SV][0-9]{2}[A-Z]{2}[0-9]{2}",
     HCPCS: r"[A-V][0-9]{4}",
+    ACT_CODE: r"[A-Z]{2,8}",
 }
 LOOKS_LIKE_CPT = re.compile(r"[0-9]{4}[0-9FTU]")
 NOTICE_WORDS = {SNOMED: "licence", LOINC: "Regenstrief"}

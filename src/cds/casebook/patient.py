@@ -31,6 +31,7 @@ TYPES = {
     "allergies": "AllergyIntolerance",
     "procedures": "Procedure",
     "serviceRequests": "ServiceRequest",
+    "encounters": "Encounter",
     "observations": "Observation",
 }
 TEMPLATES = {"patient": "Patient/{{context.patientId}}"} | {
@@ -49,6 +50,7 @@ KEYS: dict[s.Kind, tuple[str, ...]] = {
     "allergies": ("allergies",),
     "procedures": ("procedures",),
     "referrals": ("serviceRequests",),
+    "encounters": ("encounters",),
     "observations": ("observations",),
     "family_history": ("familyHistory",),
 }  # fmt: skip
@@ -180,6 +182,7 @@ def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
         *(resource for entry in patient.procedures for resource in write.procedure(entry)),
         *(write.relative(entry) for entry in patient.family_history),
         *(write.referral(entry) for entry in patient.referrals),
+        *(write.encounter(name) for name in patient.places()),
     ]
     counts: dict[str, int] = {}
     for resource in resources:
@@ -348,7 +351,7 @@ class _Writer:
                 "code": self.concept(entry, SNOMED),
                 "subject": self.subject(entry),
             }
-            _set(resource, performedDateTime=self.day(day))
+            _set(resource, performedDateTime=self.day(day), encounter=_encounter(entry.during))
             if entry.from_ or entry.to:
                 resource["performedPeriod"] = self.period(self.day(entry.from_), self.day(entry.to))
             yield resource
@@ -365,6 +368,14 @@ class _Writer:
         }
         _set(resource, authoredOn=self.day(entry.on))
         return resource
+
+    def encounter(self, name: str) -> Json:
+        """The encounter that `during` names: its class is the first code of the value set, or its type the words."""
+        concept = self.first_code(name)
+        coding = concept.get("coding")
+        resource: Json = {"resourceType": "Encounter", "stem": name, "status": "finished"}
+        resource |= {"class": coding[0]} if coding else {"type": [concept]}
+        return resource | {"subject": {"reference": f"Patient/{PATIENT_ID}"}}
 
     def relative(self, entry: s.Relative) -> Json:
         """FamilyMemberHistory: about a relative, never about the patient."""
@@ -554,6 +565,7 @@ class _Writer:
         """MedicationAdministration: one per day named by `on`, or one per stretch."""
         for day in taking.on or ():
             resource = self.medication("MedicationAdministration", key, taking, taking.status or "completed")
+            _set(resource, context=_encounter(taking.during))
             _set(resource, effectiveDateTime=self.day(day), dosage=_given(taking.mg_a_day, taking.dose))
             yield resource
         if taking.on is None:
@@ -670,6 +682,10 @@ def _amount(mg_a_day: float | str | None, dose: s.Dose | None) -> Json | None:
 def _given(mg_a_day: float | str | None, dose: s.Dose | None) -> Json | None:
     amount = _amount(mg_a_day, dose)
     return {"dose": amount} if amount else None
+
+
+def _encounter(name: str | None) -> Json | None:
+    return {"reference": f"Encounter/{name}-1"} if name else None
 
 
 def _rhythm(stretch: _Stretch) -> Json:

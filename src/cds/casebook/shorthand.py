@@ -49,6 +49,7 @@ Number = int | float
 Kind = Literal[
     "conditions", "medications", "medication_requests", "medication_statements", "medication_dispenses",
     "medication_administrations", "allergies", "procedures", "referrals", "observations", "family_history",
+    "encounters",
 ]  # fmt: skip
 
 
@@ -133,6 +134,7 @@ class Procedure(Named):
     """A procedure, once or on several days; code system snomed unless said otherwise."""
 
     status: Slug = "completed"
+    during: Annotated[Slug | None, Field(description="Value set whose first code the encounter has.")] = None
     on: list[When] | When | None = None
     from_: Annotated[When | None, Field(alias="from")] = None
     to: When | None = None
@@ -345,6 +347,7 @@ class Taking(Drug):
     stopped_for: Reason | None = None
     status: Slug | Literal["not_recorded"] | None = None
     intent: Slug | Literal["not_recorded"] = "order"
+    during: Annotated[Slug | None, Field(description="Value set whose first code the encounter has.")] = None
     authored: Annotated[When | None, Field(description="When it was ordered; `from` unless said otherwise.")] = None
     number: Annotated[
         Code | None, Field(description="The order's own number, which tells it from another like it.")
@@ -432,6 +435,11 @@ class Patient(Strict):
             raise ValueError("write `age` or `birth_date`, not both")
         return self
 
+    def places(self) -> list[str]:
+        """Every value set that `during` names, once."""
+        named = [*(done.during for done in self.procedures), *(taking.during for taking in self.took.values())]
+        return sorted({name for name in named if name})
+
     def references(self) -> Iterator[Reference]:
         """Every value set, drug and coded answer this patient names."""
         for section in (
@@ -449,6 +457,8 @@ def _of_entry(path: tuple[str | int, ...], entry: Entry) -> Iterator[Reference]:
     if entry.coded:
         last = entry.coded if isinstance(entry, ValuedByName) else "coded"
         yield Reference((*path, last), "value set", entry.coded)
+    if isinstance(entry, Procedure) and entry.during:
+        yield Reference((*path, "during"), "value set", entry.during)
     if isinstance(entry, Observation) and entry.answer is not None and entry.answer.coded:
         yield Reference((*path, "answer"), "value set", entry.answer.coded)
     if isinstance(entry, Questionnaire):
@@ -469,5 +479,7 @@ def _of_drug(path: tuple[str | int, ...], key: str, drug: Drug) -> Iterator[Refe
     for index, reason in enumerate(drug.reasons):
         if reason.coded:
             yield Reference((*path, "reasons", index), "value set", reason.coded)
+    if isinstance(drug, Taking) and drug.during:
+        yield Reference((*path, "during"), "value set", drug.during)
     if isinstance(drug, Taking) and drug.stopped_for is not None and drug.stopped_for.coded:
         yield Reference((*path, "stopped_for"), "value set", drug.stopped_for.coded)

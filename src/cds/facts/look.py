@@ -14,7 +14,9 @@ from cds.facts.latest import Reading, number, range_text, readings
 from cds.facts.points import points
 from cds.facts.presence import presence
 from cds.facts.sessions import sessions
+from cds.facts.since import find_override, find_rise
 from cds.facts.sorted_record import SortedRecord, sort_record
+from cds.facts.treatment import find_course, find_treatment
 from cds.facts.trials import Unrecognised, find_trials
 from cds.record.record import PatientRecord, Span
 from cds.rulebook.wanted import (
@@ -24,17 +26,21 @@ from cds.rulebook.wanted import (
     WantedAugmentation,
     WantedCount,
     WantedDeceased,
+    WantedCourse,
     WantedDraftOrder,
     WantedEpisode,
     WantedEpisodeLength,
     WantedNumber,
+    WantedOverride,
     WantedPlaceOfOrder,
     WantedPoints,
     WantedPresence,
+    WantedRise,
     WantedSessions,
     WantedSetting,
     WantedSex,
     WantedTrace,
+    WantedTreatment,
     WantedTrials,
 )
 from cds.truth import Truth
@@ -46,6 +52,7 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
     facts: dict[str, Fact] = {}
     scores: dict[str, Sequence[Reading]] = {}
     unrecognised: dict[str, tuple[Unrecognised, ...]] = {}
+    treatments = {fact.name: fact for fact in wanted if isinstance(fact, WantedTreatment)}
     for fact in wanted:
         match fact:
             case WantedNumber():
@@ -69,6 +76,12 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 facts[fact.name] = find_draft(fact, sorted_record, facts.get(fact.different_from))
             case WantedPlaceOfOrder():
                 facts[fact.name] = place_of_order(fact, facts[fact.order], facts[fact.after])
+            case WantedCourse():
+                treatment = treatments[fact.treatment]
+                facts[fact.name] = find_course(fact, treatment, sorted_record, scores[fact.score])
+            case WantedRise():
+                since = [facts[name] for name in fact.since]
+                facts[fact.name] = find_rise(fact, since, scores[fact.score], today)
             case _:
                 facts[fact.name] = _simple(fact, sorted_record, scores)
     return Facts(facts, today)
@@ -91,6 +104,10 @@ def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Se
             return find_episode(wanted, sorted_record, scores.get(wanted.remission_score, ()))
         case WantedSessions():
             return sessions(wanted, sorted_record)
+        case WantedTreatment():
+            return find_treatment(wanted, sorted_record)
+        case WantedOverride():
+            return find_override(wanted, sorted_record)
         case WantedPresence():
             return presence(wanted, sorted_record)
     raise TypeError(f"no finder for {type(wanted).__name__}")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
 
+from cds.coding import Concept
 from cds.record import elements
 from cds.record.allergies import allergy_of
 from cds.record.depth import refuse_too_deep
 from cds.record.diagnoses import diagnosis_of
 from cds.record.drafts import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
 from cds.record.drugs import drug_finder
+from cds.record.encounters import place_finder, place_of
 from cds.record.gathering import Gathered, envelope_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
@@ -39,6 +41,7 @@ from cds.refusal import NotFhir
 
 Said = TypeVar("Said", bound=elements.Resource)
 Value = TypeVar("Value")
+Done = TypeVar("Done", Exposure, Intervention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,8 @@ def _record(
     patient, own = whose(gathered, patient_id)
     gathered.settle(own.references)
     find_drug = drug_finder(gathered)
+    encounters = dict(_each(gathered, own, elements.Encounter, lambda said, origin: (origin.source, place_of(said))))
+    find_place = place_finder(encounters, gathered)
     exposures = [
         *_each(gathered, own, elements.MedicationRequest, lambda said, origin: request_of(said, origin, find_drug)),
         *_each(gathered, own, elements.MedicationDispense, lambda said, origin: dispense_of(said, origin, find_drug)),
@@ -178,7 +183,9 @@ def _record(
             gathered,
             own,
             elements.MedicationAdministration,
-            lambda said, origin: administration_of(said, origin, find_drug),
+            lambda said, origin: _placed(
+                administration_of(said, origin, find_drug), find_place(said.context or said.encounter)
+            ),
         ),
     ]
     diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
@@ -186,7 +193,9 @@ def _record(
     observed_values = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o, observed)))
     answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
     measurements = [measurement for found in (*observed_values, *answers) for measurement in found]
-    interventions = _each(gathered, own, elements.Procedure, intervention_of)
+    interventions = _each(
+        gathered, own, elements.Procedure, lambda s, o: _placed(intervention_of(s, o), find_place(s.encounter))
+    )
     allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
     referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
     drafts, drafts_sent = read_drafts(own, find_drug)
@@ -217,6 +226,10 @@ def _each(
         if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
             found.append(value)
     return found
+
+
+def _placed(done: Done | None, place: tuple[Concept, ...] | None) -> Done | None:
+    return done if done is None or place is None else replace(done, place=place)
 
 
 def _day(span: Span | None) -> date:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 
 class Element(Struct, frozen=True, gc=False):
@@ -291,8 +291,17 @@ class MedicationAdministration(MedicationUse, frozen=True):
     occurrenceDateTime: str | None = None
     occurrencePeriod: Period | None = None
     dosage: AdministeredDosage | None = None
+    context: Reference | None = None
+    encounter: Reference | None = None  # R5
     notGiven: Any = None  # STU3
     wasNotGiven: Any = None  # DSTU2
+
+
+class Encounter(Resource, frozen=True):
+    status: str | None = None
+    subject: Reference | None = None
+    class_: Any = field(name="class", default=None)  # a Coding in R4, a list of concepts in R5, a code in DSTU2
+    type: list[CodeableConcept | None] | None = None
 
 
 class Ingredient(Element, frozen=True):
@@ -314,6 +323,7 @@ class Procedure(Resource, frozen=True):
     performedPeriod: Period | None = None
     occurrenceDateTime: str | None = None  # R5
     occurrencePeriod: Period | None = None
+    encounter: Reference | None = None
     notDone: Any = None  # STU3
     notPerformed: Any = None  # DSTU2
 
@@ -370,6 +380,7 @@ READ_TYPES: dict[str, type[Resource]] = {
         Procedure,
         AllergyIntolerance,
         ServiceRequest,
+        Encounter,
     )
 }
 

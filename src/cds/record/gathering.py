@@ -47,7 +47,7 @@ FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such an
 # Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
 TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 PASSED_OVER = frozenset(
-    {b"Encounter", b"Claim", b"ExplanationOfBenefit", b"DiagnosticReport", b"DocumentReference", b"Immunization",
+    {b"Claim", b"ExplanationOfBenefit", b"DiagnosticReport", b"DocumentReference", b"Immunization",
      b"CarePlan", b"CareTeam", b"Practitioner", b"PractitionerRole", b"Organization", b"Location", b"Provenance",
      b"SupplyDelivery", b"Device", b"Goal", b"ImagingStudy", b"Coverage", b"Specimen"}
 )  # fmt: skip

@@ -284,6 +284,7 @@ class Exposure:
         numbers: Business identifiers, (system, value): the order's or the fill's own number.
         status: The FHIR status code.
         authored: When it was ordered, if a request.
+        place: Class and types of the encounter it was given in, if an administration; None when that is not known.
     """
 
     source: str
@@ -305,6 +306,7 @@ class Exposure:
     numbers: tuple[tuple[str, str], ...] = ()
     status: str = ""
     authored: Span | None = None
+    place: tuple[Concept, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +319,14 @@ class Intervention:
         concept: What.
         when: First to last day, as far as recorded.
         status: FHIR status code.
+        place: Class and types of the encounter it was done in; None when that is not known.
     """
 
     source: str
     concept: Concept
     when: Span | None = None
     status: str = ""
+    place: tuple[Concept, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +370,22 @@ class Referral:
 
 
 @dataclass(frozen=True, slots=True)
+class Override:
+    """
+    A clinician's answer to an earlier card of this service: not FHIR, given by the edge that keeps such answers.
+
+    Attributes:
+        topic: Code of the card's topic.
+        reason: Code of the override reason, "" when none was given.
+        day: When it was answered.
+    """
+
+    topic: str
+    reason: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """
     One order that is being written right now. Nothing of it was taken: it never becomes an Exposure.
@@ -392,6 +412,7 @@ class PatientRecord:
 
     Attributes:
         patient: Whose record.
+        overrides: Answers to earlier cards; None where they are not kept.
         drafts: Orders being written right now.
         drafts_sent: Whether they came; WHOLE and none where nobody is writing orders.
         sent: FHIR type → every query of that type and how much of it arrived; a type without an entry was not sent.
@@ -409,6 +430,7 @@ class PatientRecord:
     referrals: tuple[Referral, ...] = ()
     drafts: tuple[Draft, ...] = ()
     drafts_sent: Sent = Sent(SentState.WHOLE)
+    overrides: tuple[Override, ...] | None = None
     sent: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     resources: int = 0

@@ -346,6 +346,13 @@ class ReferralFact(PresenceFact):
     status: list[Slug] | Literal["any"] = "any"
 
 
+class Around(Strict):
+    """A window around a day."""
+
+    before: Duration
+    after: Duration
+
+
 class DraftOrderFact(FactBase):
     """An order being written right now (order-select, order-sign, or a draft in a Bundle)."""
 
@@ -365,6 +372,53 @@ class DraftOrderFact(FactBase):
         if self.different_from and not self.drugs:
             raise ValueError("`different_from` goes with `drugs`")
         return self
+
+
+class TreatmentFact(FactBase):
+    """A treatment whose drug has other uses: given or ordered in the window."""
+
+    find: Literal["treatment"]
+    coded: Names
+    always: Annotated[Names | None, Field(description="Value sets of what has no other use.")] = None
+    given_for: Annotated[Names | None, Field(description="Reasons for which it is the treatment.")] = None
+    own_places: Annotated[Names | None, Field(description="Encounters in which it is the treatment.")] = None
+    other_places: Annotated[Names | None, Field(description="Encounters of another use.")] = None
+    repeated: Annotated[
+        NumberOrName | None, Field(description="Sessions on so many days are the treatment, wherever they were.")
+    ] = None
+    because: Text
+
+
+class CourseFact(FactBase):
+    """Whether the latest course of a treatment that is over brought no response."""
+
+    find: Literal["course_without_response"]
+    treatment: Annotated[Snake, Field(description="A treatment fact.")]
+    ended_before: Duration
+    sessions_at_least: NumberOrName
+    or_lasts_at_least: Duration
+    stopped_for: Names
+    score: Snake
+    falls_less_than: NumberOrName
+    baseline_within: Duration
+    last_score_within: Around
+
+
+class RiseFact(FactBase):
+    """By how much a score rose since a day."""
+
+    find: Literal["rise"]
+    score: Snake
+    since: Annotated[list[Snake], Field(min_length=1, description="Facts with a day; the latest true one counts.")]
+    unit: Text
+
+
+class OverrideFact(FactBase):
+    """An answer to an earlier card, where the service keeps them."""
+
+    find: Literal["override"]
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
+    reasons: Annotated[list[Slug], Field(min_length=1)]
 
 
 class PlaceOfOrderFact(FactBase):
@@ -553,13 +607,6 @@ class ScoreOfTrial(Strict):
     remission_below: NumberOrName
 
 
-class Around(Strict):
-    """A window around a day."""
-
-    before: Duration
-    after: Duration
-
-
 class NoResponseWhen(Strict):
     """What counts as evidence that a trial brought no adequate response."""
 
@@ -658,6 +705,10 @@ FactSpec = Annotated[
     | Annotated[ReferralFact, Tag("referral")]
     | Annotated[DraftOrderFact, Tag("draft_order")]
     | Annotated[PlaceOfOrderFact, Tag("place_of_order")]
+    | Annotated[TreatmentFact, Tag("treatment")]
+    | Annotated[CourseFact, Tag("course_without_response")]
+    | Annotated[RiseFact, Tag("rise")]
+    | Annotated[OverrideFact, Tag("override")]
     | Annotated[AnswerFact, Tag("answer")]
     | Annotated[NumberFact, Tag("observation")]
     | Annotated[NumberFact, Tag("score")]
@@ -983,7 +1034,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "age": AgeFact, "sex": SexFact, "deceased": DeceasedFact, "setting": SettingFact,
         "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
-        "draft_order": DraftOrderFact, "place_of_order": PlaceOfOrderFact,
+        "draft_order": DraftOrderFact, "place_of_order": PlaceOfOrderFact, "treatment": TreatmentFact,
+        "course_without_response": CourseFact, "rise": RiseFact, "override": OverrideFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
         "count": CountFact, "trace_of": TraceFact,
         "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,

@@ -16,7 +16,7 @@ Rule = Loaded[f.RuleFile]
 # What a name is …
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
 CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
-DRAFT = "draft order"  # a statement that can also stand where an order is wanted
+DRAFT, TREATMENT = "draft order", "treatment"  # statements that can also stand where one of their kind is wanted
 FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
 SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
@@ -27,6 +27,7 @@ FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
     PRESENT: frozenset({STATEMENT}),
     DRAFT: frozenset({STATEMENT}),
+    TREATMENT: frozenset({STATEMENT}),
     NUMBER: frozenset({NUMBER}),
     SCORE: frozenset({NUMBER}),
     TRIALS: frozenset({TRIALS}),
@@ -80,7 +81,9 @@ class Definition:
     def unit(self) -> str:
         """The unit of a number; "" for what is none."""
         match self.spec:
-            case f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact():
+            case (
+                f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact() | f.RiseFact()
+            ):
                 return str(self.spec.unit)
             case f.CountFact() | f.PlaceOfOrderFact():
                 return "trials"
@@ -153,6 +156,7 @@ def role_of(fact: object) -> str:
             | f.PointsFact()
             | f.SessionsFact()
             | f.PlaceOfOrderFact()
+            | f.RiseFact()
         ):
             return NUMBER
         case f.TrialsFact():
@@ -321,11 +325,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield from duration(fact.lasts_at_least, "lasts_at_least")
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
-        case f.DraftOrderFact() if fact.different_from:
-            yield Reading(fact.different_from, TRIALS, rule, (*path, "different_from"))
-        case f.PlaceOfOrderFact():
-            yield Reading(fact.order, DRAFT, rule, (*path, "order"))
-            yield Reading(fact.after, TRIALS, rule, (*path, "after"))
+        case f.DraftOrderFact() | f.PlaceOfOrderFact() | f.TreatmentFact() | f.CourseFact() | f.RiseFact():
+            yield from _in_treatment(rule, fact, path)
         case f.TrialsFact():
             if fact.in_episode:
                 yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
@@ -364,6 +365,37 @@ def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[Readi
     several = isinstance(traced, list)
     for index, name in enumerate(f.listed(traced)):
         yield Reading(name, TRACED, rule, (*path, index) if several else path)
+
+
+def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
+    """What facts about orders, treatments and what came of them read."""
+
+    def duration(text: str, *keys: str) -> Iterator[Reading]:
+        if f.duration_days(text) is None:
+            yield Reading(text, DURATION, rule, (*path, *keys))
+
+    match fact:
+        case f.DraftOrderFact() if fact.different_from:
+            yield Reading(fact.different_from, TRIALS, rule, (*path, "different_from"))
+        case f.TreatmentFact() if fact.repeated is not None:
+            yield limit_or_number(fact.repeated, rule, (*path, "repeated"), unit="days")
+        case f.CourseFact():
+            yield Reading(fact.treatment, TREATMENT, rule, (*path, "treatment"))
+            yield Reading(fact.score, SCORE, rule, (*path, "score"))
+            yield from duration(fact.ended_before, "ended_before")
+            yield from duration(fact.or_lasts_at_least, "or_lasts_at_least")
+            yield from duration(fact.baseline_within, "baseline_within")
+            yield from duration(fact.last_score_within.before, "last_score_within", "before")
+            yield from duration(fact.last_score_within.after, "last_score_within", "after")
+            yield limit_or_number(fact.sessions_at_least, rule, (*path, "sessions_at_least"), unit="sessions")
+            yield limit_or_number(fact.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
+        case f.RiseFact():
+            yield Reading(fact.score, SCORE, rule, (*path, "score"))
+            for index, since in enumerate(fact.since):
+                yield Reading(since, STATEMENT, rule, (*path, "since", index))
+        case f.PlaceOfOrderFact():
+            yield Reading(fact.order, DRAFT, rule, (*path, "order"))
+            yield Reading(fact.after, TRIALS, rule, (*path, "after"))
 
 
 def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:

@@ -281,6 +281,35 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             )
         case f.PlaceOfOrderFact():
             return w.WantedPlaceOfOrder(**common, order=spec.order, after=spec.after)
+        case f.TreatmentFact():
+            return w.WantedTreatment(
+                **common,
+                coded=f.listed(spec.coded),
+                always=f.listed(spec.always),
+                given_for=f.listed(spec.given_for),
+                own_places=f.listed(spec.own_places),
+                other_places=f.listed(spec.other_places),
+                repeated=None if spec.repeated is None else int(numbers.number(spec.repeated)),
+                because=spec.because,
+            )
+        case f.CourseFact():
+            return w.WantedCourse(
+                **common,
+                treatment=spec.treatment,
+                ended_before_days=numbers.days(spec.ended_before),
+                sessions=int(numbers.number(spec.sessions_at_least)),
+                lasts_days=numbers.days(spec.or_lasts_at_least),
+                stopped_for=f.listed(spec.stopped_for),
+                score=spec.score,
+                falls_less_than=numbers.number(spec.falls_less_than),
+                baseline_before_days=numbers.days(spec.baseline_within),
+                end_before_days=numbers.days(spec.last_score_within.before),
+                end_after_days=numbers.days(spec.last_score_within.after),
+            )
+        case f.RiseFact():
+            return w.WantedRise(**common, score=spec.score, since=tuple(spec.since), unit=spec.unit)
+        case f.OverrideFact():
+            return w.WantedOverride(**common, topic=spec.topic, reasons=frozenset(spec.reasons))
         case f.AnswerFact():
             return w.WantedAnswer(
                 **common,
@@ -438,6 +467,10 @@ def needs(fact: w.Wanted) -> tuple[str, ...]:
             return tuple(filter(None, (fact.different_from,)))
         case w.WantedPlaceOfOrder():
             return (fact.order, fact.after)
+        case w.WantedCourse():
+            return (fact.treatment, fact.score)
+        case w.WantedRise():
+            return (fact.score, *fact.since)
     return ()
 
 
@@ -472,6 +505,10 @@ def unit_of(fact: w.Wanted) -> str:
             return "points"
         case w.WantedSessions():
             return "sessions"
+        case w.WantedRise():
+            return fact.unit
+        case w.WantedPlaceOfOrder():
+            return "trials"
     return ""
 
 
@@ -722,6 +759,7 @@ WHOLE: Mapping[type[w.Wanted], list[tuple[str, str]]] = {
     w.WantedProcedure: [("procedures", "Procedure")],
     w.WantedAllergy: [("allergies", "AllergyIntolerance")],
     w.WantedReferral: [("serviceRequests", "ServiceRequest")],
+    w.WantedTreatment: [*MEDICATION_QUERIES, ("procedures", "Procedure"), ("encounters", "Encounter")],
 }
 
 

@@ -462,6 +462,87 @@ class WantedPlaceOfOrder(Wanted):
 
 
 @dataclass(frozen=True, slots=True)
+class WantedTreatment(Wanted):
+    """
+    A treatment that has other uses, given or ordered in the window.
+
+    Attributes:
+        coded: Value sets of the drug and its sessions.
+        always: Value sets of what has no other use.
+        given_for: Value sets of reasons (reasonCode) for which it is the treatment; any other coded reason is not.
+        own_places, other_places: Value sets of encounters in which it is the treatment, or another use.
+        repeated: Sessions on so many days are the treatment, wherever they were; None for no such number.
+        because: The author's reason for "not recorded".
+    """
+
+    coded: tuple[str, ...]
+    always: tuple[str, ...]
+    given_for: tuple[str, ...]
+    own_places: tuple[str, ...]
+    other_places: tuple[str, ...]
+    repeated: int | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCourse(Wanted):
+    """
+    Whether the latest course of a treatment that is over brought no response.
+
+    Attributes:
+        treatment: Name of the treatment fact.
+        ended_before_days: A course is over when its last day is longer ago; courses so far apart are two.
+        sessions, lasts_days: So many sessions, or so long, make a course.
+        stopped_for: Value sets of stop reasons that say it was ineffective.
+        score: Name of the number fact that shows response.
+        falls_less_than: Percent; a smaller fall is no response.
+        baseline_before_days: Window of the first score before the first day.
+        end_before_days, end_after_days: Window of the last score around the last day.
+    """
+
+    treatment: str
+    ended_before_days: int
+    sessions: int
+    lasts_days: int
+    stopped_for: tuple[str, ...]
+    score: str
+    falls_less_than: float
+    baseline_before_days: int
+    end_before_days: int
+    end_after_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRise(Wanted):
+    """
+    By how much a score rose since the day of the latest of some facts.
+
+    Attributes:
+        score: Name of the number fact.
+        since: Names of facts that have a day.
+        unit: The score's unit.
+    """
+
+    score: str
+    since: tuple[str, ...]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedOverride(Wanted):
+    """
+    An answer to an earlier card.
+
+    Attributes:
+        topic: Code of the card's topic.
+        reasons: Codes of override reasons.
+    """
+
+    topic: str
+    reasons: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class WantedAnswer(WantedPresence):
     """
     An Observation or questionnaire item whose value is coded: present when the answer is in `answered`.

@@ -27,6 +27,7 @@ from cds.rulebook.names import (
     STATEMENT,
     SUMMARY,
     TRACED,
+    TREATMENT,
     TRIALS,
     WORD,
     WORDS,
@@ -47,6 +48,7 @@ KINDS = {
     SCORE: "an observation or score",
     TRIALS: "a medication_trials fact",
     DRAFT: "a draft_order fact with `drugs`",
+    TREATMENT: "a treatment fact",
     EPISODE: "an episode fact",
     CONCLUSION: "a conclusion",
     LIMIT: "a parameter that is a number",
@@ -107,6 +109,8 @@ def fits(reading: Reading, found: Definition) -> bool:
     match reading.wants:
         case "score":
             return isinstance(found.spec, f.NumberFact)
+        case "treatment":
+            return isinstance(found.spec, f.TreatmentFact)
         case "draft order":
             return isinstance(found.spec, f.DraftOrderFact) and found.spec.drugs is not None
         case "limit":

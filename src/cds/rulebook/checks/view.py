@@ -129,6 +129,11 @@ def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
             "only",
             "not_for",
             "unless_for",
+            "always",
+            "given_for",
+            "own_places",
+            "other_places",
+            "stopped_for",
         ):
             yield from _names(getattr(fact, key, None), (*path, key))
         if isinstance(fact, f.NumberFact) and fact.items is not None:

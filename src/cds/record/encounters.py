@@ -1,0 +1,45 @@
+"""Encounter → what kind of place a thing was done in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from cds.coding import Coding, Concept
+from cds.record import elements
+from cds.record.concepts import concept_of
+from cds.record.gathering import Gathered
+from cds.record.whose import literal
+
+FindPlace = Callable[[elements.Reference | None], tuple[Concept, ...] | None]
+"""Gives class and types of the encounter a reference leads to; None when there is none or it was not sent."""
+
+
+def place_of(said: elements.Encounter) -> tuple[Concept, ...]:
+    """Class and types of an encounter; class is a Coding in R4, a list of concepts in R5, a word in DSTU2."""
+    return tuple(concept for concept in (*_classes(said.class_), *map(concept_of, said.type or ())) if concept.words)
+
+
+def _classes(said: object) -> list[Concept]:
+    if isinstance(said, str):
+        return [Concept((Coding("", said),))]
+    try:
+        if isinstance(said, list):
+            return [concept_of(one) for one in msgspec.convert(said, list[elements.CodeableConcept | None])]
+        if said is not None:
+            coding = msgspec.convert(said, elements.Coding)
+            return [concept_of(elements.CodeableConcept([coding]))]
+    except msgspec.ValidationError:
+        pass
+    return []
+
+
+def place_finder(encounters: Mapping[str, tuple[Concept, ...]], gathered: Gathered) -> FindPlace:
+    """A function that gives the place of a resource of this request; `encounters` by "Encounter/id"."""
+
+    def find(reference: elements.Reference | None) -> tuple[Concept, ...] | None:
+        named = literal(reference)
+        return encounters.get(named) or encounters.get(gathered.by_url.get(named, "")) or None
+
+    return find
