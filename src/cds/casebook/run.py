@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -203,7 +204,7 @@ def matches(fact: Fact, expected: Any) -> bool:
         if "not" in expected:
             return expected["not"] == "unknown" and not matches(fact, "unknown")
         wanted = Between.model_validate(expected)
-        return (fact.low, fact.high) == (wanted.from_, wanted.to)
+        return (fact.low, None if fact.high == math.inf else fact.high) == (wanted.from_, wanted.to)
     if isinstance(expected, int | float):
         if fact.low is None and fact.high is None and fact.unit == "" and fact.why_unknown is None:
             return len(fact.trials) == expected
@@ -225,7 +226,7 @@ def said(fact: Fact) -> str:
         if fact.low == fact.high:
             return f"{fact.low:g}"
         low = "" if fact.low is None else f"{fact.low:g}"
-        high = "" if fact.high is None else f"{fact.high:g}"
+        high = "" if fact.high in (None, math.inf) else f"{fact.high:g}"
         return f"{{from: {low}, to: {high}}}" if high else f"{{from: {low}}}"
     if fact.day is not None:
         return fact.day.text

@@ -21,6 +21,7 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
     "ongoing": lambda trial: Truth.of(trial.ongoing),
     "inferred": lambda trial: Truth.of(trial.evidence is Evidence.INFERRED),
+    "poorly_taken": lambda trial: trial.poorly_taken,
 }
 
 
@@ -31,7 +32,11 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
     Medications that could not be recognised may each be one more; when medications did not arrive whole there is no
     upper end.
     """
-    rated = [(trial, every(PROPERTIES[name](trial) for name in wanted.that_are)) for trial in trials.trials]
+    rated = [
+        (trial, every(PROPERTIES[name](trial) for name in wanted.that_are))
+        for trial in trials.trials
+        if wanted.classes is None or trial.drug_class in wanted.classes
+    ]
     groups: dict[str, list[Truth]] = {}
     for index, (trial, truth) in enumerate(rated):
         groups.setdefault(_group(trial, wanted.different, index), []).append(truth)

@@ -75,6 +75,7 @@ class Trial:
         intolerance: Stopped for a side effect before it was adequate.
         ongoing: Still being taken today.
         by_name_only: Recognised by its name in text, not by a code (weaker evidence).
+        poorly_taken: Fills cover fewer of its days than is asked for; unknown without fills.
         notes: Further remarks for the reader ("dose not recorded in MedicationRequest/7").
         missing: What would settle what is unknown: "venlafaxine dose".
         sources: FHIR references.
@@ -98,6 +99,7 @@ class Trial:
     intolerance: bool
     ongoing: bool
     by_name_only: bool
+    poorly_taken: Truth = Truth.UNKNOWN
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

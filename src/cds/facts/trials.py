@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from cds.facts.adherence import days_covered
 from cds.facts.doses import DailyDose, dosings
 from cds.facts.fact import Evidence, Fact, Trial, WhyUnknown
 from cds.facts.latest import Reading
@@ -290,6 +291,9 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
     table = sorted_record.codes.drugs[wanted.drugs]
     adequate = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
     start, end, ongoing = _bounds(spell, today)
+    poorly_taken, about_fills = _adherence(spell, wanted, sorted_record)
+    if poorly_taken is Truth.TRUE and wanted.adherence is not None and wanted.adherence.when_poor == "vetoes":
+        adequate = Truth.FALSE
     ended = Ended(
         key=spell.key,
         start=start,
@@ -304,6 +308,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
     lows = [run.low for run in spell.runs if run.sure and run.recorded]
     highs = [run.high for run in spell.runs]
     notes, missing = _remarks(spell, adequate, wanted)
+    notes += about_fills
     recognised = [table.recognise(s.exposure.drug) for s in spell.stretches]
     by_name = all(found is not None and found.by_name for found in recognised)
     if by_name:
@@ -330,10 +335,27 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
         intolerance=outcome.intolerance,
         ongoing=ongoing,
         by_name_only=by_name,
+        poorly_taken=poorly_taken,
         notes=tuple(notes + list(outcome.notes)),
         missing=tuple(missing) + (outcome.missing if adequate is not Truth.FALSE else ()),
         sources=tuple(sorted({s.exposure.source for s in spell.stretches} | set(outcome.sources))),
     )
+
+
+def _adherence(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
+    """Whether fills cover too few days, and what to say of it; unknown without fills, or when some may be missing."""
+    first, last = spell.runs[0].first, spell.runs[-1].last
+    covered = days_covered(spell.stretches, first, last)
+    if wanted.adherence is None or covered is None:
+        return Truth.UNKNOWN, []
+    days = last - first + 1
+    if covered * 100 >= wanted.adherence.at_least * days:
+        return Truth.FALSE, []
+    whole = sorted_record.record.how_sent("MedicationDispense").state is SentState.WHOLE
+    note = f"fills cover {covered} of {days} days ({covered * 100 // days} %)"
+    if not whole:
+        note += ", not all fills were sent"
+    return (Truth.TRUE if whole else Truth.UNKNOWN), [] if wanted.adherence.when_poor == "ignored" else [note]
 
 
 def _at_least(sure: int, possible: int, needed: int) -> Truth:

@@ -38,6 +38,9 @@ Names = Annotated[list[Slug] | Slug, Field(description="One or more value sets: 
 HOLE = re.compile(r"\{\{([^{}]*)\}\}")
 HOLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ACCEPTS = ("coded_or_measured", "also_inferred")  # what `accepts` of a trials fact can say
+DOSE_COLUMNS = ("minimum", "strict_minimum")  # … `dose_reaches`
+WHEN_POOR = ("flags", "vetoes", "ignored")  # … `when_poor` of `adherence`
+DIFFERENT = ("ingredient", "drug_class")  # … and `different` of a count
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12
 
 
@@ -593,7 +596,7 @@ class PointsFact(FactBase):
 class AdequateWhen(Strict):
     """When dose and duration of a trial are adequate."""
 
-    dose_reaches: Literal["minimum", "strict_minimum"]
+    dose_reaches: Annotated[str, Field(description="minimum, strict_minimum, or a parameter with these words.")]
     lasts_at_least: Duration
     implausible_above: NumberOrName | None = None
 
@@ -621,6 +624,13 @@ class NoResponseWhen(Strict):
     accepts: Annotated[str, Field(description="coded_or_measured, also_inferred, or a parameter with these words.")]
 
 
+class Adherence(Strict):
+    """What follows when fills cover too few of the days of a trial."""
+
+    at_least: NumberOrName
+    when_poor: Annotated[str, Field(description="flags, vetoes, ignored, or a parameter with these words.")]
+
+
 class TrialsFact(FactBase):
     """Medication trials of the drugs of a table."""
 
@@ -630,6 +640,7 @@ class TrialsFact(FactBase):
     joins_gaps_up_to: Duration
     adequate_when: AdequateWhen
     no_response_when: NoResponseWhen
+    adherence: Adherence | None = None
     ended_by_successor_within: Annotated[
         Duration | None,
         Field(description="A stopped order without an end lasted until another drug began, if that was within this."),
@@ -664,12 +675,17 @@ class CountFact(FactBase):
         list[
             Literal[
                 "adequate", "inadequate", "no_response", "responded", "dose_adequate", "long_enough",
-                "intolerance", "ongoing", "inferred",
+                "intolerance", "ongoing", "inferred", "poorly_taken",
             ]
         ],
         Field(min_length=1),
     ]  # fmt: skip
-    different: Literal["ingredient", "drug_class"] | None = None
+    different: Annotated[str | None, Field(description="ingredient, drug_class, or a parameter with these words.")] = (
+        None
+    )
+    drug_class: Annotated[
+        list[Text] | None, Field(min_length=1, description="Only drugs of these classes of the table.")
+    ] = None
 
 
 class TraceFact(FactBase):
@@ -1040,7 +1056,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "count": CountFact, "trace_of": TraceFact,
         "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
-        "no_response_when": NoResponseWhen, "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
+        "no_response_when": NoResponseWhen, "adherence": Adherence, "adequate_when": AdequateWhen,
+        "suggestions": SuggestionSpec,
         "reviewed": Reviewed, "retired": Retired, "source": Source, "topic": Topic, "links": LinkSpec,
         "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,

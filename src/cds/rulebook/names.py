@@ -105,6 +105,7 @@ class Reading:
         beside: For a limit: the number fact it is compared with, "" for none.
         unit: For a limit that is compared with no fact: the unit it must have.
         hole: Whether it stands in a hole of a text.
+        words: For a parameter that is a word: the words it may be.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Reading:
     beside: str = ""
     unit: str = ""
     hole: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,13 +294,15 @@ def limit_or_number(
         return Reading(str(limit), LIMIT, rule, path, beside=beside, unit=unit)
 
 
-def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
-    def duration(text: str, *keys: str) -> Iterator[Reading]:
-        if f.duration_days(text) is None:
-            yield Reading(text, DURATION, rule, (*path, *keys))
+def word_or_name(text: str, words: tuple[str, ...], rule: Rule, path: Path) -> Iterator[Reading]:
+    """The name of a parameter, where one of these words does not stand itself."""
+    if text not in words:
+        yield Reading(text, WORDS, rule, path, words=words)
 
+
+def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
     if fact.look_back:
-        yield from duration(fact.look_back, "look_back")
+        yield from duration(fact.look_back, rule, (*path, "look_back"))
     match fact:
         case f.NumberFact():
             for index, end in enumerate(fact.plausible or []):
@@ -306,45 +310,63 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             if fact.items is not None:
                 yield limit_or_number(fact.items.fewest, rule, (*path, "items", "fewest"), unit="items")
         case f.EpisodeFact():
-            yield from duration(fact.otherwise, "otherwise")
+            yield from duration(fact.otherwise, rule, (*path, "otherwise"))
             if score := fact.remission_by_score:
                 here = (*path, "remission_by_score")
                 yield Reading(score.score, SCORE, rule, (*here, "score"))
                 yield limit_or_number(score.below, rule, (*here, "below"), beside=score.score)
-                yield from duration(score.apart, "remission_by_score", "apart")
+                yield from duration(score.apart, rule, (*path, "remission_by_score", "apart"))
         case f.SettingFact():
             yield Reading(fact.parameter, WORD, rule, (*path, "parameter"))
         case f.TraceFact():
             yield from _in_trace(rule, fact.trace_of, (*path, "trace_of"))
         case f.CountFact():
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
+            if fact.different is not None:
+                yield from word_or_name(fact.different, f.DIFFERENT, rule, (*path, "different"))
         case f.EpisodeLengthFact():
             yield Reading(fact.episode, EPISODE, rule, (*path, "episode"))
         case f.AugmentationFact():
             yield Reading(fact.beside, TRIALS, rule, (*path, "beside"))
-            yield from duration(fact.lasts_at_least, "lasts_at_least")
+            yield from duration(fact.lasts_at_least, rule, (*path, "lasts_at_least"))
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
         case f.DraftOrderFact() | f.PlaceOfOrderFact() | f.TreatmentFact() | f.CourseFact() | f.RiseFact():
             yield from _in_treatment(rule, fact, path)
         case f.TrialsFact():
-            if fact.in_episode:
-                yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
-            yield from duration(fact.joins_gaps_up_to, "joins_gaps_up_to")
-            yield from duration(fact.adequate_when.lasts_at_least, "adequate_when", "lasts_at_least")
-            if fact.ended_by_successor_within:
-                yield from duration(fact.ended_by_successor_within, "ended_by_successor_within")
-            above = fact.adequate_when.implausible_above
-            if above is not None:
-                here = (*path, "adequate_when", "implausible_above")
-                yield limit_or_number(above, rule, here, unit="times")
-            yield from _in_no_response(rule, fact.no_response_when, (*path, "no_response_when"))
-            for window in ("baseline_within", "last_score_within", "switch_within"):
-                around = getattr(fact.no_response_when, window)
-                yield from duration(around.before, "no_response_when", window, "before")
-                yield from duration(around.after, "no_response_when", window, "after")
-            lasts = fact.no_response_when.augmentation_lasts_at_least
-            yield from duration(lasts, "no_response_when", "augmentation_lasts_at_least")
+            yield from _in_trials(rule, fact, path)
+
+
+def duration(text: str, rule: Rule, path: Path) -> Iterator[Reading]:
+    """The name of a parameter, where no duration in words stands."""
+    if f.duration_days(text) is None:
+        yield Reading(text, DURATION, rule, path)
+
+
+def _in_trials(rule: Rule, fact: f.TrialsFact, path: Path) -> Iterator[Reading | BareNumber]:
+    if fact.in_episode:
+        yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
+    yield from duration(fact.joins_gaps_up_to, rule, (*path, "joins_gaps_up_to"))
+    yield from duration(fact.adequate_when.lasts_at_least, rule, (*path, "adequate_when", "lasts_at_least"))
+    if fact.ended_by_successor_within:
+        yield from duration(fact.ended_by_successor_within, rule, (*path, "ended_by_successor_within"))
+    here = (*path, "adequate_when", "dose_reaches")
+    yield from word_or_name(fact.adequate_when.dose_reaches, f.DOSE_COLUMNS, rule, here)
+    if fact.adherence is not None:
+        here = (*path, "adherence")
+        yield limit_or_number(fact.adherence.at_least, rule, (*here, "at_least"), unit="percent")
+        yield from word_or_name(fact.adherence.when_poor, f.WHEN_POOR, rule, (*here, "when_poor"))
+    above = fact.adequate_when.implausible_above
+    if above is not None:
+        here = (*path, "adequate_when", "implausible_above")
+        yield limit_or_number(above, rule, here, unit="times")
+    yield from _in_no_response(rule, fact.no_response_when, (*path, "no_response_when"))
+    for window in ("baseline_within", "last_score_within", "switch_within"):
+        around = getattr(fact.no_response_when, window)
+        yield from duration(around.before, rule, (*path, "no_response_when", window, "before"))
+        yield from duration(around.after, rule, (*path, "no_response_when", window, "after"))
+    lasts = fact.no_response_when.augmentation_lasts_at_least
+    yield from duration(lasts, rule, (*path, "no_response_when", "augmentation_lasts_at_least"))
 
 
 def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[Reading]:
@@ -370,10 +392,6 @@ def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[Readi
 def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
     """What facts about orders, treatments and what came of them read."""
 
-    def duration(text: str, *keys: str) -> Iterator[Reading]:
-        if f.duration_days(text) is None:
-            yield Reading(text, DURATION, rule, (*path, *keys))
-
     match fact:
         case f.DraftOrderFact() if fact.different_from:
             yield Reading(fact.different_from, TRIALS, rule, (*path, "different_from"))
@@ -382,11 +400,11 @@ def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareN
         case f.CourseFact():
             yield Reading(fact.treatment, TREATMENT, rule, (*path, "treatment"))
             yield Reading(fact.score, SCORE, rule, (*path, "score"))
-            yield from duration(fact.ended_before, "ended_before")
-            yield from duration(fact.or_lasts_at_least, "or_lasts_at_least")
-            yield from duration(fact.baseline_within, "baseline_within")
-            yield from duration(fact.last_score_within.before, "last_score_within", "before")
-            yield from duration(fact.last_score_within.after, "last_score_within", "after")
+            yield from duration(fact.ended_before, rule, (*path, "ended_before"))
+            yield from duration(fact.or_lasts_at_least, rule, (*path, "or_lasts_at_least"))
+            yield from duration(fact.baseline_within, rule, (*path, "baseline_within"))
+            yield from duration(fact.last_score_within.before, rule, (*path, "last_score_within", "before"))
+            yield from duration(fact.last_score_within.after, rule, (*path, "last_score_within", "after"))
             yield limit_or_number(fact.sessions_at_least, rule, (*path, "sessions_at_least"), unit="sessions")
             yield limit_or_number(fact.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
         case f.RiseFact():
@@ -405,8 +423,7 @@ def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[
         for key in ("still_symptomatic_at", "remission_below"):
             yield limit_or_number(getattr(by, key), rule, (*here, key), beside=by.score)
     yield limit_or_number(spec.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
-    if spec.accepts not in f.ACCEPTS:
-        yield Reading(spec.accepts, WORDS, rule, (*path, "accepts"))
+    yield from word_or_name(spec.accepts, f.ACCEPTS, rule, (*path, "accepts"))
 
 
 def _in_text(rule: Rule, text: TextAt) -> Iterator[Reading]:

@@ -373,7 +373,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 drugs=spec.drugs,
                 episode=spec.in_episode or "",
                 joins_gaps_days=numbers.days(spec.joins_gaps_up_to),
-                dose_column=spec.adequate_when.dose_reaches,
+                dose_column=numbers.word(spec.adequate_when.dose_reaches),
                 adequate_days=numbers.days(spec.adequate_when.lasts_at_least),
                 implausible_times=(
                     None
@@ -384,10 +384,19 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 undated_end_days=numbers.days(spec.ended_by_successor_within) if spec.ended_by_successor_within else 0,
                 not_for=f.listed(spec.not_for),
                 unless_for=f.listed(spec.unless_for),
+                adherence=(
+                    None
+                    if spec.adherence is None
+                    else w.Adherence(numbers.number(spec.adherence.at_least), numbers.word(spec.adherence.when_poor))
+                ),
             )
         case f.CountFact():
             return w.WantedCount(
-                **common, trials=spec.count, that_are=tuple(spec.that_are), different=spec.different or ""
+                **common,
+                trials=spec.count,
+                that_are=tuple(spec.that_are),
+                different=numbers.word(spec.different) if spec.different else "",
+                classes=frozenset(spec.drug_class) if spec.drug_class else None,
             )
         case f.TraceFact():
             return w.WantedTrace(**common, of=f.listed(spec.trace_of))

@@ -770,6 +770,20 @@ class NoResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class Adherence:
+    """
+    When fills cover too few of the days of a trial.
+
+    Attributes:
+        at_least: Percent of days that fills must cover.
+        when_poor: flags (a note), vetoes (the trial is not adequate), ignored.
+    """
+
+    at_least: float
+    when_poor: str
+
+
+@dataclass(frozen=True, slots=True)
 class WantedTrials(Wanted):
     """
     Medication trials of the drugs of a table.
@@ -786,6 +800,7 @@ class WantedTrials(Wanted):
             if that was within so many days; 0 for never.
         not_for: Value sets of reasons for which a prescription is no such trial, unless one is in `unless_for` too.
         unless_for: Value sets of reasons for which it is one, whatever else it was given for.
+        adherence: What follows from fills that cover too little; None when nobody asks.
     """
 
     drugs: str
@@ -798,6 +813,7 @@ class WantedTrials(Wanted):
     undated_end_days: int
     not_for: tuple[str, ...]
     unless_for: tuple[str, ...]
+    adherence: Adherence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -810,8 +826,10 @@ class WantedCount(Wanted):
         that_are: Trial properties that must all hold: adequate, no_response, dose_adequate, long_enough, ongoing,
             inadequate (taken, but surely or possibly not adequate), intolerance.
         different: "ingredient" or "drug_class": count each only once; "" counts trials.
+        classes: Only drugs of these classes; None for all.
     """
 
     trials: str
     that_are: tuple[str, ...]
     different: str
+    classes: frozenset[str] | None = None

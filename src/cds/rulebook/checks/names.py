@@ -53,7 +53,7 @@ KINDS = {
     CONCLUSION: "a conclusion",
     LIMIT: "a parameter that is a number",
     DURATION: "a parameter that is a number of days, weeks, months or years",
-    WORDS: "a parameter that is one of these words: coded_or_measured, also_inferred",
+    WORDS: "a parameter that is one of these words",
     WORD: "a parameter that is a word",
     DEFINITION: "one of the definitions of a file",
     DEFINED: "a conclusion that `definitions` of its file decide",
@@ -84,7 +84,9 @@ def suggest(reading: Reading, view: View) -> str:
     if reading.name in view.formerly:
         return f"It is called `{view.formerly[reading.name]}` now."
     fitting = [name for name, found in view.definitions.items() if found[0].role in FITS[reading.wants]]
-    wanted = f"Write the name of {KINDS[reading.wants]}."
+    if reading.wants == WORDS and (close := did_you_mean(reading.name, reading.words, "")):
+        return close
+    wanted = f"Write the name of {kind_of(reading)}."
     return did_you_mean(reading.name, fitting, did_you_mean(reading.name, view.definitions, wanted))
 
 
@@ -97,7 +99,7 @@ def wrong_kind(view: View) -> Iterator[Problem]:
         yield reading.rule.problem(
             reading.path,
             "wrong-kind",
-            f"`{reading.name}` is {_what(found)}; here belongs {KINDS[reading.wants]}.",
+            f"`{reading.name}` is {_what(found)}; here belongs {kind_of(reading)}.",
             _instead(reading, found),
         )
 
@@ -123,7 +125,7 @@ def fits(reading: Reading, found: Definition) -> bool:
         case "word":
             return isinstance(found.spec.value, str)
         case "words":
-            return set(found.spec.one_of or ()) <= set(f.ACCEPTS) and isinstance(found.spec.value, str)
+            return set(found.spec.one_of or ()) <= set(reading.words) and isinstance(found.spec.value, str)
     return True
 
 
@@ -159,7 +161,12 @@ def _instead(reading: Reading, found: Definition) -> str:
         return f"Write `{name}` alone, without a limit."
     if reading.wants == DURATION and found.role == PARAMETER:
         return "Give the parameter a whole number and the unit days, weeks, months or years."
-    return f"Write the name of {KINDS[reading.wants]}."
+    return f"Write the name of {kind_of(reading)}."
+
+
+def kind_of(reading: Reading) -> str:
+    """What belongs where a name is read, in words."""
+    return KINDS[reading.wants] + (f": {', '.join(reading.words)}" if reading.words else "")
 
 
 def duplicate_name(view: View) -> Iterator[Problem]:
