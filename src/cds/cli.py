@@ -25,7 +25,7 @@ from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.lint import strict_fhir as strict_fhir_problems
 from cds.load import load_rules, opinions_from, problems_in
-from cds.reasoning.why import Why, explain, missing
+from cds.reasoning.why import Why, deciding, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.drafts import orders_of
 from cds.record.record import PatientRecord
@@ -540,11 +540,11 @@ def _print_definitions(of: str, definitions: tuple[UnderDefinition, ...], rules:
     table = Table("definition", "met", "what decides", "where it differs")
     for definition in definitions:
         why = explain(definition.head, rules.program.heads, decision.facts, decision.truths)
-        against = [child for child in why.children if child.truth is why.truth and why.truth is not Truth.TRUE]
+        against = deciding(why) if why.truth is not Truth.TRUE else ()
         table.add_row(
             escape(f"{definition.id}{' (in use)' if definition.in_use else ''}"),
             SIGNS[why.truth],
-            escape("; ".join(child.words or child.label for child in against)),
+            escape("; ".join(against)),
             escape(", ".join(f"{name} {value}" for name, value in definition.with_.items())),
         )
     out.print(table)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds.cards.template import Values, escape, fill, trials_table
+from cds.cards.template import Values, escape, fill, trials_table, why_list
 from cds.facts.fact import Evidence, Fact, Facts, Found, Trial, WhyUnknown
 from cds.reasoning.why import Missing, Why
 from cds.record.record import Span
@@ -187,3 +187,18 @@ def test_definitions_stand_side_by_side_with_what_decides_against() -> None:
         r"| Ours \| here (in use) | yes | As written. |",
         "| Theirs | no | Trials: 1 (at least 2) |",
     ]
+
+
+def test_a_conclusion_that_is_denied_is_shown_with_its_own_answer() -> None:
+    denied = Why("bad", "Something bad", Truth.TRUE, "not: Something bad")
+
+    assert why_list(Why("x", "X", Truth.TRUE, "all of", children=(denied,)), FACTS) == "- Something bad: **no**"
+
+
+def test_of_parts_one_of_which_is_enough_only_those_that_hold_are_shown() -> None:
+    parts = (Why("a", "This", Truth.TRUE, "This"), Why("b", "That", Truth.FALSE, "That"))
+    group = Why("", "", Truth.TRUE, "any of", children=parts)
+
+    assert why_list(Why("x", "X", Truth.TRUE, "all of", children=(group,)), FACTS) == "- This: **yes**"
+    open_ = replace(group, truth=Truth.UNKNOWN)
+    assert "That" in why_list(Why("x", "X", Truth.UNKNOWN, "all of", children=(open_,)), FACTS)

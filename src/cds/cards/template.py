@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cds.facts.fact import Fact, Facts
-from cds.reasoning.why import Missing, Why
+from cds.reasoning.why import ANY_OF, Missing, Why, deciding
 from cds.rulebook.program import ParameterValue, UnderDefinition
 from cds.truth import Truth
 
@@ -121,7 +121,10 @@ def why_list(why: Why, facts: Facts) -> str:
 
 def _why_lines(why: Why, facts: Facts) -> list[str]:
     lines = []
-    for child in why.children or (why,):
+    children = why.children or (why,)
+    if why.words == ANY_OF and why.truth is Truth.TRUE:
+        children = tuple(child for child in children if child.truth is Truth.TRUE)  # the others decide nothing
+    for child in children:
         fact = facts.by_name.get(child.name)
         if fact is not None and fact.truth is not None:
             lines.append(_presence_line(fact))
@@ -130,7 +133,9 @@ def _why_lines(why: Why, facts: Facts) -> list[str]:
         elif child.children and not child.words.startswith("not: ") and (not child.label or len(child.children) == 1):
             lines.extend(_why_lines(child, facts))
         else:
-            lines.append(f"{plain(child.label)}: **{SIGNS[child.truth]}**")
+            # The label names the thing, so a "not" before it is said by the answer.
+            truth = ~child.truth if child.words.startswith("not: ") else child.truth
+            lines.append(f"{plain(child.label)}: **{SIGNS[truth]}**")
     return list(dict.fromkeys(lines))
 
 
@@ -177,11 +182,11 @@ def definitions_table(definitions: tuple[tuple[UnderDefinition, Why], ...]) -> s
     """What the conclusion is under each definition, as a GFM table, with what decides against it."""
     rows = ["| Definition | Met | What decides |", "| --- | --- | --- |"]
     for definition, why in definitions:
-        against = [child for child in why.children if child.truth is why.truth] if why.truth is not Truth.TRUE else []
+        against = deciding(why) if why.truth is not Truth.TRUE else ()
         cells = (
             f"{plain(definition.label)}{' (in use)' if definition.in_use else ''}",
             SIGNS[why.truth],
-            plain("; ".join(dict.fromkeys(child.words or child.label for child in against)) or definition.says),
+            plain("; ".join(dict.fromkeys(against)) or definition.says),
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)

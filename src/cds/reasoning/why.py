@@ -34,6 +34,8 @@ SAID = {
 }
 UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
+ANY_OF = "any of"  # how a group reads of which one part is enough
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -115,7 +117,7 @@ def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths:
         case All(parts):
             return group("all of", parts)
         case Any(parts):
-            return group("any of", parts)
+            return group(ANY_OF, parts)
         case AtLeast(count, parts):
             return group(f"at least {count} of", parts)
         case Not(part):
@@ -125,6 +127,15 @@ def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths:
             return _about(_node(part, heads, facts, truths), "cannot be told", _truth(condition, facts, truths))
         case Possibly(part):
             return _about(_node(part, heads, facts, truths), "not ruled out", _truth(condition, facts, truths))
+
+
+def deciding(why: Why) -> tuple[str, ...]:
+    """In words, the parts that make a false conclusion false, or leave an unknown one open."""
+    found: list[str] = []
+    for child in why.children:
+        if child.truth is why.truth:
+            found.extend((child.words or child.label,) if child.label else deciding(child))
+    return tuple(found)
 
 
 def _about(child: Why, words: str, truth: Truth) -> Why:
