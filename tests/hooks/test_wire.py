@@ -193,5 +193,12 @@ def test_health_and_root_say_which_version_answers(client: httpx.Client) -> None
 def test_the_api_is_described_and_no_page_loads_scripts_from_elsewhere(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
 
-    assert {"/cds-services", "/cds-services/{identity}", "/evaluate", "/health", "/"} == described["paths"].keys()
+    assert {
+        "/cds-services",
+        "/cds-services/{identity}",
+        "/cds-services/{identity}/feedback",
+        "/evaluate",
+        "/health",
+        "/",
+    } == described["paths"].keys()
     assert client.get("/docs").status_code == 404

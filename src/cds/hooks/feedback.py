@@ -14,7 +14,7 @@ from cds.decide import Rules
 from cds.hooks.bodies import read_body
 from cds.hooks.messages import decode
 from cds.hooks.openapi import FEEDBACK as FEEDBACK_BODY
-from cds.hooks.openapi import takes
+from cds.hooks.openapi import NOTHING, gives, takes
 from cds.hooks.routes import FIRST_YEAR, LAST_YEAR, service_of
 from cds.journal.feedback import Outcome, Word
 from cds.journal.journal import Journal
@@ -72,7 +72,7 @@ def feedback_routes(rules: Rules, settings: Settings, journal: Journal | None) -
     router = APIRouter()
     limiter = CapacityLimiter(AT_ONCE)
 
-    @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY))
+    @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
     async def feedback(identity: str, request: Request) -> JSONResponse:
         """Keep what became of cards; 200 once it is on disk."""
         service = service_of(rules, identity)

@@ -78,6 +78,7 @@ FEEDBACK: Schema = {
         }
     },
 }
+NOTHING: Schema = {"type": "object", "description": "An empty object.", "maxProperties": 0}
 BUNDLE: Schema = {
     "type": "object",
     "description": "A FHIR R4 Bundle of one patient.",

@@ -605,7 +605,7 @@ class ScoreOfTrial(Strict):
     """A score that can show response to a trial."""
 
     score: Snake
-    label: Annotated[Text, Field(description="What a clinician calls it: PHQ-9.")] = "score"
+    label: Annotated[Text, Field(description="The short name a clinician calls it by.")] = "score"
     still_symptomatic_at: NumberOrName
     remission_below: NumberOrName
 
