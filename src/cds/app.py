@@ -17,6 +17,7 @@ from cds.decide import Rules
 from cds.hooks import refusals
 from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
+from cds.hooks.openapi import ERRORS
 from cds.hooks.routes import routes
 from cds.journal.journal import Journal
 from cds.load import load_rules, opinions_from
@@ -73,6 +74,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy the redirect would name the wrong address
         lifespan=lifespan,
+        responses=ERRORS,
     )
     refusals.register(app)
     if settings.cors_origins:

@@ -83,6 +83,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with fhir_server(resources=resources_in(example("01-two-failed-trials")["prefetch"])) as fhir:
         settings = {
             "CDS_LOG_LEVEL": "debug", "CDS_CORS_ORIGINS": ORIGIN, "CDS_FHIR_SERVERS": fhir.base,
+            "CDS_JOURNAL": str(log.with_name("journal.sqlite3")),
         }  # fmt: skip
         with process(log, **settings, **request.param.environment) as (client, _):
             client.auth = Signing(request.param)

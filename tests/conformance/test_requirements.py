@@ -36,9 +36,9 @@ CONTEXTS: dict[str, JSON] = {
 
 
 def request_for(service: JSON, name: str = SPEAKING, **changes: Any) -> JSON:
-    """A request for a service: an example's data under the service's keys."""
+    """A request for a service: an example's data under the service's keys, and none where it has no data."""
     request = example(name)
-    prefetch = {key: value for key, value in request["prefetch"].items() if key in service["prefetch"]}
+    prefetch = {key: request["prefetch"].get(key, NONE) for key in service["prefetch"]}
     context = request["context"] | CONTEXTS[service["hook"]]
     return request | {"hook": service["hook"], "prefetch": prefetch, "context": context} | changes
 

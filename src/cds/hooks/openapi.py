@@ -94,11 +94,14 @@ def takes(schema: Schema) -> Schema:
 
 
 def gives(schema: Schema) -> dict[int | str, Schema]:
-    """The answers of an operation, as FastAPI's `responses`; each but 200 is an OperationOutcome."""
-    return {
-        200: {"description": "The answer.", "content": {"application/json": {"schema": schema}}},
-        "default": {
-            "description": "There is no answer; docs/integrators/errors.md lists the statuses.",
-            "content": {"application/fhir+json": {"schema": OUTCOME}},
-        },
+    """The answer of an operation, as FastAPI's `responses`."""
+    return {200: {"description": "The answer.", "content": {"application/json": {"schema": schema}}}}
+
+
+ERRORS: dict[int | str, Schema] = {
+    # Of every operation, as FastAPI's `responses`: each answer but 200. Without it FastAPI would promise a 422.
+    "default": {
+        "description": "There is no answer; docs/integrators/errors.md lists the statuses.",
+        "content": {"application/fhir+json": {"schema": OUTCOME}},
     }
+}
