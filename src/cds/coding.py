@@ -7,7 +7,7 @@ times as much to make.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -19,28 +19,62 @@ ATC = "http://www.whocc.no/atc"
 
 ICD_CATEGORY = 3  # characters before the dot
 
-SAME_SYSTEM = {
-    # Spellings of a code system that mean the same one (THO "naming systems"; seen in public test data).
-    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
-    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.73": ATC,
-    "http://fhir.de/CodeSystem/bfarm/atc": ATC,
-    "http://fhir.de/CodeSystem/dimdi/atc": ATC,
+SPELLINGS = {
+    # Other identifiers and names of the code systems we know (THO "naming systems"; seen in public test data). Compared
+    # as `_folded` leaves them: lower case, http, no version, no "urn:oid:", no slash at the end.
+    ICD10CM: ("2.16.840.1.113883.6.90", "icd-10-cm", "icd10cm", "icd10-cm", "icd 10 cm"),
+    LOINC: ("2.16.840.1.113883.6.1", "http://www.loinc.org", "loinc.org", "loinc"),
+    RXNORM: ("2.16.840.1.113883.6.88", "rxnorm"),
+    SNOMED: (
+        "2.16.840.1.113883.6.96",
+        "http://www.snomed.info/sct",
+        "snomed",
+        "snomed ct",
+        "snomed-ct",
+        "snomedct",
+        "sct",
+    ),
+    ATC: (
+        "2.16.840.1.113883.6.73",
+        "http://fhir.de/codesystem/bfarm/atc",
+        "http://fhir.de/codesystem/dimdi/atc",
+        "atc",
+    ),
+}
+NEARLY = {
     # WHO's ICD-10 and its German edition share the categories that value sets of ICD-10-CM codes are made of. Where a
     # subcategory differs, taking it for ours is the safer error: a diagnosis is looked at rather than missed.
-    "http://hl7.org/fhir/sid/icd-10": ICD10CM,
-    "http://fhir.de/CodeSystem/bfarm/icd-10-gm": ICD10CM,
-    "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10CM,
-    "urn:oid:2.16.840.1.113883.6.3": ICD10CM,
+    ICD10CM: (
+        "http://hl7.org/fhir/sid/icd-10",
+        "http://fhir.de/codesystem/bfarm/icd-10-gm",
+        "http://fhir.de/codesystem/dimdi/icd-10-gm",
+        "2.16.840.1.113883.6.3",
+        "icd-10",
+        "icd10",
+        "icd-10-gm",
+    ),
+}
+
+
+def _folded(system: str) -> str:
+    plain = system.strip().lower().split("|")[0].rstrip("/").removeprefix("urn:oid:")
+    return f"http://{plain.removeprefix('https://')}" if plain.startswith("https://") else plain
+
+
+SAME_SYSTEM = {uri: uri for uri in SPELLINGS} | {
+    _folded(spelling): uri
+    for spellings in (SPELLINGS, NEARLY)
+    for uri, listed in spellings.items()
+    for spelling in listed
 }
 
 
 def canonical_system(system: str) -> str:
-    """The canonical URI of a code system, whatever spelling, version or trailing slash it came with."""
-    plain = system.strip().split("|")[0].rstrip("/")
-    return SAME_SYSTEM.get(plain, plain)
+    """The canonical URI of a code system, whatever spelling, edition, version or trailing slash it came with."""
+    folded = _folded(system)
+    if folded.startswith(f"{SNOMED}/"):  # an edition: http://snomed.info/sct/731000124108
+        return SNOMED
+    return SAME_SYSTEM.get(folded) or system.strip().split("|")[0].rstrip("/")
 
 
 def canonical_code(system: str, code: str) -> str:
@@ -48,7 +82,7 @@ def canonical_code(system: str, code: str) -> str:
     code = code.strip()
     if system != ICD10CM:
         return code
-    code = code.upper()
+    code = code.upper().rstrip("*+!\u2020")  # marks of the dagger and asterisk system (ICD-10 volume 2, 3.1.3)
     return code if "." in code or len(code) <= ICD_CATEGORY else f"{code[:ICD_CATEGORY]}.{code[ICD_CATEGORY:]}"
 
 
@@ -90,6 +124,34 @@ class Concept(msgspec.Struct, frozen=True, gc=False):
         return self.codings[0].code if self.codings else ""
 
 
+class CodeRange(msgspec.Struct, frozen=True):
+    """
+    Codes whose category lies between two, both included, and in which one character says something.
+
+    Attributes:
+        system: Code system, hierarchical.
+        first, last: Categories, three characters.
+        character: Which one, counted from 1 without the dot; when it is the filler X, the one before it is read.
+        value: What it must be.
+    """
+
+    system: str
+    first: str
+    last: str
+    character: int
+    value: str
+
+    def holds(self, coding: Coding) -> bool:
+        """Whether a code is one of them; a code too short to have that character is not."""
+        if coding.system != self.system or not self.first <= coding.code[:ICD_CATEGORY] <= self.last:
+            return False
+        plain = coding.code.replace(".", "")
+        at = self.character - 1
+        if len(plain) <= at:
+            return False
+        return (plain[at - 1] if plain[at] == "X" else plain[at]) == self.value
+
+
 @dataclass(frozen=True, slots=True)
 class CodeSet:
     """
@@ -104,6 +166,7 @@ class CodeSet:
         excepted: (system, code) → our display: children of a root that do not belong.
         names: lower-case words → our display; matched in text and displays, as weaker evidence than a code.
         answers: (system, code) → number, for coded answers that stand for a score.
+        ranges: Codes told by their category and one character.
     """
 
     name: str
@@ -113,3 +176,4 @@ class CodeSet:
     excepted: dict[tuple[str, str], str]
     names: dict[str, str]
     answers: dict[tuple[str, str], float]
+    ranges: list[CodeRange] = field(default_factory=list)

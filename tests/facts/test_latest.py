@@ -77,8 +77,73 @@ def test_a_calendar_ahead_of_ours_is_not_the_future(when: str, counts: bool) -> 
     assert fact.day == day("2026-06-01" if counts else "2026-05-20")
 
 
-def test_a_preliminary_value_is_ignored() -> None:
-    assert latest(scored(17, "2026-05-20", final=False)).why_unknown is WhyUnknown.NOT_FOUND
+def test_a_preliminary_value_does_not_answer_and_is_a_trace() -> None:
+    fact = latest(scored(17, "2026-05-20", final=False))
+
+    assert (fact.low, fact.why_unknown, fact.because, fact.trace) == (None, WhyUnknown.POSSIBLE, "not final", True)
+
+
+def test_a_final_value_stands_before_a_later_preliminary_one() -> None:
+    fact = latest(scored(17, "2026-05-20"), scored(9, "2026-05-25", final=False))
+
+    assert (fact.low, fact.high, fact.trace) == (17, 17, False)
+
+
+def silent(when: str) -> Measurement:
+    return replace(scored(0, when), value=None, why_no_value="its value is absent", source="Observation/silent")
+
+
+def worded(when: str) -> Measurement:
+    return replace(silent(when), words="often", why_no_value="its value is text", source="Observation/worded")
+
+
+@pytest.mark.parametrize(
+    ("beside", "low", "high", "trace"),
+    [
+        ([], 17, 17, False),
+        ([scored(9, "2026-05-25")], 17, 17, False),
+        ([silent("2026-05-25")], 17, 17, False),
+        ([worded("2026-05-25")], 17, 27, True),
+        ([scored(300, "2026-05-25")], 17, 27, True),
+        ([scored(20, "2026-05-25", final=False)], 17, 20, True),
+        ([scored(9, "2026-05-25", final=False)], 17, 17, False),
+        ([replace(scored(21, "2026-05-25"), when=None)], 17, 21, True),
+        ([replace(scored(22, "2026-05-25"), when=month(2026, 3))], 17, 22, True),
+        ([replace(scored(22, "2026-05-25"), when=month(2026, 2))], 17, 17, False),
+    ],
+)
+def test_the_highest_is_at_least_the_highest_that_can_be_read(
+    beside: list[Measurement], low: float, high: float, trace: bool
+) -> None:
+    fact = latest(scored(17, "2026-05-20"), *beside, take="highest")
+
+    assert (fact.low, fact.high, fact.trace) == (low, high, trace)
+
+
+def test_the_lowest_is_left_open_below() -> None:
+    fact = latest(scored(17, "2026-05-20"), worded("2026-05-25"), take="lowest")
+
+    assert (fact.low, fact.high) == (0, 17)
+
+
+@pytest.mark.parametrize(
+    ("alone", "trace"),
+    [
+        (silent("2026-05-20"), False),
+        (worded("2026-05-20"), True),
+        (scored(0, "2026-05-20", final=False), False),
+        (scored(1, "2026-05-20", final=False), True),
+        (replace(scored(0, "2026-05-20"), when=None), False),
+        (replace(scored(1, "2026-05-20"), when=None), True),
+        (scored(1, "2026-03-01"), False),
+    ],
+)
+@pytest.mark.parametrize("take", ["most_recent", "highest"])
+def test_what_says_something_else_than_the_lowest_leaves_a_trace(take: str, alone: Measurement, trace: bool) -> None:
+    fact = latest(alone, take=take)
+
+    assert fact.low is None
+    assert fact.trace is trace
 
 
 def test_two_values_of_the_last_day_are_a_range_or_their_mean() -> None:

@@ -11,9 +11,9 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.look import look_for
 from cds.record.dates import read_date
 from cds.record.record import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
-from cds.rulebook.wanted import WantedAge, WantedSex
+from cds.rulebook.wanted import WantedAge, WantedDeceased, WantedNumber, WantedSex, WantedTrace
 from cds.truth import Truth
-from tests.facts.builders import TODAY, codes, day, month, record, sort
+from tests.facts.builders import SCORE, TODAY, codes, day, month, record, scored, sort
 
 AGE = WantedAge("age", "Age", None)
 
@@ -86,3 +86,36 @@ def test_whatever_was_recorded_this_evening_under_tomorrows_day_is_of_today(entr
     (seen,) = getattr(sort(replace(record(), **changed)).record, kind)
 
     assert getattr(seen, name) == day("2026-06-01")
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_a_death_is_what_the_patient_entry_says(died: bool) -> None:
+    patient = replace(record(), patient=Patient("Patient/1", died=died))
+
+    fact = look_for([WantedDeceased("died", "Died", None)], codes(), patient, TODAY)["died"]
+
+    assert fact.truth is Truth.of(died)
+    assert [found.reference for found in fact.found] == (["Patient/1"] if died else [])
+
+
+def traced(*scores: Measurement, of: tuple[str, ...] = ("score",)) -> Fact:
+    high: WantedNumber = replace(SCORE, name="high", take="highest")
+    return look_for([SCORE, high, WantedTrace("trace", "Trace", None, of)], codes(), record(*scores), TODAY)["trace"]
+
+
+def test_a_trace_is_an_entry_that_may_be_it_and_nothing_else() -> None:
+    unfinished = scored(5, "2026-05-20", final=False)
+
+    assert traced().truth is Truth.FALSE
+    assert traced(scored(5, "2026-05-20")).truth is Truth.FALSE
+    assert traced(scored(5, "2025-05-20")).truth is Truth.FALSE
+    assert traced(unfinished).truth is Truth.TRUE
+    assert traced(unfinished).because == "score: not final"
+    assert [found.reference for found in traced(unfinished).found] == ["Observation/2026-05-20"]
+
+
+def test_a_trace_of_several_is_a_trace_of_any() -> None:
+    both = (scored(5, "2026-05-20"), scored(7, "2026-05-25", final=False))
+
+    assert traced(*both).truth is Truth.FALSE
+    assert traced(*both, of=("score", "high")).truth is Truth.TRUE

@@ -9,6 +9,7 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.presence import presence
 from cds.facts.sorted_record import sort_record
 from cds.record.record import (
+    NOT_UNDERSTOOD,
     Allergy,
     Diagnosis,
     Exposure,
@@ -43,7 +44,13 @@ def value_set(name: str, *names: str) -> CodeSet:
     return CodeSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, dict.fromkeys(names, name), {})
 
 
-CODES = Codes({s.name: s for s in (value_set("a", "alpha"), value_set("maybe"), value_set("yes"), value_set("q"))}, {})
+CODES = Codes(
+    {
+        s.name: s
+        for s in (value_set("a", "alpha"), value_set("maybe"), value_set("yes"), value_set("no"), value_set("q"))
+    },
+    {},
+)
 
 
 def concept(code: str, text: str = "") -> Concept:
@@ -229,9 +236,148 @@ def test_a_referral_counts_by_status_and_window() -> None:
     ("answer", "when", "truth"), [("yes", "2026-05-20", T), ("no", "2026-05-20", F), ("yes", "2026-01-01", F)]
 )
 def test_a_coded_answer_is_present_when_it_says_so_in_the_window(answer: str, when: str, truth: Truth) -> None:
-    asked = (Measurement("Observation/1", concept("q"), answer=concept(answer), when=day(when)),)
-    want = WantedAnswer(
-        **(COMMON | {"coded": ("q",), "look_back_days": 30, "answered": ("yes",), "asks_for": (), "key": ""})
+    assert answered(answer=concept(answer), when=day(when)).truth is truth
+
+
+def answered(**changes: Any) -> Fact:
+    given: dict[str, Any] = {"source": "Observation/1", "concept": concept("q"), "when": day("2026-05-20")}
+    want = {
+        "coded": ("q",), "look_back_days": 30, "answered": ("yes",), "answered_no": ("no",), "asks_for": (), "key": "",
+    }  # fmt: skip
+    return look(WantedAnswer(**(COMMON | want)), measurements=(Measurement(**(given | changes)),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "truth", "because", "trace"),
+    [
+        ({"said": True}, T, "recorded", False),
+        ({"said": False}, F, "answered otherwise", False),
+        ({"answer": concept("no")}, F, "answered otherwise", False),
+        ({"answer": concept("perhaps")}, U, "the answer is not one this rule knows", True),
+        ({"words": "Yes"}, U, "the answer is not one this rule knows", True),
+        ({"value": 1.0}, U, "the answer is not one this rule knows", True),
+        ({"said": True, "final": False}, U, "not final", True),
+        ({"answer": concept("yes"), "final": False}, U, "not final", True),
+        ({"answer": concept("perhaps"), "final": False}, U, "not final, the answer is not one this rule knows", True),
+        ({"said": False, "final": False}, F, "none recorded. nobody wrote it down", False),
+        ({"said": True, "when": None}, U, "recorded without a date", True),
+        ({"said": False, "when": None}, F, "none recorded. nobody wrote it down", False),
+        ({"said": True, "when": month(2026, 5)}, U, "its date is not precise enough", True),
+        ({}, U, "1 time(s) asked, not answered", False),
+    ],
+)
+def test_only_a_plain_final_answer_says_yes_or_no(
+    changes: dict[str, Any], truth: Truth, because: str, trace: bool
+) -> None:
+    fact = answered(**changes)
+
+    assert (fact.truth, sorted(fact.because.split(", ")), fact.trace) == (truth, sorted(because.split(", ")), trace)
+
+
+@pytest.mark.parametrize(
+    ("code", "truth"),
+    [
+        (Concept(), U),
+        (Concept((Coding("urn:local", "998877"),)), U),
+        (Concept((Coding("", "I71.4"),), "I71.4"), U),
+        (Concept((Coding(SYSTEM, "b"),)), F),
+        (Concept((Coding("urn:local", "998877", "Beta"),)), F),
+        (Concept((), "MI"), F),
+    ],
+)
+def test_what_nobody_could_tell_may_be_anything(code: Concept, truth: Truth) -> None:
+    found = (
+        look(condition(), diagnoses=diagnosed(concept=code)),
+        look(WantedAllergy(**COMMON), allergies=allergic(concepts=(code,))),
+        look(
+            WantedProcedure(**COMMON),
+            interventions=(Intervention("Procedure/1", code, day("2026-01-01"), "completed"),),
+        ),
     )
 
-    assert look(want, measurements=asked).truth is truth
+    assert [fact.truth for fact in found] == [truth] * 3
+    assert not any(fact.trace for fact in found)
+    if truth is U:
+        assert {fact.why_unknown for fact in found} == {WhyUnknown.UNREADABLE}
+        assert all("could not be read" in fact.because for fact in found)
+
+
+def test_what_nobody_could_tell_and_would_not_count_is_passed_over() -> None:
+    nothing = Concept()
+
+    assert look(condition(), diagnoses=diagnosed(concept=nothing, status="resolved")).truth is F
+    assert look(condition(), diagnoses=diagnosed(concept=nothing, verification=Verification.WRONG)).truth is F
+    assert look(condition(look_back_days=9), diagnoses=diagnosed(concept=nothing, onset=day("2026-01-01"))).truth is F
+    assert (
+        look(WantedAllergy(**COMMON), allergies=allergic(concepts=(nothing,), verification=Verification.WRONG)).truth
+        is F
+    )
+
+
+def test_a_nameless_entry_does_not_unsay_one_that_is_there() -> None:
+    both = (*diagnosed(), *diagnosed(concept=Concept(), source="Condition/2"))
+    doubted = (*diagnosed(verification=Verification.POSSIBLE), *diagnosed(concept=Concept(), source="Condition/2"))
+
+    assert look(condition(), diagnoses=both).truth is T
+    assert look(condition(), diagnoses=doubted).because == "not confirmed; 1 condition(s) could not be read"
+    assert look(condition(), diagnoses=doubted).trace is True
+
+
+PAST, FUTURE = day("2026-05-01"), day("2026-06-02")
+
+
+@pytest.mark.parametrize(
+    ("changes", "truth"),
+    [
+        ({"status": "active", "abated": FUTURE}, T),
+        ({"status": "active", "abated": day("2026-06-01")}, U),
+        ({"status": "active", "abated": month(2026, 6)}, U),
+        ({"status": "active", "over": True}, U),
+        ({"status": NOT_UNDERSTOOD}, U),
+        ({"status": "", "abated": PAST}, F),
+        ({"status": "", "over": True}, F),
+        ({"status": "", "abated": month(2026, 6)}, U),
+        ({"status": "", "abated": FUTURE}, T),
+        ({"status": "resolved", "abated": PAST}, F),
+    ],
+)
+def test_what_has_ended_is_not_active(changes: dict[str, Any], truth: Truth) -> None:
+    assert look(condition(), diagnoses=diagnosed(**changes)).truth is truth
+    assert look(condition(statuses=None), diagnoses=diagnosed(**changes)).truth is T
+
+
+def test_what_has_ended_counts_where_its_end_is_asked_for() -> None:
+    want = condition(statuses=frozenset({"resolved"}))
+
+    assert look(want, diagnoses=diagnosed(abated=PAST)).truth is T
+    assert look(want, diagnoses=diagnosed(status="resolved")).truth is T
+    assert look(want, diagnoses=diagnosed(status="active")).truth is F
+
+
+@pytest.mark.parametrize(
+    ("onset", "recorded", "truth"),
+    [
+        ("2025-01-01", "2026-05-30", T),
+        ("2026-05-30", "2025-01-01", T),
+        ("2025-01-01", "2025-01-02", F),
+        ("2026-06-02", "2026-06-02", F),
+        ("2026-06-02", "2026-05-30", T),
+    ],
+)
+def test_every_day_of_an_active_entry_counts_but_only_the_onset_of_history(
+    onset: str, recorded: str, truth: Truth
+) -> None:
+    entry = diagnosed(status="active", onset=day(onset), recorded=day(recorded))
+
+    assert look(condition(look_back_days=30), diagnoses=entry).truth is truth
+    assert look(condition(look_back_days=30, statuses=None), diagnoses=entry).truth is Truth.of(onset == "2026-05-30")
+
+
+def test_a_vague_day_of_an_active_entry_leaves_it_open() -> None:
+    entry = diagnosed(status="active", onset=day("2025-01-01"), recorded=month(2026, 5))
+
+    assert look(condition(look_back_days=10), diagnoses=entry).truth is U
+
+
+def test_an_allergy_of_a_status_nobody_understands_is_possible() -> None:
+    assert look(WantedAllergy(**COMMON), allergies=allergic(status=NOT_UNDERSTOOD)).truth is U

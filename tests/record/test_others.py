@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds.record.dates import read_date
-from cds.record.record import IssueKind, Span, Verification
+from cds.record.record import NOT_UNDERSTOOD, IssueKind, Span, Verification
 from cds.record.units import factor, plain_unit, split_a_day
 from tests.record.fhir import JSON, about, coded, observation, patient, read
 
@@ -231,13 +231,30 @@ def test_answers_of_a_questionnaire_are_measurements_by_their_loinc_code() -> No
             {"linkId": "x", "definition": "http://loinc.org/q#44261-6", "answer": [{"valueInteger": 17}]},
             {"linkId": "group", "item": [{"linkId": "1-8", "answer": [{"valueDecimal": 2}]}]},
             {"linkId": "unknown", "answer": [{"valueInteger": 1}]},
+            {"linkId": "/2-6", "answer": [{"valueBoolean": True}]},
+            {"linkId": "/3-4", "answer": [{"valueString": " yes "}]},
         ],
     )  # fmt: skip
 
-    found = {m.concept.codings[0].code: (m.value, m.answer is not None) for m in read(response).measurements}
+    def found(status: str | None) -> dict[str, Any]:
+        read_ones = read(response | {"status": status}).measurements
+        assert {m.final for m in read_ones} <= {status == "completed"}
+        return {m.concept.codings[0].code: (m.value, m.answer is not None, m.said, m.words) for m in read_ones}
 
-    assert found == {"44260-8": (None, True), "44261-6": (17, False), "1-8": (2, False)}
-    assert read(response | {"status": "in-progress"}).measurements == ()
+    assert found("completed") == {
+        "44260-8": (None, True, None, ""), "44261-6": (17, False, None, ""), "1-8": (2, False, None, ""),
+        "2-6": (None, False, True, ""), "3-4": (None, False, None, "yes"),
+    }  # fmt: skip
+    assert found("in-progress") == found("completed")
+    assert found(None) == found("completed")
+    assert found("entered-in-error") == {}
+
+
+def test_true_and_false_are_read_from_an_observation_and_its_components() -> None:
+    component = {"code": coded("http://loinc.org", "2-6"), "valueBoolean": False}
+    record = read(observation(valueQuantity=None, valueBoolean=True, component=[component]))
+
+    assert [m.said for m in record.measurements] == [True, False]
 
 
 # ---------------------------------------------------------------- codes
@@ -265,3 +282,43 @@ def test_a_code_is_understood_in_the_spellings_senders_use(
 
     coding = diagnosis.concept.codings[0]
     assert (coding.system, coding.code) == understood
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (None, ""),
+        ({}, ""),
+        (coded("http://terminology.hl7.org/CodeSystem/condition-clinical", "resolved"), "resolved"),
+        ({"text": "Resolved"}, "resolved"),
+        ({"coding": [{"system": "urn:local", "code": "7", "display": "Inactive"}]}, "inactive"),
+        (coded("urn:local", "ACTIVE"), "active"),
+        (coded("urn:local", "7"), NOT_UNDERSTOOD),
+        ({"text": "chronic"}, NOT_UNDERSTOOD),
+    ],
+)
+def test_a_clinical_status_in_words_is_read_and_one_not_understood_is_not_none(said: Any, status: str) -> None:
+    condition = about("Condition", "c", code=coded("x", "a"), clinicalStatus=said)
+    allergy = about("AllergyIntolerance", "a", code=coded("x", "a"), clinicalStatus=said)
+
+    assert read(condition).diagnoses[0].status == status
+    assert read(allergy).allergies[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("ended", "over"),
+    [
+        ({"abatementBoolean": True}, True),
+        ({"abatementString": "in spring"}, True),
+        ({"abatementAge": {"value": 40, "unit": "a"}}, True),
+        ({"abatementRange": {}}, True),
+        ({"abatementBoolean": False}, False),
+        ({}, False),
+        ({"abatementDateTime": "2025-05-01"}, False),
+    ],
+)
+def test_an_end_without_a_day_is_still_an_end(ended: Any, over: bool) -> None:
+    (diagnosis,) = read(about("Condition", "c", code=coded("x", "a"), **ended)).diagnoses
+
+    assert diagnosis.over is over
+    assert (diagnosis.abated is not None) is ("abatementDateTime" in ended)

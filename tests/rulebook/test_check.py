@@ -966,8 +966,8 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
         "falls_less_than", "implausible_above",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
-        "coded", "possibly_coded", "answered", "asks_for", "of", "remission_coded", "stopped_for", "unless_stopped_for",
-        "not_for",
+        "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",
+        "unless_stopped_for", "not_for",
     }  # fmt: skip
 
 

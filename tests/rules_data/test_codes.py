@@ -21,6 +21,7 @@ UNVERIFIED = CLINICIANS / "unverified.md"
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 LOINC = "http://loinc.org"
+ATC = "http://www.whocc.no/atc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
@@ -30,6 +31,7 @@ LOOKS_LIKE = {
     LOINC: r"(LA)?[0-9]{1,7}-[0-9]",
     RXNORM: r"[1-9][0-9]{0,7}",
     SNOMED: r"[1-9][0-9]{5,17}",
+    ATC: r"[A-DGHJL-NPR-SV][0-9]{2}[A-Z]{2}[0-9]{2}",
     HCPCS: r"[A-V][0-9]{4}",
 }
 LOOKS_LIKE_CPT = re.compile(r"[0-9]{4}[0-9FTU]")

@@ -397,9 +397,11 @@ class _Writer:
         return resource
 
     def answer(self, entry: s.Answer) -> Json:
-        """Observation with the answer as a number, or as its answer code."""
+        """Observation with the answer as a number, as its answer code, or as true or false."""
         resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
-        if isinstance(entry.value, str):
+        if isinstance(entry.value, bool):
+            resource["valueBoolean"] = entry.value
+        elif isinstance(entry.value, str):
             resource["valueCodeableConcept"] = {"coding": [{"system": LOINC, "code": entry.value}]}
         elif entry.as_ == "code" and entry.value is not None:
             resource["valueCodeableConcept"] = {"coding": [self.answer_code(entry.coded or "", float(entry.value))]}

@@ -186,7 +186,7 @@ class ValuedByName(Entry):
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler(core)
         inside = handler.resolve_ref_schema(schema)
-        inside["additionalProperties"] = {"type": ["number", "string", "null"]}
+        inside["additionalProperties"] = {"type": ["number", "string", "boolean", "null"]}
         inside["required"] = [name for name in inside.get("required", ()) if name != "value"]
         return schema
 
@@ -201,9 +201,9 @@ class Score(ValuedByName):
 
 
 class Answer(ValuedByName):
-    """An answer to one item: a number (sent as integer, quantity or its answer code), or an answer code as text."""
+    """An answer to one item: a number (sent as integer, quantity or its answer code), an answer code, true or false."""
 
-    value: Number | Code | None
+    value: bool | Number | Code | None
     as_: Annotated[Literal["integer", "quantity", "code"], Field(alias="as")] = "integer"
     at: When
     status: Slug = "final"

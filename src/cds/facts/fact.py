@@ -124,6 +124,8 @@ class Fact:
         day: When it was observed or began.
         trials: For medication_trials.
         found: What it rests on.
+        trace: It is not known for certain, and the record holds an entry that may be it (see rulebook/format.py,
+            TraceFact). Not set when nothing was sent or found.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Fact:
     day: Span | None = None
     trials: tuple[Trial, ...] = ()
     found: tuple[Found, ...] = ()
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Reading:
         low, high: The value, or the range a comparator leaves; None when it cannot be read.
         source: FHIR reference.
         wrong: Why it cannot be read, "" when it can.
+        empty: There is nothing to read: no value was given.
+        final: Whether the result stands.
     """
 
     when: Span | None
@@ -32,6 +34,8 @@ class Reading:
     high: float | None
     source: str
     wrong: str = ""
+    empty: bool = False
+    final: bool = True
 
 
 def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
@@ -40,18 +44,22 @@ def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]
 
     With `items`, also the sums of questionnaires, unless a total of the same day was given.
     """
+    return [reading for reading in _all_readings(wanted, sorted_record) if reading.final]
+
+
+def _all_readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
     found = []
     seen: set[int] = set()
     for name in wanted.coded:
         for hit in sorted_record.measurements.get(name, ()):
             entry = hit.entry
             assert isinstance(entry, Measurement)  # noqa: S101 (sorted by kind)
-            if entry.final and id(entry) not in seen:
+            if id(entry) not in seen:
                 seen.add(id(entry))
                 if entry.when is None or entry.when.earliest <= sorted_record.today:
-                    found.append(_read(entry, wanted, sorted_record))
+                    found.append(replace(_read(entry, wanted, sorted_record), final=entry.final))
     if wanted.items is not None:
-        given = {reading.when for reading in found}
+        given = {reading.when for reading in found if reading.final}
         found.extend(sum_ for sum_ in _sums(wanted, wanted.items, sorted_record) if sum_.when not in given)
     return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
 
@@ -80,7 +88,8 @@ def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord)
             read.setdefault(key, []).append(_read(entry, one, sorted_record))
         when = next(iter(answers.values())).when
         if len(read) >= items.fewest and (when is None or when.earliest <= sorted_record.today):
-            yield _sum(list(read.values()), len(all_items) - len(read), wanted, one, when, source)
+            total = _sum(list(read.values()), len(all_items) - len(read), wanted, one, when, source)
+            yield replace(total, final=all(entry.final for entry in answers.values()))
 
 
 def _sum(
@@ -112,7 +121,8 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
         if value is None:
             return Reading(entry.when, None, None, entry.source, "the answer is not one this rule knows")
     if value is None:
-        return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value")
+        empty = entry.said is None and not entry.words
+        return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty)
     if entry.answer is None and entry.unit != wanted.unit:
         bare = wanted.unit_may_be_missing and not entry.unit
         times = 1.0 if bare else factor(entry.unit, wanted.unit)
@@ -140,24 +150,33 @@ def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequ
     When the most recent day holds several values, or days are known too imprecisely to tell which came last, the
     range of them, or their mean if the rule asks for it. Unknown when nothing in the window can be read, when the
     most recent one cannot be read, or when the data did not come.
+
+    The highest is at least the highest that can be read: one beside it that cannot be read, is not final or may not
+    be of the window leaves the range open above, as far as a value can be true; the lowest likewise below.
     """
     today, back = sorted_record.today, wanted.look_back_days
-    windowed = [(reading, in_window(reading.when, today, back)) for reading in all_readings]
-    inside = [reading for reading, where in windowed if where is Truth.TRUE]
-    doubtful = [reading for reading, where in windowed if where is Truth.UNKNOWN]
-    if not inside:
-        return _none_found(wanted, sorted_record, all_readings, doubtful)
+    windowed = [(reading, in_window(reading.when, today, back)) for reading in _all_readings(wanted, sorted_record)]
+    inside = [reading for reading, where in windowed if where is Truth.TRUE and reading.final]
+    not_final = [reading for reading, where in windowed if where is not Truth.FALSE and not reading.final]
+    doubtful = [reading for reading, where in windowed if where is Truth.UNKNOWN and reading.final]
+    undated = [reading for reading, where in windowed if where is None and reading.final]
     if wanted.take == "most_recent":
-        last_start = max(reading.when.earliest for reading in inside if reading.when)
-        inside = [reading for reading in inside + doubtful if reading.when and reading.when.latest >= last_start]
-    unreadable = [reading for reading in inside if reading.low is None]
-    if unreadable:
-        return _unknown(
-            wanted, WhyUnknown.UNREADABLE, f"the most recent one cannot be read: {unreadable[0].wrong}", unreadable
-        )
-    values = [(reading.low, reading.high) for reading in inside if reading.low is not None and reading.high is not None]
-    low, high = _take(wanted, values)
-    newest = max(inside, key=lambda reading: reading.when.latest if reading.when else date.min)
+        if inside:
+            last_start = max(reading.when.earliest for reading in inside if reading.when)
+            inside = [reading for reading in inside + doubtful if reading.when and reading.when.latest >= last_start]
+        beside = [reading for reading in inside if reading.low is None]
+        sure = [] if beside else inside
+    else:
+        sure = [reading for reading in inside if reading.low is not None]
+        beside = [reading for reading in inside if reading.low is None] + doubtful + undated + not_final
+    if not sure:
+        return _none_found(wanted, sorted_record, all_readings, (inside, doubtful, undated, not_final))
+    low, high = _take(wanted, _values(sure))
+    because = f"{wanted.take.replace('_', ' ')} of {len(sure)}" if len(sure) > 1 else "recorded"
+    if beside and wanted.take != "most_recent":
+        low, high = _opened(wanted, (low, high), beside)
+        because += f"; beside it {_why_not(beside[0])}" if low != high else ""
+    newest = max(sure, key=lambda reading: reading.when.latest if reading.when else date.min)
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -165,11 +184,40 @@ def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequ
         high=high,
         unit=wanted.unit,
         text=range_text(low, high),
-        because=f"{wanted.take.replace('_', ' ')} of {len(inside)}" if len(inside) > 1 else "recorded",
+        because=because,
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
         day=newest.when,
-        found=tuple(_found(reading) for reading in inside),
+        found=tuple(_found(reading) for reading in (*sure, *(beside if low != high else ()))),
+        trace=low != high and any(_speaks(reading, wanted) for reading in beside),
     )
+
+
+def _values(readings_: Sequence[Reading]) -> list[tuple[float, float]]:
+    return [(one.low, one.high) for one in readings_ if one.low is not None and one.high is not None]
+
+
+def _opened(wanted: WantedNumber, known: tuple[float, float], beside: Sequence[Reading]) -> tuple[float, float]:
+    """The range of the highest or lowest when some that may belong to the window are not known."""
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    values = [*_values(beside), *((lowest, highest) for one in beside if one.low is None and not one.empty)]
+    if wanted.take == "highest":
+        return known[0], max(known[1], *(high for _, high in values), -math.inf)
+    return min(known[0], *(low for low, _ in values), math.inf), known[1]
+
+
+def _why_not(reading: Reading) -> str:
+    if reading.low is None:
+        return f"one cannot be read: {reading.wrong}"
+    if not reading.final:
+        return "one is not final"
+    return "one is recorded without a date" if reading.when is None else "the date of one is not precise enough"
+
+
+def _speaks(reading: Reading, wanted: WantedNumber) -> bool:
+    """Whether something was said, and something else than the lowest value that can be true."""
+    if reading.high is None:
+        return not reading.empty
+    return wanted.plausible is None or reading.high > wanted.plausible[0]
 
 
 def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[float, float]:
@@ -185,26 +233,37 @@ def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[floa
 
 
 def _none_found(
-    wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading], doubtful: list[Reading]
+    wanted: WantedNumber,
+    sorted_record: SortedRecord,
+    all_readings: Sequence[Reading],
+    unsure: tuple[list[Reading], list[Reading], list[Reading], list[Reading]],
 ) -> Fact:
-    if doubtful:
-        return _unknown(wanted, WhyUnknown.IMPRECISE, "its date is not precise enough", doubtful)
-    undated = [reading for reading in all_readings if reading.when is None]
-    if undated:
-        return _unknown(wanted, WhyUnknown.UNDATED, "recorded without a date", undated)
+    """Unknown, and why: `unsure` are those of the window that cannot be read, of doubtful date, undated, not final."""
+    unreadable, doubtful, undated, not_final = unsure
+    if unreadable:
+        seen = [reading for reading in unreadable if reading.low is None]
+        last = "most recent" if wanted.take == "most_recent" else "only"
+        because = f"the {last} one cannot be read: {seen[0].wrong}"
+        return _unknown(wanted, WhyUnknown.UNREADABLE, because, seen + not_final)
+    for seen, why, because in (
+        (doubtful, WhyUnknown.IMPRECISE, "its date is not precise enough"),
+        (undated, WhyUnknown.UNDATED, "recorded without a date"),
+        (not_final, WhyUnknown.POSSIBLE, "not final"),
+    ):
+        if seen:
+            return _unknown(wanted, why, because, doubtful + undated + not_final)
     codes = frozenset(
         code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes
     )
     sent = sorted_record.record.how_sent("Observation", codes)
     if sent.state is not SentState.WHOLE:
-        why = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
-        return _unknown(wanted, why, sent.because, [])
+        state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+        return _unknown(wanted, state, sent.because, [])
     if all_readings:
         newest = all_readings[-1]
         day = newest.when.text if newest.when else ""
-        return _unknown(
-            wanted, WhyUnknown.TOO_OLD, f"the last one is of {day}, older than {wanted.look_back_days} days", [newest]
-        )
+        because = f"the last one is of {day}, older than {wanted.look_back_days} days"
+        return replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
     back = f" in the last {wanted.look_back_days} days" if wanted.look_back_days is not None else ""
     return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
 
@@ -218,6 +277,7 @@ def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Rea
         why_unknown=why,
         missing=(wanted.label,),
         found=tuple(_found(reading) for reading in seen),
+        trace=any(_speaks(reading, wanted) for reading in seen),
     )
 
 

@@ -23,6 +23,7 @@ from cds.rulebook.wanted import (
     WantedAge,
     WantedAugmentation,
     WantedCount,
+    WantedDeceased,
     WantedDraftOrder,
     WantedEpisode,
     WantedEpisodeLength,
@@ -33,6 +34,7 @@ from cds.rulebook.wanted import (
     WantedSessions,
     WantedSetting,
     WantedSex,
+    WantedTrace,
     WantedTrials,
 )
 from cds.truth import Truth
@@ -53,6 +55,8 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 facts[fact.name], unrecognised[fact.name] = find_trials(
                     fact, sorted_record, scores, facts.get(fact.episode)
                 )
+            case WantedTrace():
+                facts[fact.name] = trace(fact, [facts[name] for name in fact.of])
             case WantedEpisodeLength():
                 facts[fact.name] = episode_length(fact, facts[fact.episode], today)
             case WantedAugmentation():
@@ -76,6 +80,8 @@ def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Se
             return age(wanted, sorted_record)
         case WantedSex():
             return sex(wanted, sorted_record)
+        case WantedDeceased():
+            return deceased(wanted, sorted_record)
         case WantedSetting():
             return Fact(
                 wanted.name, wanted.label, truth=wanted.truth, text=wanted.value,
@@ -133,4 +139,32 @@ def sex(wanted: WantedSex, sorted_record: SortedRecord) -> Fact:
         text=patient.sex,
         because="from the administrative gender",
         found=(Found(patient.reference),),
+    )
+
+
+def deceased(wanted: WantedDeceased, sorted_record: SortedRecord) -> Fact:
+    """Whether the record says that the patient has died; without a word of it, they are taken to be alive."""
+    patient = sorted_record.record.patient
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=Truth.of(patient.died),
+        text="recorded" if patient.died else "not recorded",
+        because="from the patient's own entry" if patient.died else "no death is recorded",
+        found=(Found(patient.reference),) if patient.died else (),
+    )
+
+
+def trace(wanted: WantedTrace, traced: Sequence[Fact]) -> Fact:
+    """Whether an entry may be one of the facts while it is not known for certain; never unknown itself."""
+    open_facts = [fact for fact in traced if fact.trace]
+    reasons = "; ".join(f"{fact.label}: {fact.because}" for fact in open_facts)
+    found = dict.fromkeys(found for fact in open_facts for found in fact.found)
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=Truth.of(bool(open_facts)),
+        text="found" if open_facts else "not found",
+        because=reasons or "no such entry was found",
+        found=tuple(found),
     )

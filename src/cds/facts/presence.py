@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
 
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.sorted_record import Hit, SortedRecord, in_window, medications_sent
+from cds.facts.sorted_record import Hit, SortedRecord, concepts_of, in_window, medications_sent
 from cds.record.record import (
+    NOT_UNDERSTOOD,
     Allergy,
     Diagnosis,
     Exposure,
@@ -30,16 +34,25 @@ from cds.rulebook.wanted import (
 )
 from cds.truth import Truth
 
+ENDED = frozenset({"inactive", "remission", "resolved"})  # FHIR R4 condition-clinical: the codes under "inactive"
+Kind = TypeVar("Kind", Diagnosis, Intervention, Allergy)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One entry that speaks to a fact: surely (TRUE), possibly (UNKNOWN, and why), or against it (FALSE)."""
+    """
+    One entry that speaks to a fact: surely (TRUE), possibly (UNKNOWN, and why), or against it (FALSE).
+
+    An entry that says nothing (a nameless one, an answer that was not given) may be anything: it is possible, and yet
+    no trace of this fact.
+    """
 
     truth: Truth
     source: str
     words: str
     when: Span | None
     why: str = ""
+    says_nothing: bool = False
 
 
 def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
@@ -77,16 +90,19 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
         return _fact(wanted, Truth.TRUE, "recorded", sure)
     possible = [match for match in matches if match.truth is Truth.UNKNOWN]
     if possible:
-        reasons = "; ".join(sorted({match.why for match in possible}))
-        return _fact(wanted, Truth.UNKNOWN, reasons, possible, WhyUnknown.POSSIBLE)
+        told = sorted({match.why for match in possible if not match.says_nothing})
+        counts = Counter(match.why for match in possible if match.says_nothing)
+        reasons = "; ".join([*told, *(f"{number} {why}" for why, number in sorted(counts.items()))])
+        why = WhyUnknown.POSSIBLE if told else WhyUnknown.UNREADABLE
+        return _fact(wanted, Truth.UNKNOWN, reasons, possible, why)
     if sent.state is SentState.WHOLE:
         against = [match for match in matches if match.truth is Truth.FALSE]
         because = against[0].why if against else f"none recorded. {wanted.because}"
         unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN and not against else None
         truth = Truth.FALSE if against else wanted.if_none_found
         return _fact(wanted, truth, because, against, unknown)
-    why = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
-    return _fact(wanted, Truth.UNKNOWN, sent.because, [], why)
+    state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+    return _fact(wanted, Truth.UNKNOWN, sent.because, [], state)
 
 
 def _fact(
@@ -103,6 +119,7 @@ def _fact(
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
         day=newest.when if newest else None,
         found=tuple(Found(match.source, match.words, match.when.text if match.when else "") for match in matches),
+        trace=why is WhyUnknown.POSSIBLE,
     )
 
 
@@ -123,31 +140,89 @@ def _weigh(reasons: Iterable[str]) -> tuple[Truth, str]:
     return (Truth.UNKNOWN, ", ".join(said)) if said else (Truth.TRUE, "")
 
 
+def _nameless(wanted: WantedPresence, sorted_record: SortedRecord, kind: type[Kind]) -> Iterator[Kind]:
+    """Entries from which nobody could tell whether they are what is wanted: no word, no code of a system it is in."""
+    if sorted_record.nameless:
+        systems = sorted_record.codes.systems_of((*wanted.coded, *wanted.possibly_coded))
+        for entry in sorted_record.nameless:
+            if isinstance(entry, kind) and not any(
+                coding.system in systems and coding.code for concept in concepts_of(entry) for coding in concept.codings
+            ):
+                yield entry
+
+
 def _diagnoses(wanted: WantedDiagnosis, sorted_record: SortedRecord) -> Iterator[Match]:
     for hit, possibly in _hits(wanted, sorted_record.diagnoses):
         entry = hit.entry
         assert isinstance(entry, Diagnosis)  # noqa: S101 (sorted by kind)
-        if entry.verification is Verification.WRONG:
-            continue
-        if wanted.statuses is not None and (entry.status or "active") not in wanted.statuses:
-            continue
-        when = entry.onset or entry.recorded
-        if when is not None and when.earliest > sorted_record.today:
-            continue
-        window = in_window(when, sorted_record.today, wanted.look_back_days)
-        if window is Truth.FALSE:
-            continue
-        undated = window is None and wanted.look_back_days is not None and wanted.undated is Truth.UNKNOWN
-        truth, why = _weigh(
-            (
-                "a code that says it may be so" if possibly else "",
-                "named in words only" if hit.by_name else "",
-                "not confirmed" if entry.verification is Verification.POSSIBLE else "",
-                "its date is not precise enough" if window is Truth.UNKNOWN else "",
-                "recorded without a date" if undated else "",
-            )
-        )
-        yield Match(truth, entry.source, entry.concept.words, when, why)
+        doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
+        if doubts is not None:
+            when, reasons = doubts
+            truth, why = _weigh((*_weak(hit, possibly=possibly), *reasons))
+            yield Match(truth, entry.source, entry.concept.words, when, why)
+    for entry in _nameless(wanted, sorted_record, Diagnosis):
+        doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
+        if doubts is not None:
+            yield Match(Truth.UNKNOWN, entry.source, "", doubts[0], "condition(s) could not be read", says_nothing=True)
+
+
+def _weak(hit: Hit, *, possibly: bool) -> tuple[str, str]:
+    return "a code that says it may be so" if possibly else "", "named in words only" if hit.by_name else ""
+
+
+def _doubts_of_diagnosis(
+    entry: Diagnosis, wanted: WantedDiagnosis, today: date
+) -> tuple[Span | None, tuple[str, ...]] | None:
+    """The day a diagnosis counts by, and why it may not count; None when it does not count at all."""
+    stands = _stands(entry, wanted, today)
+    if entry.verification is Verification.WRONG or stands is Truth.FALSE:
+        return None
+    days = [day for day in (entry.onset, entry.recorded) if day is not None]
+    if wanted.statuses is None:
+        days = days[:1]  # of what may be over, the day it began tells how recent it is
+    past = [day for day in days if day.earliest <= today]
+    if days and not past:
+        return None
+    # Of what is there now, every day on which somebody said so counts.
+    windows = [(in_window(day, today, wanted.look_back_days), day) for day in past]
+    best = next((known for known in windows if known[0] is Truth.TRUE), None)
+    best = best or next((known for known in windows if known[0] is Truth.UNKNOWN), None)
+    if windows and best is None:
+        return None
+    window, when = best or (None, None)
+    undated = window is None and wanted.look_back_days is not None and wanted.undated is Truth.UNKNOWN
+    return when, (
+        "not confirmed" if entry.verification is Verification.POSSIBLE else "",
+        "it is not clear whether it is active" if stands is Truth.UNKNOWN else "",
+        "its date is not precise enough" if window is Truth.UNKNOWN else "",
+        "recorded without a date" if undated else "",
+    )
+
+
+def _stands(entry: Diagnosis, wanted: WantedDiagnosis, today: date) -> Truth:
+    """
+    Whether its clinical status is a wanted one; without any, it is active until it has ended.
+
+    UNKNOWN for a status that is not understood, and for one that its end contradicts (FHIR R4 Condition, con-4).
+    """
+    if wanted.statuses is None:
+        return Truth.TRUE
+    if entry.status == NOT_UNDERSTOOD:
+        return Truth.UNKNOWN
+    if entry.status and entry.status not in wanted.statuses:
+        return Truth.FALSE
+    over = Truth.of(entry.over)
+    if entry.abated is not None:
+        over = Truth.TRUE if entry.abated.latest <= today else Truth.of(False)
+        if entry.abated.earliest <= today < entry.abated.latest:
+            over = Truth.UNKNOWN
+    if entry.status in ENDED:
+        return Truth.TRUE
+    if entry.status:
+        return Truth.TRUE if over is Truth.FALSE else Truth.UNKNOWN
+    if over is Truth.TRUE:
+        return Truth.of(not wanted.statuses.isdisjoint(ENDED))
+    return Truth.UNKNOWN if over is Truth.UNKNOWN else Truth.of("active" in wanted.statuses)
 
 
 def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -169,7 +244,7 @@ def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Itera
     for entry in sorted_record.record.exposures:
         nameless = id(entry) not in matched and not entry.drug.words
         if nameless and taken_in_window(entry, wanted, sorted_record) is not Truth.FALSE:
-            yield Match(Truth.UNKNOWN, entry.source, "", entry.start, "a medication without a name may be one")
+            yield Match(Truth.UNKNOWN, entry.source, "", entry.start, "medication(s) without a name", says_nothing=True)
 
 
 def taken_in_window(entry: Exposure, wanted: WantedMedication, sorted_record: SortedRecord) -> Truth:
@@ -211,6 +286,11 @@ def _procedures(wanted: WantedProcedure, sorted_record: SortedRecord) -> Iterato
             )
         )
         yield Match(truth, entry.source, entry.concept.words, entry.when, why)
+    for entry in _nameless(wanted, sorted_record, Intervention):
+        if in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE:
+            yield Match(
+                Truth.UNKNOWN, entry.source, "", entry.when, "procedure(s) could not be read", says_nothing=True
+            )
 
 
 def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -225,10 +305,14 @@ def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[M
                 "not confirmed" if entry.verification is Verification.POSSIBLE else "",
                 "recorded as an intolerance, not an allergy" if entry.type == "intolerance" else "",
                 f"recorded as {entry.status}" if entry.status in {"inactive", "resolved"} else "",
+                "its clinical status is not understood" if entry.status == NOT_UNDERSTOOD else "",
             )
         )
         words = next((concept.words for concept in entry.concepts if concept.words), "")
         yield Match(truth, entry.source, words, None, why)
+    for entry in _nameless(wanted, sorted_record, Allergy):
+        if entry.verification is not Verification.WRONG:
+            yield Match(Truth.UNKNOWN, entry.source, "", None, "allergy entries could not be read", says_nothing=True)
 
 
 def _referrals(wanted: WantedReferral, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -255,20 +339,41 @@ def _answers(wanted: WantedAnswer, sorted_record: SortedRecord) -> Iterator[Matc
     for hit, _ in _hits(wanted, sorted_record.measurements):
         entry = hit.entry
         assert isinstance(entry, Measurement)  # noqa: S101 (sorted by kind)
-        if not entry.final or entry.answer is None:
-            continue
         window = in_window(entry.when, sorted_record.today, wanted.look_back_days)
         if window is Truth.FALSE:
             continue
-        said_yes = bool(sorted_record.codes.sets_of(entry.answer) & set(wanted.answered))
-        if not said_yes and window is Truth.TRUE:
-            yield Match(Truth.FALSE, entry.source, entry.answer.words, entry.when, "answered otherwise")
-        elif said_yes:
+        said = _said(entry, wanted, sorted_record)
+        if said is Truth.FALSE:
+            if entry.final and window is Truth.TRUE:
+                yield Match(Truth.FALSE, entry.source, _words(entry), entry.when, "answered otherwise")
+        elif said is None:
+            yield Match(Truth.UNKNOWN, entry.source, "", entry.when, "time(s) asked, not answered", says_nothing=True)
+        else:
             undated = window is None and wanted.look_back_days is not None
             truth, why = _weigh(
                 (
+                    "the answer is not one this rule knows" if said is Truth.UNKNOWN else "",
+                    "" if entry.final else "not final",
                     "its date is not precise enough" if window is Truth.UNKNOWN else "",
                     "recorded without a date" if undated else "",
                 )
             )
-            yield Match(truth, entry.source, entry.answer.words, entry.when, why)
+            yield Match(truth, entry.source, _words(entry), entry.when, why)
+
+
+def _said(entry: Measurement, wanted: WantedAnswer, sorted_record: SortedRecord) -> Truth | None:
+    """Yes, no, or something this rule does not know; None when there is no answer."""
+    if entry.said is not None:
+        return Truth.of(entry.said)
+    if entry.answer is not None:
+        sets = sorted_record.codes.sets_of(entry.answer)
+        if not sets.isdisjoint(wanted.answered):
+            return Truth.TRUE
+        return Truth.UNKNOWN if sets.isdisjoint(wanted.answered_no) else Truth.FALSE
+    return Truth.UNKNOWN if entry.words or entry.value is not None else None
+
+
+def _words(entry: Measurement) -> str:
+    if entry.said is not None:
+        return "yes" if entry.said else "no"
+    return entry.answer.words if entry.answer is not None else entry.words

@@ -20,9 +20,10 @@ from cds.record.record import (
     SentState,
     Span,
 )
-from cds.rulebook.wanted import Codes
+from cds.rulebook.wanted import Codes, words_of
 from cds.truth import Truth
 
+LETTERS_OF_A_CODE = 1  # "I71.4" has one letter beside its digits; "MI" is a word
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 
 
@@ -49,12 +50,15 @@ class SortedRecord:
         record: The record itself.
         today: The day of the answer.
         codes: The index it was sorted by.
+        nameless: Diagnoses, interventions and allergies that have no word from which one could tell what
+            they are, only codes or not even those.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
     """
 
     record: PatientRecord
     today: date
     codes: Codes
+    nameless: tuple[Diagnosis | Intervention | Allergy, ...]
     diagnoses: dict[str, list[Hit]]
     measurements: dict[str, list[Hit]]
     exposures: dict[str, list[Hit]]
@@ -73,10 +77,16 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
         referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
     )
+    could_be_nameless: tuple[Diagnosis | Intervention | Allergy, ...] = (
+        *record.diagnoses,
+        *record.interventions,
+        *record.allergies,
+    )
     return SortedRecord(
         record=record,
         today=today,
         codes=codes,
+        nameless=tuple(entry for entry in could_be_nameless if not any(map(_has_a_name, concepts_of(entry)))),
         diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes, names=True),
         measurements=_by_set(((m, (m.concept,)) for m in record.measurements), codes, names=False),
         exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes, names=True),
@@ -93,6 +103,20 @@ def _as_of(entry: Entry, today: date, *days: str) -> Entry:
         if span is not None and (seen := span.as_of(today)) is not span:
             changes[name] = seen
     return replace(entry, **changes) if changes else entry
+
+
+def concepts_of(entry: Diagnosis | Intervention | Allergy) -> tuple[Concept, ...]:
+    """What an entry says it is."""
+    return entry.concepts if isinstance(entry, Allergy) else (entry.concept,)
+
+
+def _has_a_name(concept: Concept) -> bool:
+    """Whether there is a word in it; a letter or two of a code are none."""
+    return any(
+        len(word) > LETTERS_OF_A_CODE
+        for text in (concept.text, *(coding.display for coding in concept.codings))
+        for word in words_of(text)
+    )
 
 
 def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool) -> dict[str, list[Hit]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds.record import elements
-from cds.record.concepts import code_among, concept_of
+from cds.record.concepts import clinical_status, code_among, concept_of
 from cds.record.diagnoses import verification_of
 from cds.record.issues import Origin
 from cds.record.record import Allergy
@@ -21,7 +21,7 @@ def allergy_of(said: elements.AllergyIntolerance, origin: Origin) -> Allergy | N
     return Allergy(
         source=origin.source,
         concepts=(concept_of(said.code), *(concept_of(substance) for substance in substances if substance is not None)),
-        status=code_among(said.clinicalStatus, CLINICAL),
+        status=clinical_status(said.clinicalStatus, CLINICAL),
         verification=verification_of(said.verificationStatus),
         type=kind if kind in TYPES else "",
     )

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from cds.coding import Coding, Concept, canonical_code, canonical_system
 from cds.record import elements
+from cds.record.record import NOT_UNDERSTOOD
 
 EMPTY = Concept()
 LONGEST_SYSTEM = 256
@@ -55,3 +56,20 @@ def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> 
             if coding is not None and coding.code in known:
                 return coding.code
     return ""
+
+
+def clinical_status(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:
+    """
+    Give the clinicalStatus code; "" if none was given.
+
+    A display or text that is the code's own word ("Resolved") stands for it. NOT_UNDERSTOOD for anything else: a status
+    that was given and cannot be read must not be taken for none.
+    """
+    code = code_among(said, known)
+    if code or said is None:
+        return code
+    concept = concept_of(said)
+    for text in (*(part for coding in concept.codings for part in (coding.code, coding.display)), concept.text):
+        if text.strip().lower() in known:
+            return text.strip().lower()
+    return NOT_UNDERSTOOD if concept.words else ""

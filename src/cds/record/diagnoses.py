@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds.record import elements
-from cds.record.concepts import code_among, concept_of
+from cds.record.concepts import clinical_status, code_among, concept_of
 from cds.record.dates import across, period_of, span_of
 from cds.record.issues import Origin
 from cds.record.record import Diagnosis, Verification
@@ -47,13 +47,19 @@ def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
     return Diagnosis(
         source=origin.source,
         concept=concept_of(said.code),
-        status=code_among(said.clinicalStatus, CLINICAL),
+        status=clinical_status(said.clinicalStatus, CLINICAL),
         verification=verification_of(said.verificationStatus),
         onset=onset,
         abated=abated,
         recorded=recorded,
         problem_list=_problem_list(said),
+        over=abated is None and _ended_some_day(said),
     )
+
+
+def _ended_some_day(said: elements.Condition) -> bool:
+    others = (said.abatementString, said.abatementAge, said.abatementRange)
+    return bool(said.abatementBoolean) or any(other is not None for other in others)
 
 
 def _problem_list(said: elements.Condition) -> bool | None:

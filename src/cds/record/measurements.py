@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds.coding import LOINC, Coding, Concept
 from cds.record import elements
@@ -44,6 +45,7 @@ def measurements_of(
             said.valueQuantity,
             said.valueInteger,
             said.valueDecimal,
+            said.valueBoolean,
             said.valueString,
             said.valueCodeableConcept,
         )
@@ -99,6 +101,8 @@ def _measurement(
         why_no_value="" if value is not None or answer is not None else wrong,
         comparator=comparator,
         where=f"{origin.where}.{path}" if path else origin.where,
+        said=said.valueBoolean,
+        words=(said.valueString or "").strip(),
     )
 
 
@@ -110,6 +114,8 @@ def _value(said: elements.Observation | elements.ObservationComponent) -> tuple[
             return (number, "", "", "") if math.isfinite(number) else (None, "", "", "its value is not a number")
     if said.valueString is not None:
         return None, "", "", "its value is text"
+    if said.valueBoolean is not None:
+        return None, "", "", "its value is true or false"
     return None, "", "", "it has no value"
 
 
@@ -123,11 +129,16 @@ def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
 
 
 def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:
-    """Each answered item whose linkId or definition ends in a LOINC code; of completed responses only."""
-    if said.status not in ANSWERED:
+    """
+    Each answered item whose linkId or definition ends in a LOINC code; nothing for a response entered in error.
+
+    Answers of a response that is not completed are not final.
+    """
+    if said.status == "entered-in-error":
         return
     when = span_of(said.authored, origin, "authored")
-    yield from _items(said.item, when, origin, "item", 0)
+    for answer in _items(said.item, when, origin, "item", 0):
+        yield answer if said.status in ANSWERED else replace(answer, final=False)
 
 
 def _items(
@@ -180,4 +191,6 @@ def _answer(
         why_no_value="" if value is not None or coded is not None else wrong,
         comparator=comparator,
         where=f"{origin.where}.{path}",
+        said=answer.valueBoolean,
+        words=(answer.valueString or "").strip(),
     )

@@ -8,6 +8,9 @@ from enum import Enum
 
 from cds.coding import Concept
 
+NOT_UNDERSTOOD = "not understood"
+"""A clinicalStatus that was given in a code or words FHIR does not know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -146,10 +149,12 @@ class Diagnosis:
     Attributes:
         source: "Condition/id".
         concept: What.
-        status: clinicalStatus code (active, recurrence, relapse, inactive, remission, resolved); "" if not given.
+        status: clinicalStatus code (active, recurrence, relapse, inactive, remission, resolved); "" if not given,
+            NOT_UNDERSTOOD if one is given that is none of these.
         verification: Whether it stands.
         onset: When it began, if recorded as a date or period.
         abated: When it ended, if recorded; abatementBoolean true gives a span up to the recorded day or None.
+        over: It is said to have ended, but not on which day (an age, words, or true).
         recorded: When it was written down.
         problem_list: True for category problem-list-item, False for encounter-diagnosis, None if not stated.
     """
@@ -162,6 +167,7 @@ class Diagnosis:
     abated: Span | None = None
     recorded: Span | None = None
     problem_list: bool | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,8 @@ class Measurement:
         value: The number, None when the value is coded, absent or unreadable.
         unit: UCUM code as sent (mm[Hg], {score}); "" when none was sent (an integer or decimal without unit).
         answer: The coded value, if the value is a concept.
+        said: The value, if it is true or false.
+        words: The value, if it is text.
         when: When it was observed (effective or authored), None if not recorded.
         final: False for preliminary, registered, unknown and cancelled results; entered-in-error never gets here.
         why_no_value: dataAbsentReason or what was wrong with the value, "" when there is a value or an answer.
@@ -192,6 +200,8 @@ class Measurement:
     why_no_value: str = ""
     comparator: str = ""
     where: str = ""
+    said: bool | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +312,7 @@ class Allergy:
     Attributes:
         source: "AllergyIntolerance/id".
         concepts: The substance or product: code, and the substances of its reactions.
-        status: clinicalStatus code; "" if not given.
+        status: clinicalStatus code; "" if not given, NOT_UNDERSTOOD if it is none FHIR knows.
         verification: Whether it stands.
         type: allergy, intolerance or "" if not stated.
     """

@@ -275,6 +275,12 @@ class SexFact(FactBase):
     is_one_of: Annotated[list[Literal["male", "female", "other", "unknown"]], Field(min_length=1)]
 
 
+class DeceasedFact(FactBase):
+    """Whether the record says that the patient has died."""
+
+    find: Literal["deceased"]
+
+
 class SettingFact(FactBase):
     """Whether a parameter that is a word has one of these values: what a site or a definition chose."""
 
@@ -358,10 +364,16 @@ class PlaceOfOrderFact(FactBase):
 
 
 class AnswerFact(PresenceFact):
-    """A coded answer (Observation or questionnaire item)."""
+    """
+    A coded or yes-or-no answer (Observation or questionnaire item).
+
+    `answered` are the answers that make it true, as a plain `true` does; `answered_no` those that make it false, as a
+    plain `false` does. Any other answer is unknown.
+    """
 
     find: Literal["answer"]
     answered: Names
+    answered_no: Names | None = None
     asks_for: Names | None = None
     prefetch: str | None = None
 
@@ -585,17 +597,31 @@ class CountFact(FactBase):
     different: Literal["ingredient", "drug_class"] | None = None
 
 
+class TraceFact(FactBase):
+    """
+    Whether the record holds an entry that may be one of these facts, while it is not known for certain.
+
+    An entry without a date, not final, not confirmed, in words only, or with a value that cannot be read is a trace;
+    that nothing was sent or found is none, nor is a number that says the lowest value that can be true.
+    """
+
+    trace_of: Annotated[list[Snake] | Snake, Field(description="Facts that are true or false, or measured numbers.")]
+
+
 def _kind_of_fact(value: Any) -> str:
+    kinds = {CountFact: "count", TraceFact: "trace_of"}
     if isinstance(value, BaseModel):
-        return "count" if isinstance(value, CountFact) else str(getattr(value, "find", ""))
+        return kinds.get(type(value)) or str(getattr(value, "find", ""))
     if isinstance(value, dict):
-        return "count" if "count" in value and "find" not in value else str(value.get("find", ""))
+        found = [kind for kind in kinds.values() if kind in value and "find" not in value]
+        return found[0] if found else str(value.get("find", ""))
     return ""
 
 
 FactSpec = Annotated[
     Annotated[AgeFact, Tag("age")]
     | Annotated[SexFact, Tag("sex")]
+    | Annotated[DeceasedFact, Tag("deceased")]
     | Annotated[SettingFact, Tag("setting")]
     | Annotated[ConditionFact, Tag("condition")]
     | Annotated[MedicationFact, Tag("medication")]
@@ -613,7 +639,8 @@ FactSpec = Annotated[
     | Annotated[SessionsFact, Tag("sessions")]
     | Annotated[AugmentationFact, Tag("augmentation")]
     | Annotated[PointsFact, Tag("points")]
-    | Annotated[CountFact, Tag("count")],
+    | Annotated[CountFact, Tag("count")]
+    | Annotated[TraceFact, Tag("trace_of")],
     Discriminator(_kind_of_fact),
 ]
 
@@ -768,6 +795,27 @@ class RuleFile(Strict):
 # ---------------------------------------------------------------- value sets and tables
 
 
+class CharacterRange(Strict):
+    """
+    Codes of a range of categories (first three characters) in which one character says something.
+
+    The intent of a poisoning is the sixth character of T36 to T65 in ICD-10-CM. Characters are counted without the dot;
+    where that one is a filler (X), the one before it is read.
+    """
+
+    from_: Annotated[str, Field(alias="from", pattern=r"^[A-Z][0-9A-Z]{2}$")]
+    to: Annotated[str, Field(pattern=r"^[A-Z][0-9A-Z]{2}$")]
+    character: Annotated[int, Field(ge=4, le=7)]
+    is_: Annotated[str, Field(alias="is", pattern=r"^[0-9A-Z]$")]
+    display: Text
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CharacterRange:
+        if self.from_ > self.to:
+            raise ValueError("`from` stands after `to`: no code lies between them")
+        return self
+
+
 class CodeGroup(Strict):
     """Codes of one system from one source."""
 
@@ -777,6 +825,7 @@ class CodeGroup(Strict):
     exact: dict[str, str] = {}
     with_children: dict[str, str] = {}
     except_: Annotated[dict[str, str], Field(alias="except")] = {}
+    by_character: list[CharacterRange] = []
 
 
 class NamesGroup(Strict):
@@ -903,18 +952,20 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
     """Keys that can stand at a place pydantic names, for did-you-mean; all keys of the format if it is not clear."""
     names = {type_.__name__: type_ for type_ in _all_models(Strict)}
     by_tag: dict[str, type[BaseModel]] = {
-        "age": AgeFact, "sex": SexFact, "setting": SettingFact,
+        "age": AgeFact, "sex": SexFact, "deceased": DeceasedFact, "setting": SettingFact,
         "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
         "draft_order": DraftOrderFact, "place_of_order": PlaceOfOrderFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
-        "count": CountFact, "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
+        "count": CountFact, "trace_of": TraceFact,
+        "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
         "no_response_when": NoResponseWhen, "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
         "reviewed": Reviewed, "retired": Retired, "source": Source, "topic": Topic, "links": LinkSpec,
         "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
-        "valueset": ValueSetHeader, "codes": CodeGroup, "answers": AnswerGroup, "table": TableHeader,
+        "valueset": ValueSetHeader, "codes": CodeGroup, "by_character": CharacterRange,
+        "answers": AnswerGroup, "table": TableHeader,
         "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
         "sessions": SessionsFact, "augmentation": AugmentationFact, "episode_length": EpisodeLengthFact,
         "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,

@@ -21,6 +21,7 @@ FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
 SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
 SHOWN, ANY_FACT, SUMMARY, DEFINED, PRESENT = "shown", "fact", "summary", "defined", "present"
+TRACED = "traced"
 
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
@@ -40,6 +41,7 @@ FITS: Mapping[str, frozenset[str]] = {
     DEFINITION: frozenset({DEFINITION}),
     SHOWN: FACTS | {PARAMETER},
     ANY_FACT: FACTS,
+    TRACED: frozenset({STATEMENT, NUMBER}),
     SUMMARY: frozenset({NUMBER, PARAMETER}),
 }
 HOLE_WANTS = {
@@ -308,6 +310,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
                 yield from duration(score.apart, "remission_by_score", "apart")
         case f.SettingFact():
             yield Reading(fact.parameter, WORD, rule, (*path, "parameter"))
+        case f.TraceFact():
+            yield from _in_trace(rule, fact.trace_of, (*path, "trace_of"))
         case f.CountFact():
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
         case f.EpisodeLengthFact():
@@ -352,6 +356,12 @@ def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[Reading]
                 yield Reading(item.if_, PRESENT, rule, (*here, "if"))
             case f.HighestItem():
                 yield from _in_items(rule, item.highest_of, (*here, "highest_of"))
+
+
+def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[Reading]:
+    several = isinstance(traced, list)
+    for index, name in enumerate(f.listed(traced)):
+        yield Reading(name, TRACED, rule, (*path, index) if several else path)
 
 
 def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:

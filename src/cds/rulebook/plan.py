@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any as AnyValue
 
-from cds.coding import ATC, RXNORM, CodeSet
+from cds.coding import ATC, RXNORM, CodeRange, CodeSet
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook import wanted as w
@@ -164,11 +164,14 @@ def code_sets(book: Rulebook) -> dict[str, CodeSet]:
         name = header.id or header.adds_to or ""
         into = sets.get(name)
         if into is None:
-            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, {}, {})
+            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, {}, {}, [])
         for group in loaded.model.codes:
             into.codes.update({(group.system, code): display for code, display in group.exact.items()})
             into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
             into.excepted.update({(group.system, code): display for code, display in group.except_.items()})
+            into.ranges.extend(
+                CodeRange(group.system, part.from_, part.to, part.character, part.is_) for part in group.by_character
+            )
         for names in names_groups(loaded.model):
             into.names.update({word.lower(): word for word in names.words})
         for answers in loaded.model.answers:
@@ -250,6 +253,8 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             return w.WantedSetting(
                 **common, parameter=spec.parameter, value=value, truth=Truth.of(value in spec.is_one_of)
             )
+        case f.DeceasedFact():
+            return w.WantedDeceased(**common)
         case f.AgeFact():
             return w.WantedAge(**common)
         case f.SexFact():
@@ -280,6 +285,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             return w.WantedAnswer(
                 **common,
                 answered=f.listed(spec.answered),
+                answered_no=f.listed(spec.answered_no),
                 asks_for=f.listed(spec.asks_for),
                 key=spec.prefetch or "",
             )
@@ -351,6 +357,8 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             return w.WantedCount(
                 **common, trials=spec.count, that_are=tuple(spec.that_are), different=spec.different or ""
             )
+        case f.TraceFact():
+            return w.WantedTrace(**common, of=f.listed(spec.trace_of))
     raise TypeError(f"no such fact: {type(spec).__name__}")
 
 
@@ -411,6 +419,8 @@ def needs(fact: w.Wanted) -> tuple[str, ...]:
     match fact:
         case w.WantedCount() | w.WantedAugmentation():
             return (fact.trials,)
+        case w.WantedTrace():
+            return fact.of
         case w.WantedTrials():
             return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
         case w.WantedEpisode():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cds.coding import ATC, RXNORM, CodeSet, Coding, Concept
+from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept
 from cds.truth import Truth
 
 WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
@@ -154,6 +154,8 @@ class Codes:
     _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
     _longest_root: dict[str, int] = field(init=False, repr=False)
+    _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
+    _systems: dict[str, frozenset[str]] = field(init=False, repr=False)
     _first_words: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -177,6 +179,22 @@ class Codes:
         for system, code in roots:
             longest[system] = max(longest.get(system, 0), len(code))
         object.__setattr__(self, "_longest_root", longest)
+        ranges: dict[str, list[tuple[CodeRange, str]]] = {}
+        for code_set in self.sets.values():
+            for part in code_set.ranges:
+                ranges.setdefault(part.system, []).append((part, code_set.name))
+        object.__setattr__(self, "_ranges", {system: tuple(found) for system, found in ranges.items()})
+        object.__setattr__(
+            self,
+            "_systems",
+            {
+                code_set.name: frozenset(
+                    [system for system, _ in (*code_set.codes, *code_set.roots, *code_set.excepted)]
+                    + [part.system for part in code_set.ranges]
+                )
+                for code_set in self.sets.values()
+            },
+        )
         object.__setattr__(self, "_first_words", frozenset(phrase[0] for phrase in names if phrase))
         object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
 
@@ -191,7 +209,11 @@ class Codes:
                 hit = self._roots.get((system, code[:end]))
                 if hit is not None:
                     found += tuple(name for name in hit if name not in excepted)
-        return found
+        return found + tuple(name for part, name in self._ranges.get(system, ()) if part.holds(coding))
+
+    def systems_of(self, sets: Iterable[str]) -> frozenset[str]:
+        """The code systems in which some value set has codes."""
+        return frozenset(system for name in sets for system in self._systems[name])
 
     def sets_of(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets some coding of the concept is in."""
@@ -264,6 +286,23 @@ class WantedSetting(Wanted):
     parameter: str
     value: str
     truth: Truth
+
+
+@dataclass(frozen=True, slots=True)
+class WantedDeceased(Wanted):
+    """Whether the record says that the patient has died."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTrace(Wanted):
+    """
+    Whether some entry may be one of several facts that are not known for certain.
+
+    Attributes:
+        of: Names of the facts.
+    """
+
+    of: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,12 +401,15 @@ class WantedAnswer(WantedPresence):
     An Observation or questionnaire item whose value is coded: present when the answer is in `answered`.
 
     Attributes:
-        answered: Value sets of answers that make it present; any other readable answer makes it absent.
+        answered: Value sets of answers that make it present, as the plain answer true does.
+        answered_no: Value sets of answers that make it absent, as the plain answer false does; any other answer is
+            unknown.
         asks_for: Value sets to query for instead, "" for the coded ones.
         key: Prefetch key, "" for one made of the name.
     """
 
     answered: tuple[str, ...]
+    answered_no: tuple[str, ...]
     asks_for: tuple[str, ...]
     key: str
 

@@ -74,7 +74,7 @@ def empty_valueset(view: View) -> Iterator[Problem]:
 
 def _matches_something(value_set: f.ValueSetFile) -> bool:
     return bool(
-        any(group.exact or group.with_children for group in value_set.codes)
+        any(group.exact or group.with_children or group.by_character for group in value_set.codes)
         or names_groups(value_set)
         or any(group.values for group in value_set.answers)
     )
@@ -208,9 +208,10 @@ def children_of_flat_codes(view: View) -> Iterator[Problem]:
     """`with_children` is for systems whose children begin with the parent's code (ICD-10-CM, ATC)."""
     for loaded in view.book.sets:
         for index, group in enumerate(loaded.model.codes):
-            if group.with_children and group.system in FLAT:
+            if (group.with_children or group.by_character) and group.system in FLAT:
+                key = "with_children" if group.with_children else "by_character"
                 yield loaded.problem(
-                    ("codes", index, "with_children"), "children-of-flat-codes",
+                    ("codes", index, key), "children-of-flat-codes",
                     f"{FLAT[group.system]} codes do not begin with the code of their parent.",
                     "List every code under `exact`.", "Unrelated codes that begin alike would match.",
                 )  # fmt: skip

@@ -125,6 +125,8 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
     instead = {
         f.AgeFact: "An age has no window: remove it.",
         f.SexFact: "A sex has no window: remove it.",
+        f.DeceasedFact: "Whether somebody died has no window: remove it.",
+        f.TraceFact: "The facts it is a trace of have the windows: remove it.",
         f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
         f.SettingFact: "A setting has no window: remove it.",
         f.EpisodeFact: "Write how far back to look as `otherwise`.",

@@ -26,6 +26,7 @@ from cds.rulebook.names import (
     SHOWN,
     STATEMENT,
     SUMMARY,
+    TRACED,
     TRIALS,
     WORD,
     WORDS,
@@ -56,6 +57,7 @@ KINDS = {
     DEFINED: "a conclusion that `definitions` of its file decide",
     SHOWN: "a fact or parameter",
     ANY_FACT: "a fact",
+    TRACED: "a fact that is true or false, or a measured number",
     SUMMARY: "a parameter or a number",
     PARAMETER: "a parameter",
 }
@@ -134,6 +136,8 @@ def _what(found: Definition) -> str:
         return "a parameter that is a word" if words else f"a parameter in {found.spec.unit}"
     if isinstance(found.spec, f.CountFact):
         return "a count"
+    if isinstance(found.spec, f.TraceFact):
+        return "a trace"
     if found.role == DEFINITION:
         return "a definition"
     return "a conclusion" if found.role == CONCLUSION else f"a fact of kind {found.spec.find}"

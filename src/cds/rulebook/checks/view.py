@@ -117,7 +117,16 @@ def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
     """Every value set a file reads, with its place."""
     for name, fact in rule.model.facts.items():
         path: Path = ("facts", name)
-        for key in ("coded", "possibly_coded", "answered", "asks_for", "of", "remission_coded", "not_for"):
+        for key in (
+            "coded",
+            "possibly_coded",
+            "answered",
+            "answered_no",
+            "asks_for",
+            "of",
+            "remission_coded",
+            "not_for",
+        ):
             yield from _names(getattr(fact, key, None), (*path, key))
         if isinstance(fact, f.NumberFact) and fact.items is not None:
             yield from _names(fact.items.coded, (*path, "items", "coded"))
