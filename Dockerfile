@@ -16,6 +16,7 @@ COPY NOTICE /usr/share/doc/thirdline/NOTICE
 USER 10001
 VOLUME /var/lib/thirdline
 EXPOSE 8000
+# It listens on every address, so it starts once CDS_TENANTS names who may call, or CDS_UNAUTHENTICATED=true says anybody.
 ENV CDS_HOST=0.0.0.0 CDS_PORT=8000 CDS_JOURNAL=/var/lib/thirdline/journal.sqlite3 PYTHONDONTWRITEBYTECODE=1
 HEALTHCHECK --interval=30s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(f\"http://127.0.0.1:{os.environ['CDS_PORT']}/health\", timeout=2)"]

@@ -27,14 +27,15 @@ TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().st
 def serving(
     rules: Rules | None = None, today: date = TODAY, journal: Journal | None = None, **settings: Any
 ) -> Iterator[httpx.Client]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    # The port is kept from the start: while rules are loaded, somebody else could take a free one.
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
     app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today, journal=journal)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="on"))
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, args=([taken],), daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not start"
         time.sleep(0.01)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
@@ -42,3 +43,4 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
+        taken.close()

@@ -68,3 +68,37 @@ def test_fhir_servers_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_setting_that_cannot_be_meant_is_refused(name: str, value: str) -> None:
     with pytest.raises(ValidationError, match=name):
         Settings.model_validate({name: value})
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 (asked about, not listened on)
+        ("::", False),
+        ("", False),
+        ("10.0.0.7", False),
+        ("cds.example", False),
+        ("localhost.example", False),
+    ],
+)
+def test_only_a_loopback_address_is_for_this_machine(host: str, ours: bool) -> None:
+    assert Settings(host=host).for_this_machine is ours
+
+
+def test_tenants_need_the_address_that_tokens_name(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="CDS_PUBLIC_URL"):
+        Settings(tenants=tmp_path)
+
+
+@pytest.mark.parametrize("address", ["cds.example", "ftp://cds.example", "https://u:p@cds.example", "https://a?b=c"])
+def test_a_public_address_is_a_base_url(address: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(public_url=address)
+
+
+def test_the_slash_at_the_end_of_the_public_address_is_nothing() -> None:
+    assert Settings(public_url="https://cds.example/").public_url == "https://cds.example"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import date
+from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -18,10 +19,16 @@ from cds.hooks import refusals
 from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
 from cds.hooks.openapi import ERRORS
-from cds.hooks.routes import routes
+from cds.hooks.replay import SeenEverywhere, SeenHere
+from cds.hooks.routes import ANYBODY, Offer, routes
+from cds.hooks.tenants import Tenant, read_tenants
+from cds.hooks.trust import Guard, Leeway, Trust
+from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.load import load_rules, opinions_from
 from cds.record import units
+from cds.rulebook.problem import Problem, RulesAreWrong
+from cds.servers import Servers
 from cds.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,11 +48,25 @@ def create_app(
     The settings of the journal are not read here: without one given, nothing is kept and feedback is not taken.
 
     Raises:
-        RulesAreWrong: Rule files hold mistakes; the service must not start.
+        RulesAreWrong: Rule files, or the tenants file, hold mistakes; the service must not start.
+        NotSafe: It would answer strangers.
     """
-    made = load_rules(settings.rules, opinions_from(settings.engine), clock()) if rules is None else rules
-
-    fetcher = fetcher_for(settings)
+    refuse_strangers(settings)
+    with ExitStack() as half_made:
+        tenants, key_clients = (
+            read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
+            if settings.tenants is not None
+            else ((), [])
+        )
+        made = _rules_of(settings, tenants, clock()) if rules is None else {}
+        for one in made.values():
+            half_made.callback(one.reasoner.close)
+        offers = {t.name: Offer(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants} or {
+            ANYBODY: Offer(rules or made[settings.rules], fetcher_for(settings.servers, settings))
+        }
+        turns = Turns(settings.at_once, settings.waiting, settings.most_seconds)
+        half_made.callback(turns.close)
+        to_close = half_made.pop_all()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -56,16 +77,24 @@ def create_app(
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
-        log.info("rules %s, opinions %s", made.program.version, made.reasoner.opinions.value)
+        for name, offer in offers.items():
+            log.info(
+                "%srules %s, opinions %s",
+                f"tenant {name}: " if name else "",
+                offer.rules.program.version,
+                offer.rules.reasoner.opinions.value,
+            )
         yield
         gc.set_threshold(*before)
         gc.unfreeze()
-        if fetcher is not None:
-            await fetcher.close()
+        for offer in offers.values():
+            if offer.fetcher is not None:
+                await offer.fetcher.close()
+        for client in key_clients:
+            await client.aclose()
         if journal is not None:
             await to_thread.run_sync(journal.close)
-        if rules is None:
-            made.reasoner.close()
+        to_close.close()
 
     app = FastAPI(
         title="Thirdline",
@@ -76,24 +105,68 @@ def create_app(
         lifespan=lifespan,
         responses=ERRORS,
     )
+    if tenants:
+        leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
+        seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
+        app.add_middleware(Guard, trust=Trust(tenants, settings.public_url, seen, leeway))
     refusals.register(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
+            expose_headers=["Retry-After"],
         )
-    app.include_router(routes(made, settings, clock, fetcher, journal))
-    app.include_router(feedback_routes(made, settings, journal))
+    app.include_router(routes(offers, settings, clock, turns, journal))
+    app.include_router(feedback_routes(offers, settings, journal))
     return app
 
 
-def fetcher_for(settings: Settings) -> Fetcher | None:
+class NotSafe(Exception):  # noqa: N818 (a refusal to start)
+    """The settings would let anybody on the network call; the message says what to do."""
+
+
+def refuse_strangers(settings: Settings) -> None:
+    """
+    Refuse to listen where others reach us without asking who they are, unless that was said to be meant.
+
+    Raises:
+        NotSafe: It was not.
+    """
+    if settings.tenants is not None or settings.for_this_machine:
+        return
+    if not settings.unauthenticated:
+        raise NotSafe(
+            f"{settings.host} can be reached by other machines, and nobody is asked who they are.\n"
+            "  Name who may call in CDS_TENANTS (docs/integrators/authentication.md), listen on 127.0.0.1,\n"
+            "  or say that anybody may call: --unauthenticated, CDS_UNAUTHENTICATED=true."
+        )
+    log.warning("anybody who reaches %s may call: clients are not authenticated", settings.host)
+
+
+def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> dict[Path, Rules]:
+    """Rules by folder; a folder that several tenants name is loaded once."""
+    folders = {tenant.rules for tenant in tenants} or {settings.rules}
+    made: dict[Path, Rules] = {}
+    problems: list[Problem] = []
+    for folder in sorted(folders):
+        try:
+            made[folder] = load_rules(folder, opinions_from(settings.engine), today)
+        except RulesAreWrong as wrong:
+            problems += wrong.problems
+    if problems:
+        for rules in made.values():
+            rules.reasoner.close()
+        raise RulesAreWrong(tuple(problems))
+    return made
+
+
+def fetcher_for(servers: Servers, settings: Settings) -> Fetcher | None:
     """The fetcher, when there are servers it may read from."""
-    if not settings.fhir_servers:
+    if not servers.bases:
         return None
     limits = Limits(
         settings.fetch_seconds, settings.fetch_pages, settings.most_bytes, settings.most_entries, settings.deepest
     )
-    return Fetcher(settings.servers, limits)
+    return Fetcher(servers, limits)

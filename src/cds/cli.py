@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,6 +96,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [CDS_HOST].", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [CDS_PORT].", show_default=False)] = None,
     rules: RulesFolder = None,
+    unauthenticated: Annotated[
+        bool | None,
+        typer.Option(
+            "--unauthenticated", help="Let anybody call, on any address [CDS_UNAUTHENTICATED].", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """
     Start the service.
@@ -103,23 +110,34 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 (not needed by the other commands)
 
-    from cds.app import create_app  # noqa: PLC0415
+    from cds.app import NotSafe, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
 
-    changes = {"host": host, "port": port, "rules": rules}
+    changes = {"host": host, "port": port, "rules": rules, "unauthenticated": unauthenticated}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         kept = journal_from(settings)
     except ValueError as wrong:
         raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
     try:
         service = create_app(settings, journal=kept)
-    except RulesAreWrong as wrong:
-        _print_problems(wrong.problems)
+    except (RulesAreWrong, NotSafe) as wrong:
+        if isinstance(wrong, RulesAreWrong):
+            _print_problems(wrong.problems)
+        else:
+            err.print(escape(str(wrong)))
         err.print("The service was not started.")
         raise typer.Exit(PROBLEMS) from None
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvicorn.run(service, host=settings.host, port=settings.port, log_config=None, access_log=False)
+    uvicorn.run(
+        service,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        # What is under way when it is stopped is still answered; nothing takes longer than this.
+        timeout_graceful_shutdown=math.ceil(settings.most_seconds) + 1,
+    )
 
 
 # ---------------------------------------------------------------- evaluate, explain

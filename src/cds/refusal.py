@@ -48,5 +48,13 @@ class UnknownService(Refusal):
     """No service has this id (404)."""
 
 
+class Busy(Refusal):
+    """Too much is under way already; the same request may be answered a little later (503)."""
+
+
+class TookTooLong(Refusal):
+    """The answer was not ready in time; nothing is known of this patient (503)."""
+
+
 class NoJournal(Refusal):
     """This service keeps no journal, so that it cannot take what it was sent (501)."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cds.servers import Servers, base_url, network
+from cds.servers import Servers, base_url, literal_address, network
 
 PACKAGED = Path(__file__).parent / "_rules"
 IN_REPOSITORY = Path(__file__).parents[2] / "rules"
@@ -33,6 +33,13 @@ class Settings(BaseSettings):
     ] = "both"
     most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
+    at_once: Annotated[int, Field(ge=1, le=64, description="Most decisions under way at once, each in a thread.")] = 4
+    waiting: Annotated[
+        int, Field(ge=0, le=10_000, description="Most requests that wait beside them; more get 503.")
+    ] = 32
+    most_seconds: Annotated[
+        float, Field(gt=0, le=300, description="Seconds for one request, from its body to its answer; then 503.")
+    ] = 20.0
     fhir_servers: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -45,6 +52,24 @@ class Settings(BaseSettings):
     ] = ()
     fetch_seconds: Annotated[float, Field(gt=0, le=60, description="Seconds for all fetching of one request.")] = 3.0
     fetch_pages: Annotated[int, Field(ge=1, le=1000, description="Most pages fetched of one search.")] = 20
+    tenants: Annotated[
+        Path | None, Field(description="YAML file of who may call; unset: nobody is asked who they are.")
+    ] = None
+    public_url: Annotated[
+        str, Field(description="This service's address as clients know it, which their tokens must name (aud).")
+    ] = ""
+    token_skew_seconds: Annotated[
+        float, Field(ge=0, le=600, description="How much a client's clock may differ, in seconds.")
+    ] = 60.0
+    token_longest_seconds: Annotated[
+        float, Field(gt=0, le=86400, description="Longest life of a token (exp - iat), in seconds.")
+    ] = 3600.0
+    keys_seconds: Annotated[
+        float, Field(ge=30, le=86400, description="Seconds until clients' published keys are read again.")
+    ] = 600.0
+    unauthenticated: Annotated[
+        bool, Field(description="Let anybody call although other machines reach the address.")
+    ] = False
     deepest: Annotated[int, Field(ge=8, le=500, description="Deepest nesting of JSON.")] = 64
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins a browser may call from, separated by commas.")
@@ -82,6 +107,33 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(network(text)) for text in value)
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url(cls, value: str) -> str:
+        return str(base_url(value)).rstrip("/") if value else ""
+
+    @model_validator(mode="after")
+    def _audience(self) -> Self:
+        if self.tenants is not None and not self.public_url:
+            raise ValueError(
+                "CDS_TENANTS needs CDS_PUBLIC_URL: the address of this service as clients know it (https://cds.example)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _time(self) -> Self:
+        if self.fetch_seconds >= self.most_seconds:
+            raise ValueError(
+                "CDS_MOST_SECONDS must be more than CDS_FETCH_SECONDS, or what a server gives comes too late"
+            )
+        return self
+
+    @property
+    def for_this_machine(self) -> bool:
+        """Whether only this machine reaches the address that is listened on."""
+        literal = literal_address(self.host)
+        return self.host == "localhost" if literal is None else literal.is_loopback
 
     @property
     def servers(self) -> Servers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -10,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.hooks.callers import BASE, key_set, sandbox
 from tests.hooks.wire import flaws_in_response
 from tests.server import ROOT
 
@@ -83,3 +86,53 @@ def test_it_does_not_start_with_a_wrong_setting_and_names_it(name: str, value: s
 
     assert ended.returncode != 0
     assert name.lower() in ended.stderr.decode().lower()
+
+
+def test_it_does_not_answer_strangers_by_accident_and_says_what_to_do() -> None:
+    environment = os.environ | {"CDS_HOST": "0.0.0.0"}  # noqa: S104 (refused)
+    ended = subprocess.run(RUN, env=environment, capture_output=True, check=False, timeout=120)
+
+    assert ended.returncode == 1
+    for words in (b"can be reached by other machines", b"CDS_TENANTS", b"--unauthenticated", b"was not started"):
+        assert words in ended.stderr
+
+
+def test_it_answers_strangers_when_told_to_and_warns(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    with process(log, CDS_HOST="0.0.0.0", CDS_UNAUTHENTICATED="true") as (client, _):  # noqa: S104
+        assert client.get("/cds-services").json()["services"]
+
+    assert "WARNING" in log.read_text()
+    assert "clients are not authenticated" in log.read_text()
+
+
+def test_with_tenants_it_listens_anywhere_and_asks_who_calls(tmp_path: Path) -> None:
+    ehr = sandbox()
+    (tmp_path / "tenants.yaml").write_text(
+        json.dumps({"tenants": [{"name": "a", "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}}]})
+    )
+    settings = {"CDS_HOST": "0.0.0.0", "CDS_TENANTS": "tenants.yaml", "CDS_PUBLIC_URL": BASE}  # noqa: S104
+
+    with process(tmp_path / "log", **settings) as (client, _):
+        assert client.get("/cds-services").status_code == 401
+        assert client.get("/cds-services", headers=ehr.bearer("/cds-services")).json()["services"]
+
+
+def test_a_token_works_in_one_of_two_processes_that_share_a_journal(tmp_path: Path) -> None:
+    ehr = sandbox()
+    (tmp_path / "tenants.yaml").write_text(
+        json.dumps({"tenants": [{"name": "a", "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}}]})
+    )
+    settings = {"CDS_TENANTS": "tenants.yaml", "CDS_PUBLIC_URL": BASE, "CDS_JOURNAL": "journal.sqlite3"}
+    tokens = [ehr.bearer("/cds-services") for _ in range(6)]
+
+    with (
+        process(tmp_path / "log-1", **settings) as (first, _),
+        process(tmp_path / "log-2", **settings) as (second, _),
+        ThreadPoolExecutor(4) as callers,
+    ):
+        calls = [(client, headers) for headers in tokens for client in (first, second)]
+        statuses = list(callers.map(lambda call: call[0].get("/cds-services", headers=call[1]).status_code, calls))
+
+    assert [sorted(statuses[n : n + 2]) for n in range(0, 12, 2)] == [[200, 401]] * 6

@@ -10,12 +10,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from cds.decide import Rules
 from cds.hooks.bodies import read_body
 from cds.hooks.messages import decode
 from cds.hooks.openapi import FEEDBACK as FEEDBACK_BODY
 from cds.hooks.openapi import NOTHING, gives, takes
-from cds.hooks.routes import FIRST_YEAR, LAST_YEAR, service_of
+from cds.hooks.routes import FIRST_YEAR, LAST_YEAR, Offers, offer_of, service_of
 from cds.journal.feedback import Outcome, Word
 from cds.journal.journal import Journal
 from cds.refusal import NoJournal, NotFhir, TooLarge
@@ -67,7 +66,7 @@ class Feedback(msgspec.Struct):
 FEEDBACK = msgspec.json.Decoder(Feedback)
 
 
-def feedback_routes(rules: Rules, settings: Settings, journal: Journal | None) -> APIRouter:
+def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None) -> APIRouter:
     """Where clients say what became of cards; without a journal nothing is taken."""
     router = APIRouter()
     limiter = CapacityLimiter(AT_ONCE)
@@ -75,7 +74,8 @@ def feedback_routes(rules: Rules, settings: Settings, journal: Journal | None) -
     @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
     async def feedback(identity: str, request: Request) -> JSONResponse:
         """Keep what became of cards; 200 once it is on disk."""
-        service = service_of(rules, identity)
+        offer = offer_of(offers, request)
+        service = service_of(offer.rules, identity)
         if journal is None:
             raise NoJournal(
                 "This service keeps no journal, so that feedback would be lost",
@@ -83,7 +83,7 @@ def feedback_routes(rules: Rules, settings: Settings, journal: Journal | None) -
             )
         hear = journal.hear
         words = read_feedback(await read_body(request, settings.most_bytes))
-        await to_thread.run_sync(lambda: hear("", service.id, words), limiter=limiter)
+        await to_thread.run_sync(lambda: hear(offer.tenant, service.id, words), limiter=limiter)
         return JSONResponse({})
 
     return router

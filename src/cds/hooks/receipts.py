@@ -16,14 +16,14 @@ from cds.rulebook.program import Service
 ORDERS, SELECTIONS = "context.draftOrders", "context.selections"  # no prefetch key of ours has a dot
 
 
-def call_of(service: Service, asked: Asked, fetched: Mapping[str, Fetched]) -> Call:
+def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched]) -> Call:
     """Who asked, and the data that were decided from: what was sent, what was fetched in its place, the orders."""
     data = {key: bytes(value) for key, value in asked.prefetch.items()}
     data |= {key: bytes(answer.value) for key, answer in fetched.items() if answer.value is not None}
     if asked.orders is not None and asked.orders.sent:
         data[ORDERS] = asked.orders.sent
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
-    return Call("", service.id, service.hook, asked.hook_instance, asked.patient_id, data)
+    return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data)
 
 
 def shown_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[Shown]:

@@ -17,12 +17,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds.journal.store import StoreDown
 from cds.reasoning.conclude import Disagreement
 from cds.refusal import (
+    Busy,
     NoJournal,
     NoPatient,
     NotFhir,
     NotJson,
     PrefetchMissing,
     Refusal,
+    TookTooLong,
     TooLarge,
     UnknownService,
     WrongPatient,
@@ -39,6 +41,8 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     UnknownService: (404, "not-found"),
     PrefetchMissing: (412, "required"),
     TooLarge: (413, "too-long"),
+    Busy: (503, "throttled"),
+    TookTooLong: (503, "timeout"),
     NoJournal: (501, "not-supported"),
     Refusal: (400, "invalid"),
 }
@@ -66,7 +70,10 @@ def register(app: FastAPI) -> None:
     async def refused(_: Request, refusal: Refusal) -> Response:
         status, code = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
         log.info("refused: %s, status %d", type(refusal).__name__, status)
-        return outcome(status, code, refusal.what, refusal.fix, refusal.where)
+        answer = outcome(status, code, refusal.what, refusal.fix, refusal.where)
+        if status == 503:
+            answer.headers["Retry-After"] = str(RETRY_SECONDS)
+        return answer
 
     @app.exception_handler(HTTPException)
     async def routed(_: Request, error: HTTPException) -> Response:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -20,49 +20,54 @@ from cds.hooks.fetch import Fetcher, NotUsable
 from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
 from cds.hooks.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.hooks.receipts import call_of, shown_of
+from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
-from cds.journal.receipts import receipt_of
+from cds.journal.receipts import Receipt, receipt_of
 from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
 from cds.refusal import NotFhir, PrefetchMissing, UnknownService
 from cds.rulebook.program import Prefetch, Service
 from cds.settings import Settings
 
-T = TypeVar("T")
-AT_ONCE = 4  # decisions under way in one process; the rest wait their turn
+ANYBODY = ""
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    What a caller is answered with.
+
+    Attributes:
+        rules: Its rules.
+        fetcher: Reads what a prefetch lacks; None: nothing but what was sent is read.
+        tenant: Its name, "" where nobody is asked who they are.
+    """
+
+    rules: Rules
+    fetcher: Fetcher | None = None
+    tenant: str = ANYBODY
+
+
+Offers = Mapping[str, Offer]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
+
+
+def offer_of(offers: Offers, request: Request) -> Offer:
+    """What the caller of this request is answered with."""
+    return offers[request.state.caller.tenant if ANYBODY not in offers else ANYBODY]
+
+
 def routes(
-    rules: Rules,
-    settings: Settings,
-    clock: Callable[[], date],
-    fetcher: Fetcher | None = None,
-    journal: Journal | None = None,
+    offers: Offers, settings: Settings, clock: Callable[[], date], turns: Turns, journal: Journal | None = None
 ) -> APIRouter:
-    """
-    Every address that answers questions.
-
-    Without a fetcher, nothing but what was sent is read; without a journal, no receipts are kept.
-    """
+    """Every address that answers questions; without a journal, no receipts are kept."""
     router = APIRouter()
-    limits: dict[str, Any] = {
-        "most_entries": settings.most_entries,
-        "deepest": settings.deepest,
-        "observed": rules.program.observed,
-    }
-    limiter = CapacityLimiter(AT_ONCE)
 
-    async def aside(work: Callable[[], T]) -> T:
-        return await to_thread.run_sync(work, limiter=limiter)
-
-    async def fetch(service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:
-        """What the prefetch lacks, and why nothing could be fetched ("" if something could, or nothing is lacking)."""
-        if fetcher is None:
-            return NOTHING_FETCHED, "this service fetches from no server"
-        try:
-            return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access), ""
-        except NotUsable as why:
-            return NOTHING_FETCHED, str(why)
+    def limits(rules: Rules) -> dict[str, Any]:
+        return {
+            "most_entries": settings.most_entries,
+            "deepest": settings.deepest,
+            "observed": rules.program.observed,
+        }
 
     @router.head("/", include_in_schema=False)
     @router.get("/")
@@ -81,85 +86,106 @@ def routes(
     @router.get("/health")
     async def health(request: Request, response: Response) -> dict[str, Any]:
         """
-        Whether this service can be trusted with an answer; 503 once the two engines have disagreed.
+        Whether this service can be trusted with an answer; 503 once the two engines have disagreed, or all hangs.
 
         A journal that does not work is "degraded" and 200: the answers are right, and nobody should turn them away.
         """
         disagreements = request.app.state.disagreements
-        response.status_code = 503 if disagreements else 200
-        degraded = journal is not None and not journal.works
+        failed = "failed" if disagreements else "stuck" if turns.stuck else ""
+        response.status_code = 503 if failed else 200
+        status = failed or ("degraded" if journal is not None and not journal.works else "ok")
+        if ANYBODY not in offers:
+            return {"status": status}  # this address is open: what runs here is for those who run it
+        rules = offers[ANYBODY].rules
         return {
-            "status": "failed" if disagreements else "degraded" if degraded else "ok",
+            "status": status,
             "version": __version__,
             "rules": rules.program.version,
             "opinions": rules.reasoner.opinions.value,
             "disagreements": disagreements,
+            "under_way": turns.inside,
+            "overdue": turns.overdue,
             "journal": journal.health() if journal is not None else {"status": "off"},
         }
 
     @router.head("/cds-services", include_in_schema=False)
     @router.get("/cds-services", responses={200: {"model": Discovery}})
-    async def discover() -> JSONResponse:
+    async def discover(request: Request) -> JSONResponse:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
-        return JSONResponse(discovery_of(list(rules.program.services.values())))
+        return JSONResponse(discovery_of(list(offer_of(offers, request).rules.program.services.values())))
 
     @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
-        service = service_of(rules, identity)
-        body = await read_body(request, settings.most_bytes)
+        offer = offer_of(offers, request)
+        rules, service = offer.rules, service_of(offer.rules, identity)
+        async with turns.place():
+            body = await read_body(request, settings.most_bytes)
+            asked = await turns.aside(lambda: read_request(body, service))
+            fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
-        asked = await aside(lambda: read_request(body, service))
-        fetched, why_not = await fetch(service, asked)
-
-        def answer() -> bytes:
-            begun = perf_counter()
-            refuse_without(service, asked.prefetch, fetched, why_not)
-            record = read_prefetch(
-                asked.prefetch,
-                templates={p.key: p.query for p in service.prefetch},
-                patient_id=asked.patient_id,
-                fetched=fetched,
-                orders=asked.orders,
-                **limits,
-            )
-            read = perf_counter()
-            decision = decide(rules, record, clock(), service.id)
-            decided = perf_counter()
-            response = response_of(decision.cards)
-            encoded = msgspec.json.encode(response)
-            if journal is not None:
-                took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
-                journal.note(
-                    receipt_of(
-                        rules,
-                        decision,
-                        call_of(service, asked, fetched),
-                        shown_of(decision.cards, response),
-                        {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
-                        decided_at=datetime.now(UTC),
-                        keep_input=journal.keeps_inputs,
-                    )
+            def answer() -> tuple[bytes, Receipt | None]:
+                begun = perf_counter()
+                refuse_without(service, asked.prefetch, fetched, why_not)
+                record = read_prefetch(
+                    asked.prefetch,
+                    templates={p.key: p.query for p in service.prefetch},
+                    patient_id=asked.patient_id,
+                    fetched=fetched,
+                    orders=asked.orders,
+                    **limits(rules),
                 )
-            return encoded
+                read = perf_counter()
+                decision = decide(rules, record, clock(), service.id)
+                decided = perf_counter()
+                response = response_of(decision.cards)
+                encoded = msgspec.json.encode(response)
+                if journal is None:
+                    return encoded, None
+                took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
+                return encoded, receipt_of(
+                    rules,
+                    decision,
+                    call_of(offer.tenant, service, asked, fetched),
+                    shown_of(decision.cards, response),
+                    {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
+                    decided_at=datetime.now(UTC),
+                    keep_input=journal.keeps_inputs,
+                )
 
-        return Response(await aside(answer), media_type="application/json")
+            encoded, receipt = await turns.aside(answer)
+            if journal is not None and receipt is not None:
+                journal.note(receipt)  # not in the thread: a decision that came too late was shown to nobody
+            return Response(encoded, media_type="application/json")
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
+        rules = offer_of(offers, request).rules
         if service is not None:
             service_of(rules, service)
         day = _day(today) if today is not None else clock()
-        body = await read_body(request, settings.most_bytes)
 
-        def answer() -> bytes:
-            record = read_bundle(body, **limits)
-            return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
+        async with turns.place():
+            body = await read_body(request, settings.most_bytes)
 
-        return Response(await aside(answer), media_type="application/json")
+            def answer() -> bytes:
+                record = read_bundle(body, **limits(rules))
+                return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
+
+            return Response(await turns.aside(answer), media_type="application/json")
 
     return router
+
+
+async def _fetch(fetcher: Fetcher | None, service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:
+    """What the prefetch lacks, and why nothing could be fetched ("" if something could, or nothing is lacking)."""
+    if fetcher is None:
+        return NOTHING_FETCHED, "this service fetches from no server"
+    try:
+        return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access), ""
+    except NotUsable as why:
+        return NOTHING_FETCHED, str(why)
 
 
 def service_of(rules: Rules, identity: str) -> Service:
