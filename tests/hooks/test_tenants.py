@@ -18,6 +18,7 @@ from cds.settings import Settings
 from tests.hooks.callers import BASE, ec_key, key_set
 from tests.server import ROOT
 
+ENCRYPTS = {"keys": [key_set(ec_key("south"))["keys"][0] | {"use": "enc"}]}
 GOOD = f"""\
 tenants:
   - name: north
@@ -80,6 +81,7 @@ def test_an_empty_list_of_servers_means_none(tmp_path: Path) -> None:
         ("{urls: [https://south.example/jwks.json]}", "{file: nowhere.json}", 10, "No such file"),
         ("{urls: [https://south.example/jwks.json]}", "{file: tenants.yaml}", 10, "not JSON"),
         ("{urls: [https://south.example/jwks.json]}", "{set: {keys: []}}", 10, "no RSA or EC key"),
+        ("{urls: [https://south.example/jwks.json]}", f"{{set: {json.dumps(ENCRYPTS)}}}", 10, "no RSA or EC key"),
         ("{urls: [https://south.example/jwks.json]}", "{set: {keys: [{kty: oct, k: YQ}]}}", 10, "private or shared"),
         ("[RS384]", "[HS384]", 11, "tenants.1.algorithms.0"),
         ("[RS384]", "[none]", 11, "tenants.1.algorithms.0"),
