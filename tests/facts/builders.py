@@ -50,7 +50,14 @@ MINIMA = {"alfadep": 50.0, "betadep": 150.0, "gammadep": 10.0}
 
 def drug_table() -> DrugTable:
     drugs = {
-        key: Drug(key, "SSRI" if key != "betadep" else "SNRI", "antidepressant", "any", {"minimum": minimum})
+        key: Drug(
+            key,
+            "SSRI" if key != "betadep" else "SNRI",
+            "antidepressant",
+            "any",
+            {"minimum": minimum, "strict_minimum": 2 * minimum},
+            molecule="alfadep" if key == "gammadep" else key,
+        )
         for key, minimum in MINIMA.items()
     }
     drugs["patchdep"] = Drug("patchdep", "MAOI", "antidepressant", "transdermal", {"minimum": 6.0})
@@ -79,6 +86,7 @@ def codes() -> Codes:
     return Codes(
         {
             "score": value_set("score", {(LOINC, "1-1"): "a score"}),
+            "scale": value_set("scale", {(LOINC, "2-2"): "another scale"}),
             "ineffective": value_set(
                 "ineffective", {("x", "no-effect"): "no effect"}, {"no response": "", "ineffective": ""}
             ),
@@ -99,6 +107,7 @@ def wanted(**changes: Any) -> WantedTrials:
             not_tolerated=("not-tolerated",),
             measured_by=(MeasuredBy("score", "score", still_symptomatic=10, remission_below=5),),
             falls_less_than=50,
+            partial=(25, 50),
             baseline_before_days=28,
             baseline_after_days=7,
             end_before_days=14,
@@ -134,6 +143,13 @@ SCORE = WantedNumber(
     "score", "score", 90, ("score",), (), "{score}", "most_recent", (0.0, 27.0), whole=True, unit_may_be_missing=True,
     same_day="range", key="",
 )  # fmt: skip
+
+
+SCALE = replace(SCORE, name="scale", label="scale", coded=("scale",), plausible=(0.0, 60.0))
+TWO_SCALES = (
+    MeasuredBy("score", "score", still_symptomatic=10, remission_below=5),
+    MeasuredBy("scale", "scale", still_symptomatic=20, remission_below=11),
+)
 
 
 def day(text: str) -> Span:
@@ -187,6 +203,25 @@ def scored(value: float, when: str, **changes: Any) -> Measurement:
     return replace(measurement, **changes)
 
 
+def on_scale(value: float, when: str) -> Measurement:
+    return scored(value, when, source=f"Observation/scale-{when}", concept=Concept((Coding(LOINC, "2-2"),)))
+
+
+def filled(start: str, days: float | None, key: str = "alfadep") -> Exposure:
+    """One dispense of 50 mg a day."""
+    return taken(
+        key,
+        start,
+        None,
+        50,
+        source=f"MedicationDispense/{start}",
+        kind=ExposureKind.DISPENSE,
+        open_ended=False,
+        supply_days=days,
+        status="completed",
+    )
+
+
 def record(*entries: Exposure | Measurement, **changes: Any) -> PatientRecord:
     whole = PatientRecord(
         patient=Patient("Patient/1"),
@@ -205,7 +240,12 @@ def look(
     patient: PatientRecord, want: WantedTrials | None = None, episode: Fact | None = None
 ) -> tuple[Fact, tuple[Unrecognised, ...]]:
     sorted_record = sort(patient)
-    return find_trials(want or wanted(), sorted_record, {"score": readings(SCORE, sorted_record)}, episode)
+    return find_trials(
+        want or wanted(),
+        sorted_record,
+        {"score": readings(SCORE, sorted_record), "scale": readings(SCALE, sorted_record)},
+        episode,
+    )
 
 
 def trials(

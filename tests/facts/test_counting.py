@@ -35,6 +35,33 @@ def test_classes_can_be_counted_instead() -> None:
     assert counted(*two_of_one_class, want=replace(FAILED, different="drug_class")).low == 1
 
 
+def test_only_trials_of_some_classes_can_be_counted() -> None:
+    history = (failed("alfadep", 50), failed("betadep", 150))
+
+    assert counted(*history, want=replace(FAILED, classes=frozenset({"SNRI"}))).low == 1
+    assert counted(*history, want=replace(FAILED, classes=frozenset({"TCA"}))).high == 0
+
+
+def test_whether_a_trial_of_unknown_dose_was_intolerance_or_failure_is_open() -> None:
+    want = replace(FAILED, that_are=("intolerance",))
+
+    assert counted(taken("alfadep", "2025-02-01", "2025-02-20", 50, stopped_for="side-effect"), want=want).low == 1
+    open_ = counted(taken("alfadep", "2025-02-01", "2025-04-30", stopped_for="side-effect"), want=want)
+    assert (open_.low, open_.high) == (0, 1)
+    assert counted(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for="side-effect"), want=want).high == 0
+
+
+def test_drugs_of_one_molecule_count_apart_and_this_is_said_unless_they_are_merged() -> None:
+    history = (failed("alfadep", 50), failed("gammadep", 10, "2025-06-01", "2025-08-30"))
+
+    apart = counted(*history)
+    merged = counted(*history, want=replace(FAILED, merge_same_molecule=True))
+
+    assert (apart.low, apart.high, merged.low, merged.high) == (2, 2, 1, 1)
+    assert "alfadep and gammadep are one molecule and are counted apart" in apart.because
+    assert "molecule" not in merged.because
+
+
 def test_a_trial_that_may_count_widens_the_range_and_says_what_is_missing() -> None:
     fact = counted(failed("alfadep", 50), failed("betadep", None))
 

@@ -12,8 +12,24 @@ from hypothesis import strategies as st
 from cds.coding import ATC, Coding, Concept
 from cds.facts.fact import Evidence
 from cds.record.record import Exposure, ExposureKind, Sent, SentState, Sig, Span
+from cds.rulebook.wanted import Adherence
 from cds.truth import Truth
-from tests.facts.builders import ALL_SENT, TODAY, daily, day, look, month, record, scored, taken, trials, wanted
+from tests.facts.builders import (
+    ALL_SENT,
+    TODAY,
+    TWO_SCALES,
+    daily,
+    day,
+    filled,
+    look,
+    month,
+    on_scale,
+    record,
+    scored,
+    taken,
+    trials,
+    wanted,
+)
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
@@ -540,6 +556,15 @@ def test_a_negation_of_another_thing_leaves_a_stop_reason_standing(words: str) -
     assert not trial.intolerance
 
 
+def test_the_no_of_a_stop_reason_negates_nothing_else() -> None:
+    (trial,) = trials(
+        taken("alfadep", "2025-02-01", "2025-02-20", 50, stopped_for=Concept((), "No response and nausea"))
+    )
+
+    assert trial.no_response is T
+    assert trial.intolerance
+
+
 @pytest.mark.parametrize("words", ["No nausea", "insurance; no complaint of nausea or headache"])
 def test_a_side_effect_that_is_denied_is_no_intolerance(words: str) -> None:
     (trial,) = trials(taken("alfadep", "2025-02-01", "2025-02-20", 50, stopped_for=Concept((), words)))
@@ -561,6 +586,7 @@ def test_stopping_an_adequate_trial_for_a_side_effect_does_not_tell_the_response
 
     assert trial.no_response is U
     assert "response to alfadep" in trial.missing
+    assert not trial.intolerance
 
 
 @pytest.mark.parametrize(("last", "no_response"), [(11, T), (10, F), (9, F)])
@@ -615,6 +641,14 @@ def test_two_scores_of_one_day_on_both_sides_of_a_limit_leave_it_open_whatever_t
         assert "Observation/a" in trial.sources
 
 
+def test_two_scores_of_one_day_in_the_course_of_a_trial_leave_open_whether_it_responded() -> None:
+    seen = [scored(value, "2025-03-20", source=f"Observation/{value}") for value in (3, 16)]
+
+    (trial,) = trials(taken(*SAME_ORDER), *seen, scored(15, "2025-04-28"))
+
+    assert trial.no_response is U
+
+
 def test_two_scores_of_one_day_on_one_side_decide() -> None:
     order = taken("alfadep", "2025-02-01", "2025-04-30", 50)
     (trial,) = trials(
@@ -645,6 +679,107 @@ def test_a_remission_in_the_course_of_a_trial_is_a_response_without_a_baseline_t
     assert trial.evidence is Evidence.MEASURED
     assert "was lost later" in trial.outcome
     assert trials(order, scored(5, "2025-04-20"), scored(12, "2025-06-28"))[0].no_response is T
+
+
+SAME_ORDER = ("alfadep", "2025-02-01", "2025-04-30", 50)
+
+
+def test_a_scale_is_compared_with_itself_only() -> None:
+    want = wanted(measured_by=TWO_SCALES)
+
+    (trial,) = trials(taken(*SAME_ORDER), scored(27, "2025-01-31"), on_scale(12, "2025-04-28"), want=want)
+
+    assert trial.no_response is U
+
+
+@pytest.mark.parametrize(("last", "no_response"), [(30, T), (20, F)])
+def test_another_scale_can_show_the_response(last: int, no_response: Truth) -> None:
+    want = wanted(measured_by=TWO_SCALES)
+
+    (trial,) = trials(taken(*SAME_ORDER), on_scale(40, "2025-01-31"), on_scale(last, "2025-04-28"), want=want)
+
+    assert trial.no_response is no_response
+    assert trial.outcome.startswith("scale fell")
+
+
+def test_scales_that_contradict_each_other_leave_the_response_open() -> None:
+    seen = [scored(20, "2025-01-31"), scored(18, "2025-04-28"), on_scale(40, "2025-01-31"), on_scale(12, "2025-04-28")]
+
+    (trial,) = trials(taken(*SAME_ORDER), *seen, want=wanted(measured_by=TWO_SCALES))
+
+    assert trial.no_response is U
+    assert "; but scale fell 70 %" in trial.outcome
+
+
+def test_a_fall_from_a_baseline_says_more_than_a_score_at_the_end_of_another_scale() -> None:
+    seen = [scored(18, "2025-04-28"), on_scale(40, "2025-01-31"), on_scale(12, "2025-04-28")]
+
+    (trial,) = trials(taken(*SAME_ORDER), *seen, want=wanted(measured_by=TWO_SCALES))
+
+    assert trial.no_response is F
+
+
+# ---------------------------------------------------------------- adherence
+
+
+@pytest.mark.parametrize(
+    ("fills", "covered"),
+    [
+        ((("2025-02-01", 89.0),), 89),
+        ((("2025-02-01", 30.0), ("2025-04-01", 30.0)), 60),
+        ((("2025-02-01", 30.0), ("2025-02-16", 30.0)), 60),
+        ((("2025-02-01", 30.0), ("2025-02-01", 30.0)), 30),
+    ],
+    ids=["all", "with a gap", "an early refill", "two at once"],
+)
+@pytest.mark.parametrize("above", [0, 1])
+def test_fills_must_cover_their_share_of_the_days(
+    fills: tuple[tuple[str, float], ...], covered: int, above: int
+) -> None:
+    want = wanted(adherence=Adherence((covered + above / 2) * 100 / 89, "vetoes"))
+
+    (trial,) = trials(taken(*SAME_ORDER), *(filled(start, days) for start, days in fills), want=want)
+
+    assert (trial.adequate, trial.held) == ((F, T) if above else (T, T))
+
+
+@pytest.mark.parametrize(("when_poor", "adequate", "poorly"), [("vetoes", F, T), ("flags", T, T), ("ignored", T, U)])
+def test_poor_adherence_is_told_or_vetoes(when_poor: str, adequate: Truth, poorly: Truth) -> None:
+    want = wanted(adherence=Adherence(80, when_poor))
+
+    (trial,) = trials(taken(*SAME_ORDER), filled("2025-02-01", 71.0), want=want)
+
+    assert (trial.adequate, trial.poorly_taken) == (adequate, poorly)
+    assert any("fills cover 71 of 89 days (79 %)" in note for note in trial.notes) is (poorly is T)
+
+
+def test_unknown_adherence_never_vetoes() -> None:
+    want = wanted(adherence=Adherence(80, "vetoes"))
+    one_fill = filled("2025-02-01", 30.0)
+    in_part = ALL_SENT | {"MedicationDispense": (Sent(SentState.PART, "more pages"),)}
+
+    (without,) = trials(taken(*SAME_ORDER), want=want)
+    (unmeasured,) = trials(taken(*SAME_ORDER), one_fill, filled("2025-04-01", None), want=want)
+    (not_all,) = look(record(taken(*SAME_ORDER), one_fill, sent=in_part), want)[0].trials
+
+    for trial in (without, unmeasured, not_all):
+        assert (trial.adequate, trial.poorly_taken) == (T, U)
+
+
+def test_fills_of_a_trial_whose_end_nobody_knows_do_not_veto_it() -> None:
+    """Four months of fills may be all of it: the order was stopped, and no day says when."""
+    want = wanted(adherence=Adherence(80, "vetoes"))
+
+    (trial,) = trials(undated("2025-02-01"), filled("2025-02-01", 120.0), want=want)
+
+    assert (trial.adequate, trial.poorly_taken) == (T, U)
+
+
+@pytest.mark.parametrize(("column", "adequate"), [("minimum", T), ("strict_minimum", F)])
+def test_the_minimum_is_that_of_the_column_the_rule_names(column: str, adequate: Truth) -> None:
+    (trial,) = trials(taken(*SAME_ORDER), want=wanted(dose_column=column))
+
+    assert trial.adequate is adequate
 
 
 @pytest.mark.parametrize(
@@ -740,6 +875,12 @@ def test_nothing_is_inferred_from_an_augmentation_of_unknown_dose(mg: float | No
     )
 
     assert trial.no_response is no_response
+
+
+def test_nothing_is_inferred_from_the_same_drug_taken_again() -> None:
+    first, _ = trials(taken(*SAME_ORDER), taken("alfadep", "2025-05-16", "2025-06-30", 50))
+
+    assert first.no_response is U
 
 
 def test_nothing_is_inferred_from_an_augmentation_that_may_not_have_been_taken() -> None:

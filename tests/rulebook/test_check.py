@@ -133,6 +133,22 @@ SLIPS = [
     ),
     Slip("wrong-kind", RULE, "accepts: response_evidence", "accepts: adult_age", "accepts:", says="coded_or_measured"),
     Slip(
+        "wrong-kind",
+        RULE,
+        "dose_reaches: minimum",
+        "dose_reaches: response_evidence",
+        "dose_reaches:",
+        says="minimum, strict_minimum",
+    ),
+    Slip(
+        "unknown-name",
+        RULE,
+        "dose_reaches: minimum",
+        "dose_reaches: minimun",
+        "dose_reaches:",
+        says="mean `minimum`?",
+    ),
+    Slip(
         "duplicate-name",
         RULE,
         "definitions:\n",
@@ -964,7 +980,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
-        "falls_less_than", "implausible_above", "sessions_at_least",
+        "falls_less_than", "implausible_above", "sessions_at_least", "from",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",

@@ -55,6 +55,44 @@ def test_what_a_definition_changes_is_written_once_more_with_its_values(tmp_path
     assert limits(made, "resistant__theirs") == {"age": 18, "failed_trials__theirs": 1}
 
 
+WORDS = (
+    ("parameters:\n", """parameters:
+  dose_column: {value: minimum, one_of: [minimum, strict_minimum], evidence: [book]}
+  apart: {value: ingredient, one_of: [ingredient, drug_class], evidence: [book]}
+  merged: {value: "no", one_of: ["no", "yes"], evidence: [book]}
+  when_poor: {value: flags, one_of: [flags, vetoes, ignored], evidence: [book]}
+  covered: {value: 80, unit: percent, evidence: [book]}
+  partial_from: {value: 25, unit: percent, evidence: [book]}
+"""),
+    ("dose_reaches: minimum", "dose_reaches: dose_column"),
+    ("    no_response_when:\n",
+     "    adherence: {at_least: covered, when_poor: when_poor}\n    no_response_when:\n"),
+    ("falls_less_than: response_drop\n",
+     "falls_less_than: response_drop\n      partial_response: {from: partial_from, below: response_drop}\n"),
+    ("that_are: [adequate, no_response]\n",
+     "that_are: [adequate, no_response]\n    different: apart\n    merge_same_molecule: merged\n"),
+    ("with: {adequate_duration: 8, trials_required: 1}",
+     "with: {dose_column: strict_minimum, apart: drug_class, merged: \"yes\", when_poor: vetoes, covered: 75, "
+     "partial_from: 20}"),
+)  # fmt: skip
+
+
+def test_every_word_and_number_of_a_trial_can_differ_between_definitions(tmp_path: Path) -> None:
+    made = program(tmp_path, *WORDS)
+    ours, theirs = wanted(made, "trials"), wanted(made, "trials__theirs")
+    count, their_count = wanted(made, "failed_trials"), wanted(made, "failed_trials__theirs")
+
+    assert isinstance(ours, w.WantedTrials)
+    assert isinstance(theirs, w.WantedTrials)
+    assert isinstance(count, w.WantedCount)
+    assert isinstance(their_count, w.WantedCount)
+    assert (ours.dose_column, theirs.dose_column) == ("minimum", "strict_minimum")
+    assert (ours.adherence, theirs.adherence) == (w.Adherence(80, "flags"), w.Adherence(75, "vetoes"))
+    assert (ours.no_response.partial, theirs.no_response.partial) == ((25, 50), (20, 50))
+    assert (count.different, their_count.different) == ("ingredient", "drug_class")
+    assert (count.merge_same_molecule, their_count.merge_same_molecule) == (False, True)
+
+
 def test_what_no_definition_changes_is_shared(tmp_path: Path) -> None:
     made = program(tmp_path)
 

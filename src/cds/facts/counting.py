@@ -11,13 +11,25 @@ from cds.facts.trials import Unrecognised
 from cds.rulebook.wanted import WantedCount
 from cds.truth import Truth, every, some
 
+
+def _responded(trial: Trial) -> Truth:
+    """Whether scores show a response; that nothing was measured does not."""
+    return ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE
+
+
 PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "adequate": lambda trial: trial.adequate,
     "inadequate": lambda trial: ~trial.adequate,
     "no_response": lambda trial: trial.no_response,
-    "responded": lambda trial: ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE,
+    "responded": _responded,
+    "responding": lambda trial: every((_responded(trial), Truth.of(trial.ongoing), Truth.of(not trial.response_lost))),
+    "response_lost": lambda trial: Truth.of(trial.response_lost),
+    "partial_response": lambda trial: trial.partial_response,
     "dose_adequate": lambda trial: trial.dose_adequate,
     "long_enough": lambda trial: trial.long_enough,
+    # Taken long enough, but not at the minimum dose; or not taken long enough, whatever the dose.
+    "under_dosed": lambda trial: every((trial.long_enough, ~trial.held)),
+    "too_short": lambda trial: ~trial.long_enough,
     "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
     "ongoing": lambda trial: Truth.of(trial.ongoing),
     "inferred": lambda trial: Truth.of(trial.evidence is Evidence.INFERRED),
@@ -39,7 +51,7 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
     ]
     groups: dict[str, list[Truth]] = {}
     for index, (trial, truth) in enumerate(rated):
-        groups.setdefault(_group(trial, wanted.different, index), []).append(truth)
+        groups.setdefault(_group(trial, wanted, index), []).append(truth)
     settled = [some(truths) for truths in groups.values()]
     sure = settled.count(Truth.TRUE)
     possible = sure + settled.count(Truth.UNKNOWN) + len(unrecognised)
@@ -50,6 +62,8 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
     if unrecognised:
         missing.append(f"what {len(unrecognised)} medication(s) without a recognisable name or code are")
     because = [f"{trial.name}: {'; '.join(trial.notes) or trial.outcome}" for trial in open_trials]
+    if wanted.different == "ingredient" and not wanted.merge_same_molecule:
+        because.extend(_one_molecule([trial for trial, truth in rated if truth is not Truth.FALSE]))
     if unrecognised:
         because.append(f"{len(unrecognised)} medication(s) could not be recognised and may be more")
     if open_ended:
@@ -73,16 +87,30 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
     )
 
 
-def _group(trial: Trial, different: str, index: int) -> str:
-    match different:
+def _group(trial: Trial, wanted: WantedCount, index: int) -> str:
+    match wanted.different:
         case "ingredient":
-            return trial.ingredient
+            return trial.molecule if wanted.merge_same_molecule else trial.ingredient
         case "drug_class":
             return trial.drug_class or trial.ingredient
     return str(index)
 
 
+def _one_molecule(trials: list[Trial]) -> list[str]:
+    """What to say of drugs of one molecule that are counted apart."""
+    drugs: dict[str, set[str]] = {}
+    for trial in trials:
+        drugs.setdefault(trial.molecule, set()).add(trial.name)
+    return [
+        f"{' and '.join(sorted(names))} are one molecule and are counted apart"
+        for _, names in sorted(drugs.items())
+        if len(names) > 1
+    ]
+
+
 def _wanted_of(trial: Trial, wanted: WantedCount) -> tuple[str, ...]:
     """What is missing of a trial for this count: its response matters only where responses are counted."""
-    about_response = {"no_response", "responded", "inferred"} & set(wanted.that_are)
+    about_response = {"no_response", "responded", "inferred", "response_lost", "partial_response"} & set(
+        wanted.that_are
+    )
     return tuple(what for what in trial.missing if about_response or not what.startswith("response to"))

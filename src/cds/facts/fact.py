@@ -66,12 +66,16 @@ class Trial:
         days_at_dose: Days at or above the minimum dose, surely and possibly.
         highest_mg_a_day: Highest daily dose held, surely and possibly; None for an end not known.
         minimum_mg_a_day: The minimum in force, None if the table has none.
+        molecule: The same for drugs of one molecule.
         dose_adequate: Whether the minimum was reached.
         long_enough: Whether it was taken long enough, whatever the dose.
-        adequate: Whether it was at or above the minimum dose for long enough.
+        held: Whether it was at or above the minimum dose for long enough.
+        adequate: The same, unless fills that cover too little veto it.
         no_response: Whether it brought no adequate response.
         evidence: What `no_response` rests on.
         outcome: One sentence that says why `no_response` is what it is.
+        partial_response: Whether the score fell by what the rule calls a partial response.
+        response_lost: It responded, and its last score shows that no more.
         intolerance: Stopped for a side effect before it was adequate.
         ongoing: Still being taken today.
         by_name_only: Recognised by its name in text, not by a code (weaker evidence).
@@ -99,7 +103,11 @@ class Trial:
     intolerance: bool
     ongoing: bool
     by_name_only: bool
+    held: Truth
+    molecule: str = ""
     poorly_taken: Truth = Truth.UNKNOWN
+    partial_response: Truth = Truth.UNKNOWN
+    response_lost: bool = False
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

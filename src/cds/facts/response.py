@@ -250,7 +250,8 @@ def _measured(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses
         (score for score, truth in judged if truth is Truth.TRUE), key=lambda s: (-s.low, s.when.latest), default=None
     )
     if best is not None:
-        lost = last is not None and _responded(wanted, by, baseline, last) is Truth.FALSE
+        latest = last or during[-1]
+        lost = _responded(wanted, by, baseline, latest) is Truth.FALSE
         words = _course(by, baseline, best) + (" and was lost later" if lost else "")
         return _measured_as(Truth.FALSE, words, baseline, best, lost=lost)
     disagreeing = [score for score, truth in judged if truth is Truth.UNKNOWN]

@@ -289,7 +289,7 @@ def _other_starts(
 def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, courses: Courses, starts: Starts) -> Trial:
     today = sorted_record.today.toordinal()
     table = sorted_record.codes.drugs[wanted.drugs]
-    adequate = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
+    adequate = held = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
     start, end, ongoing = _bounds(spell, today)
     poorly_taken, about_fills = _adherence(spell, wanted, sorted_record)
     if poorly_taken is Truth.TRUE and wanted.adherence is not None and wanted.adherence.when_poor == "vetoes":
@@ -335,7 +335,11 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
         intolerance=outcome.intolerance,
         ongoing=ongoing,
         by_name_only=by_name,
+        held=held,
+        molecule=drug.molecule or drug.key,
         poorly_taken=poorly_taken,
+        partial_response=_partial(outcome.fall, wanted),
+        response_lost=outcome.lost,
         notes=tuple(notes + list(outcome.notes)),
         missing=tuple(missing) + (outcome.missing if adequate is not Truth.FALSE else ()),
         sources=tuple(sorted({s.exposure.source for s in spell.stretches} | set(outcome.sources))),
@@ -343,19 +347,37 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
 
 
 def _adherence(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
-    """Whether fills cover too few days, and what to say of it; unknown without fills, or when some may be missing."""
-    first, last = spell.runs[0].first, spell.runs[-1].last
-    covered = days_covered(spell.stretches, first, last)
-    if wanted.adherence is None or covered is None:
+    """
+    Whether fills cover too few days, and what to say of it.
+
+    Unknown where nobody asks, without fills, when some may be missing, and when the days of the trial are known too
+    imprecisely to tell.
+    """
+    covered = days_covered(spell.stretches, spell.runs[0].first, spell.runs[-1].last)
+    sure = [run for run in spell.runs if run.sure]
+    asked = wanted.adherence
+    if asked is None or asked.when_poor == "ignored" or covered is None or not sure:
         return Truth.UNKNOWN, []
-    days = last - first + 1
-    if covered * 100 >= wanted.adherence.at_least * days:
+    fewest, most = sure[-1].last - sure[0].first + 1, spell.runs[-1].last - spell.runs[0].first + 1
+    if covered * 100 >= asked.at_least * most:
         return Truth.FALSE, []
     whole = sorted_record.record.how_sent("MedicationDispense").state is SentState.WHOLE
-    note = f"fills cover {covered} of {days} days ({covered * 100 // days} %)"
-    if not whole:
-        note += ", not all fills were sent"
-    return (Truth.TRUE if whole else Truth.UNKNOWN), [] if wanted.adherence.when_poor == "ignored" else [note]
+    poor = whole and covered * 100 < asked.at_least * fewest
+    days = f"{covered} of {most} days ({covered * 100 // most} %)"
+    if fewest != most:
+        days = f"{covered} of {fewest} to {most} days"
+    note = f"fills cover {days}" + ("" if whole else ", not all fills were sent")
+    return Truth.TRUE if poor else Truth.UNKNOWN, [note]
+
+
+def _partial(fall: tuple[float, float] | None, wanted: WantedTrials) -> Truth:
+    """Whether a score fell by what is a partial response; unknown where no fall was measured."""
+    if fall is None or wanted.no_response.partial is None:
+        return Truth.UNKNOWN
+    (least, most), (first, below) = fall, wanted.no_response.partial
+    if first <= least and most < below:
+        return Truth.TRUE
+    return Truth.FALSE if most < first or least >= below else Truth.UNKNOWN
 
 
 def _at_least(sure: int, possible: int, needed: int) -> Truth:

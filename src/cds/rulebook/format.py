@@ -40,7 +40,8 @@ HOLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 ACCEPTS = ("coded_or_measured", "also_inferred")  # what `accepts` of a trials fact can say
 DOSE_COLUMNS = ("minimum", "strict_minimum")  # … `dose_reaches`
 WHEN_POOR = ("flags", "vetoes", "ignored")  # … `when_poor` of `adherence`
-DIFFERENT = ("ingredient", "drug_class")  # … and `different` of a count
+DIFFERENT = ("ingredient", "drug_class")  # … `different` of a count
+YES_OR_NO = ("yes", "no")  # … and `merge_same_molecule`
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12
 
 
@@ -601,6 +602,13 @@ class AdequateWhen(Strict):
     implausible_above: NumberOrName | None = None
 
 
+class PartialResponse(Strict):
+    """Which fall of a score is a partial response, in percent: from one, below another."""
+
+    from_: NumberOrName = Field(alias="from")
+    below: NumberOrName
+
+
 class ScoreOfTrial(Strict):
     """A score that can show response to a trial."""
 
@@ -617,6 +625,7 @@ class NoResponseWhen(Strict):
     unless_stopped_for: Names
     measured_by: list[ScoreOfTrial] = []
     falls_less_than: NumberOrName
+    partial_response: PartialResponse | None = None
     baseline_within: Around
     last_score_within: Around
     switch_within: Around
@@ -674,8 +683,9 @@ class CountFact(FactBase):
     that_are: Annotated[
         list[
             Literal[
-                "adequate", "inadequate", "no_response", "responded", "dose_adequate", "long_enough",
-                "intolerance", "ongoing", "inferred", "poorly_taken",
+                "adequate", "inadequate", "no_response", "responded", "responding", "response_lost",
+                "partial_response", "dose_adequate", "long_enough", "under_dosed", "too_short", "poorly_taken",
+                "intolerance", "ongoing", "inferred",
             ]
         ],
         Field(min_length=1),
@@ -683,6 +693,10 @@ class CountFact(FactBase):
     different: Annotated[str | None, Field(description="ingredient, drug_class, or a parameter with these words.")] = (
         None
     )
+    merge_same_molecule: Annotated[
+        str | None,
+        Field(description="yes, no, or a parameter with these words: drugs of one molecule count as one ingredient."),
+    ] = None
     drug_class: Annotated[
         list[Text] | None, Field(min_length=1, description="Only drugs of these classes of the table.")
     ] = None
@@ -1018,6 +1032,9 @@ class DrugRow(Strict):
     """One drug."""
 
     class_: Annotated[str, Field(alias="class")] = ""
+    molecule: Annotated[
+        Slug | None, Field(description="What drugs of one molecule share: an enantiomer, a metabolite.")
+    ] = None
     role: Literal["antidepressant", "augmentation", "target", "none"]
     counts_as_trial: Literal["any", "transdermal", "never"]
     rxnorm: CodeText | None = None
@@ -1056,8 +1073,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "count": CountFact, "trace_of": TraceFact,
         "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
-        "no_response_when": NoResponseWhen, "adherence": Adherence, "adequate_when": AdequateWhen,
-        "suggestions": SuggestionSpec,
+        "no_response_when": NoResponseWhen, "partial_response": PartialResponse, "adherence": Adherence,
+        "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
         "reviewed": Reviewed, "retired": Retired, "source": Source, "topic": Topic, "links": LinkSpec,
         "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,

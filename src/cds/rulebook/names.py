@@ -324,6 +324,8 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield Reading(fact.count, TRIALS, rule, (*path, "count"))
             if fact.different is not None:
                 yield from word_or_name(fact.different, f.DIFFERENT, rule, (*path, "different"))
+            if fact.merge_same_molecule is not None:
+                yield from word_or_name(fact.merge_same_molecule, f.YES_OR_NO, rule, (*path, "merge_same_molecule"))
         case f.EpisodeLengthFact():
             yield Reading(fact.episode, EPISODE, rule, (*path, "episode"))
         case f.AugmentationFact():
@@ -423,6 +425,10 @@ def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[
         for key in ("still_symptomatic_at", "remission_below"):
             yield limit_or_number(getattr(by, key), rule, (*here, key), beside=by.score)
     yield limit_or_number(spec.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
+    if spec.partial_response is not None:
+        here = (*path, "partial_response")
+        yield limit_or_number(spec.partial_response.from_, rule, (*here, "from"), unit="percent")
+        yield limit_or_number(spec.partial_response.below, rule, (*here, "below"), unit="percent")
     yield from word_or_name(spec.accepts, f.ACCEPTS, rule, (*path, "accepts"))
 
 

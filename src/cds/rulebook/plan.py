@@ -197,6 +197,7 @@ def drug_table(name: str, book: Rulebook) -> w.DrugTable:
         drugs[key] = w.Drug(
             key=key,
             drug_class=row.class_,
+            molecule=row.molecule or key,
             role=row.role,
             counts_as_trial=row.counts_as_trial,
             minimum_mg_a_day={column: float(dose.value) for column, dose in columns.items() if dose},
@@ -397,6 +398,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 that_are=tuple(spec.that_are),
                 different=numbers.word(spec.different) if spec.different else "",
                 classes=frozenset(spec.drug_class) if spec.drug_class else None,
+                merge_same_molecule=numbers.word(spec.merge_same_molecule or "no") == "yes",
             )
         case f.TraceFact():
             return w.WantedTrace(**common, of=f.listed(spec.trace_of))
@@ -446,6 +448,11 @@ def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
             for by in spec.measured_by
         ),
         falls_less_than=numbers.number(spec.falls_less_than),
+        partial=(
+            (numbers.number(spec.partial_response.from_), numbers.number(spec.partial_response.below))
+            if spec.partial_response
+            else None
+        ),
         baseline_before_days=numbers.days(spec.baseline_within.before),
         baseline_after_days=numbers.days(spec.baseline_within.after),
         end_before_days=numbers.days(spec.last_score_within.before),

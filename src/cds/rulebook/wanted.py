@@ -58,6 +58,7 @@ class Drug:
     Attributes:
         key: Its name in the table, the ingredient.
         drug_class: SSRI, SNRI, …; "" if none.
+        molecule: The same for drugs of one molecule (an enantiomer, a metabolite); the key where there is no other.
         role: antidepressant, augmentation, target or none.
         counts_as_trial: any, transdermal or never.
         minimum_mg_a_day: Column name (minimum, strict_minimum) → milligrams a day; a missing column is unknown.
@@ -68,6 +69,7 @@ class Drug:
     role: str
     counts_as_trial: str
     minimum_mg_a_day: Mapping[str, float]
+    molecule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -747,6 +749,7 @@ class NoResponse:
         not_tolerated: Value sets of stop reasons that say it was not tolerated.
         measured_by: Scores, in order of preference.
         falls_less_than: Percent; a smaller fall from the baseline is no response.
+        partial: Percent; a fall from the first and below the second is a partial response; None where nothing asks.
         baseline_before_days, baseline_after_days: Window of the baseline around the trial's start.
         end_before_days, end_after_days: Window of the last score around the trial's end.
         switch_before_days, switch_after_days: Window around the trial's end in which starting another drug, or an
@@ -759,6 +762,7 @@ class NoResponse:
     not_tolerated: tuple[str, ...]
     measured_by: tuple[MeasuredBy, ...]
     falls_less_than: float
+    partial: tuple[float, float] | None
     baseline_before_days: int
     baseline_after_days: int
     end_before_days: int
@@ -823,13 +827,14 @@ class WantedCount(Wanted):
 
     Attributes:
         trials: Name of the trials fact.
-        that_are: Trial properties that must all hold: adequate, no_response, dose_adequate, long_enough, ongoing,
-            inadequate (taken, but surely or possibly not adequate), intolerance.
+        that_are: Trial properties that must all hold (names of cds.facts.counting.PROPERTIES).
         different: "ingredient" or "drug_class": count each only once; "" counts trials.
         classes: Only drugs of these classes; None for all.
+        merge_same_molecule: Ingredients of one molecule are one.
     """
 
     trials: str
     that_are: tuple[str, ...]
     different: str
     classes: frozenset[str] | None = None
+    merge_same_molecule: bool = False
