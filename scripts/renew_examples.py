@@ -27,6 +27,10 @@ SHOWN = (
     "12-allergies-not-sent",
     "13-thoughts-of-self-harm",
     "18-already-on-esketamine",
+    "19-four-weeks-only",
+    "25-opioid-and-benzodiazepine",
+    "29-suicidal-plan-one-trial",
+    "31-third-antidepressant-ordered",
 )
 BEFORE = """# Cards, as they read
 

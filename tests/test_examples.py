@@ -31,7 +31,7 @@ def service_of(example: Path) -> str:
 
 
 def test_there_are_enough_examples_and_each_says_who_it_is() -> None:
-    assert len(EXAMPLES) >= 12
+    assert len(EXAMPLES) >= 30
     for example in EXAMPLES:
         assert "Invented" in (example / "README.md").read_text()
 

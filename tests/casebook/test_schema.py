@@ -15,7 +15,7 @@ from cds.rulebook.yaml_text import read_yaml
 HERE = Path(__file__).parents[2]
 FILES = [
     ("casetest.schema.json", HERE / "rules" / "depression" / "treatment-resistant-depression.test.yaml"),
-    ("casetest.schema.json", Path(__file__).with_name("evaluation-cases.yaml")),
+    ("casetest.schema.json", HERE / "rules" / "depression" / "evaluation-cases.test.yaml"),
     ("patients.schema.json", HERE / "rules" / "patients" / "resistant.yaml"),
 ]
 
