@@ -102,3 +102,10 @@ def test_a_public_address_is_a_base_url(address: str) -> None:
 
 def test_the_slash_at_the_end_of_the_public_address_is_nothing() -> None:
     assert Settings(public_url="https://cds.example/").public_url == "https://cds.example"
+
+
+def test_a_key_too_short_to_be_a_secret_is_refused_and_none_is_shown() -> None:
+    with pytest.raises(ValidationError, match="journal_key"):
+        Settings(journal_key="k" * 31)
+
+    assert "k" * 32 not in repr(Settings(journal_key="k" * 32))

@@ -23,6 +23,7 @@ from cds.journal import tables
 from cds.journal.journal import Journal
 from cds.journal.retention import Keep
 from cds.journal.store import Store
+from tests.hooks.callers import BASE, Ehr, ec_key, key_set
 from tests.server import ROOT, serving
 
 SERVICE = "/cds-services/ketamine-evaluation"
@@ -232,6 +233,23 @@ def test_equal_data_have_equal_digests_whatever_instance_asks(client: httpx.Clie
 
     assert rows[0]["input"] == rows[1]["input"] != rows[2]["input"]
     assert len({row["patient"] for row in rows}) == 1
+
+
+def test_receipts_and_feedback_bear_the_name_of_the_tenant_that_signed(tmp_path: Path) -> None:
+    ehrs = {name: Ehr(f"https://{name}.example", ec_key(name), "ES384") for name in ("north", "south")}
+    listed = [{"name": name, "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}} for name, ehr in ehrs.items()]
+    (tmp_path / "tenants.yaml").write_text(json.dumps({"tenants": listed}))
+    journal = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+
+    with serving(journal=journal, tenants=tmp_path / "tenants.yaml", public_url=BASE) as client:
+        asked = client.post(SERVICE, json=REQUEST, headers=ehrs["north"].bearer(SERVICE))
+        card = asked.json()["cards"][0]["uuid"]
+        said = {"feedback": [word(card)]}
+        assert client.post(FEEDBACK, json=said, headers=ehrs["south"].bearer(FEEDBACK)).status_code == 200
+        assert client.post(FEEDBACK, json=said).status_code == 401
+
+        assert receipt_of(journal, card)["tenant"] == "north"
+        assert [row["tenant"] for row in kept(journal, card)] == ["south"]
 
 
 def test_an_input_is_kept_only_when_a_setting_says_so_and_never_with_the_token(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path) -> None:
 
 def test_two_processes_write_into_one_journal_and_lose_nothing(place: str) -> None:
     running = [subprocess.Popen([sys.executable, "-c", WRITE, place]) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    assert [process.wait(timeout=240) for process in running] == [0, 0]
 
     store = Store(place)
     with store.reading() as connection:

@@ -229,6 +229,7 @@ def test_a_full_disk_is_down_and_keeps_what_it_has(tmp_path: Path) -> None:
         receipts.write(store, [receipt(body=b"x" * 1_000_000)])
 
     assert count(store, tables.receipts) == 1
+    assert not store.works  # though it can be read
     store.close()
 
 

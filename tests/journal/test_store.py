@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -36,7 +38,7 @@ def test_opening_again_changes_nothing(place: str) -> None:
 def test_workers_that_start_together_on_an_empty_store_all_start(place: str) -> None:
     started = [subprocess.Popen([sys.executable, "-W", "error", "-c", START, place]) for _ in range(4)]
 
-    assert [process.wait(timeout=60) for process in started] == [0, 0, 0, 0]
+    assert [process.wait(timeout=240) for process in started] == [0, 0, 0, 0]
 
 
 def test_threads_that_open_together_on_an_empty_store_all_may(place: str) -> None:
@@ -112,6 +114,42 @@ def test_a_place_that_cannot_be_opened_is_down_until_it_can(tmp_path: Path) -> N
     store.open()
     assert store.works
     store.close()
+
+
+def test_tables_of_a_later_version_are_left_alone_and_said(
+    store: Store, place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with store.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    later = Store(place)
+
+    with pytest.raises(StoreDown, match="another version"):
+        later.open()
+    later.close()
+
+    assert "another version" in caplog.text
+
+
+def test_a_server_that_is_not_there_is_down_and_said_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        store = Store(f"postgresql://journal:secret-word@127.0.0.1:{taken.getsockname()[1]}/journal")
+        with pytest.raises(StoreDown, match="refused"):
+            store.open()
+    store.close()
+
+    assert "refused" in caplog.text
+    assert "secret-word" not in caplog.text
+
+
+@pytest.mark.parametrize("place", ["postgresql"], indirect=True)
+def test_a_server_that_dropped_its_connections_is_asked_again(postgres_server: str, store: Store) -> None:
+    store.ping()
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'journal_%'")
+
+    store.ping()
+    assert store.works
 
 
 def test_the_password_stays_out_of_the_name() -> None:

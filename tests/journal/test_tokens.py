@@ -68,6 +68,6 @@ def test_over_two_processes_each_token_is_new_once(place: str) -> None:
     command = [sys.executable, "-c", OTHER_PROCESS, place]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
 
-    firsts = [int(process.communicate(timeout=60)[0]) for process in started]
+    firsts = [int(process.communicate(timeout=240)[0]) for process in started]
 
     assert sum(firsts) == 40

@@ -45,7 +45,7 @@ class Store:
 
     Attributes:
         name: Where it is, without a password; for messages.
-        works: Whether its last use went well; True before the first.
+        works: Whether it could be written when that was last tried, and read since; True before the first use.
     """
 
     def __init__(self, place: str, key: bytes | None = None) -> None:
@@ -86,7 +86,7 @@ class Store:
         Raises:
             StoreDown: The database is away.
         """
-        with self._watched():
+        with self._watched(proves=False):  # what can be read may still not be written
             self.open()
             with self._engine.connect() as connection, connection.begin():
                 yield connection
@@ -107,7 +107,8 @@ class Store:
                 _make_file(Path(self._url.database))
             with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
                 self._migrate(connection)
-                self._key = self._key or _secret(connection)
+                secret = _secret(connection)
+                self._key = self._key or secret
             self._ready = True
 
     def close(self) -> None:
@@ -121,13 +122,13 @@ class Store:
 
     def ping(self) -> None:
         """
-        See whether it works, by writing nothing.
+        See whether it works, by writing what is there already.
 
         Raises:
             StoreDown: It does not.
         """
-        with self.writing():
-            pass
+        with self.writing() as connection:  # a transaction that writes nothing succeeds on a full disk, too
+            connection.execute(tables.installation.update().values(id=1))
 
     def compact(self) -> None:
         """
@@ -176,7 +177,7 @@ class Store:
         command.upgrade(config, "head")
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, *, proves: bool = True) -> Iterator[None]:
         try:
             yield
         except (IntegrityError, DataError, ProgrammingError):
@@ -189,9 +190,9 @@ class Store:
             raise StoreDown(_kind(error)) from None
         except StoreDown:
             raise
-        if not self.works:
+        if proves and not self.works:
             log.info("the journal works again (%s)", self.name)
-        self.works = True
+            self.works = True
 
 
 def url_of(place: str) -> URL:
@@ -256,9 +257,21 @@ def _secret(connection: Connection) -> bytes:
 
 
 def _kind(error: Exception) -> str:
+    """
+    What went wrong, in a word or two.
+
+    The text of an error may quote what was being written, so that it is left out, except where nothing was: a
+    connection that cannot be made, a folder that is none.
+    """
+    if isinstance(error, CommandError):
+        return "its tables are of another version of this software"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
     original = getattr(error, "orig", None)
     name = getattr(original, "sqlite_errorname", None) or type(original or error).__name__
-    return f"{type(error).__name__} ({name})"
+    if isinstance(error, DBAPIError) and error.statement is None and original is not None:
+        return f"{name}: {str(original).splitlines()[0]}"
+    return str(name)
 
 
 def insert_all(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
