@@ -24,7 +24,8 @@ def trial(**changes: object) -> Trial:
         "ingredient": "alfadep", "name": "alfadep", "drug_class": "SSRI", "start": day("2025-02-01"),
         "end": day("2025-04-30"), "days": (89, 89), "days_at_dose": (89, 89), "highest_mg_a_day": (50.0, 50.0),
         "minimum_mg_a_day": 50.0, "dose_adequate": Truth.TRUE, "long_enough": Truth.TRUE, "held": Truth.TRUE,
-        "adequate": Truth.TRUE, "no_response": Truth.TRUE, "evidence": Evidence.CODED, "outcome": "stopped as ineffective",
+        "adequate": Truth.TRUE, "no_response": Truth.TRUE, "evidence": Evidence.CODED,
+        "outcome": "stopped as ineffective",
         "intolerance": False, "ongoing": False, "by_name_only": False,
     }  # fmt: skip
     return Trial(**(given | changes))  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ def process(log: Path, **settings: str) -> Iterator[tuple[httpx.Client, subproce
         running = subprocess.Popen(RUN, env=environment, stdout=writing, stderr=writing, cwd=log.parent)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            give_up = time.monotonic() + 60
+            give_up = time.monotonic() + 180  # a machine with much else to do
             while running.poll() is None and time.monotonic() < give_up:
                 try:
                     client.get("/health")
