@@ -64,15 +64,15 @@ class CaseCollector(pytest.File):
         from cds.casebook.cases import read_casebook
         from cds.casebook.variants import Shelf
 
-        books = self.config.stash[CASEBOOKS]
-        if self.root not in books:
-            books[self.root] = read_casebook(self.root)
-        book = books[self.root]
-        if problems := book.problems_in(self.path):
-            raise self.CollectError("\n".join(str(problem) for problem in problems))
         shelves = self.config.stash[SHELVES]
         if self.root not in shelves:
             shelves[self.root] = Shelf(self.root)
+        books = self.config.stash[CASEBOOKS]
+        if self.root not in books:
+            books[self.root] = read_casebook(self.root, shelves[self.root].book)
+        book = books[self.root]
+        if problems := book.problems_in(self.path):
+            raise self.CollectError("\n".join(str(problem) for problem in problems))
         for case in book.of(self.path):
             item: CaseItem = CaseItem.from_parent(self, name=case.name)
             item.case, item.shelf = case, shelves[self.root]

@@ -43,10 +43,10 @@ def run_folder(root: Path, *, only: str = "", shelf: Shelf | None = None) -> Rep
     Raises:
         RulesAreWrong: Rule files or test files hold mistakes; nothing was run.
     """
-    casebook = read_casebook(root)
+    shelf = shelf or Shelf(root)
+    casebook = read_casebook(root, shelf.book)
     if casebook.problems:
         raise RulesAreWrong(tuple(casebook.problems))
-    shelf = shelf or Shelf(root)
     words = only.casefold().split()
     cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
     verdicts = tuple(run_case(case, shelf.rules(case.with_, case.today)) for case in cases)

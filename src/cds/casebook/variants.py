@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from cds.decide import Rules
-from cds.load import load_rules, rules_of
+from cds.load import checked_rules, rules_of
 from cds.reasoning.conclude import Opinions
 from cds.reasoning.engine import available
 from cds.rulebook.format import MinimumDose
@@ -18,10 +18,11 @@ With = Mapping[str, float | str]
 
 
 class Shelf:
-    """The rules of one folder, loaded once for each day and each `with`."""
+    """The rules of one folder, read once, and made ready once for each day and each `with`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.book = read_rulebook(root)
         self._made: dict[tuple[date, frozenset[tuple[str, float | str]]], Rules] = {}
 
     def rules(self, with_: With, today: date) -> Rules:
@@ -35,10 +36,10 @@ class Shelf:
         if key not in self._made:
             if with_:
                 self.rules({}, today)  # mistakes are found before anything is varied
-                self._made[key] = rules_of(varied(read_rulebook(self.root), with_), Opinions.DIRECT)
+                self._made[key] = rules_of(varied(self.book, with_), Opinions.DIRECT)
             else:
                 opinions = Opinions.BOTH if available() else Opinions.DIRECT
-                self._made[key] = load_rules(self.root, opinions, today)
+                self._made[key] = checked_rules(self.book, opinions, today)
         return self._made[key]
 
 
