@@ -22,6 +22,8 @@ from rich.tree import Tree
 from cds.answer import answer_of
 from cds.cards.card import Card
 from cds.casebook import cases
+from cds.casebook.changes.printing import print_changes, progress_on
+from cds.casebook.changes.run import Wanted, try_changes
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.lint import strict_fhir as strict_fhir_problems
@@ -358,17 +360,42 @@ def test(
         ),
     ] = None,
     only: Annotated[str, typer.Option("-k", help="Only cases whose sentence holds these words.")] = "",
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Try small changes to every rule, and list those no case notices.")
+    ] = False,
+    changes_of: Annotated[
+        list[str] | None,
+        typer.Option("--changes-of", help="Only changes of this file, fact, conclusion, card, parameter or value set."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="Only about so many changes, spread evenly.", show_default=False),
+    ] = None,
+    every_code: Annotated[
+        bool, typer.Option("--every-code", help="Take away any code of a value set, not one of each list.")
+    ] = False,
+    most_survivors: Annotated[
+        float, typer.Option("--most-survivors", help="Percent of changes that may pass unnoticed.")
+    ] = 5.0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
+    ] = None,
 ) -> None:
     """
-    Run the test files beside the rules.
+    Run the test files beside the rules; or try changes to the rules, to see whether the tests would notice.
 
     [bold]Example:[/bold] cds test rules -k "one day short"
+    [bold]Example:[/bold] cds test rules --changes
+    [bold]Example:[/bold] cds test rules --changes-of contraindications
     """
     from cds.casebook.report import run_folder  # noqa: PLC0415 (not needed by the other commands)
 
     folder = path or Settings().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
+    if changes or changes_of or sample:
+        wanted = Wanted(tuple(changes_of or ()), sample, every_code)
+        raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
         report = run_folder(folder, only=only)
     except RulesAreWrong as wrong:
@@ -383,6 +410,22 @@ def test(
         out.print(f"[yellow]not shown:[/yellow] {escape(line)}")
     out.print(f"{report.passed} passed, {len(report.failed)} failed")
     raise typer.Exit(PROBLEMS if report.failed else OK)
+
+
+def _try_changes(folder: Path, wanted: Wanted, jobs: int | None, most_survivors: float) -> bool:
+    with progress_on(err) as bar:
+        task = bar.add_task("changes", total=None)
+        try:
+            changes = try_changes(
+                folder, wanted, jobs, lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
+            )
+        except RulesAreWrong as wrong:
+            _print_problems(wrong.problems)
+            raise typer.Exit(PROBLEMS) from None
+        except LookupError as nothing:
+            what = f"nothing that can be changed is called {nothing.args[0]}."
+            raise typer.BadParameter(what, param_hint="--changes-of") from None
+    return print_changes(changes, out, most_survivors)
 
 
 @app.command()

@@ -154,6 +154,13 @@ class Test(Strict):
     then: Then
 
 
+class Unnoticeable(Strict):
+    """A change of a rule that no case can notice, and why (`cds test --changes`)."""
+
+    change: Annotated[Text, Field(description="Its name, as --changes prints it; `*` stands for anything.")]
+    because: Text
+
+
 class TestFile(Strict):
     """The cases of one rule file, beside it."""
 
@@ -162,6 +169,7 @@ class TestFile(Strict):
     today: date
     patients: dict[Key, Patient] = Field(default_factory=dict)
     tests: Annotated[list[Test], Field(min_length=1)]
+    unnoticeable: list[Unnoticeable] = Field(default_factory=list)
 
 
 class PatientsFile(Strict):
@@ -206,6 +214,28 @@ class Case:
     then: Then
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """
+    Why no case can notice a change of a rule.
+
+    Attributes:
+        change: Name of the change, or of several: `*` stands for anything.
+        because: The reason.
+        file, line: Where it stands.
+    """
+
+    change: str
+    because: str
+    file: str
+    line: int
+
+    @property
+    def pattern(self) -> str:
+        """The name as fnmatch reads it: of its signs only `*` is one."""
+        return re.sub(r"([?\[])", r"[\1]", self.change)
+
+
 @dataclass
 class Casebook:
     """
@@ -214,11 +244,13 @@ class Casebook:
     Attributes:
         root: The folder.
         cases: In the order of files and lines; a file with a mistake of form has none.
+        explained: Changes that no case can notice.
         problems: Every mistake, each at its line.
     """
 
     root: Path
     cases: list[Case] = field(default_factory=list)
+    explained: list[Explained] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def of(self, file: Path) -> list[Case]:
@@ -253,6 +285,9 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
             patients = dict(shared)
             _take_patients(tests, patients, known, casebook)
             _take_tests(path, tests, patients, known, casebook)
+            for index, one in enumerate(tests.model.unnoticeable):
+                line, _ = tests.located.at(("unnoticeable", index, "change"))
+                casebook.explained.append(Explained(one.change, one.because, str(path), line))
     casebook.problems = sorted(set(casebook.problems))
     return casebook
 
@@ -295,7 +330,8 @@ def _keys_at(loc: tuple[int | str, ...], root: type[BaseModel]) -> frozenset[str
 
 
 MODELS: dict[str, type[BaseModel]] = {
-    "patients": Patient, "tests": Test, "given": Whole, "then": Then, "took": shorthand.Taking,
+    "patients": Patient, "tests": Test, "unnoticeable": Unnoticeable, "given": Whole, "then": Then,
+    "took": shorthand.Taking,
     "orders": shorthand.Order, "steps": shorthand.Step, "dose": shorthand.Dose, "dispenses": shorthand.Dispense,
     "reasons": shorthand.Reason, "stopped_for": shorthand.Reason, "answer": shorthand.Reason,
     "conditions": shorthand.Condition, "scores": shorthand.Score, "answers": shorthand.Answer,

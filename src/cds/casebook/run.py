@@ -80,12 +80,12 @@ def run_case(case: Case, rules: Rules, decide: Decide = decide) -> Verdict:
     if case.then.error:
         return Verdict(case, False, (f"error: expected {case.then.error}, but the request was answered",))
     decision = decide(rules, record, case.today, case.service or None)
-    differences = tuple(_differences(case, rules, decision))
+    found = tuple(differences(case, rules, decision))
     return Verdict(
         case=case,
-        passed=not differences,
-        differences=tuple(text for text, _ in differences),
-        why=tuple(_reasons(rules, decision, dict.fromkeys(head for _, heads in differences for head in heads))),
+        passed=not found,
+        differences=tuple(text for text, _ in found),
+        why=tuple(_reasons(rules, decision, dict.fromkeys(head for _, heads in found for head in heads))),
         truths=decision.truths,
         shown=tuple(card.name for card in decision.cards),
     )
@@ -142,7 +142,8 @@ def _refused(case: Case, refusal: Refusal) -> Verdict:
     return Verdict(case, False, (f"error: expected {expected}, got {name}: {refusal.what}",))
 
 
-def _differences(case: Case, rules: Rules, decision: Decision) -> Iterator[Difference]:
+def differences(case: Case, rules: Rules, decision: Decision) -> Iterator[Difference]:
+    """What of a decision is not as the case says."""
     then = case.then
     for name, expected in then.answers.items():
         yield from _answer(name, expected, decision)

@@ -89,6 +89,8 @@ def _with_values(rule: Rule, values: Mapping[str, float | str]) -> Rule:
 def _with_copies(rule: Rule, names: Mapping[str, str], values: Mapping[str, float | str], label: str) -> Rule:
     """The rule with its parameters, facts and conclusions of these names written once more."""
     model = rule.model
+    if names.keys().isdisjoint({*model.parameters, *model.facts, *model.conclusions}):
+        return rule
     places: dict[str, list[Reading]] = {}
     for reading in readings(rule):
         if isinstance(reading, Reading) and reading.path[0] == "facts":
@@ -108,8 +110,6 @@ def _with_copies(rule: Rule, names: Mapping[str, str], values: Mapping[str, floa
         for name, spec in model.conclusions.items()
         if name in names
     }
-    if not (parameters or facts or conclusions):
-        return rule
     return replace(
         rule,
         model=model.model_copy(

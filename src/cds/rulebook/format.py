@@ -107,6 +107,9 @@ class About(Strict):
     purpose: Text
     limits: Text
     owners: Annotated[list[Text], Field(min_length=1)]
+    safety: Annotated[
+        bool, Field(description="Patients may come to harm when it is wrong: no change of it may pass its tests.")
+    ] = False
     reviewed: Reviewed
     retired: Retired | None = None
 

@@ -1,0 +1,44 @@
+"""Rulebook → every change that some case should notice, in the order of files and lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds.casebook.changes.change import Change, labels_of, unique
+from cds.casebook.changes.codes import changes_of_codes, changes_of_doses
+from cds.casebook.changes.conditions import changes_of_conditions, never_unknown
+from cds.casebook.changes.facts import changes_of_facts, changes_of_parameters
+from cds.rulebook.checks.view import coded
+from cds.rulebook.names import Reading, readings
+from cds.rulebook.plan import IN_USE
+from cds.rulebook.read import Rulebook
+
+
+def changes_of(book: Rulebook, *, every_code: bool = False) -> tuple[Change, ...]:
+    """Every change; `every_code`: any code of any value set, not one of each list. Draft and retired files are left."""
+    return tuple(unique(_all(book, every_code)))
+
+
+def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
+    labels, certain = labels_of(book), never_unknown(book)
+    rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
+    read = frozenset(
+        reading.name
+        for rule in rules
+        for reading in readings(rule)
+        if isinstance(reading, Reading) and not reading.hole and reading.path[0] != "definitions"
+    )
+    for rule in rules:
+        safety = rule.model.about.safety
+        yield from changes_of_parameters(rule, read, safety)
+        yield from changes_of_facts(rule, labels, safety)
+        yield from changes_of_conditions(rule, labels, certain, safety)
+    used = {name: rule.model.about.safety for rule in rules for name, _ in coded(rule)}
+    safe = {name for rule in rules if rule.model.about.safety for name, _ in coded(rule)}
+    for loaded in book.sets:
+        header = loaded.model.valueset
+        name = header.id or header.adds_to or ""
+        if name in used:
+            yield from changes_of_codes(loaded, name in safe, every=every_code)
+    for table in book.tables.values():
+        yield from changes_of_doses(table, safety=False)

@@ -1,0 +1,189 @@
+"""Every change of a folder's rules, tried on its cases: which ones no case notices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from cds.casebook.cases import Case, Explained, read_casebook
+from cds.casebook.changes.change import Change
+from cds.casebook.changes.making import changes_of
+from cds.casebook.changes.watch import Fate, Watch
+from cds.casebook.variants import Shelf
+from cds.rulebook.problem import RulesAreWrong
+
+AT_ONCE = 8  # changes given to a process at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What came of one change.
+
+    Attributes:
+        change: Which.
+        fate: What came of it.
+        noticed_by: The sentence of the case that noticed it, "" for none.
+        because: Why no case can notice it, as a test file explains; "" where none does.
+    """
+
+    change: Change
+    fate: Fate
+    noticed_by: str = ""
+    because: str = ""
+
+    @property
+    def survived(self) -> bool:
+        """Whether no case noticed it, and nobody explains why."""
+        return self.fate is Fate.SURVIVED and not self.because
+
+
+@dataclass(frozen=True)
+class Changes:
+    """
+    What came of all changes.
+
+    Attributes:
+        outcomes: In the order of files and lines.
+        idle: Explanations of changes that are not there, or that a case does notice.
+        failing: Cases that fail without any change: they notice nothing.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    idle: tuple[Explained, ...] = ()
+    failing: tuple[Case, ...] = ()
+
+    @property
+    def counted(self) -> tuple[Outcome, ...]:
+        """Changes that make a difference: neither refused nor the same in other words, nor explained."""
+        return tuple(one for one in self.outcomes if one.fate is Fate.NOTICED or one.survived)
+
+    @property
+    def survivors(self) -> tuple[Outcome, ...]:
+        """Changes no case notices."""
+        return tuple(one for one in self.outcomes if one.survived)
+
+    @property
+    def percent(self) -> float:
+        """Survivors in a hundred changes that make a difference."""
+        return 100 * len(self.survivors) / len(self.counted) if self.counted else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    Which changes to try.
+
+    Attributes:
+        of: Names of files (stems), facts, conclusions, cards, parameters, value sets or drugs; all without any.
+        sample: About so many, spread evenly; all without.
+        every_code: Any code of a value set, not one of each list.
+    """
+
+    of: tuple[str, ...] = ()
+    sample: int | None = None
+    every_code: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.of and self.sample is None
+
+
+@dataclass
+class _Trial:
+    """What a process needs to try changes; made once in each."""
+
+    watch: Watch
+    changes: Sequence[Change] = field(default_factory=tuple)
+
+
+_TRIALS: dict[tuple[Path, Wanted], _Trial] = {}
+
+
+def try_changes(
+    root: Path, wanted: Wanted, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
+) -> Changes:
+    """
+    Try the changes of a folder in `jobs` processes (all processors without); `tell` hears how many are done.
+
+    Raises:
+        RulesAreWrong: Rule files or test files hold mistakes.
+        LookupError: Nothing has one of the wanted names.
+    """
+    shelf = Shelf(root)
+    casebook = read_casebook(root, shelf.book)
+    if casebook.problems:
+        raise RulesAreWrong(tuple(casebook.problems))
+    if casebook.cases:
+        shelf.rules({}, casebook.cases[0].today)
+    changes = _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted)
+    trial = _Trial(Watch(shelf, casebook), changes)
+    if trial.watch.failing:
+        return Changes((), failing=tuple(trial.watch.failing))
+    tell(0, len(changes))
+    explained = casebook.explained
+    outcomes = []
+    for index, fate, noticed_by in _fates(root, wanted, trial, jobs or os.cpu_count() or 1):
+        change = changes[index]
+        because = next((one.because for one in explained if fnmatchcase(change.name, one.pattern)), "")
+        outcomes.append(Outcome(change, fate, noticed_by, because if fate is Fate.SURVIVED else ""))
+        tell(index + 1, len(changes))
+    idle = [
+        one
+        for one in explained
+        if wanted.everything
+        and not any(out.fate is Fate.SURVIVED and fnmatchcase(out.change.name, one.pattern) for out in outcomes)
+    ]
+    return Changes(tuple(outcomes), tuple(idle))
+
+
+def _chosen(changes: tuple[Change, ...], wanted: Wanted) -> tuple[Change, ...]:
+    if wanted.of:
+        for name in wanted.of:
+            if not any(_is_of(change, name) for change in changes):
+                raise LookupError(name)
+        changes = tuple(change for change in changes if any(_is_of(change, name) for name in wanted.of))
+    if wanted.sample is not None and wanted.sample < len(changes):
+        step = len(changes) / wanted.sample
+        changes = tuple(changes[int(index * step)] for index in range(wanted.sample))
+    return changes
+
+
+def _is_of(change: Change, name: str) -> bool:
+    return name in (change.target, Path(change.file).stem) or change.target.endswith(f"card {name}")
+
+
+def _fates(root: Path, wanted: Wanted, trial: _Trial, jobs: int) -> Iterator[tuple[int, Fate, str]]:
+    count = len(trial.changes)
+    if jobs == 1 or count < 2 * AT_ONCE:
+        for index in range(count):
+            yield (index, *_fate(trial, index))
+        return
+    _TRIALS[root, wanted] = trial  # a forked process finds it there
+    try:
+        with ProcessPoolExecutor(jobs) as pool:
+            shares = ((root, wanted, range(at, min(at + AT_ONCE, count))) for at in range(0, count, AT_ONCE))
+            for share in pool.map(_try_share, shares):
+                yield from share
+    finally:
+        del _TRIALS[root, wanted]
+
+
+def _try_share(share: tuple[Path, Wanted, range]) -> list[tuple[int, Fate, str]]:
+    """Try some changes in a process of their own."""
+    root, wanted, indices = share
+    if (root, wanted) not in _TRIALS:
+        shelf = Shelf(root)
+        watch = Watch(shelf, read_casebook(root, shelf.book))
+        _TRIALS[root, wanted] = _Trial(watch, _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted))
+    return [(index, *_fate(_TRIALS[root, wanted], index)) for index in indices]
+
+
+def _fate(trial: _Trial, index: int) -> tuple[Fate, str]:
+    fate, case = trial.watch.fate(trial.changes[index])
+    return fate, case.name if case else ""
