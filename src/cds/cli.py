@@ -377,6 +377,16 @@ def test(
     most_survivors: Annotated[
         float, typer.Option("--most-survivors", help="Percent of changes that may pass unnoticed.")
     ] = 5.0,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Print what the cases show of every conclusion, clause, limit and card.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write the coverage into this file, line by line.", show_default=False),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the results into this file, as JUnit XML.", show_default=False)
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
     ] = None,
@@ -385,10 +395,14 @@ def test(
     Run the test files beside the rules; or try changes to the rules, to see whether the tests would notice.
 
     [bold]Example:[/bold] cds test rules -k "one day short"
+    [bold]Example:[/bold] cds test rules --coverage --html coverage.html
     [bold]Example:[/bold] cds test rules --changes
     [bold]Example:[/bold] cds test rules --changes-of contraindications
     """
-    from cds.casebook.report import run_folder  # noqa: PLC0415 (not needed by the other commands)
+    from cds.casebook.html import coverage_page  # noqa: PLC0415 (not needed by the other commands)
+    from cds.casebook.junit import junit as junit_text  # noqa: PLC0415
+    from cds.casebook.printing import print_coverage  # noqa: PLC0415
+    from cds.casebook.report import run_folder  # noqa: PLC0415
 
     folder = path or Settings().rules
     if not folder.is_dir():
@@ -397,7 +411,7 @@ def test(
         wanted = Wanted(tuple(changes_of or ()), sample, every_code)
         raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
-        report = run_folder(folder, only=only)
+        report = run_folder(folder, only=only, clauses=coverage or html is not None)
     except RulesAreWrong as wrong:
         _print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
@@ -406,10 +420,24 @@ def test(
     for verdict in report.failed:
         out.print(f"[red]✗[/red] {escape(verdict.name)}")
         out.print(escape(verdict.text))
-    for line in report.never_shown:
-        out.print(f"[yellow]not shown:[/yellow] {escape(line)}")
+    if coverage:
+        print_coverage(report.coverage, out)
+    else:
+        for line in report.never_shown:
+            out.print(f"[yellow]not shown:[/yellow] {escape(line)}")
+    if html is not None:
+        _write(html, coverage_page(report.coverage, folder, report.passed, len(report.failed)), "--html")
+    if junit is not None:
+        _write(junit, junit_text(report.verdicts), "--junit")
     out.print(f"{report.passed} passed, {len(report.failed)} failed")
     raise typer.Exit(PROBLEMS if report.failed else OK)
+
+
+def _write(file: Path, text: str, option: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {file}: {error.strerror}.", param_hint=option) from None
 
 
 def _try_changes(folder: Path, wanted: Wanted, jobs: int | None, most_survivors: float) -> bool:

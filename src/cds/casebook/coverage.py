@@ -1,59 +1,266 @@
-"""Verdicts → what no case shows: every conclusion true, false and unknown, every card shown and not shown."""
+"""Cases and their decisions → what they show of every conclusion, clause, threshold, card and note."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from cds.casebook.run import Verdict
+from cds.casebook.cases import Case
+from cds.casebook.changes.conditions import never_unknown, written
+from cds.decide import Decision, Rules
+from cds.reasoning.direct import judge
+from cds.rulebook import conditions as c
+from cds.rulebook import format as f
+from cds.rulebook.definitions import rewritten
+from cds.rulebook.names import conditions, walk
+from cds.rulebook.plan import IN_USE, Numbers, compile_condition
 from cds.rulebook.program import Program
+from cds.rulebook.read import Rulebook
 from cds.truth import Truth
+
+TRUTHS = frozenset(Truth)
+SURE = (f.UnknownThis, f.PossiblyThis)  # true or false, never unknown
+
+
+@dataclass
+class Clause:
+    """
+    One part of a condition, and what cases showed of it.
+
+    Attributes:
+        file, line: Where it stands.
+        of: The conclusion, "card x" or "note 1 of card x" it belongs to; its head in `head`.
+        words: As its author wrote it.
+        compared: It compares a number with a limit.
+        possible: The truths it can have.
+        seen: Those some case showed.
+        below, above: The numbers nearest to the limit that some case compared with it, on either side; a number that
+            is the limit counts as above.
+    """
+
+    file: str
+    line: int
+    of: str
+    head: str
+    words: str
+    statement: Any
+    compared: bool
+    possible: frozenset[Truth]
+    seen: set[Truth] = field(default_factory=set)
+    below: float | None = None
+    above: float | None = None
+
+    @property
+    def missing(self) -> tuple[Truth, ...]:
+        """Truths no case showed."""
+        return tuple(truth for truth in Truth if truth in self.possible - self.seen)
+
+
+@dataclass
+class Concluded:
+    """A conclusion: the truths it can have, those a case showed, and those a case claims."""
+
+    file: str
+    line: int
+    possible: frozenset[Truth]
+    seen: set[Truth] = field(default_factory=set)
+    claimed: set[Truth] = field(default_factory=set)
+
+
+@dataclass
+class Sides:
+    """A card or note: whether a case showed it, and whether one did not."""
+
+    file: str
+    line: int
+    seen: set[bool] = field(default_factory=set)
+
+
+@dataclass
+class Coverage:
+    """
+    What the cases of a folder show.
+
+    Attributes:
+        conclusions, cards: By name.
+        notes: (card, number) → whether it was told, and whether it was not.
+        clauses: Every part of every condition, in the order of files and lines.
+    """
+
+    conclusions: dict[str, Concluded]
+    cards: dict[str, Sides]
+    notes: dict[tuple[str, int], Sides]
+    clauses: list[Clause]
+    _compiled: dict[int, list[c.Condition]] = field(default_factory=dict)
+
+    def see(self, case: Case, rules: Rules, decision: Decision) -> None:
+        """Take down what one case shows, and what it claims."""
+        truths = decision.truths
+        for name, concluded in self.conclusions.items():
+            if name in truths:
+                concluded.seen.add(truths[name])
+                expected = case.then.answers.get(name)
+                if expected in (True, False, "unknown") or isinstance(expected, dict):
+                    concluded.claimed.add(truths[name])
+        for many in rules.program.definitions.values():
+            for one in many:
+                if one.in_use and one.id in case.then.definitions and one.head in self.conclusions:
+                    self.conclusions[one.head].claimed.add(truths[one.head])
+        shown = {card.name for card in decision.cards}
+        for name, sides in self.cards.items():
+            sides.seen.add(name in shown)
+        for (card, number), sides in self.notes.items():
+            head = f"note:{card}:{number}"
+            if head in truths:
+                sides.seen.add(truths[head] is Truth.TRUE)
+        self._see_clauses(rules.program, decision)
+
+    def _see_clauses(self, program: Program, decision: Decision) -> None:
+        compiled = self._compiled.get(id(program))
+        if compiled is None:
+            compiled = self._compiled[id(program)] = [_compile(clause.statement, program) for clause in self.clauses]
+        facts, truths = decision.facts.by_name, decision.truths
+        ranges = {
+            name: (fact.low, fact.high)
+            for name, fact in facts.items()
+            if fact.low is not None and fact.high is not None
+        }
+
+        def truth_of(name: str) -> Truth:
+            if name in truths:
+                return truths[name]
+            fact = facts.get(name)
+            return fact.truth if fact is not None and fact.truth is not None else Truth.UNKNOWN
+
+        for clause, condition in zip(self.clauses, compiled, strict=True):
+            clause.seen.add(judge(condition, truth_of, ranges))
+            if isinstance(condition, c.Compare) and condition.fact in ranges:
+                low, high = ranges[condition.fact]
+                if low == high:
+                    _nearest(clause, low, condition.limit)
+
+
+def _nearest(clause: Clause, number: float, limit: float) -> None:
+    if number < limit and (clause.below is None or number > clause.below):
+        clause.below = number
+    if number >= limit and (clause.above is None or number < clause.above):
+        clause.above = number
+
+
+def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
+    """
+    What there is to show in a rulebook; no case has been seen yet.
+
+    Draft and retired files are left out; so is, without `clauses`, what is inside conditions.
+    """
+    certain = never_unknown(book)
+    coverage = Coverage({}, {}, {}, [])
+    for rule in book.rules.values():
+        if rule.model.about.status not in IN_USE:
+            continue
+        at = rule.located.at
+        for name in rule.model.conclusions:
+            possible = TRUTHS - {Truth.UNKNOWN} if name in certain else TRUTHS
+            coverage.conclusions[name] = Concluded(rule.file, at(("conclusions", name))[0], possible)
+        for name, card in rule.model.cards.items():
+            coverage.cards[name] = Sides(rule.file, at(("cards", name))[0])
+            for index in range(len(card.notes)):
+                line = at(("cards", name, "notes", index))[0]
+                coverage.notes[name, index + 1] = Sides(rule.file, line)
+        for whole in conditions(rule) if clauses else ():
+            of, head = whole.of, whole.of
+            if whole.card == "show_when":
+                of, head = f"card {whole.of}", f"card:{whole.of}"
+            elif whole.card == "note":
+                number = int(whole.path[3]) + 1
+                of, head = f"note {number} of card {whole.of}", f"note:{whole.of}:{number}"
+            for statement, path in walk(whole.statement, whole.path):
+                raw = rule.located.value_at(path)
+                sure = statement in certain if isinstance(statement, str) else isinstance(statement, SURE)
+                coverage.clauses.append(
+                    Clause(
+                        file=rule.file,
+                        line=at(path)[0],
+                        of=of,
+                        head=head,
+                        words=written(raw),
+                        statement=statement,
+                        compared=isinstance(statement, f.Comparing),
+                        possible=TRUTHS - {Truth.UNKNOWN} if sure else TRUTHS,
+                    )
+                )
+    return coverage
+
+
+def _compile(statement: Any, program: Program) -> c.Condition:
+    heads = {one.id: one.head for many in program.definitions.values() for one in many}
+
+    def named(part: Any) -> Any:
+        return heads[part.definition] if isinstance(part, f.UnderDefinition) else None
+
+    numbers = Numbers(())
+    numbers.values = dict(program.parameters)
+    return compile_condition(rewritten(statement, named), numbers, {})
+
+
+def never_shown(coverage: Coverage) -> Iterator[str]:
+    """One sentence for each answer of a conclusion no case claims, and each side of a card no case shows."""
+    for name, concluded in coverage.conclusions.items():
+        for truth in Truth:
+            if truth in concluded.possible - concluded.claimed:
+                yield f"{concluded.file}:{concluded.line}  no case says that {name} is {truth.value}."
+    for name, sides in coverage.cards.items():
+        for side, word in ((True, "shown"), (False, "held back")):
+            if side not in sides.seen:
+                yield f"{sides.file}:{sides.line}  card {name} is never {word}."
+
+
+# ---------------------------------------------------------------- counts
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Counts:
     """
-    What the cases of a rules folder show.
+    How much of one file is shown: (shown, of how many) for each.
 
     Attributes:
-        conclusions: Conclusion → the truths it was seen with.
-        cards: Card → whether it was seen shown (True), not shown (False), both or neither.
+        answers: Truths of conclusions that a case claims.
+        clauses: Truths of parts of conditions.
+        sides: Sides of thresholds.
+        cards, notes: Shown and not shown.
     """
 
-    conclusions: Mapping[str, frozenset[Truth]]
-    cards: Mapping[str, frozenset[bool]]
+    answers: tuple[int, int]
+    clauses: tuple[int, int]
+    sides: tuple[int, int]
+    cards: tuple[int, int]
+    notes: tuple[int, int]
 
 
-def shown(program: Program, verdicts: Iterable[Verdict]) -> Shown:
-    """What the cases show of every conclusion and card of a program; refused requests show nothing."""
-    conclusions: dict[str, set[Truth]] = {name: set() for name in program.heads if ":" not in name}
-    cards: dict[str, set[bool]] = {name: set() for name in program.cards}
-    for verdict in verdicts:
-        if not verdict.truths:
-            continue
-        for name, seen in conclusions.items():
-            if name in verdict.truths:
-                seen.add(verdict.truths[name])
-        for name, seen_cards in cards.items():
-            seen_cards.add(name in verdict.shown)
-    return Shown(
-        {name: frozenset(seen) for name, seen in conclusions.items()},
-        {name: frozenset(seen_cards) for name, seen_cards in cards.items()},
+def counts(coverage: Coverage) -> Mapping[str, Counts]:
+    """File → how much of it is shown."""
+    files = dict.fromkeys(
+        [one.file for one in coverage.conclusions.values()]
+        + [one.file for one in coverage.clauses]
+        + [one.file for one in coverage.cards.values()]
     )
+    return {file: _counts(coverage, file) for file in files}
 
 
-def never_shown(seen: Shown) -> tuple[str, ...]:
-    """One sentence for each answer of a conclusion, and each side of a card, that no case shows."""
-    gaps = [
-        f"{name} is never {truth.value}."
-        for name, truths in sorted(seen.conclusions.items())
-        for truth in Truth
-        if truth not in truths
-    ]
-    for name, sides in sorted(seen.cards.items()):
-        gaps += [
-            f"card {name} is never {word}."
-            for side, word in ((True, "shown"), (False, "held back"))
-            if side not in sides
-        ]
-    return tuple(gaps)
+def _counts(coverage: Coverage, file: str) -> Counts:
+    conclusions = [one for one in coverage.conclusions.values() if one.file == file]
+    clauses = [one for one in coverage.clauses if one.file == file]
+    compared = [one for one in clauses if one.compared]
+    cards = [one for one in coverage.cards.values() if one.file == file]
+    notes = [one for one in coverage.notes.values() if one.file == file]
+    return Counts(
+        answers=(
+            sum(len(one.claimed & one.possible) for one in conclusions),
+            sum(len(one.possible) for one in conclusions),
+        ),
+        clauses=(sum(len(one.seen & one.possible) for one in clauses), sum(len(one.possible) for one in clauses)),
+        sides=(sum((one.below is not None) + (one.above is not None) for one in compared), 2 * len(compared)),
+        cards=(sum(len(one.seen) for one in cards), 2 * len(cards)),
+        notes=(sum(len(one.seen) for one in notes), 2 * len(notes)),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cds.casebook.cases import read_casebook
-from cds.casebook.coverage import never_shown, shown
+from cds.casebook.coverage import Coverage, coverage_of, never_shown
 from cds.casebook.run import Verdict, run_case
 from cds.casebook.variants import Shelf
 from cds.rulebook.problem import RulesAreWrong
@@ -19,11 +19,13 @@ class Report:
 
     Attributes:
         verdicts: One per case, in the order of files and lines.
-        never_shown: Answers and cards no case shows; empty when only some cases were run.
+        never_shown: Answers no case claims and cards no case shows; empty when only some cases were run.
+        coverage: What the cases show; of clauses only when that was asked for.
     """
 
     verdicts: tuple[Verdict, ...]
     never_shown: tuple[str, ...]
+    coverage: Coverage
 
     @property
     def passed(self) -> int:
@@ -36,20 +38,19 @@ class Report:
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
 
-def run_folder(root: Path, *, only: str = "", shelf: Shelf | None = None) -> Report:
+def run_folder(root: Path, *, only: str = "", clauses: bool = False) -> Report:
     """
-    Run every case under `root`, or those whose sentence holds the words of `only`.
+    Run every case under `root`, or those whose sentence holds the words of `only`; `clauses`: see every clause, too.
 
     Raises:
         RulesAreWrong: Rule files or test files hold mistakes; nothing was run.
     """
-    shelf = shelf or Shelf(root)
+    shelf = Shelf(root)
     casebook = read_casebook(root, shelf.book)
     if casebook.problems:
         raise RulesAreWrong(tuple(casebook.problems))
     words = only.casefold().split()
     cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
-    verdicts = tuple(run_case(case, shelf.rules(case.with_, case.today)) for case in cases)
-    if only or not cases:
-        return Report(verdicts, ())
-    return Report(verdicts, never_shown(shown(shelf.rules({}, cases[0].today).program, verdicts)))
+    coverage = coverage_of(shelf.book, clauses=clauses)
+    verdicts = tuple(run_case(case, shelf.rules(case.with_, case.today), tell=coverage.see) for case in cases)
+    return Report(verdicts, () if only or not cases else tuple(never_shown(coverage)), coverage)

@@ -28,6 +28,7 @@ MOST_ENTRIES = 100_000
 DEEPEST = 64
 
 Decide = Callable[["Rules", PatientRecord, date, str | None], "Decision"]
+Tell = Callable[[Case, "Rules", "Decision"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ class Verdict:
         return "\n".join(lines)
 
 
-def run_case(case: Case, rules: Rules, decide: Decide = decide) -> Verdict:
+def run_case(case: Case, rules: Rules, decide: Decide = decide, tell: Tell | None = None) -> Verdict:
     """
     Run one case through the whole flow: FHIR JSON, record, facts, conclusions, cards.
 
-    `rules` must already be made for the case's `with` (see variants.py).
+    `rules` must already be made for the case's `with` (see variants.py). `tell` hears of the decision.
     """
     try:
         record = record_of(case, rules)
@@ -80,6 +81,8 @@ def run_case(case: Case, rules: Rules, decide: Decide = decide) -> Verdict:
     if case.then.error:
         return Verdict(case, False, (f"error: expected {case.then.error}, but the request was answered",))
     decision = decide(rules, record, case.today, case.service or None)
+    if tell is not None:
+        tell(case, rules, decision)
     found = tuple(differences(case, rules, decision))
     return Verdict(
         case=case,

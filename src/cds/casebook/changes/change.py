@@ -46,8 +46,8 @@ class Change:
     Attributes:
         name: "ketamine_contraindicated: without `aneurysm`"; unique, and the same as long as the rule says the same.
         kind: What sort.
-        file, line: Where.
-        path: The place of the edit in the file.
+        file, line, column: Where.
+        paths: The places of the edit in the file; several where an alias repeats what is written once.
         value: What stands there instead.
         target: The fact, conclusion, card, parameter, value set or drug it is made in.
         patient: A sentence: which patient would be treated differently.
@@ -58,7 +58,8 @@ class Change:
     kind: Kind
     file: str
     line: int
-    path: Path
+    column: int
+    paths: tuple[Path, ...]
     value: Any
     target: str
     patient: str
@@ -75,9 +76,18 @@ class Place:
 
     def change(self, kind: Kind, path: Path, value: Any, *, what: str, patient: str) -> Change:
         """A change of this thing."""
-        line, _ = self.loaded.located.at(path)
+        line, column = self.loaded.located.at(path)
         return Change(
-            f"{self.target}: {what}", kind, self.loaded.file, line, path, value, self.target, patient, self.safety
+            name=f"{self.target}: {what}",
+            kind=kind,
+            file=self.loaded.file,
+            line=line,
+            column=column,
+            paths=(path,),
+            value=value,
+            target=self.target,
+            patient=patient,
+            safety=self.safety,
         )
 
 
@@ -97,7 +107,10 @@ def applied(book: Rulebook, change: Change) -> Rulebook | None:
 
 
 def _changed(loaded: Loaded[Any], change: Change, model: Any) -> Loaded[Any]:
-    return replace(loaded, model=model.model_validate(_edited(loaded.located.value, change.path, change.value)))
+    value = loaded.located.value
+    for path in change.paths:
+        value = _edited(value, path, change.value)
+    return replace(loaded, model=model.model_validate(value))
 
 
 def _edited(value: Any, path: Path, new: Any) -> Any:
@@ -128,9 +141,20 @@ def moved(number: float) -> Iterator[tuple[str, float]]:
 
 
 def unique(changes: Iterator[Change]) -> Iterator[Change]:
-    """The changes, later ones of the same name numbered."""
-    seen: dict[str, int] = {}
+    """
+    The changes, later ones of the same name numbered.
+
+    What an alias repeats is changed everywhere at once, as its author would: it is written once.
+    """
+    written: dict[tuple[str, int, int, Kind, str], Change] = {}
     for change in changes:
+        key = (change.file, change.line, change.column, change.kind, change.name.removeprefix(change.target))
+        if key in written and change.paths[0] not in written[key].paths:
+            written[key] = replace(written[key], paths=written[key].paths + change.paths)
+        else:
+            written.setdefault(key, change)
+    seen: dict[str, int] = {}
+    for change in written.values():
         seen[change.name] = seen.get(change.name, 0) + 1
         number = seen[change.name]
         yield change if number == 1 else replace(change, name=f"{change.name} ({number})")

@@ -104,7 +104,7 @@ def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Chang
             here: Path = (*path, key, index)
             if len(parts) > max(1, raw.get("at_least", 1) if key == "of" else 1):
                 yield place.change(
-                    Kind.DROPPED, here, Gone.GONE, what=f"without {_name(part)}",
+                    Kind.DROPPED, here, Gone.GONE, what=f"without {written(part)}",
                     patient=_without(part, key, within),
                 )  # fmt: skip
             yield from _statement(part, here, within)
@@ -113,11 +113,11 @@ def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Chang
             yield from _statement(raw[key], (*path, key), within)
     if "unknown" in raw:
         patient = f"A patient for whom {_say(raw['unknown'], within)} is known, and no other, would be {then}."
-        yield place.change(Kind.NEGATED, path, {"not": dict(raw)}, what=f"not {_name(raw)}", patient=patient)
+        yield place.change(Kind.NEGATED, path, {"not": dict(raw)}, what=f"not {written(raw)}", patient=patient)
 
 
 def _leaf(raw: Any, path: Path, within: Within) -> Iterator[Change]:
-    said, name = _say(raw, within), _name(raw)
+    said, name = _say(raw, within), written(raw)
     if path[-1] != "unknown":  # what is not known is not known of its opposite either
         yield within.place.change(
             Kind.NEGATED, path, {"not": raw}, what=f"not {name}",
@@ -193,13 +193,13 @@ def _limits(limits: Mapping[str, Any]) -> str:
     )
 
 
-def _name(raw: Any) -> str:
+def written(raw: Any) -> str:
     """A condition as its author wrote it, in one line."""
     if isinstance(raw, str):
         return f"`{raw}`"
     for key in WRAPPED:
         if key in raw:
-            return f"{key} {_name(raw[key])}"
+            return f"{key} {written(raw[key])}"
     for key in (*GROUPS, "of"):
         if key in raw:
             head = f"at_least {raw['at_least']} of" if key == "of" else key
@@ -211,7 +211,7 @@ def _name(raw: Any) -> str:
 
 
 def _names(parts: list[Any]) -> str:
-    return f"({', '.join(_name(part) for part in parts)})"
+    return f"({', '.join(written(part) for part in parts)})"
 
 
 # ---------------------------------------------------------------- what is never unknown
