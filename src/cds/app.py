@@ -19,6 +19,7 @@ from cds.hooks import refusals
 from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
 from cds.hooks.openapi import ERRORS
+from cds.hooks.overrides import Overrides
 from cds.hooks.replay import SeenEverywhere, SeenHere
 from cds.hooks.routes import ANYBODY, Offer, routes
 from cds.hooks.tenants import Tenant, read_tenants
@@ -66,6 +67,8 @@ def create_app(
         }
         turns = Turns(settings.at_once, settings.waiting, settings.most_seconds)
         half_made.callback(turns.close)
+        overrides = Overrides(journal)
+        half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 
     @asynccontextmanager
@@ -118,7 +121,7 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=["Retry-After"],
         )
-    app.include_router(routes(offers, settings, clock, turns, journal))
+    app.include_router(routes(offers, settings, clock, turns, overrides, journal))
     app.include_router(feedback_routes(offers, settings, journal))
     return app
 

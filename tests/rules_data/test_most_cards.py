@@ -98,7 +98,7 @@ class Aimed:
 def about(card: str) -> str:
     topic = PROGRAM.cards[card].topic
     code = topic[1] if topic else ""
-    return code if code in {"SuicideRisk", "TRDEvaluation"} else "the order"
+    return "TRD" if code.startswith("TRD") else code if code == "SuicideRisk" else "the order"
 
 
 @pytest.mark.parametrize("service", PROGRAM.services)

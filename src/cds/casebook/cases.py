@@ -338,7 +338,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "questionnaires": shorthand.Questionnaire, "blood_pressure": shorthand.BloodPressure,
     "observations": shorthand.Observation,
     "allergies": shorthand.Allergy, "procedures": shorthand.Procedure, "family_history": shorthand.Relative,
-    "referrals": shorthand.Referral,
+    "referrals": shorthand.Referral, "overrides": shorthand.Overridden,
 }  # fmt: skip
 
 

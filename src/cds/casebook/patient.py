@@ -10,6 +10,7 @@ from typing import Any
 from cds.casebook import shorthand as s
 from cds.casebook.when import NOT_RECORDED, before, fhir_date, full_day, last_day
 from cds.coding import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+from cds.record.record import Override
 from cds.rulebook.wanted import Codes
 
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ KEYS: dict[s.Kind, tuple[str, ...]] = {
     "encounters": ("encounters",),
     "observations": ("observations",),
     "family_history": ("familyHistory",),
+    "overrides": (),
 }  # fmt: skip
 UNITS = {"mg", "g", "ug", "mL", "mg/mL", "mm[Hg]", "d", "1", "%", "kg", "cm"}
 SYSTOLIC = ("8480-6", "Systolic blood pressure")
@@ -122,6 +124,14 @@ def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patie
         "context": context,
         "prefetch": prefetch_of(patient, today, codes),
     }
+
+
+def overrides_of(patient: s.Patient, today: date) -> tuple[Override, ...] | None:
+    """Answers to earlier cards, as the journal gives them; None where none is kept."""
+    if patient.overrides is None:
+        return None
+    days = [(one, full_day(fhir_date(one.on, today))) for one in patient.overrides]
+    return tuple(Override(one.topic, one.reason, day) for one, day in days if day is not None)
 
 
 def searchset(kind: str, resources: Iterable[Json], *, truncated: bool = False) -> Json:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -14,13 +14,20 @@ import msgspec
 
 from cds.cards.card import Card
 from cds.casebook.cases import REFUSALS, Between, Case
-from cds.casebook.patient import PATIENT_ID, CannotBeWritten, draft_orders, prefetch_of, templates_for
+from cds.casebook.patient import (
+    PATIENT_ID,
+    CannotBeWritten,
+    draft_orders,
+    overrides_of,
+    prefetch_of,
+    templates_for,
+)
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Fact
 from cds.reasoning.why import Why, explain, missing
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.drafts import orders_of
-from cds.record.record import PatientRecord
+from cds.record.record import PatientRecord, without_overrides
 from cds.refusal import Refusal
 from cds.truth import Truth
 
@@ -121,7 +128,7 @@ def record_of(case: Case, rules: Rules) -> PatientRecord:
         raise ValueError("a case gives a patient, a request or a bundle")
     raw = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in sent.items()}
     drafts = json.dumps(context["draftOrders"]).encode() if "draftOrders" in context else b""
-    return read_prefetch(
+    record = read_prefetch(
         raw,
         templates=templates,
         patient_id=patient_id,
@@ -129,6 +136,11 @@ def record_of(case: Case, rules: Rules) -> PatientRecord:
         deepest=DEEPEST,
         orders=orders_of(hook, drafts, context.get("selections")),
     )
+    if case.patient is None:
+        return record
+    if "overrides" in {*case.patient.not_sent, *case.patient.failed}:
+        return without_overrides(record)
+    return replace(record, overrides=overrides_of(case.patient, case.today))
 
 
 # ---------------------------------------------------------------- differences

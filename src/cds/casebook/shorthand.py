@@ -49,7 +49,7 @@ Number = int | float
 Kind = Literal[
     "conditions", "medications", "medication_requests", "medication_statements", "medication_dispenses",
     "medication_administrations", "allergies", "procedures", "referrals", "observations", "family_history",
-    "encounters",
+    "encounters", "overrides",
 ]  # fmt: skip
 
 
@@ -145,6 +145,20 @@ class Referral(Named):
 
     status: Slug = "active"
     on: When | None = None
+
+
+class Overridden(Strict):
+    """A card on this subject that was put aside, as the journal keeps it; no FHIR."""
+
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
+    reason: Slug | Literal[""] = ""
+    on: When
+
+    @model_validator(mode="after")
+    def _a_day(self) -> Overridden:
+        if not known_to_the_day(self.on):
+            raise ValueError("`on` needs a day: the journal knows it")
+        return self
 
 
 class Relative(Named):
@@ -404,6 +418,7 @@ class Patient(Strict):
 
     Attributes:
         age: Completed years; born on this day so many years ago.
+        overrides: Earlier cards that were put aside; None where no journal is kept.
         not_sent: Kinds of data the EHR did not send.
         failed: Kinds it answered with an error.
         truncated: Kinds of which only the first page came.
@@ -425,6 +440,7 @@ class Patient(Strict):
     procedures: list[Procedure] = Field(default_factory=list)
     family_history: list[Relative] = Field(default_factory=list)
     referrals: list[Referral] = Field(default_factory=list)
+    overrides: list[Overridden] | None = None
     not_sent: list[Kind] = Field(default_factory=list)
     failed: list[Kind] = Field(default_factory=list)
     truncated: list[Kind] = Field(default_factory=list)

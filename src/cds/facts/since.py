@@ -8,7 +8,7 @@ from datetime import date
 from cds.facts.fact import Fact, Found, WhyUnknown
 from cds.facts.latest import Reading
 from cds.facts.sorted_record import SortedRecord, in_window
-from cds.record.record import Span
+from cds.record.record import SentState, Span
 from cds.rulebook.wanted import WantedOverride, WantedRise
 from cds.truth import Truth
 
@@ -52,8 +52,14 @@ def find_override(wanted: WantedOverride, sorted_record: SortedRecord) -> Fact:
     """
     Say whether a card on the subject was overridden for one of the reasons in the window.
 
-    FALSE where no answers to earlier cards are kept: then nobody said anything we know of.
+    FALSE where no answers to earlier cards are kept: then nobody said anything we know of. UNKNOWN where they are kept
+    and could not be looked up.
     """
+    looked_up = sorted_record.record.overrides_sent
+    if looked_up.state is not SentState.WHOLE:
+        return Fact(
+            wanted.name, wanted.label, truth=Truth.UNKNOWN, because=looked_up.because, why_unknown=WhyUnknown.NOT_SENT
+        )
     overrides = sorted_record.record.overrides
     if overrides is None:
         because = "answers to earlier cards are not kept here"

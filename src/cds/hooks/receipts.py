@@ -9,20 +9,28 @@ import msgspec
 
 from cds.cards.card import Card
 from cds.hooks.messages import Asked
+from cds.hooks.overrides import LookedUp
 from cds.journal.receipts import Call, Shown
 from cds.record.bundle import Fetched
 from cds.rulebook.program import Service
 
-ORDERS, SELECTIONS = "context.draftOrders", "context.selections"  # no prefetch key of ours has a dot
+# No prefetch key of ours has a dot.
+ORDERS, SELECTIONS, OVERRIDES = "context.draftOrders", "context.selections", "journal.overrides"
 
 
-def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched]) -> Call:
-    """Who asked, and the data that were decided from: what was sent, what was fetched in its place, the orders."""
+def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched], earlier: LookedUp) -> Call:
+    """
+    Who asked, and the data that were decided from.
+
+    These are what was sent, what was fetched in its place, the orders, and answers to earlier cards.
+    """
     data = {key: bytes(value) for key, value in asked.prefetch.items()}
     data |= {key: bytes(answer.value) for key, answer in fetched.items() if answer.value is not None}
     if asked.orders is not None and asked.orders.sent:
         data[ORDERS] = asked.orders.sent
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
+    if earlier.overrides:
+        data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
     return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from cds.hooks.bodies import read_body
 from cds.hooks.fetch import Fetcher, NotUsable
 from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
 from cds.hooks.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
+from cds.hooks.overrides import Overrides
 from cds.hooks.receipts import call_of, shown_of
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
@@ -57,7 +59,12 @@ def offer_of(offers: Offers, request: Request) -> Offer:
 
 
 def routes(
-    offers: Offers, settings: Settings, clock: Callable[[], date], turns: Turns, journal: Journal | None = None
+    offers: Offers,
+    settings: Settings,
+    clock: Callable[[], date],
+    turns: Turns,
+    overrides: Overrides,
+    journal: Journal | None = None,
 ) -> APIRouter:
     """Every address that answers questions; without a journal, no receipts are kept."""
     router = APIRouter()
@@ -122,7 +129,11 @@ def routes(
         async with turns.place():
             body = await read_body(request, settings.most_bytes)
             asked = await turns.aside(lambda: read_request(body, service))
-            fetched, why_not = await _fetch(offer.fetcher, service, asked)
+            today = clock()
+            (fetched, why_not), earlier = await asyncio.gather(
+                _fetch(offer.fetcher, service, asked),
+                overrides.of(rules.program, offer.tenant, asked.patient_id, today),
+            )
 
             def answer() -> tuple[bytes, Receipt | None]:
                 begun = perf_counter()
@@ -136,7 +147,7 @@ def routes(
                     **limits(rules),
                 )
                 read = perf_counter()
-                decision = decide(rules, record, clock(), service.id)
+                decision = decide(rules, earlier.onto(record), today, service.id)
                 decided = perf_counter()
                 response = response_of(decision.cards)
                 encoded = msgspec.json.encode(response)
@@ -146,7 +157,7 @@ def routes(
                 return encoded, receipt_of(
                     rules,
                     decision,
-                    call_of(offer.tenant, service, asked, fetched),
+                    call_of(offer.tenant, service, asked, fetched, earlier),
                     shown_of(decision.cards, response),
                     {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
                     decided_at=datetime.now(UTC),

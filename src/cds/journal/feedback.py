@@ -54,6 +54,17 @@ class Override:
     when: datetime
 
 
+_PLACE = (
+    func.row_number()
+    .over(
+        partition_by=[feedback.c.tenant, feedback.c.card],
+        order_by=[feedback.c.counts_from.desc(), feedback.c.id.desc()],
+    )
+    .label("place")
+)
+"""Place of a word among those said of its card: 1 is the last one."""
+
+
 def keep(store: Store, tenant: str, service: str, words: Sequence[Word], now: datetime) -> int:
     """
     Keep what was said, all of it or nothing, and say how much of it was new; durable once this returns.
@@ -98,17 +109,18 @@ def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime
     Raises:
         StoreDown: Nobody can tell.
     """
-    last = last_words()
-    query = (
-        select(cards.c.name, last.c.reason_code, last.c.counts_from)
+    # Ranked here and not by last_words(): this stands on the path of an answer and must not read every word there is.
+    words = (
+        select(cards.c.name, feedback.c.reason_code, feedback.c.outcome, feedback.c.counts_from, feedback.c.id, _PLACE)
         .join(receipts, cards.c.receipt == receipts.c.id)
-        .join(last, and_(last.c.card == cards.c.uuid, last.c.tenant == receipts.c.tenant))
-        .where(
-            receipts.c.patient == patient_digest(store, tenant, patient_id),
-            last.c.outcome == Outcome.OVERRIDDEN.value,
-            last.c.counts_from >= since,
-        )
-        .order_by(last.c.counts_from.desc(), last.c.id.desc())
+        .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.tenant == receipts.c.tenant))
+        .where(receipts.c.patient == patient_digest(store, tenant, patient_id), feedback.c.counts_from >= since)
+        .subquery()
+    )
+    query = (
+        select(words.c.name, words.c.reason_code, words.c.counts_from)
+        .where(words.c.place == 1, words.c.outcome == Outcome.OVERRIDDEN.value)
+        .order_by(words.c.counts_from.desc(), words.c.id.desc())
     )
     with store.reading() as connection:
         return [Override(name, reason, when) for name, reason, when in connection.execute(query)]
@@ -116,9 +128,7 @@ def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime
 
 def last_words() -> Subquery:
     """The last word said of each card of each tenant: by the time it was done, then by the order of arrival."""
-    order = [feedback.c.counts_from.desc(), feedback.c.id.desc()]
-    place = func.row_number().over(partition_by=[feedback.c.tenant, feedback.c.card], order_by=order)
-    ranked = select(feedback, place.label("place")).subquery()
+    ranked = select(feedback, _PLACE).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 

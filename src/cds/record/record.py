@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 
@@ -413,6 +413,7 @@ class PatientRecord:
     Attributes:
         patient: Whose record.
         overrides: Answers to earlier cards; None where they are not kept.
+        overrides_sent: Whether those that are kept could be looked up; WHOLE where none are kept.
         drafts: Orders being written right now.
         drafts_sent: Whether they came; WHOLE and none where nobody is writing orders.
         sent: FHIR type → every query of that type and how much of it arrived; a type without an entry was not sent.
@@ -431,6 +432,7 @@ class PatientRecord:
     drafts: tuple[Draft, ...] = ()
     drafts_sent: Sent = Sent(SentState.WHOLE)
     overrides: tuple[Override, ...] | None = None
+    overrides_sent: Sent = Sent(SentState.WHOLE)
     sent: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     resources: int = 0
@@ -452,3 +454,13 @@ class PatientRecord:
             if sent.state is SentState.PART or best.state is SentState.NOT_SENT:
                 best = sent
         return best
+
+
+NOT_LOOKED_UP = "answers to earlier cards could not be looked up"
+
+
+def without_overrides(record: PatientRecord) -> PatientRecord:
+    """The record where answers to earlier cards are kept, and could not be looked up."""
+    issue = Issue(IssueKind.NOT_SENT, "", "", f"{NOT_LOOKED_UP.capitalize()}.")
+    sent = Sent(SentState.NOT_SENT, NOT_LOOKED_UP, failed=True)
+    return replace(record, overrides=None, overrides_sent=sent, issues=(*record.issues, issue))

@@ -1,0 +1,96 @@
+"""What clinicians answered to earlier cards → the record; looked up in the journal while missing data are fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import anyio
+
+from cds.journal import feedback
+from cds.journal.journal import Journal
+from cds.journal.store import StoreDown
+from cds.record.record import NOT_LOOKED_UP, Override, PatientRecord, without_overrides
+from cds.rulebook.program import Program
+from cds.rulebook.wanted import WantedOverride
+
+log = logging.getLogger(__name__)
+SECONDS = 0.3  # for one look-up; a store that hangs must not cost the clinician the card
+AT_ONCE = 2  # look-ups under way; those that find no thread in time are given up
+FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # feedback of earlier years is refused
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """
+    What was found for one request.
+
+    Attributes:
+        overrides: None where none are kept, where no rule reads them, and where they could not be looked up.
+        failed: They are kept, and could not be looked up.
+    """
+
+    overrides: tuple[Override, ...] | None = None
+    failed: bool = False
+
+    def onto(self, record: PatientRecord) -> PatientRecord:
+        """The record with these answers."""
+        if self.failed:
+            return without_overrides(record)
+        return record if self.overrides is None else replace(record, overrides=self.overrides)
+
+
+NOT_ASKED = LookedUp()
+FAILED = LookedUp(failed=True)
+
+
+class Overrides:
+    """Looks up what was answered to a patient's earlier cards, for as far back as some rule of the program reads."""
+
+    def __init__(self, journal: Journal | None, seconds: float = SECONDS) -> None:
+        self._journal = journal
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="overrides")
+
+    def close(self) -> None:
+        """Take no more work; what is under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def of(self, program: Program, tenant: str, patient_id: str, today: date) -> LookedUp:
+        """The patient's answers; raises nothing, and takes no longer than it may."""
+        journal = self._journal
+        windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, WantedOverride)]
+        if journal is None or not windows:
+            return NOT_ASKED
+        if not journal.store.works:  # the writer tries it again, behind the answers
+            return FAILED
+        since = _since(windows, today)
+        with anyio.move_on_after(self._seconds):
+            try:
+                looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, since)
+                return LookedUp(_by_topic(await asyncio.wrap_future(looking), program))
+            except StoreDown:  # the store has said so in the log
+                return FAILED
+        log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
+        return FAILED
+
+
+def _since(windows: Sequence[int | None], today: date) -> datetime:
+    """The first moment the longest of these windows can reach to, in any time zone."""
+    days = [days for days in windows if days is not None]
+    if len(days) < len(windows) or max(days) >= (today - FIRST.date()).days:
+        return FIRST
+    return datetime.combine(today - timedelta(days=max(days) + 1), time.min, UTC)
+
+
+def _by_topic(found: list[feedback.Override], program: Program) -> tuple[Override, ...]:
+    """Of cards the program still has: nobody can say what another one was about."""
+    return tuple(
+        Override(card.topic[1], one.reason, one.when.astimezone().date())
+        for one in found
+        if (card := program.cards.get(one.card)) is not None and card.topic is not None
+    )
