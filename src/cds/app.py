@@ -26,9 +26,11 @@ from cds.hooks.tenants import Tenant, read_tenants
 from cds.hooks.trust import Guard, Leeway, Trust
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
-from cds.load import load_rules, opinions_from
+from cds.load import checked_rules, opinions_from
 from cds.record import units
+from cds.rulebook.lock import lock_problems
 from cds.rulebook.problem import Problem, RulesAreWrong
+from cds.rulebook.read import read_rulebook
 from cds.servers import Servers
 from cds.settings import Settings
 
@@ -155,7 +157,10 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
     problems: list[Problem] = []
     for folder in sorted(folders):
         try:
-            made[folder] = load_rules(folder, opinions_from(settings.engine), today)
+            book = read_rulebook(folder)
+            made[folder] = checked_rules(book, opinions_from(settings.engine), today)
+            for problem in lock_problems(book):
+                log.warning("%s:%s %s", problem.file, problem.line, problem.what)
         except RulesAreWrong as wrong:
             problems += wrong.problems
     if problems:

@@ -1,4 +1,4 @@
-"""cds serve | evaluate | explain | check | test | schema | journal: one verb, one thing."""
+"""cds serve | evaluate | explain | check | test | diff | lock | schema | journal: one verb, one thing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
@@ -24,17 +23,18 @@ from cds.cards.card import Card
 from cds.casebook import cases
 from cds.casebook.changes.printing import print_changes, progress_on
 from cds.casebook.changes.run import Wanted, try_changes
+from cds.commands.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
+from cds.commands.diff import diff
+from cds.commands.lock import lock
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.lint import strict_fhir as strict_fhir_problems
 from cds.load import load_rules, opinions_from, problems_in
 from cds.reasoning.why import Why, deciding, explain, missing
-from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.drafts import orders_of
-from cds.record.record import PatientRecord
-from cds.refusal import NotFhir, Refusal
+from cds.refusal import Refusal
+from cds.request_file import read_record
 from cds.rulebook import format as rule_format
-from cds.rulebook.problem import Problem, RulesAreWrong
+from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.program import UnderDefinition
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
@@ -43,7 +43,6 @@ from cds.truth import Truth
 if TYPE_CHECKING:
     from cds.journal.store import Store
 
-OK, PROBLEMS = 0, 1  # used wrongly is 2, which typer says itself
 SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
 
 app = typer.Typer(
@@ -53,17 +52,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-WIDE = 120  # columns for what is read from a file or pipe
-out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-RulesFolder = Annotated[
-    Path | None, typer.Option("--rules", help="Folder of rule files; the shipped ones by default.", show_default=False)
-]
-Today = Annotated[
-    str | None,
-    typer.Option("--today", help="Decide as of this day (YYYY-MM-DD) instead of the real one.", show_default=False),
-]
+app.command()(lock)
+app.command()(diff)
 ServiceId = Annotated[str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)]
 
 
@@ -72,21 +62,12 @@ def main() -> None:
     app()
 
 
-def _today(text: str | None) -> date:
-    if text is None:
-        return date.today()  # noqa: DTZ011 (the local day is the clinic's day)
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text} is not a day; write it as 2026-06-01.", param_hint="--today") from None
-
-
 def _rules(folder: Path | None, today: date) -> Rules:
     settings = Settings()
     try:
         return load_rules(folder or settings.rules, opinions_from(settings.engine), today)
     except RulesAreWrong as wrong:
-        _print_problems(wrong.problems)
+        print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
 
 
@@ -126,7 +107,7 @@ def serve(
         service = create_app(settings, journal=kept)
     except (RulesAreWrong, NotSafe) as wrong:
         if isinstance(wrong, RulesAreWrong):
-            _print_problems(wrong.problems)
+            print_problems(wrong.problems)
         else:
             err.print(escape(str(wrong)))
         err.print("The service was not started.")
@@ -143,54 +124,6 @@ def serve(
 
 
 # ---------------------------------------------------------------- evaluate, explain
-
-
-class Context(msgspec.Struct, frozen=True):
-    """What of a hook's context we read."""
-
-    patientId: Any = None  # noqa: N815 (the specification's name)
-    selections: Any = None
-    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
-
-
-class Envelope(msgspec.Struct):
-    """What tells a CDS Hooks request from a Bundle."""
-
-    resourceType: str | None = None  # noqa: N815 (FHIR's name)
-    hook: str | None = None
-    context: Context = Context()
-    prefetch: dict[str, msgspec.Raw] | None = None
-
-
-def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientRecord, str | None]:
-    """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
-    limits: dict[str, Any] = {
-        "most_entries": settings.most_entries,
-        "deepest": settings.deepest,
-        "observed": rules.program.observed,
-    }
-    try:
-        envelope = msgspec.json.decode(body, type=Envelope)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        envelope = Envelope()
-    if envelope.resourceType is not None or envelope.hook is None:
-        return read_bundle(body, **limits), None
-    service = next((s for s in rules.program.services.values() if s.hook == envelope.hook), None)
-    if service is None:
-        raise NotFhir(
-            f"no service answers the hook {envelope.hook[:40]!r}",
-            fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
-            where="hook",
-        )
-    patient_id = envelope.context.patientId
-    record = read_prefetch(
-        envelope.prefetch or {},
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
-        patient_id=patient_id if isinstance(patient_id, str) else None,
-        orders=orders_of(service.hook, bytes(envelope.context.draftOrders), envelope.context.selections),
-        **limits,
-    )
-    return record, service.id
 
 
 def _decisions(
@@ -245,7 +178,7 @@ def evaluate(
 
     [bold]Example:[/bold] cds evaluate fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
     """
-    day = _today(today)
+    day = day_of(today)
     loaded = _rules(rules, day)
     answers: list[dict[str, Any]] = []
     failed = False
@@ -280,7 +213,7 @@ def explain_command(
 
     [bold]Example:[/bold] cds explain fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
     """
-    day = _today(today)
+    day = day_of(today)
     loaded = _rules(rules, day)
     conclusions = [name for name in loaded.program.heads if ":" not in name and name not in loaded.program.copies]
     if conclusion is not None and conclusion not in conclusions:
@@ -328,7 +261,7 @@ def check(
     folder = path or Settings().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
-    problems = problems_in(folder, _today(today))
+    problems = problems_in(folder, day_of(today))
     for problem in problems:
         err.print(escape(str(problem)))
     errors = sum(not problem.warning for problem in problems)
@@ -413,7 +346,7 @@ def test(
     try:
         report = run_folder(folder, only=only, clauses=coverage or html is not None)
     except RulesAreWrong as wrong:
-        _print_problems(wrong.problems)
+        print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
     if not report.verdicts:
         raise typer.BadParameter(f"no case in {folder} matches; nothing was run.", param_hint="-k" if only else "PATH")
@@ -448,7 +381,7 @@ def _try_changes(folder: Path, wanted: Wanted, jobs: int | None, most_survivors:
                 folder, wanted, jobs, lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
             )
         except RulesAreWrong as wrong:
-            _print_problems(wrong.problems)
+            print_problems(wrong.problems)
             raise typer.Exit(PROBLEMS) from None
         except LookupError as nothing:
             what = f"nothing that can be changed is called {nothing.args[0]}."
@@ -568,14 +501,6 @@ SIGNS = {
     Truth.UNKNOWN: "[yellow]cannot tell[/yellow]",
 }
 INDICATORS = {"info": "blue", "warning": "yellow", "critical": "red"}
-
-
-def _print_problems(problems: list[Problem] | tuple[Problem, ...]) -> None:
-    for problem in problems:
-        err.print(escape(str(problem)))
-    errors = sum(not problem.warning for problem in problems)
-    if problems:
-        err.print(f"{errors} error(s), {len(problems) - errors} warning(s)")
 
 
 def _print_refusal(name: str, refusal: Refusal) -> None:

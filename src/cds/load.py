@@ -10,6 +10,7 @@ from cds.decide import Rules
 from cds.reasoning.conclude import Opinions, Reasoner
 from cds.reasoning.engine import available
 from cds.rulebook.check import check
+from cds.rulebook.lock import lock_problems
 from cds.rulebook.plan import plan
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import Rulebook, read_rulebook
@@ -42,9 +43,13 @@ def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
 
 
 def problems_in(folder: Path, today: date) -> list[Problem]:
-    """Every mistake in the rules of a folder, warnings included; what the engine says only once there is no error."""
+    """
+    Every mistake in the rules of a folder, warnings included; what the engine says only once there is no error.
+
+    A lock that is out of date is one; it does not keep rules from being loaded and tried (load_rules).
+    """
     book = read_rulebook(folder)
-    problems = check(book, today=today)
+    problems = sorted({*check(book, today=today), *lock_problems(book)})
     if any(not problem.warning for problem in problems):
         return problems
     try:

@@ -21,6 +21,7 @@ from cds.rulebook.yaml_text import Path as YamlPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
+LOCK = "rules.lock"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
 
 
@@ -74,6 +75,7 @@ class Rulebook:
         problems: Mistakes of form found while reading; a file with any is not among the others.
         broken: Path → text of files that could not be used: what they define may be missed elsewhere.
         digest: Over the bytes of all files, in the order of their names.
+        lock: Text of rules.lock; None where there is none.
     """
 
     root: Path
@@ -84,6 +86,7 @@ class Rulebook:
     problems: list[Problem] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
+    lock: str | None = None
 
 
 def is_rule_file(path: Path, root: Path) -> bool:
@@ -132,6 +135,8 @@ def read_rulebook(root: Path) -> Rulebook:
             Problem(str(root), 0, 0, "no-rules", "This folder holds no rule file.", "Name the folder of a rule set.")
         )
     book.digest = total.hexdigest()
+    if (root / LOCK).is_file():
+        book.lock = _text(root / LOCK, book)
     return book
 
 
