@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -18,7 +19,7 @@ import pytest
 from cds.decide import Rules, decide
 from cds.hooks.messages import response_of
 from cds.load import load_rules
-from cds.record.bundle import read_prefetch
+from cds.record.bundle import Fetched, read_prefetch
 from tests.fhir_server import Answer, FhirServer, fhir_server, resources_in
 from tests.hooks.wire import flaws_in_response, issue
 from tests.server import ROOT, TODAY, serving
@@ -401,6 +402,166 @@ def test_medications_that_orders_refer_to_come_along(client: httpx.Client, fhir:
     (card,) = cards(client, asking(fhir))
 
     assert card["summary"] == CARDS["cards"][0]["summary"]
+
+
+def uncounted(answer: JSON) -> JSON:
+    """Cards without uuids, and without the count of resources, which the Medications add to."""
+    text: str = json.dumps(without_uuids(answer))
+    counted: JSON = json.loads(re.sub(r"from \d+ resources", "from resources", text))
+    return counted
+
+
+def by_reference(resources: list[JSON], base: str = "") -> list[JSON]:
+    """Orders changed to refer to Medications, and these."""
+    orders = [resource for resource in resources if resource["resourceType"] == "MedicationRequest"]
+    made = []
+    for order in orders:
+        made.append(
+            {"resourceType": "Medication", "id": f"of-{order['id']}", "code": order.pop("medicationCodeableConcept")}
+        )
+        order["medicationReference"] = {"reference": f"{base}Medication/of-{order['id']}"}
+    return made
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_medications_that_sent_orders_refer_to_are_fetched(
+    client: httpx.Client, fhir: FhirServer, absolute: bool
+) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    fhir.resources += by_reference(resources_in(sent), f"{fhir.base}/" if absolute else "")
+
+    answer = client.post(SERVICE, json=asking(fhir, sent))
+
+    assert uncounted(answer.json()) == uncounted(CARDS)
+    assert {seen.kind for seen in fhir.seen} == {"Medication"}
+    assert len(fhir.seen) == len(fhir.asked("Medication")) == 2
+    assert {seen.headers["authorization"] for seen in fhir.seen} == {f"Bearer {TOKEN}"}
+
+
+def test_medications_that_fetched_orders_refer_to_are_fetched_where_the_search_brought_none(
+    client: httpx.Client, fhir: FhirServer
+) -> None:
+    fhir.needs_intent = fhir.no_include = True
+    fhir.resources += by_reference(fhir.resources)
+
+    answer = client.post(SERVICE, json=asking(fhir))
+
+    assert uncounted(answer.json()) == uncounted(CARDS)
+    assert len(fhir.asked("Medication")) == 2
+
+
+def test_a_medication_that_was_sent_is_not_fetched(client: httpx.Client, fhir: FhirServer) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    entries = sent["medicationRequests"]["entry"]
+    entries += [{"resource": medication} for medication in by_reference(resources_in(sent))]
+
+    assert uncounted(client.post(SERVICE, json=asking(fhir, sent)).json()) == uncounted(CARDS)
+    assert fhir.seen == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(404), "404"),
+        (Answer(403), "refused access"),
+        (Answer(200, json.dumps(OUTCOME).encode()), "something else"),
+        (Answer(200, b'{"resourceType": "Medic'), "cannot be read"),
+        (Answer(200, b'{"resourceType": "Medication", "id": "another", "code": {"text": "sertraline"}}'), ""),
+        (Answer(after=30), "did not answer within"),
+    ],
+    ids=["not there", "forbidden", "an outcome", "broken", "another one", "late"],
+)
+def test_a_medication_that_cannot_be_fetched_leaves_the_drug_unknown_and_named(
+    rules: Rules, fhir: FhirServer, answer: Answer, why: str
+) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    by_reference(resources_in(sent))
+    fhir.instead["Medication"] = [answer]
+
+    with serving(rules, fhir_servers=(fhir.base,), fetch_seconds=0.5) as client:
+        (card,) = cards(client, asking(fhir, sent))
+
+    assert "cannot be confirmed" in card["summary"]
+    record = read_prefetch(
+        {key: msgspec.Raw(json.dumps(value).encode()) for key, value in sent.items()},
+        templates={p.key: p.query for p in OFFERED.prefetch},
+        patient_id="example",
+        most_entries=1000,
+        deepest=64,
+        fetched={"Medication": Fetched(None, f"2 of 2 Medications could not be fetched: {why}")},
+    )
+    said = [issue.what for issue in record.issues]
+    assert f"2 of 2 Medications could not be fetched: {why}." in said
+    assert any("was not sent" in what for what in said)
+
+
+def test_a_medication_of_another_server_is_not_taken_for_ours(
+    client: httpx.Client, fhir: FhirServer, elsewhere: FhirServer
+) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    medications = by_reference(resources_in(sent), f"{elsewhere.base}/")
+    fhir.resources += medications
+    elsewhere.resources += medications
+
+    (card,) = cards(client, asking(fhir, sent))
+
+    assert "cannot be confirmed" in card["summary"]
+    assert fhir.seen == elsewhere.seen == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Medication/..", "Medication/a/../../Patient/b", "Medication/a?b", "Medication/", "#a", "urn:uuid:a", "Patient/a"],
+)
+def test_a_reference_that_is_none_is_not_read(client: httpx.Client, fhir: FhirServer, reference: str) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    by_reference(resources_in(sent))
+    for entry in sent["medicationRequests"]["entry"]:
+        entry["resource"]["medicationReference"] = {"reference": reference}
+
+    cards(client, asking(fhir, sent))
+
+    assert fhir.seen == []
+
+
+def test_a_medication_that_a_draft_order_refers_to_is_fetched(client: httpx.Client, fhir: FhirServer) -> None:
+    fhir.resources.append(
+        {
+            "resourceType": "Medication",
+            "id": "m1",
+            "code": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "321988"}]},
+        }
+    )
+    draft = {
+        "resourceType": "MedicationRequest", "id": "d", "status": "draft", "intent": "order",
+        "subject": {"reference": "Patient/example"}, "medicationReference": {"reference": "Medication/m1"},
+    }  # fmt: skip
+    request = asking(fhir, EXAMPLE["prefetch"], hook="order-sign")
+    request["context"] = request["context"] | {
+        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": draft}]}
+    }
+    address = next(s.id for s in RULES.program.services.values() if s.hook == "order-sign")
+
+    answer = client.post(f"/cds-services/{address}", json=request)
+
+    assert [seen.path for seen in fhir.asked("Medication")] == ["/fhir/Medication/m1"]
+    assert [card["extension"]["org.thirdline.card"]["name"] for card in answer.json()["cards"]] == [
+        "next_antidepressant"
+    ]
+
+
+def test_a_patient_with_more_medications_than_are_read_is_answered(client: httpx.Client, fhir: FhirServer) -> None:
+    sent = deepcopy(EXAMPLE["prefetch"])
+    (first, *_) = sent["medicationRequests"]["entry"]
+    for number in range(250):
+        order = deepcopy(first["resource"]) | {"id": f"many-{number}"}
+        del order["medicationCodeableConcept"]
+        order["medicationReference"] = {"reference": f"Medication/many-{number}"}
+        sent["medicationRequests"]["entry"].append({"resource": order})
+
+    cards(client, asking(fhir, sent))
+
+    assert len(fhir.seen) == 200
 
 
 # ---------------------------------------------------------------- one patient

@@ -22,6 +22,7 @@ from tenacity.wait import wait_random_exponential
 
 from cds.hooks.bodies import unpacked
 from cds.hooks.network import AddressRefused, client_for
+from cds.hooks.referred import Medications
 from cds.record.bundle import Fetched
 from cds.record.depth import refuse_too_deep
 from cds.refusal import Refusal, TooLarge
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Parameters = list[tuple[str, str]]
+MEDICATION = "Medication"
+"""What Medications are given under that somebody referred to and nobody sent; no template of ours has this key."""
+MEDICATIONS_AT_ONCE = 8
 MOST_ATTEMPTS = 3
 BUSY = frozenset({429, 503})
 BAD_SEARCH = frozenset({400, 422})
@@ -197,37 +201,59 @@ class Fetcher:
         prefetch: Mapping[str, msgspec.Raw],
         patient_id: str,
         access: Access,
-        servers: Servers | None = None,
+        orders: bytes = b"",
     ) -> dict[str, Fetched]:
         """
-        Read what the prefetch lacks, all keys at once: those that are absent or null, and pages that follow the first.
+        Read what the prefetch lacks, all at once: keys that are absent or null, pages that follow the first, and
+        Medications that it, the `orders` being written or what is fetched refer to (under MEDICATION).
 
         Null means "no data" (CDS Hooks 2.0.1), and some clients send it for what they could not do: so it is checked.
-        An OperationOutcome is not tried again. `servers` is the caller's allowlist, when it has its own.
+        An OperationOutcome is not tried again.
 
         Raises:
             NotUsable: Something is missing, and no server can be read from.
         """
+        medications = Medications((access.server or "").rstrip("/"))
         missing = await _aside(lambda: _missing(wanted, prefetch))
-        if not missing:
+        referred = await _aside(lambda: medications.lacking([*map(bytes, prefetch.values()), orders]))
+        if not missing and not referred:
             return {}
         began = anyio.current_time()
-        call = self._call(patient_id, access, servers or self._servers, began)
+        call = self._call(patient_id, access, self._servers, began)
+        at_once = anyio.CapacityLimiter(MEDICATIONS_AT_ONCE)
+
+        async def read(reading: Reading) -> None:
+            await self._read(reading, call, patient_id)
+            if reading.query.partition("?")[0] in REFER_TO_MEDICATIONS:
+                pages = [page.raw for page in reading.pages]
+                for reference in await _aside(lambda: medications.lacking(pages)):
+                    tasks.start_soon(read_medication, reference)
+
+        async def read_medication(reference: str) -> None:
+            async with at_once:
+                await self._read_medication(reference, medications, call)
+
         with anyio.move_on_at(call.until):
             async with anyio.create_task_group() as tasks:
                 for reading in missing:
-                    tasks.start_soon(self._read, reading, call, patient_id)
-        for reading in missing:
-            if not reading.done:
-                reading.because = f"the FHIR server did not answer within {self._limits.seconds:g} s"
+                    tasks.start_soon(read, reading)
+                for reference in referred:
+                    tasks.start_soon(read_medication, reference)
         log.info(
-            "fetched: %d keys, %d pages, %d keys not whole, statuses %s, %d ms",
+            "fetched: %d keys, %d pages, %d keys not whole, %d of %d medications, statuses %s, %d ms",
             len(missing), sum(len(reading.pages) for reading in missing),
             sum(bool(reading.because) for reading in missing),
+            len(medications.read), len(medications.asked),
             ", ".join(f"{status}: {count}" for status, count in sorted(call.statuses.items())) or "none",
             (anyio.current_time() - began) * 1000,
         )  # fmt: skip
-        return await _aside(lambda: {reading.key: _fetched(reading) for reading in missing})
+        late = f"the FHIR server did not answer within {self._limits.seconds:g} s"
+        for reading in missing:
+            if not reading.done:
+                reading.because = late
+        return await _aside(
+            lambda: {reading.key: _fetched(reading) for reading in missing} | _fetched_medications(medications, late)
+        )
 
     def _call(self, patient_id: str, access: Access, servers: Servers, now: float) -> Call:
         if access.server is None:
@@ -267,6 +293,16 @@ class Fetcher:
             reading.because = str(failed)
             reading.unsupported = failed.unsupported and not reading.pages
         reading.done = True
+
+    async def _read_medication(self, reference: str, medications: Medications, call: Call) -> None:
+        """One Medication, as a server of US Core must give it: by its id."""
+        try:
+            page = await self._page(httpx.URL(f"{str(call.base).rstrip('/')}/{reference}"), call)
+            if page.resourceType != "Medication":
+                raise Failed("the FHIR server sent something else")
+            medications.read[reference] = page.raw
+        except Failed as failed:
+            medications.failed[reference] = str(failed)
 
     async def _first(self, reading: Reading, call: Call, patient_id: str) -> Page:
         """The first page: of the first form of the query that the server takes."""
@@ -418,6 +454,20 @@ def _fetched(reading: Reading) -> Fetched:
         "entry": [entry for page in reading.pages for entry in page.entry or ()],
     }
     return Fetched(msgspec.Raw(msgspec.json.encode(joined)), because)
+
+
+def _fetched_medications(medications: Medications, late: str) -> dict[str, Fetched]:
+    """The Medications as one prefetch value; nothing if none was asked for."""
+    if not medications.asked:
+        return {}
+    because = ""
+    lacking = medications.asked - medications.read.keys()
+    if lacking:
+        reasons = sorted({medications.failed.get(reference, late) for reference in lacking})
+        because = f"{len(lacking)} of {len(medications.asked)} Medications could not be fetched: {'; '.join(reasons)}"
+    entries = [{"resource": msgspec.Raw(body)} for _, body in sorted(medications.read.items())]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return {MEDICATION: Fetched(msgspec.Raw(msgspec.json.encode(bundle)) if entries else None, because)}
 
 
 def _next_url(text: str, base: httpx.URL) -> httpx.URL:

@@ -194,7 +194,8 @@ async def _fetch(fetcher: Fetcher | None, service: Service, asked: Asked) -> tup
     if fetcher is None:
         return NOTHING_FETCHED, "this service fetches from no server"
     try:
-        return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access), ""
+        orders = asked.orders.sent if asked.orders is not None else b""
+        return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders), ""
     except NotUsable as why:
         return NOTHING_FETCHED, str(why)
 

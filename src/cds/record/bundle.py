@@ -29,6 +29,7 @@ from cds.record.record import (
     Draft,
     Exposure,
     Intervention,
+    IssueKind,
     Measurement,
     PatientRecord,
     Referral,
@@ -118,8 +119,10 @@ def read_prefetch(
     for key, template in sorted(templates.items()):
         if key in fetched:
             _read_fetched(gathered, key, template, fetched[key])
+    for key in sorted(fetched.keys() - templates.keys()):
+        _read_others(gathered, key, fetched[key])
     for key, value in sorted(prefetch.items()):
-        if key in fetched:
+        if key in fetched and key in templates:
             continue
         raw = bytes(value)
         refuse_too_deep(raw, deepest, f"prefetch.{key}")
@@ -143,6 +146,14 @@ def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched)
     asked = query_of(template)
     sent = Sent(SentState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
     gathered.say(asked.resource_type, sent)
+
+
+def _read_others(gathered: Gathered, key: str, fetched: Fetched) -> None:
+    """What was fetched beside the keys: resources that others refer to."""
+    if fetched.value is not None:
+        gathered.prefetched(key, bytes(fetched.value), None, root="fetched")
+    if fetched.because:
+        gathered.issues.note(IssueKind.NOT_SENT, key, f"fetched.{key}", f"{fetched.because}.")
 
 
 Drafts = tuple[tuple[Draft, ...], Sent]
