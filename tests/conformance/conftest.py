@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.fhir_server import FhirServer, fhir_server, resources_in
+from tests.hooks.callers import BASE, Ehr, key_set, sandbox
 from tests.hooks.test_process import process
 from tests.server import ROOT, TODAY
 
@@ -29,16 +31,29 @@ class Caller:
 
     Attributes:
         name: For the names of tests.
-        environment: Settings of the server that make it expect such callers.
+        environment: Settings of the server that make it expect such callers, their files written to a folder.
         sign: URL that is called → headers that show who calls.
     """
 
     name: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Callable[[Path], Mapping[str, str]] = lambda folder: {}
     sign: Callable[[str], Mapping[str, str]] = lambda url: {}
 
 
-CALLERS = [Caller("anybody")]
+def signing(name: str, ehr: Ehr) -> Caller:
+    """One that signs every call, discovery and feedback included, with a token of its own for each."""
+
+    def expected(folder: Path) -> Mapping[str, str]:
+        tenants = folder / "tenants.yaml"
+        tenants.write_text(
+            json.dumps({"tenants": [{"name": name, "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}}]})
+        )
+        return {"CDS_TENANTS": str(tenants), "CDS_PUBLIC_URL": BASE}
+
+    return Caller(name, expected, lambda url: ehr.bearer(urlsplit(url).path))
+
+
+CALLERS = [Caller("anybody"), signing("sandbox", sandbox())]
 
 
 @dataclass(frozen=True)
@@ -50,11 +65,13 @@ class Running:
         client: Calls it, signed.
         fhir: A FHIR server it may read from.
         log: What it wrote.
+        signed: Whether it asks who calls.
     """
 
     client: httpx.Client
     fhir: FhirServer
     log: Path
+    signed: bool
 
 
 class Signing(httpx.Auth):
@@ -85,9 +102,9 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             "CDS_LOG_LEVEL": "debug", "CDS_CORS_ORIGINS": ORIGIN, "CDS_FHIR_SERVERS": fhir.base,
             "CDS_JOURNAL": str(log.with_name("journal.sqlite3")),
         }  # fmt: skip
-        with process(log, **settings, **request.param.environment) as (client, _):
+        with process(log, **settings, **request.param.environment(log.parent)) as (client, _):
             client.auth = Signing(request.param)
-            yield Running(client, fhir, log)
+            yield Running(client, fhir, log, bool(request.param.sign("")))
 
 
 @pytest.fixture

@@ -480,6 +480,19 @@ def test_2_42_nothing_of_a_chart_is_logged(running: Running, service: JSON) -> N
     assert request["prefetch"]["patient"]["birthDate"] not in text
 
 
+def test_2_43_every_address_of_the_protocol_asks_who_calls_or_none_does(
+    running: Running, client: httpx.Client, service: JSON
+) -> None:
+    here = f"/cds-services/{service['id']}"
+    answers = [
+        client.get("/cds-services", auth=httpx.Auth()),
+        client.post(here, json=request_for(service), auth=httpx.Auth()),
+        client.post(f"{here}/feedback", json={"feedback": []}, auth=httpx.Auth()),
+    ]
+
+    assert [answer.status_code for answer in answers] == ([401] * 3 if running.signed else [200, 200, 400])
+
+
 # ---------------------------------------------------------------- 3 hooks
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,22 +116,3 @@ def test_with_tenants_it_listens_anywhere_and_asks_who_calls(tmp_path: Path) -> 
     with process(tmp_path / "log", **settings) as (client, _):
         assert client.get("/cds-services").status_code == 401
         assert client.get("/cds-services", headers=ehr.bearer("/cds-services")).json()["services"]
-
-
-def test_a_token_works_in_one_of_two_processes_that_share_a_journal(tmp_path: Path) -> None:
-    ehr = sandbox()
-    (tmp_path / "tenants.yaml").write_text(
-        json.dumps({"tenants": [{"name": "a", "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}}]})
-    )
-    settings = {"CDS_TENANTS": "tenants.yaml", "CDS_PUBLIC_URL": BASE, "CDS_JOURNAL": "journal.sqlite3"}
-    tokens = [ehr.bearer("/cds-services") for _ in range(6)]
-
-    with (
-        process(tmp_path / "log-1", **settings) as (first, _),
-        process(tmp_path / "log-2", **settings) as (second, _),
-        ThreadPoolExecutor(4) as callers,
-    ):
-        calls = [(client, headers) for headers in tokens for client in (first, second)]
-        statuses = list(callers.map(lambda call: call[0].get("/cds-services", headers=call[1]).status_code, calls))
-
-    assert [sorted(statuses[n : n + 2]) for n in range(0, 12, 2)] == [[200, 401]] * 6
