@@ -483,11 +483,11 @@ def stats_command(
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return
-    table = Table("rule", "version", "card", "shown", "accepted", "overridden", "no word", "reasons")
+    table = Table("rule", "version", "card", "shown", "accepted", "overridden", "no word", "silent", "reasons")
     for tally in found.tallies:
-        silent = tally.shown - tally.accepted - tally.overridden
+        unsaid = tally.shown - tally.accepted - tally.overridden
         reasons = ", ".join(f"{reason or 'none given'} {count}" for reason, count in tally.reasons.most_common())
-        counts = (str(count) for count in (tally.shown, tally.accepted, tally.overridden, silent))
+        counts = (str(count) for count in (tally.shown, tally.accepted, tally.overridden, unsaid, tally.silent))
         table.add_row(escape(tally.rule), escape(tally.version), escape(tally.card), *counts, escape(reasons))
     out.print(table)
     out.print(f"{found.decisions} decisions; feedback on {found.unknown_cards} cards without a receipt here")

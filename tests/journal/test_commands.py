@@ -65,6 +65,7 @@ def test_stats_count_without_a_comment(journal: Path) -> None:
             "accepted": 0,
             "overridden": 1,
             "reasons": {"urn:reasons|patient-refuses": 1},
+            "silent": 0,
         }
     ]
     assert later["decisions"] == 0

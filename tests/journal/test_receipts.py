@@ -199,6 +199,16 @@ def test_stats_count_by_rule_version_and_card_from_a_moment_on(store: Store) -> 
     ]
 
 
+def test_cards_of_silent_files_are_kept_counted_and_pruned_with_their_receipt(store: Store) -> None:
+    receipts.write(store, [receipt(shown(), silent={"quiet": RULE}), receipt(silent={"quiet": RULE})])
+
+    tallies = {tally.card: (tally.shown, tally.silent) for tally in stats(store, NOON).tallies}
+    assert tallies == {"suggest": (1, 0), "quiet": (0, 2)}
+
+    prune(store, KEEP, NOON + timedelta(days=1000))
+    assert count(store, tables.silent_cards) == 0
+
+
 def test_a_read_only_file_is_down_and_keeps_what_it_has(store: Store, place: str) -> None:
     receipts.write(store, [receipt()])
     with store.reading() as connection:

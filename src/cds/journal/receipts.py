@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from cds import __version__
 from cds.decide import Decision, Rules
 from cds.journal.store import Store
-from cds.journal.tables import cards, inputs, receipts, rule_sets, suggestions
+from cds.journal.tables import cards, inputs, receipts, rule_sets, silent_cards, suggestions
 from cds.rulebook.program import RuleRef
+from cds.truth import Truth
 
 LONGEST = 200  # characters kept of an id a client chose
 
@@ -65,6 +66,7 @@ class Receipt:
         conclusions: Name → true, false or unknown.
         issues: Kind of remark about the data → how many.
         milliseconds: Stage → how long it took.
+        silent: Cards of silent rule files that would have been shown, each with its rule.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Receipt:
     issues: Mapping[str, int]
     milliseconds: Mapping[str, float]
     shown: tuple[Shown, ...]
+    silent: Mapping[str, RuleRef] = field(default_factory=dict)
 
 
 def receipt_of(
@@ -120,6 +123,11 @@ def receipt_of(
         issues=Counter(issue.kind.value for issue in decision.record.issues),
         milliseconds=milliseconds,
         shown=tuple(shown),
+        silent={
+            name: program.cards[name].rule
+            for name in program.services[call.service].silent
+            if decision.truths[program.cards[name].head] is Truth.TRUE
+        },
     )
 
 
@@ -170,6 +178,9 @@ def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
         for place, suggestion in enumerate(card.suggestions):
             row = {"uuid": suggestion, "card": card.uuid, "position": place}
             connection.execute(store.insert_new(suggestions), row)
+    for name, rule in receipt.silent.items():
+        row = {"receipt": receipt.id, "name": name, "rule": rule.id, "version": rule.version}
+        connection.execute(store.insert_new(silent_cards), row)
     if receipt.body is not None:
         row = {"receipt": receipt.id, "kept_at": receipt.decided_at, "body": receipt.body}
         connection.execute(store.insert_new(inputs), row)

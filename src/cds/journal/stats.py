@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, select
 
 from cds.journal.feedback import Outcome, last_words
 from cds.journal.store import Store
-from cds.journal.tables import cards, receipts
+from cds.journal.tables import cards, receipts, silent_cards
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Tally:
 
     Attributes:
         shown: How often it was answered.
+        silent: How often it would have been, had its file not been silent.
         accepted, overridden: The last word said of it; of the rest nothing was said.
         reasons: system|code → how many overrides gave it; "" where none was given.
     """
@@ -27,10 +28,11 @@ class Tally:
     rule: str
     version: str
     card: str
-    shown: int
+    shown: int = 0
     accepted: int = 0
     overridden: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ def stats(store: Store, since: datetime) -> Stats:
         .select_from(last.outerjoin(cards, cards.c.uuid == last.c.card))
         .where(cards.c.uuid.is_(None), last.c.received_at >= since)
     )
+    quiet = (silent_cards.c.rule, silent_cards.c.version, silent_cards.c.name)
+    unseen = (
+        select(*quiet, counted)
+        .select_from(silent_cards.join(receipts, silent_cards.c.receipt == receipts.c.id))
+        .where(receipts.c.decided_at >= since)
+        .group_by(*quiet)
+        .order_by(*quiet)
+    )
     decided = select(counted).select_from(receipts).where(receipts.c.decided_at >= since)
     with store.reading() as connection:
         tallies = {tuple(row[:3]): Tally(*row) for row in connection.execute(shown)}
@@ -88,6 +98,8 @@ def stats(store: Store, since: datetime) -> Stats:
             else:
                 tally.overridden += count
                 tally.reasons["|".join(filter(None, (system, code)))] += count
+        for rule, version, card, count in connection.execute(unseen):
+            tallies.setdefault((rule, version, card), Tally(rule, version, card)).silent = count
         return Stats(
             connection.execute(decided).scalar_one(), tuple(tallies.values()), connection.execute(unknown).scalar_one()
         )

@@ -113,6 +113,16 @@ suggestions = Table(
     Index("suggestions_by_card", "card"),
 )
 
+silent_cards = Table(
+    "silent_cards",
+    METADATA,
+    Column("receipt", String(36), ForeignKey("receipts.id", ondelete=CASCADE), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("version", Text, nullable=False),
+)
+"""Cards of silent rule files that would have been shown; nobody saw them."""
+
 inputs = Table(
     "inputs",
     METADATA,

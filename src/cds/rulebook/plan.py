@@ -697,6 +697,7 @@ def service(
         cards=tuple(card.name for card in own if card.rule.status == "active"),
         most_cards=spec.most_cards,
         rule=rule_ref(rule),
+        silent=tuple(card.name for card in own if card.rule.status == "silent"),
     )
 
 

@@ -140,7 +140,7 @@ class Prefetch:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One CDS service: a hook and the cards it may show."""
+    """One CDS service: a hook and the cards it may show; `silent` are those that are only noted."""
 
     id: str
     hook: str
@@ -150,6 +150,7 @@ class Service:
     cards: tuple[str, ...]
     most_cards: int
     rule: RuleRef
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
