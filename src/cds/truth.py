@@ -14,6 +14,8 @@ class Truth(Enum):
     FALSE = "false"
     UNKNOWN = "unknown"
 
+    __hash__ = object.__hash__  # each is one object; Enum's own hash is Python code, and truths are looked up a lot
+
     @classmethod
     def of(cls, known: bool) -> Truth:
         """TRUE or FALSE for something that is known."""
@@ -30,18 +32,24 @@ class Truth(Enum):
 
 def every(parts: Iterable[Truth]) -> Truth:
     """Conjunction: true if all are, false as soon as one is, unknown otherwise; TRUE for no parts."""
-    seen = set(parts)
-    if Truth.FALSE in seen:
-        return Truth.FALSE
-    return Truth.UNKNOWN if Truth.UNKNOWN in seen else Truth.TRUE
+    settled = Truth.TRUE
+    for part in parts:
+        if part is Truth.FALSE:
+            return part
+        if part is Truth.UNKNOWN:
+            settled = part
+    return settled
 
 
 def some(parts: Iterable[Truth]) -> Truth:
     """Disjunction: true as soon as one is, false if all are, unknown otherwise; FALSE for no parts."""
-    seen = set(parts)
-    if Truth.TRUE in seen:
-        return Truth.TRUE
-    return Truth.UNKNOWN if Truth.UNKNOWN in seen else Truth.FALSE
+    settled = Truth.FALSE
+    for part in parts:
+        if part is Truth.TRUE:
+            return part
+        if part is Truth.UNKNOWN:
+            settled = part
+    return settled
 
 
 def at_least(count: int, parts: Iterable[Truth]) -> Truth:

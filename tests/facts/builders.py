@@ -11,7 +11,7 @@ from cds.facts.episode import find_episode
 from cds.facts.fact import Fact, Trial
 from cds.facts.latest import readings
 from cds.facts.sorted_record import SortedRecord, sort_record
-from cds.facts.trials import Unrecognised, find_trials
+from cds.facts.trials import TrialFinder, Unrecognised
 from cds.record.record import (
     Exposure,
     ExposureKind,
@@ -240,12 +240,8 @@ def look(
     patient: PatientRecord, want: WantedTrials | None = None, episode: Fact | None = None
 ) -> tuple[Fact, tuple[Unrecognised, ...]]:
     sorted_record = sort(patient)
-    return find_trials(
-        want or wanted(),
-        sorted_record,
-        {"score": readings(SCORE, sorted_record), "scale": readings(SCALE, sorted_record)},
-        episode,
-    )
+    scores = {"score": readings(SCORE, sorted_record), "scale": readings(SCALE, sorted_record)}
+    return TrialFinder(sorted_record, scores).find(want or wanted(), episode)
 
 
 def trials(

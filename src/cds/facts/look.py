@@ -17,7 +17,7 @@ from cds.facts.sessions import sessions
 from cds.facts.since import find_override, find_rise
 from cds.facts.sorted_record import SortedRecord, sort_record
 from cds.facts.treatment import find_course, find_treatment
-from cds.facts.trials import Unrecognised, find_trials
+from cds.facts.trials import TrialFinder, Unrecognised
 from cds.record.record import PatientRecord, Span
 from cds.rulebook.wanted import (
     Codes,
@@ -52,6 +52,7 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
     facts: dict[str, Fact] = {}
     scores: dict[str, Sequence[Reading]] = {}
     unrecognised: dict[str, tuple[Unrecognised, ...]] = {}
+    trials = TrialFinder(sorted_record, scores)
     treatments = {fact.name: fact for fact in wanted if isinstance(fact, WantedTreatment)}
     for fact in wanted:
         match fact:
@@ -59,9 +60,7 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 scores[fact.name] = readings(fact, sorted_record)
                 facts[fact.name] = number(fact, sorted_record, scores[fact.name])
             case WantedTrials():
-                facts[fact.name], unrecognised[fact.name] = find_trials(
-                    fact, sorted_record, scores, facts.get(fact.episode)
-                )
+                facts[fact.name], unrecognised[fact.name] = trials.find(fact, facts.get(fact.episode))
             case WantedTrace():
                 facts[fact.name] = trace(fact, [facts[name] for name in fact.of])
             case WantedEpisodeLength():

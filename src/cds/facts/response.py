@@ -35,13 +35,18 @@ class Courses:
     """The scores of each scale in the order of their days; those of one day are one range."""
 
     def __init__(self, readings: Mapping[str, Sequence[Reading]]) -> None:
-        self._scores = {name: _by_day(listed) for name, listed in readings.items()}
-        self._days = {name: [score.when.latest for score in listed] for name, listed in self._scores.items()}
+        self._readings = readings
+        self._scores: dict[str, tuple[list[Score], list[date]]] = {}
 
     def between(self, name: str, first: date, last: date) -> list[Score]:
         """The scores of one scale that surely lie between two days, both included."""
-        days = self._days.get(name, [])
-        inside = self._scores.get(name, [])[bisect_left(days, first) : bisect_right(days, last)]
+        if name not in self._scores:
+            if name not in self._readings:
+                return []
+            scores = _by_day(self._readings[name])
+            self._scores[name] = scores, [score.when.latest for score in scores]
+        scores, days = self._scores[name]
+        inside = scores[bisect_left(days, first) : bisect_right(days, last)]
         return [score for score in inside if score.when.earliest >= first]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -50,18 +50,74 @@ class Taken:
     not_trials: list[tuple[str, str, str]]
 
 
-def find_trials(
-    wanted: WantedTrials, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]], episode: Fact | None
-) -> tuple[Fact, tuple[Unrecognised, ...]]:
-    """
-    The trials of the drugs of a table in the current episode, oldest first, each rated.
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What was taken, laid out in time: the spells of the episode, and the keys of what lies before it."""
 
-    The answer does not depend on the order of resources, on how one prescription is split into consecutive ones, or
-    on a resource arriving twice. With them: medications that could not be recognised, which may be further trials.
+    taken: Taken
+    begins: Span
+    spells: tuple[Spell, ...]
+    earlier: tuple[str, ...]
+    starts: Starts
+
+
+class TrialFinder:
     """
+    Finds trials in one record.
+
+    Several facts ask for trials under different definitions; what they ask alike (what was taken, its doses, the days
+    it was taken on) is worked out once.
+
+    Attributes:
+        laid_out: How often it was worked out.
+    """
+
+    def __init__(self, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]]) -> None:
+        self.laid_out = 0
+        self._record = sorted_record
+        self._courses = Courses(scores)
+        self._laid: dict[object, Laid] = {}
+
+    def find(self, wanted: WantedTrials, episode: Fact | None) -> tuple[Fact, tuple[Unrecognised, ...]]:
+        """
+        The trials of the drugs of a table in the current episode, oldest first, each rated.
+
+        The answer does not depend on the order of resources, on how one prescription is split into consecutive ones,
+        or on a resource arriving twice. With them: medications that could not be recognised, which may be further
+        trials.
+        """
+        laid = self._lay_out(wanted, episode)
+        trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
+        trials = _no_separate_evidence(sorted(trials, key=_order))
+        today = self._record.today.toordinal()
+        return (
+            _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record),
+            _open_questions(wanted, laid.taken, today, laid.begins),
+        )
+
+    def _lay_out(self, wanted: WantedTrials, episode: Fact | None) -> Laid:
+        begins = _episode_start(episode, self._record.today)
+        # Everything of `wanted` that `_laid_out` reads.
+        asked = (
+            begins,
+            wanted.drugs,
+            wanted.joins_gaps_days,
+            wanted.dose_column,
+            wanted.implausible_times,
+            wanted.undated_end_days,
+            wanted.not_for,
+            wanted.unless_for,
+            wanted.no_response.augmentation_days,
+        )
+        if asked not in self._laid:
+            self.laid_out += 1
+            self._laid[asked] = _laid_out(wanted, self._record, begins)
+        return self._laid[asked]
+
+
+def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -> Laid:
     table = sorted_record.codes.drugs[wanted.drugs]
     today = sorted_record.today.toordinal()
-    begins = _episode_start(episode, sorted_record.today)
     taken = recognise(wanted, sorted_record, table)
     first_days = _first_days(taken, wanted, table)
     spells: list[Spell] = []
@@ -70,16 +126,14 @@ def find_trials(
         others = sorted(day for other, days in first_days.items() if other != key for day in days)
         successors = Successors(tuple(others), wanted.undated_end_days)
         found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key)
-        for spell in _spells(table, key, found, wanted, begins):
+        by_name = {id(exposure) for exposure, recognised in exposures if recognised.by_name}
+        for spell in _spells(table, key, found, wanted, begins, by_name):
             if spell.runs:
                 spells.append(spell)
             else:
                 earlier.append(key)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
-    courses = Courses(scores)
-    trials = [_rate(spell, wanted, sorted_record, courses, starts) for spell in spells]
-    trials = _no_separate_evidence(sorted(trials, key=_order))
-    return _fact(wanted, trials, taken, earlier, episode, sorted_record), _open_questions(wanted, taken, today, begins)
+    return Laid(taken, begins, tuple(spells), tuple(earlier), starts)
 
 
 def _first_days(taken: Taken, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
@@ -170,7 +224,7 @@ def _episode_start(episode: Fact | None, today: date) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """One ingredient over one stretch of time; `runs` are those in the current episode."""
+    """One ingredient over one stretch of time; `runs` are those in the episode, `parts` the sure ones, joined."""
 
     key: str
     runs: tuple[Days, ...]
@@ -179,11 +233,14 @@ class Spell:
     possible_days: int
     sure_at_dose: int
     possible_at_dose: int
-    adequate_from: int | None
+    parts: tuple[tuple[Days, ...], ...]
     minimum: float | None
+    by_name_only: bool
 
 
-def _spells(table: DrugTable, key: str, found: list[Stretch], wanted: WantedTrials, begins: Span) -> list[Spell]:
+def _spells(
+    table: DrugTable, key: str, found: list[Stretch], wanted: WantedTrials, begins: Span, by_name: Set[int]
+) -> list[Spell]:
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
     groups = _joined(day_by_day(found), wanted.joins_gaps_days)
     firsts = [runs[0].first for runs in groups]
@@ -205,8 +262,9 @@ def _spells(table: DrugTable, key: str, found: list[Stretch], wanted: WantedTria
                 possible_days=sum(run.count for run in inside),
                 sure_at_dose=at_dose,
                 possible_at_dose=sum(run.count for run in inside if _may_reach(run.high, minimum)),
-                adequate_from=_day_reached(parts, minimum, wanted.adequate_days),
+                parts=tuple(map(tuple, parts)),
                 minimum=minimum,
+                by_name_only=all(id(stretch.exposure) in by_name for stretch in own),
             )
         )
     return spells
@@ -243,7 +301,7 @@ def _may_reach(high: float | None, minimum: float | None) -> bool:
     return minimum is None or high is None or high >= minimum * (1 - TOLERANCE)
 
 
-def _day_reached(parts: list[list[Days]], minimum: float | None, days: int) -> int | None:
+def _day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: int) -> int | None:
     """The day on which `days` days at dose were surely complete; None if they never were."""
     for part in parts:
         left = days
@@ -300,7 +358,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
         end=end,
         today=sorted_record.today,
         adequate=adequate,
-        adequate_from=spell.adequate_from,
+        adequate_from=_day_reached(spell.parts, spell.minimum, wanted.adequate_days),
         stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
     )
     outcome = rate_response(wanted.no_response, ended, sorted_record, courses, starts)
@@ -309,9 +367,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
     highs = [run.high for run in spell.runs]
     notes, missing = _remarks(spell, adequate, wanted)
     notes += about_fills
-    recognised = [table.recognise(s.exposure.drug) for s in spell.stretches]
-    by_name = all(found is not None and found.by_name for found in recognised)
-    if by_name:
+    if spell.by_name_only:
         notes.append("recognised by its name only, not by a code")
     return Trial(
         ingredient=spell.key,
@@ -334,7 +390,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
         outcome=outcome.words,
         intolerance=outcome.intolerance,
         ongoing=ongoing,
-        by_name_only=by_name,
+        by_name_only=spell.by_name_only,
         held=held,
         molecule=drug.molecule or drug.key,
         poorly_taken=poorly_taken,
@@ -483,7 +539,7 @@ def _fact(
     wanted: WantedTrials,
     trials: list[Trial],
     taken: Taken,
-    earlier: list[str],
+    earlier: Sequence[str],
     episode: Fact | None,
     sorted_record: SortedRecord,
 ) -> Fact:
