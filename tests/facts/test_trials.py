@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cds.coding import ATC, Coding, Concept
 from cds.facts.fact import Evidence
+from cds.facts.trials import TrialFinder
 from cds.record.record import Exposure, ExposureKind, Sent, SentState, Sig, Span
 from cds.rulebook.wanted import Adherence
 from cds.truth import Truth
@@ -26,6 +27,7 @@ from tests.facts.builders import (
     on_scale,
     record,
     scored,
+    sort,
     taken,
     trials,
     wanted,
@@ -1003,3 +1005,38 @@ def test_learning_a_dose_never_turns_an_answer_round(history: list[Exposure], wh
     after = {(t.ingredient, t.start): t.adequate for t in trials(*history)}
 
     assert all(after.get(key, truth) is truth for key, truth in before.items() if truth is not U)
+
+
+def test_definitions_that_differ_in_the_days_a_trial_needs_share_what_is_worked_out_of_the_record() -> None:
+    finder = TrialFinder(sort(record(taken("alfadep", "2026-01-01", last_day("2026-01-01", 30), 50))), {})
+    rated = [finder.find(wanted(adequate_days=days), None)[0].trials[0].adequate for days in (30, 31, 60)]
+    assert rated == [T, F, F]
+    assert finder.laid_out == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dose_column": "strict_minimum"},
+        {"joins_gaps_days": 0},
+        {"undated_end_days": 7},
+        {"not_for": ("ineffective",)},
+        {"unless_for": ("ineffective",)},
+        {"implausible_times": 3.0},
+    ],
+)
+def test_definitions_that_read_the_record_differently_share_nothing(changes: dict[str, Any]) -> None:
+    finder = TrialFinder(sort(record(taken("alfadep", "2026-01-01", last_day("2026-01-01", 30), 50))), {})
+    finder.find(wanted(), None)
+    finder.find(wanted(**changes), None)
+    assert finder.laid_out == 2
+
+
+def test_trials_found_beside_those_of_another_definition_are_the_same_as_those_found_alone() -> None:
+    sorted_record = sort(
+        record(taken("alfadep", "2025-10-01", "2026-02-01", 50), taken("betadep", "2025-12-01", "2026-01-30", 150))
+    )
+    definitions = [wanted(), wanted(adequate_days=100), wanted(joins_gaps_days=0), wanted(undated_end_days=7)]
+    together = TrialFinder(sorted_record, {})
+    for definition in definitions:
+        assert together.find(definition, None) == TrialFinder(sorted_record, {}).find(definition, None)
