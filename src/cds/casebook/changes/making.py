@@ -33,8 +33,10 @@ def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
         yield from changes_of_parameters(rule, read, safety)
         yield from changes_of_facts(rule, labels, safety)
         yield from changes_of_conditions(rule, labels, certain, safety)
-    used = {name: rule.model.about.safety for rule in rules for name, _ in coded(rule)}
-    safe = {name for rule in rules if rule.model.about.safety for name, _ in coded(rule)}
+    # What is only asked for (a panel) decides nothing: its components do.
+    decide = [(rule, name) for rule in rules for name, path in coded(rule) if "asks_for" not in path]
+    used = {name for _, name in decide}
+    safe = {name for rule, name in decide if rule.model.about.safety}
     for loaded in book.sets:
         header = loaded.model.valueset
         name = header.id or header.adds_to or ""
