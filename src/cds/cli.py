@@ -344,7 +344,7 @@ def test(
         wanted = Wanted(tuple(changes_of or ()), sample, every_code)
         raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
-        report = run_folder(folder, only=only, clauses=coverage or html is not None)
+        report = run_folder(folder, only=only, clauses=coverage or html is not None, jobs=jobs)
     except RulesAreWrong as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None

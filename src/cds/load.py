@@ -66,17 +66,18 @@ def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
     Raises:
         RulesAreWrong: With every error; warnings do not keep rules from running.
     """
-    return checked_rules(read_rulebook(folder), opinions, today)
+    book = read_rulebook(folder)
+    refuse_errors(book, today)
+    return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
 
 
-def checked_rules(book: Rulebook, opinions: Opinions | None, today: date) -> Rules:
+def refuse_errors(book: Rulebook, today: date) -> None:
     """
-    A rulebook that was read, checked and made ready; `opinions` None means both where both run.
+    Nothing, for a rulebook that can be made ready; warnings do not keep rules from running.
 
     Raises:
-        RulesAreWrong: With every error; warnings do not keep rules from running.
+        RulesAreWrong: With every error.
     """
     errors = tuple(problem for problem in check(book, today=today) if not problem.warning)
     if errors:
         raise RulesAreWrong(errors)
-    return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))

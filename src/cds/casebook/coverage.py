@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds.casebook.cases import Case
@@ -115,6 +115,24 @@ class Coverage:
             if head in truths:
                 sides.seen.add(truths[head] is Truth.TRUE)
         self._see_clauses(rules.program, decision)
+
+    def bare(self) -> Coverage:
+        """The same, light enough to travel between processes; it can be taken in, and see no more."""
+        return replace(self, clauses=[replace(clause, statement=None) for clause in self.clauses], _compiled={})
+
+    def take(self, other: Coverage) -> None:
+        """Take in what other cases of the same rules showed."""
+        for name, concluded in other.conclusions.items():
+            self.conclusions[name].seen |= concluded.seen
+            self.conclusions[name].claimed |= concluded.claimed
+        for name, sides in other.cards.items():
+            self.cards[name].seen |= sides.seen
+        for note, sides in other.notes.items():
+            self.notes[note].seen |= sides.seen
+        for mine, clause in zip(self.clauses, other.clauses, strict=True):
+            mine.seen |= clause.seen
+            mine.below = max((n for n in (mine.below, clause.below) if n is not None), default=None)
+            mine.above = min((n for n in (mine.above, clause.above) if n is not None), default=None)
 
     def _see_clauses(self, program: Program, decision: Decision) -> None:
         compiled = self._compiled.get(id(program))

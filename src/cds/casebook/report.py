@@ -7,9 +7,12 @@ from pathlib import Path
 
 from cds.casebook.cases import read_casebook
 from cds.casebook.coverage import Coverage, coverage_of, never_shown
+from cds.casebook.processes import in_shares, spread
 from cds.casebook.run import Verdict, run_case
 from cds.casebook.variants import Shelf
 from cds.rulebook.problem import RulesAreWrong
+
+AT_ONCE = 100  # cases given to a process at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,11 @@ class Report:
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
 
-def run_folder(root: Path, *, only: str = "", clauses: bool = False) -> Report:
+def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int | None = None) -> Report:
     """
     Run every case under `root`, or those whose sentence holds the words of `only`; `clauses`: see every clause, too.
+
+    In `jobs` processes: as many as processors without.
 
     Raises:
         RulesAreWrong: Rule files or test files hold mistakes; nothing was run.
@@ -52,5 +57,17 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False) -> Report:
     words = only.casefold().split()
     cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
     coverage = coverage_of(shelf.book, clauses=clauses)
-    verdicts = tuple(run_case(case, shelf.rules(case.with_, case.today), tell=coverage.see) for case in cases)
-    return Report(verdicts, () if only or not cases else tuple(never_shown(coverage)), coverage)
+    if cases:
+        shelf.check(cases[0].today)
+
+    def run(share: range) -> tuple[list[Verdict], Coverage]:
+        # The engine must not be made before the process is.
+        seen = coverage_of(shelf.book, clauses=clauses)
+        some = [cases[index] for index in share]
+        return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
+
+    verdicts: list[Verdict] = []
+    for some, seen in spread(run, in_shares(len(cases), AT_ONCE), jobs):
+        verdicts += some
+        coverage.take(seen)
+    return Report(tuple(verdicts), () if only or not cases else tuple(never_shown(coverage)), coverage)

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from cds.decide import Rules
-from cds.load import checked_rules, rules_of
+from cds.load import refuse_errors, rules_of
 from cds.reasoning.conclude import Opinions
 from cds.reasoning.engine import available
 from cds.rulebook.format import MinimumDose
@@ -18,12 +18,24 @@ With = Mapping[str, float | str]
 
 
 class Shelf:
-    """The rules of one folder, read once, and made ready once for each day and each `with`."""
+    """The rules of one folder, read once, checked once for each day, and made ready once for each `with`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.book = read_rulebook(root)
-        self._made: dict[tuple[date, frozenset[tuple[str, float | str]]], Rules] = {}
+        self._made: dict[frozenset[tuple[str, float | str]], Rules] = {}
+        self._checked: set[date] = set()
+
+    def check(self, today: date) -> None:
+        """
+        Look for mistakes, once for each day.
+
+        Raises:
+            RulesAreWrong: The folder holds mistakes.
+        """
+        if today not in self._checked:
+            refuse_errors(self.book, today)
+            self._checked.add(today)
 
     def rules(self, with_: With, today: date) -> Rules:
         """
@@ -32,14 +44,11 @@ class Shelf:
         Raises:
             RulesAreWrong: The folder holds mistakes.
         """
-        key = (today, frozenset(with_.items()))
+        self.check(today)  # mistakes are found before anything is varied
+        key = frozenset(with_.items())
         if key not in self._made:
-            if with_:
-                self.rules({}, today)  # mistakes are found before anything is varied
-                self._made[key] = rules_of(varied(self.book, with_), Opinions.DIRECT)
-            else:
-                opinions = Opinions.BOTH if available() else Opinions.DIRECT
-                self._made[key] = checked_rules(self.book, opinions, today)
+            opinions = Opinions.BOTH if available() and not with_ else Opinions.DIRECT
+            self._made[key] = rules_of(varied(self.book, with_), opinions)
         return self._made[key]
 
 

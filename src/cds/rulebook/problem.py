@@ -42,3 +42,6 @@ class RulesAreWrong(Exception):  # noqa: N818 (the problems are the point)
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(f"{len(problems)} problem(s) in rule files")
         self.problems = problems
+
+    def __reduce__(self) -> tuple[type[RulesAreWrong], tuple[tuple[Problem, ...]]]:
+        return RulesAreWrong, (self.problems,)  # it may have to travel between processes

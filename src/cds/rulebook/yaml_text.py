@@ -62,7 +62,7 @@ def read_yaml(text: str, file: str) -> Located:
     """Read one document; every duplicate key is a problem, and so is text that is not YAML."""
     located = Located(file)
     try:
-        node = YAML(typ="rt", pure=True).compose(text)
+        node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

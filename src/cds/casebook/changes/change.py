@@ -44,7 +44,7 @@ class Change:
     One change.
 
     Attributes:
-        name: "ketamine_contraindicated: without `aneurysm`"; unique, and the same as long as the rule says the same.
+        name: "resistant: without `symptomatic`"; unique, and the same as long as the rule says the same.
         kind: What sort.
         file, line, column: Where.
         paths: The places of the edit in the file; several where an alias repeats what is written once.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from cds.casebook.cases import Case, Explained, read_casebook
 from cds.casebook.changes.change import Change
 from cds.casebook.changes.making import changes_of
 from cds.casebook.changes.watch import Fate, Watch
+from cds.casebook.processes import in_shares, spread
 from cds.casebook.variants import Shelf
 from cds.rulebook.problem import RulesAreWrong
 
@@ -94,22 +93,11 @@ class Wanted:
         return not self.of and self.sample is None
 
 
-@dataclass
-class _Trial:
-    """What a process needs to try changes; made once in each."""
-
-    watch: Watch
-    changes: Sequence[Change] = field(default_factory=tuple)
-
-
-_TRIALS: dict[tuple[Path, Wanted], _Trial] = {}
-
-
 def try_changes(
     root: Path, wanted: Wanted, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
 ) -> Changes:
     """
-    Try the changes of a folder in `jobs` processes (all processors without); `tell` hears how many are done.
+    Try the changes of a folder in `jobs` processes (as many as processors without); `tell` hears how many are done.
 
     Raises:
         RulesAreWrong: Rule files or test files hold mistakes.
@@ -120,19 +108,25 @@ def try_changes(
     if casebook.problems:
         raise RulesAreWrong(tuple(casebook.problems))
     if casebook.cases:
-        shelf.rules({}, casebook.cases[0].today)
+        shelf.check(casebook.cases[0].today)
     changes = _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted)
-    trial = _Trial(Watch(shelf, casebook), changes)
-    if trial.watch.failing:
-        return Changes((), failing=tuple(trial.watch.failing))
-    tell(0, len(changes))
+    watch = Watch(shelf, casebook)
+    if watch.failing:
+        return Changes((), failing=tuple(watch.failing))
     explained = casebook.explained
-    outcomes = []
-    for index, fate, noticed_by in _fates(root, wanted, trial, jobs or os.cpu_count() or 1):
-        change = changes[index]
-        because = next((one.because for one in explained if fnmatchcase(change.name, one.pattern)), "")
-        outcomes.append(Outcome(change, fate, noticed_by, because if fate is Fate.SURVIVED else ""))
-        tell(index + 1, len(changes))
+
+    def tried(share: range) -> list[tuple[Fate, str]]:
+        fates = [watch.fate(changes[index]) for index in share]
+        return [(fate, case.name if case else "") for fate, case in fates]
+
+    outcomes: list[Outcome] = []
+    tell(0, len(changes))
+    for results in spread(tried, in_shares(len(changes), AT_ONCE), jobs):
+        for fate, noticed_by in results:
+            change = changes[len(outcomes)]
+            because = next((one.because for one in explained if fnmatchcase(change.name, one.pattern)), "")
+            outcomes.append(Outcome(change, fate, noticed_by, because if fate is Fate.SURVIVED else ""))
+        tell(len(outcomes), len(changes))
     idle = [
         one
         for one in explained
@@ -156,34 +150,3 @@ def _chosen(changes: tuple[Change, ...], wanted: Wanted) -> tuple[Change, ...]:
 
 def _is_of(change: Change, name: str) -> bool:
     return name in (change.target, Path(change.file).stem) or change.target.endswith(f"card {name}")
-
-
-def _fates(root: Path, wanted: Wanted, trial: _Trial, jobs: int) -> Iterator[tuple[int, Fate, str]]:
-    count = len(trial.changes)
-    if jobs == 1 or count < 2 * AT_ONCE:
-        for index in range(count):
-            yield (index, *_fate(trial, index))
-        return
-    _TRIALS[root, wanted] = trial  # a forked process finds it there
-    try:
-        with ProcessPoolExecutor(jobs) as pool:
-            shares = ((root, wanted, range(at, min(at + AT_ONCE, count))) for at in range(0, count, AT_ONCE))
-            for share in pool.map(_try_share, shares):
-                yield from share
-    finally:
-        del _TRIALS[root, wanted]
-
-
-def _try_share(share: tuple[Path, Wanted, range]) -> list[tuple[int, Fate, str]]:
-    """Try some changes in a process of their own."""
-    root, wanted, indices = share
-    if (root, wanted) not in _TRIALS:
-        shelf = Shelf(root)
-        watch = Watch(shelf, read_casebook(root, shelf.book))
-        _TRIALS[root, wanted] = _Trial(watch, _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted))
-    return [(index, *_fate(_TRIALS[root, wanted], index)) for index in indices]
-
-
-def _fate(trial: _Trial, index: int) -> tuple[Fate, str]:
-    fate, case = trial.watch.fate(trial.changes[index])
-    return fate, case.name if case else ""

@@ -1,0 +1,42 @@
+"""Work spread over processes, where a process can be copied as it is (Linux); one after the other elsewhere."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, TypeVar
+
+Share = TypeVar("Share")
+Result = TypeVar("Result")
+
+_WORK: list[Callable[[Any], Any]] = []  # what a copied process finds to do: a function and all it knows, never pickled
+
+
+def spread(work: Callable[[Share], Result], shares: Sequence[Share], jobs: int | None = None) -> Iterator[Result]:
+    """
+    The result of each share, in order, worked out in up to `jobs` processes (as many as processors without).
+
+    Shares and results must be picklable; `work` and what it knows need not be.
+    """
+    wanted = min(jobs or os.cpu_count() or 1, len(shares))
+    if wanted <= 1 or sys.platform != "linux":
+        yield from map(work, shares)
+        return
+    _WORK.append(work)
+    try:
+        with ProcessPoolExecutor(wanted, mp_context=multiprocessing.get_context("fork")) as pool:
+            yield from pool.map(_do, shares)
+    finally:
+        _WORK.pop()
+
+
+def _do(share: Any) -> Any:
+    return _WORK[-1](share)
+
+
+def in_shares(count: int, size: int) -> list[range]:
+    """The numbers from 0 to `count`, in ranges of up to `size`."""
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
