@@ -66,7 +66,16 @@ def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
     Raises:
         RulesAreWrong: With every error; warnings do not keep rules from running.
     """
-    book = read_rulebook(folder)
+    return checked_rules(read_rulebook(folder), opinions, today)
+
+
+def checked_rules(book: Rulebook, opinions: Opinions | None, today: date) -> Rules:
+    """
+    A rulebook that was read, checked and made ready; `opinions` None means both where both run.
+
+    Raises:
+        RulesAreWrong: With every error; warnings do not keep rules from running.
+    """
     refuse_errors(book, today)
     return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
 
