@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,7 @@ from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.load import checked_rules, opinions_from
 from cds.record import units
+from cds.reload import Reload
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import read_rulebook
@@ -62,8 +64,7 @@ def create_app(
             else ((), [])
         )
         made = _rules_of(settings, tenants, clock()) if rules is None else {}
-        for one in made.values():
-            half_made.callback(one.reasoner.close)
+        half_made.callback(_close, made)
         offers = {t.name: Offer(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants} or {
             ANYBODY: Offer(rules or made[settings.rules], fetcher_for(settings.servers, settings))
         }
@@ -72,6 +73,9 @@ def create_app(
         overrides = Overrides(journal)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
+
+    folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
+    reload = Reload(offers, made, folders, opinions_from(settings.engine), clock) if settings.watch and made else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -89,7 +93,11 @@ def create_app(
                 offer.rules.program.version,
                 offer.rules.reasoner.opinions.value,
             )
+        watching = asyncio.create_task(reload.run()) if reload is not None else None
         yield
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
         for offer in offers.values():
@@ -123,7 +131,9 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=["Retry-After"],
         )
-    app.include_router(routes(offers, settings, clock, turns, overrides, journal))
+    app.include_router(
+        routes(offers, settings, clock, turns, overrides, journal, reload.health if reload is not None else None)
+    )
     app.include_router(feedback_routes(offers, settings, journal))
     return app
 
@@ -168,6 +178,12 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
             rules.reasoner.close()
         raise RulesAreWrong(tuple(problems))
     return made
+
+
+def _close(made: Mapping[Path, Rules]) -> None:
+    """Close the rules that are live by then."""
+    for rules in made.values():
+        rules.reasoner.close()
 
 
 def fetcher_for(servers: Servers, settings: Settings) -> Fetcher | None:

@@ -79,6 +79,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [CDS_HOST].", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [CDS_PORT].", show_default=False)] = None,
     rules: RulesFolder = None,
+    watch: Annotated[
+        bool | None,
+        typer.Option(
+            "--watch", help="Take changed rules once they check and their tests pass [CDS_WATCH].", show_default=False
+        ),
+    ] = None,
     unauthenticated: Annotated[
         bool | None,
         typer.Option(
@@ -96,7 +102,7 @@ def serve(
     from cds.app import NotSafe, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
 
-    changes = {"host": host, "port": port, "rules": rules, "unauthenticated": unauthenticated}
+    changes = {"host": host, "port": port, "rules": rules, "unauthenticated": unauthenticated, "watch": watch}
     settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:

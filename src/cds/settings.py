@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
     rules: Annotated[Path, Field(default_factory=default_rules_folder, description="Folder of rule files.")]
+    watch: Annotated[
+        bool, Field(description="Take changed rule files while running, once they check and their tests pass.")
+    ] = False
     engine: Annotated[
         Literal["both", "direct"],
         Field(description="Whose opinions are taken; both must agree, or nobody is answered."),

@@ -65,6 +65,7 @@ def routes(
     turns: Turns,
     overrides: Overrides,
     journal: Journal | None = None,
+    watched: Callable[[], dict[str, Any]] | None = None,
 ) -> APIRouter:
     """Every address that answers questions; without a journal, no receipts are kept."""
     router = APIRouter()
@@ -113,7 +114,7 @@ def routes(
             "under_way": turns.inside,
             "overdue": turns.overdue,
             "journal": journal.health() if journal is not None else {"status": "off"},
-        }
+        } | ({"watched": watched()} if watched is not None else {})
 
     @router.head("/cds-services", include_in_schema=False)
     @router.get("/cds-services", responses={200: {"model": Discovery}})

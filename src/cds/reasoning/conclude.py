@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from enum import Enum
 
@@ -65,6 +66,11 @@ class Reasoner:
             if differ:
                 raise Disagreement(differ)
         return answer
+
+    def close_when_unused(self) -> None:
+        """Give the engine's memory back once nobody holds this reasoner any more: decisions under way may end."""
+        if self._engine is not None:
+            weakref.finalize(self, self._engine.close)
 
     def close(self) -> None:
         """Give the engine's memory back."""

@@ -1,0 +1,114 @@
+"""A running server takes new rules once they check and their tests pass; until then the last good ones go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from watchfiles import awatch
+
+from cds.casebook.examine import Verdict
+from cds.decide import Rules
+from cds.hooks.routes import Offer
+from cds.load import checked_rules
+from cds.reasoning.conclude import Opinions
+from cds.rulebook.problem import RulesAreWrong
+from cds.rulebook.read import read_rulebook
+
+log = logging.getLogger(__name__)
+MOST_SAID = 3  # mistakes named in one line of the log
+
+
+class Reload:
+    """
+    Watches folders of rules.
+
+    The rules a request begins with are those it ends with: an offer is replaced whole, and old rules live as long as
+    somebody still decides by them. Checks and tests run in a process of their own, so that answers stay quick.
+    """
+
+    def __init__(
+        self,
+        offers: MutableMapping[str, Offer],
+        made: MutableMapping[Path, Rules],
+        folders: MutableMapping[str, Path],
+        opinions: Opinions,
+        clock: Callable[[], date],
+    ) -> None:
+        self._offers = offers
+        self._made = made
+        self._folders = folders
+        self._opinions = opinions
+        self._clock = clock
+        self._taken_at: datetime | None = None
+        self._refused: dict[Path, tuple[datetime, str]] = {}
+
+    def health(self) -> dict[str, Any]:
+        """Since when the live rules are so (null: since the start), and what was not taken."""
+        refused = [{"at": at.isoformat(), "why": why} for at, why in self._refused.values()]
+        return {"taken_at": self._taken_at.isoformat() if self._taken_at else None, "not_taken": refused}
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async for changes in awatch(*self._made):
+            touched = {Path(path).resolve() for _, path in changes}
+            for folder in list(self._made):
+                if any(path.is_relative_to(folder.resolve()) for path in touched):
+                    await self._try(folder)
+
+    async def _try(self, folder: Path) -> None:
+        try:
+            verdict = await _examined(folder, self._clock())
+            if verdict.against:
+                self._refuse(folder, verdict.against)
+            else:
+                await asyncio.to_thread(self._take, folder, verdict.digest)
+        except RulesAreWrong as wrong:  # changed again while it was looked at
+            self._refuse(folder, [str(problem) for problem in wrong.problems])
+        except (OSError, msgspec.DecodeError) as failed:
+            self._refuse(folder, [f"they could not be looked at: {type(failed).__name__}"])
+
+    def _take(self, folder: Path, digest: str) -> None:
+        """Load what was examined; should the files have changed since, the next look will tell."""
+        if self._made[folder].program.version == digest[:12]:
+            self._refused.pop(folder, None)
+            return
+        book = read_rulebook(folder)
+        if book.digest != digest:
+            return
+        new = checked_rules(book, self._opinions, self._clock())
+        old, self._made[folder] = self._made[folder], new
+        for name, where in self._folders.items():
+            if where == folder:
+                self._offers[name] = replace(self._offers[name], rules=new)
+        old.reasoner.close_when_unused()
+        self._refused.pop(folder, None)
+        self._taken_at = datetime.now(UTC)
+        log.info("rules %s took the place of %s", new.program.version, old.program.version)
+
+    def _refuse(self, folder: Path, against: Iterable[str]) -> None:
+        listed = list(against)
+        more = f"; and {len(listed) - MOST_SAID} more" if len(listed) > MOST_SAID else ""
+        why = "; ".join(listed[:MOST_SAID]) + more
+        self._refused[folder] = (datetime.now(UTC), why)
+        log.warning("rules of %s are not taken, %s go on: %s", folder, self._made[folder].program.version, why)
+
+
+async def _examined(folder: Path, today: date) -> Verdict:
+    """What `examine` says, from a process of its own: tests take seconds, and answers must not wait for them."""
+    command = (sys.executable, "-m", "cds.casebook.examine", str(folder), today.isoformat())
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # the server stops
+            process.kill()
+            await process.wait()
+    return msgspec.json.decode(said, type=Verdict)
