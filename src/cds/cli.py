@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +43,7 @@ from cds.truth import Truth
 if TYPE_CHECKING:
     from cds.journal.store import Store
 
+WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
 SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
 
 app = typer.Typer(
@@ -85,6 +86,10 @@ def serve(
             "--watch", help="Take changed rules once they check and their tests pass [CDS_WATCH].", show_default=False
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that answer [CDS_WORKERS].", min=1, max=64, show_default=False),
+    ] = None,
     unauthenticated: Annotated[
         bool | None,
         typer.Option(
@@ -101,10 +106,19 @@ def serve(
 
     from cds.app import NotSafe, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
+    from cds.serving import log_by  # noqa: PLC0415
 
-    changes = {"host": host, "port": port, "rules": rules, "unauthenticated": unauthenticated, "watch": watch}
-    settings = Settings().model_copy(update={name: value for name, value in changes.items() if value is not None})
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    options = {
+        "host": host,
+        "port": port,
+        "rules": rules,
+        "workers": workers,
+        "unauthenticated": unauthenticated,
+        "watch": watch,
+    }
+    changes = {name: value for name, value in options.items() if value is not None}
+    settings = Settings().model_copy(update=changes)
+    log_by(settings)
     try:
         kept = journal_from(settings)
     except ValueError as wrong:
@@ -118,14 +132,19 @@ def serve(
             err.print(escape(str(wrong)))
         err.print("The service was not started.")
         raise typer.Exit(PROBLEMS) from None
+    # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
+    os.environ.update({f"CDS_{name.upper()}": str(value) for name, value in changes.items()})
     uvicorn.run(
-        service,
+        service if settings.workers == 1 else "cds.serving:served",
+        factory=settings.workers > 1,
+        workers=settings.workers,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         # What is under way when it is stopped is still answered; nothing takes longer than this.
         timeout_graceful_shutdown=math.ceil(settings.most_seconds) + 1,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
 

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     ] = "both"
     most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
+    workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer, each with its own rules.")] = 1
     at_once: Annotated[int, Field(ge=1, le=64, description="Most decisions under way at once, each in a thread.")] = 4
     waiting: Annotated[
         int, Field(ge=0, le=10_000, description="Most requests that wait beside them; more get 503.")

@@ -65,6 +65,19 @@ def test_it_starts_answers_logs_no_names_and_stops_when_asked(tmp_path: Path) ->
     assert "Quackenbush" not in log.read_text()
 
 
+def test_several_workers_answer_and_stop_when_asked(tmp_path: Path) -> None:
+    with process(tmp_path / "log", CDS_WORKERS="2") as (client, running):
+        for _ in range(4):
+            with httpx.Client(base_url=client.base_url, timeout=60) as anew:
+                assert flaws_in_response(anew.post(SERVICE, content=REQUEST).json()) == []
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{client.base_url}/health")
+
+    assert (tmp_path / "log").read_text().count("Application startup complete") == 2
+
+
 def test_it_does_not_start_with_wrong_rules_and_says_why(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "rules", ignore=shutil.ignore_patterns("*.test.yaml"))
     with (tmp_path / "rules" / "ketamine" / "evaluation.yaml").open("a") as wrong:
