@@ -123,6 +123,11 @@ class Concept(msgspec.Struct, frozen=True, gc=False):
                 return coding.display
         return self.codings[0].code if self.codings else ""
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Its text and displays, each once: they are commonly the same."""
+        return tuple(dict.fromkeys([text for text in (self.text, *[c.display for c in self.codings]) if text]))
+
 
 class CodeRange(msgspec.Struct, frozen=True):
     """

@@ -118,11 +118,7 @@ def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[C
 
 def _has_a_name(concept: Concept) -> bool:
     """Whether there is a word in it; a letter or two of a code are none."""
-    return any(
-        len(word) > LETTERS_OF_A_CODE
-        for text in (concept.text, *(coding.display for coding in concept.codings))
-        for word in words_of(text)
-    )
+    return any(len(word) > LETTERS_OF_A_CODE for text in concept.said for word in words_of(text))
 
 
 def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool) -> dict[str, list[Hit]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,11 +29,12 @@ _AS_FOUND = re.compile(
 )
 LONGEST = 64
 """Characters of the longest text that is read as a date: more than twice what the longest date needs."""
-LENGTH_OF_DAY = 10
+LENGTH_OF_DAY, LENGTH_OF_HOUR = 10, 13  # of "2025-05-03" and "2025-05-03T23"
+WESTERNMOST_HOURS = 12  # behind UTC
 _PARTIAL = re.compile(r"\d{4}(?:-\d\d)?", re.ASCII)
 
 
-_WESTERNMOST = timezone(timedelta(hours=-12))
+_WESTERNMOST = timezone(timedelta(hours=-WESTERNMOST_HOURS))
 
 
 class DateRead(NamedTuple):
@@ -58,7 +60,9 @@ def read_date(text: str) -> DateRead:
     if len(text) > LONGEST:
         return DateRead(None, "is not a FHIR date")
     if _AS_SPECIFIED.fullmatch(text):
-        read = _whole_day(text[:10])
+        if text.endswith("Z"):
+            return _utc_hour(text[:LENGTH_OF_HOUR])
+        read = _whole_day(text[:LENGTH_OF_DAY])
         west = _westernmost(text) if len(text) > LENGTH_OF_DAY else None
         if read.span is None or west in {None, read.span.earliest}:
             return read
@@ -104,6 +108,15 @@ def _whole_day(text: str) -> DateRead:
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         return DateRead(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
     return DateRead(Span(day, day), "")
+
+
+@lru_cache(maxsize=8192)
+def _utc_hour(text: str) -> DateRead:
+    """Read yyyy-mm-ddThh of an instant in UTC."""
+    read = _whole_day(text[:LENGTH_OF_DAY])
+    if read.span is None or int(text[-2:]) >= WESTERNMOST_HOURS:
+        return read if read.span is None else DateRead(replace(read.span, westernmost=read.span.earliest), "")
+    return DateRead(replace(read.span, westernmost=read.span.earliest - timedelta(days=1)), "")
 
 
 def span_of(text: str | None, origin: Origin, path: str) -> Span | None:

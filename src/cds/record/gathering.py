@@ -55,15 +55,19 @@ OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Kept:
-    """One resource that was read: what it is, where it stood, its bytes, and the server its fullUrl names, if any."""
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """One resource that was read: what it is, where it stood, its bytes, and its fullUrl."""
 
     resource: elements.Resource
     where: str
     raw: msgspec.Raw
     full_url: str
-    server: str
+
+    @property
+    def server(self) -> str:
+        """The server its fullUrl names, "" if none."""
+        named = RESTFUL.fullmatch(self.full_url)
+        return named["server"].lower() if named and named["kind"] == type(self.resource).__name__ else ""
 
 
 @dataclass(slots=True)
@@ -255,9 +259,7 @@ class Gathered:
             self._broken(kind, IssueKind.IGNORED, where, flaw)
             return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
-        named = RESTFUL.fullmatch(full_url)
-        server = named["server"].lower() if named and named["kind"] == kind else ""
-        self.copies.setdefault(kind, {}).setdefault(identity, []).append(Kept(resource, where, raw, full_url, server))
+        self.copies.setdefault(kind, {}).setdefault(identity, []).append(Kept(resource, where, raw, full_url))
         if full_url:
             self.by_url[full_url] = f"{kind}/{identity}"
         return kind

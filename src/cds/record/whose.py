@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +15,7 @@ from cds.record.record import IssueKind, Patient
 from cds.refusal import NoPatient, WrongPatient
 
 LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#|]+)(?:/_history/[^/]+)?/?$")
+PLAIN = re.compile(r"Patient/[^/?#|]+")
 OTHERS = frozenset(
     # What else the subject of a resource can be (FHIR R4: the targets of every `subject` we read), and people who are
     # no patients.
@@ -33,10 +34,15 @@ class Names:
     Attributes:
         references: As a literal reference: Patient/id, urn:uuid, fullUrl.
         identifiers: (system, value) of Patient.identifier.
+        plain: Those of the references that can be nothing else, whatever is said beside them.
     """
 
     references: frozenset[str]
     identifiers: frozenset[tuple[str, str]] = frozenset()
+    plain: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plain", frozenset(filter(PLAIN.fullmatch, self.references)))
 
 
 def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
@@ -121,6 +127,8 @@ def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered,
 
     Where that cannot be told, it is left out, and its kind counts as sent in part: it may have been theirs.
     """
+    if subject is not None and subject.reference in own.plain:
+        return True
     reference = literal(subject)
     if subject is not None and (not reference or "?" in reference) and (named_by := _identifier(subject)):
         if subject.type in OTHERS:

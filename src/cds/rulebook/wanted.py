@@ -10,6 +10,7 @@ from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept
 from cds.truth import Truth
 
 WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
+ASCII_WORD = re.compile(r"[a-z]+")  # the same, of a text in lower case without any other letters
 NEGATIONS = frozenset({"no", "not", "without", "denies", "denied", "never"})
 # In a stop reason also the halves of "wasn't" and "rather than"; and words of a contrast, after which no "not" reaches.
 NEGATIONS_OF_A_REASON = NEGATIONS | {
@@ -23,6 +24,8 @@ LONGEST_PHRASE = 4  # words
 
 def words_of(text: str) -> tuple[str, ...]:
     """Lower-case words of a text, digits and punctuation dropped: "Sertraline 100 mg" → sertraline, mg."""
+    if text.isascii():
+        return tuple(ASCII_WORD.findall(text.lower()))
     return tuple(word.lower() for word in WORD.findall(text))
 
 
@@ -120,7 +123,7 @@ class DrugTable:
         for coding in concept.codings:
             if key := self.ingredient_codes.get((coding.system, coding.code)):
                 return Recognised(self.drugs[key], None, by_name=False)
-        for text in (concept.text, *(coding.display for coding in concept.codings)):
+        for text in concept.said:
             if key := self._named(text):
                 return Recognised(self.drugs[key], None, by_name=True)
         return None
@@ -148,7 +151,7 @@ class DrugTable:
                     return True
             if coding.system == ATC and coding.code:
                 return False
-        named = [w for text in (concept.text, *(c.display for c in concept.codings)) for w in words_of(text)]
+        named = [word for text in concept.said for word in words_of(text)]
         telling = [word for word in named if len(word) > 3 and word not in self.not_a_name]
         return not telling
 
@@ -240,8 +243,8 @@ class Codes:
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
         found: set[str] = set()
-        for text in (concept.text, *(coding.display for coding in concept.codings)):
-            words = words_of(text) if text else ()
+        for text in concept.said:
+            words = words_of(text)
             if self._first_words.isdisjoint(words):
                 continue
             for start in range(len(words)):
