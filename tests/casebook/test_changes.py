@@ -267,6 +267,7 @@ def test_the_rules_are_proven_when_safety_leaves_no_survivor_and_the_rest_few(fo
 
 
 A, B = c.Name("a"), c.Name("b")
+LONG = tuple(c.Name(f"part_{number}") for number in range(9))  # more than can be tried one by one
 
 
 @pytest.mark.parametrize(
@@ -278,6 +279,14 @@ A, B = c.Name("a"), c.Name("b")
         (A, c.All((A, c.Not(c.Unknown(A)))), False, True),
         (c.Not(A), c.Not(c.All((A, c.Not(c.Unknown(A))))), False, False),
         (c.Any((A, c.Not(A))), c.Any((B, c.Not(B))), False, False),
+        (
+            c.All((*LONG, c.Any((c.Not(A), c.Unknown(A))))),
+            c.All((*LONG, c.Any((c.Not(c.All((A, c.Not(c.Unknown(A))))), c.Unknown(A))))),
+            True,
+            True,
+        ),
+        (c.All((*LONG, A)), c.All((*LONG, B)), False, False),
+        (c.AtLeast(1, (A, B)), c.AtLeast(2, (A, B)), False, False),
     ],
 )
 def test_conditions_mean_the_same_when_no_answer_tells_them_apart(

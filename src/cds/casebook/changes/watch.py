@@ -337,6 +337,11 @@ def means_the_same(one: c.Condition, other: c.Condition, *, shown: bool = False)
     False when they read more than MOST_LEAVES things. Two comparisons of one number are taken for independent, so
     some conditions that mean the same are not found; none that differ is.
     """
+    if one == other:
+        return True
+    inside = _where_they_differ(one, other)
+    if inside is not None and means_the_same(*inside):
+        return True
     leaves = list(dict.fromkeys(part for root in (one, other) for part in c.walk(root) if not c.parts_of(part)))
     if len(leaves) > MOST_LEAVES:
         return False
@@ -350,6 +355,17 @@ def means_the_same(one: c.Condition, other: c.Condition, *, shown: bool = False)
         if first is not second and not (shown and Truth.TRUE not in (first, second)):
             return False
     return True
+
+
+def _where_they_differ(one: c.Condition, other: c.Condition) -> tuple[c.Condition, c.Condition] | None:
+    """The one part in which two conditions of the same form differ; None when they differ in form or in more."""
+    mine, others = c.parts_of(one), c.parts_of(other)
+    if type(one) is not type(other) or len(mine) != len(others):
+        return None
+    if isinstance(one, c.AtLeast) and isinstance(other, c.AtLeast) and one.count != other.count:
+        return None
+    differ = [pair for pair in zip(mine, others, strict=True) if pair[0] != pair[1]]
+    return differ[0] if len(differ) == 1 else None
 
 
 def _renamed(condition: c.Condition, names: Mapping[c.Condition, c.Name]) -> c.Condition:
