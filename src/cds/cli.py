@@ -23,13 +23,15 @@ from cds.cards.card import Card
 from cds.casebook import cases
 from cds.casebook.changes.printing import print_changes, progress_on
 from cds.casebook.changes.run import Wanted, try_changes
+from cds.casebook.check import check_folder
 from cds.commands.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
 from cds.commands.diff import diff
+from cds.commands.formats import FORMATS
 from cds.commands.lock import lock
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.lint import strict_fhir as strict_fhir_problems
-from cds.load import load_rules, opinions_from, problems_in
+from cds.load import load_rules, opinions_from
 from cds.reasoning.why import Why, deciding, explain, missing
 from cds.refusal import Refusal
 from cds.request_file import read_record
@@ -270,15 +272,21 @@ def check(
         Path | None, typer.Argument(help="Folder of rule files; the shipped ones by default.", show_default=False)
     ] = None,
     today: Today = None,
+    format: Annotated[  # noqa: A002 (the word an author types)
+        str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
+    ] = "text",
+    watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file changes.")] = False,
     strict_fhir: Annotated[
         Path | None,
         typer.Option("--strict-fhir", help="Check a file of FHIR data against R4B instead.", show_default=False),
     ] = None,
 ) -> None:
     """
-    Find every mistake in every rule file at once; or lint somebody's FHIR data.
+    Find every mistake in every rule file and test file at once; or lint somebody's FHIR data.
 
     [bold]Example:[/bold] cds check rules
+    [bold]Example:[/bold] cds check rules --watch
+    [bold]Example:[/bold] cds check rules --format sarif > check.sarif
     [bold]Example:[/bold] cds check --strict-fhir fhir_examples/bundle.json
     """
     if strict_fhir is not None:
@@ -286,12 +294,28 @@ def check(
     folder = path or Settings().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
-    problems = problems_in(folder, day_of(today))
-    for problem in problems:
-        err.print(escape(str(problem)))
-    errors = sum(not problem.warning for problem in problems)
-    out.print(f"{folder}: {errors} error(s), {len(problems) - errors} warning(s)")
+    if format not in FORMATS:
+        raise typer.BadParameter(f"there is {', '.join(FORMATS)}.", param_hint="--format")
+    errors = _check(folder, day_of(today), format)
+    if watch:
+        from watchfiles import watch as changes_in  # noqa: PLC0415 (not needed by the other commands)
+
+        err.print(f"watching {folder}; stop with Ctrl+C")
+        for _ in changes_in(folder, raise_interrupt=False):
+            errors = _check(folder, day_of(today), format)
     raise typer.Exit(PROBLEMS if errors else OK)
+
+
+def _check(folder: Path, today: date, format_: str) -> int:
+    """Check a folder, print what is wrong, and say how many errors there are."""
+    problems = check_folder(folder, today)
+    errors = sum(not problem.warning for problem in problems)
+    if format_ == "text":
+        err.print(escape(FORMATS[format_](problems)), end="")
+        out.print(f"{folder}: {errors} error(s), {len(problems) - errors} warning(s)")
+    else:
+        sys.stdout.write(FORMATS[format_](problems))
+    return errors
 
 
 def _lint(file: Path) -> NoReturn:

@@ -43,12 +43,16 @@ def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
 
 
 def problems_in(folder: Path, today: date) -> list[Problem]:
+    """Every mistake in the rules of a folder, warnings included."""
+    return problems_of(read_rulebook(folder), today)
+
+
+def problems_of(book: Rulebook, today: date) -> list[Problem]:
     """
-    Every mistake in the rules of a folder, warnings included; what the engine says only once there is no error.
+    Every mistake in a rulebook, warnings included; what the engine says only once there is no error.
 
     A lock that is out of date is one; it does not keep rules from being loaded and tried (load_rules).
     """
-    book = read_rulebook(folder)
     problems = sorted({*check(book, today=today), *lock_problems(book)})
     if any(not problem.warning for problem in problems):
         return problems

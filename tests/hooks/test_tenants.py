@@ -100,7 +100,7 @@ def test_a_mistake_is_said_with_its_line_and_what_to_write(
 
     found = problems(tmp_path, GOOD.replace(old, new, 1))
 
-    assert any(f"tenants.yaml:{line} " in problem and words in problem for problem in found), found
+    assert any(f"tenants.yaml:{line}:" in problem and words in problem for problem in found), found
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:

@@ -796,7 +796,7 @@ def test_a_message_says_where_what_why_and_what_to_do(tmp_path: Path) -> None:
     (problem,) = (p for p in check_rules(tmp_path, files) if p.check == "unknown-name")
 
     assert str(problem).removeprefix(str(tmp_path)) == (
-        f"/depression/depression.yaml:{line_of(files[RULE], 'failed_trails')}  unknown-name\n"
+        f"/depression/depression.yaml:{line_of(files[RULE], 'failed_trails')}:9  unknown-name\n"
         "  `failed_trails` is not a fact, conclusion or parameter.\n"
         "  Names are shared by all rule files; see docs/rule-authors/names.md.\n"
         "  Did you mean `failed_trials`?"
@@ -992,4 +992,18 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
 def test_every_check_has_its_page_and_its_test() -> None:
     sections = set(re.findall(r"^### ([a-z-]+)$", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
 
-    assert sections == {slip.check for slip in SLIPS} | {"file-uses-draft", "engine-limits"} | FORM_CHECKS
+    elsewhere = {"file-uses-draft", "engine-limits", "drug-without-row", "conclusion-without-test", "card-without-test"}
+    assert sections == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
+
+
+def test_a_drug_of_a_class_of_a_table_has_a_row(tmp_path: Path) -> None:
+    classes = '  classes: [{system: "http://www.whocc.no/atc", code: N06A}]\n'
+    table = changed(GOOD[TABLE], "  products: drug-products.csv\n", f"  products: drug-products.csv\n{classes}")
+    group = '  - {system: "http://www.whocc.no/atc", source: Invented, verified: false, exact: {%s: A drug}}\n'
+
+    def found(code: str) -> list[str]:
+        files = {**GOOD, TABLE: table, SET: changed(GOOD[SET], "codes:\n", f"codes:\n{group % code}")}
+        return [p.what for p in check_rules(tmp_path, files) if p.check == "drug-without-row"]
+
+    assert found("N06AB99") == ["N06AB99 (A drug) is of a class of `drugs`, and has no row."]
+    assert found("N06AB06") == found("N05BA01") == found("N06AB") == []

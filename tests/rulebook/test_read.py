@@ -323,3 +323,28 @@ def test_a_products_table_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_rule_file_keeps_its_text_for_those_who_quote_it(tmp_path: Path) -> None:
     assert book_of(tmp_path, GOOD).rules["depression"].text == GOOD[RULE]
+
+
+def test_a_mistake_that_an_alias_repeats_is_told_once_and_where_it_is_written(tmp_path: Path) -> None:
+    more = "  again: {find: condition, coded: &set 7, if_none_found: false, because: None.}\n"
+    twice = "  more: {find: condition, coded: *set, if_none_found: false, because: None.}\n"
+    files = {**GOOD, RULE: changed(GOOD[RULE], "\nfacts:\n", f"\nfacts:\n{more}{twice}")}
+    both = changed(files[RULE], "&set 7", "&set [7]")
+
+    problems = book_of(tmp_path, {**GOOD, RULE: both}).problems
+
+    assert [problem.line for problem in problems] == [line_of(both, "&set [7]")]
+
+
+def test_a_number_with_its_unit_in_one_is_told_apart_from_a_word(tmp_path: Path) -> None:
+    files = {**GOOD, RULE: changed(GOOD[RULE], "{value: 6, unit: weeks, evidence", "{value: 6 weeks, evidence")}
+
+    (problem,) = book_of(tmp_path, files).problems
+
+    assert "write `value: 6, unit: weeks`" in str(problem)
+
+
+def test_a_number_too_long_to_be_one_is_told(tmp_path: Path) -> None:
+    files = {**GOOD, RULE: changed(GOOD[RULE], "{value: 6, unit: weeks", f"{{value: {'9' * 5000}, unit: weeks")}
+
+    assert book_of(tmp_path, files).problems

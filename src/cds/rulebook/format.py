@@ -42,6 +42,7 @@ DOSE_COLUMNS = ("minimum", "strict_minimum")  # … `dose_reaches`
 WHEN_POOR = ("flags", "vetoes", "ignored")  # … `when_poor` of `adherence`
 DIFFERENT = ("ingredient", "drug_class")  # … `different` of a count
 YES_OR_NO = ("yes", "no")  # … and `merge_same_molecule`
+NUMBER_AND_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%{\[][^,:]*)")
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12
 
 
@@ -141,6 +142,11 @@ class Parameter(Strict):
     def _number_needs_unit(self) -> Parameter:
         if isinstance(self.value, str):
             if not self.one_of or self.value not in self.one_of:
+                if found := NUMBER_AND_UNIT.fullmatch(self.value):
+                    number, unit = found.groups()
+                    raise ValueError(
+                        f"`{self.value}` is a number and its unit in one: write `value: {number}, unit: {unit}`"
+                    )
                 raise ValueError("a word needs `one_of`, and must stand in it")
         elif not self.unit:
             raise ValueError("a number needs a `unit`")

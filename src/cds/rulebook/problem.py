@@ -29,8 +29,18 @@ class Problem:
     why: str = ""
     warning: bool = False
 
+    @property
+    def place(self) -> str:
+        """file:line:column, as editors understand it; the file alone for the whole of it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    @property
+    def page(self) -> str:
+        """Where the docs say what to avoid, what to write instead, and why."""
+        return f"docs/rule-authors/checks.md#{self.check}"
+
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}  {self.check}{' (warning)' if self.warning else ''}\n  {self.what}"
+        text = f"{self.place}  {self.check}{' (warning)' if self.warning else ''}\n  {self.what}"
         if self.why:
             text += f"\n  {self.why}"
         return f"{text}\n  {self.fix}"

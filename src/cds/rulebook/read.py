@@ -217,7 +217,7 @@ def problems_of(error: ValidationError, located: Located, model: type[BaseModel]
     """What pydantic found, in our words, each at its line; one mistake is one problem."""
     by_path: dict[YamlPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        path = _yaml_path(detail, located)
+        path = located.written(_yaml_path(detail, located))
         if detail["type"] == "missing":
             path = (*path, detail["loc"][-1])
         if detail["type"] == "union_tag_invalid" and located.value_at((*path, "find")) is not None:

@@ -17,8 +17,9 @@ Path = tuple[str | int, ...]
 
 # YAML 1.2 core schema (section 10.3): only these are booleans and numbers; `yes`, `on` and `NO` are words.
 BOOLEAN = {"true": True, "false": False}
-INTEGER = re.compile(r"[-+]?[0-9]+\Z")
-NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")  # a longer one is a mistake of writing, and stays text
+MOST_VALUES = 100_000
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,40}(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -31,6 +32,7 @@ class Located:
         value: dict, list, str, int, float, bool, date or None.
         lines: Path of keys and indexes → (line, column) from 1, of the key where there is one.
         plain_keys: Paths whose key stands without quotes.
+        repeats: Path of an alias → path of what it repeats.
         problems: Syntax errors and duplicate keys.
     """
 
@@ -38,6 +40,7 @@ class Located:
     value: Any = None
     lines: dict[Path, tuple[int, int]] = field(default_factory=dict)
     plain_keys: set[Path] = field(default_factory=set)
+    repeats: dict[Path, Path] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def at(self, path: Path) -> tuple[int, int]:
@@ -46,6 +49,13 @@ class Located:
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
         return (1, 1)
+
+    def written(self, path: Path) -> Path:
+        """Where what is read at a path is written: elsewhere, inside an alias."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.repeats:
+                return self.written((*self.repeats[path[:end]], *path[end:]))
+        return path
 
     def value_at(self, path: Path) -> Any:
         """The value at a path; None where there is none."""
@@ -90,10 +100,18 @@ def read_yaml(text: str, file: str) -> Located:
         )
         return located
     located.value = _value(node, (), located, frozenset())
+    located.repeats = _repeats(node, ())
     return located
 
 
 def _value(node: Node, path: Path, located: Located, inside: frozenset[int]) -> Any:
+    if len(located.lines) > MOST_VALUES:
+        # Aliases of aliases grow without end ("billion laughs"); what is left is not read.
+        what = f"Aliases make more than {MOST_VALUES:,} values of this file."
+        told = Problem(located.file, 1, 1, "yaml-syntax", what, "Write the values out, or split the file.")
+        if told not in located.problems:
+            located.problems.append(told)
+        return None
     located.lines.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
     if id(node) in inside:
         line, column = located.lines[path]
@@ -109,6 +127,29 @@ def _value(node: Node, path: Path, located: Located, inside: frozenset[int]) -> 
         case ScalarNode():
             return _scalar(node)
     return None
+
+
+def _repeats(root: Node, path: Path) -> dict[Path, Path]:
+    """Path of each alias → path of its anchor."""
+    first: dict[int, Path] = {}
+    repeats: dict[Path, Path] = {}
+
+    def look(node: Node, path: Path) -> None:
+        if not isinstance(node, MappingNode | SequenceNode):
+            return
+        if id(node) in first:
+            repeats[path] = first[id(node)]
+            return
+        first[id(node)] = path
+        if isinstance(node, MappingNode):
+            for key, value in node.value:
+                look(value, (*path, str(key.value) if isinstance(key, ScalarNode) else str(key.start_mark)))
+        else:
+            for index, item in enumerate(node.value):
+                look(item, (*path, index))
+
+    look(root, path)
+    return repeats
 
 
 def _mapping(node: MappingNode, path: Path, located: Located, inside: frozenset[int]) -> dict[str, Any]:

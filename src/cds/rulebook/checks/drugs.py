@@ -13,6 +13,7 @@ from cds.rulebook.read import Loaded, ProductRow
 from cds.rulebook.wanted import words_of
 from cds.rulebook.yaml_text import Path
 
+SUBSTANCE = 7  # characters of an ATC code of the fifth level
 MOST_WORDS = 3  # cds.rulebook.wanted compares drug names up to this length
 
 
@@ -41,6 +42,35 @@ def table_without_minimum(view: View) -> Iterator[Problem]:
                     "Add it with its basis, or write `counts_as_trial: never`.",
                     "Whether a trial of it was adequate stays unknown.", warning=True,
                 )  # fmt: skip
+
+
+def drug_without_row(view: View) -> Iterator[Problem]:
+    """A drug of a value set that belongs to a class of a table has a row there, so that it is known as a trial."""
+    known = {code for table in view.book.tables.values() for row in table.model.drugs.values() for code in row.atc}
+    for table in view.book.tables.values():
+        name, classes = table.model.table.id, table.model.table.classes
+        for value_set in view.book.sets:
+            for path, system, code, display in _held(value_set):
+                ours = any(root.system == system and _below(code, root.code) for root in classes)
+                if ours and code not in known:
+                    yield value_set.problem(
+                        path, "drug-without-row", f"{code} ({display}) is of a class of `{name}`, and has no row.",
+                        "Add the drug to the table, with `counts_as_trial: never` if it is none.",
+                        "A trial of it would stay unrecognised.", warning=True,
+                    )  # fmt: skip
+
+
+def _held(value_set: Loaded[f.ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
+    """Every code of a value set: its place, system, code and display."""
+    for index, group in enumerate(value_set.model.codes):
+        for held, codes in (("exact", group.exact), ("with_children", group.with_children)):
+            for code, display in codes.items():
+                yield ("codes", index, held, code), group.system, code, display
+
+
+def _below(code: str, root: str) -> bool:
+    """Whether an ATC code is a drug (seven characters) of a class."""
+    return code.startswith(root) and len(code) == SUBSTANCE
 
 
 def same_drug_twice(view: View) -> Iterator[Problem]:
@@ -125,4 +155,4 @@ def _problem(row: ProductRow, column: str, check: str, what: str, fix: str) -> P
     return Problem(row.file, row.line, list(row.values).index(column) + 1, check, what, fix)
 
 
-CHECKS = (unknown_table, table_without_minimum, same_drug_twice, name_never_matches, products)
+CHECKS = (unknown_table, table_without_minimum, drug_without_row, same_drug_twice, name_never_matches, products)
