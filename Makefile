@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test check bench examples clean
+.PHONY: run test check bench bench-short bench-peers examples clean
 
 run: .venv/ready
 	scripts/run
@@ -11,7 +11,15 @@ check: .venv/ready
 	scripts/check
 
 bench: .venv/ready
-	.venv/bin/python benchmarks/decide.py
+	PYTHONPATH=. .venv/bin/python -m benchmarks.bench --page
+
+bench-short: .venv/ready
+	PYTHONPATH=. .venv/bin/python -m benchmarks.bench --short
+
+# What the benchmark compares with, outside the environment of the project; needs node.
+bench-peers:
+	mkdir -p .bench && cp benchmarks/cql/package.json .bench/ && cd .bench && npm install --no-package-lock --no-audit --no-fund
+	python3 -m venv .bench/healthchain && .bench/healthchain/bin/pip install --quiet healthchain==0.16.1 orjson
 
 .venv/ready: pyproject.toml requirements.lock scripts/install
 	scripts/install

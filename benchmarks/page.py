@@ -1,0 +1,145 @@
+"""Results → docs/developers/performance.md (what stands between its marks) and the plot beside it."""
+
+from __future__ import annotations
+
+from math import log10
+from pathlib import Path
+from typing import Any
+
+from benchmarks.workload import SIZES
+
+PLOT = "![CPU of one request by resources](performance.svg)"
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+WIDTH, HEIGHT, LEFT, TOP = 720, 420, 60, 30
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#aa3377", "#66ccee", "#777777")
+
+
+def write_page(results: dict[str, Any], folder: Path | None) -> None:
+    """Print the tables; with a folder, put them and the plot into it."""
+    text = _text(results)
+    print(text)
+    if folder is None:
+        return
+    page = folder / "performance.md"
+    before, rest = page.read_text().split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    (folder / "performance.svg").write_text(_plot(results))
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(results: dict[str, Any]) -> str:
+    rooms, http = results["rooms"], results["http"]
+    parts = [PLOT, f"Run: {results['machine']}."]
+    parts.append("In process, CPU ms (best of three interleaved rounds; in brackets the spread of the rounds):")
+    rows = [
+        [name, *(f"{rooms[str(size)][name][0]:.2f} ({rooms[str(size)][name][1]:.0f} %)" for size in SIZES)]
+        for name in rooms["50"]
+    ]
+    sizes = [str(size) for size in SIZES]
+    rows += [
+        [f"cql-execution, {style}", *(f"{best[size]:.1f}" for size in sizes)] for style, best in results["cql"].items()
+    ]
+    parts.append(_table(["", *(f"{size} resources" for size in SIZES)], rows))
+    grown = [[kind, "; ".join(f"{n}: {ms:.2f}" for n, ms in by.items())] for kind, by in results["growth"].items()]
+    parts += ["Growth, CPU ms:", _table(["in", "number: ms"], grown)]
+    parts.append("Over HTTP (CPU and latencies in ms; MB of the largest process):")
+    cells = [
+        [name, *cell.split("/"), f"{got['rps']:.0f}", f"{got['cpu']:.2f}", f"{got['p50']:.2f}", f"{got['p99']:.2f}",
+         f"{got['mb']:.0f}"]
+        for name, by in http.items()
+        for cell, got in by.items()
+    ]  # fmt: skip
+    head = ["server", "resources", "connections", "requests/s", "CPU", "p50", "p99", "MB"]
+    parts.append(_table(head, cells))
+    parts.append(
+        _table(["memory and start", ""], [[name, f"{value:.1f}"] for name, value in results["memory"].items()])
+    )
+    parts.append(_table(["target", "asked", "reached"], targets(results)))
+    parts += [f"Skipped: {what}." for what in results["skipped"]]
+    return "\n\n".join(parts)
+
+
+def targets(results: dict[str, Any]) -> list[list[str]]:
+    """Each target as a ratio inside this run: what was asked, what was reached."""
+    rooms, http, growth, memory = (results[key] for key in ("rooms", "http", "growth", "memory"))
+    whole = {size: rooms[str(size)]["workload: whole"][0] for size in SIZES}
+    ours, floor, chain = (http.get(name, {}) for name in ("service", "FastAPI, constant card", "HealthChain"))
+
+    def each(asked: tuple[float, ...], reached: list[float], sign: str) -> tuple[str, str]:
+        return (
+            " / ".join(f"{sign} {limit:g}" for limit in asked),
+            " / ".join(
+                f"{value:.2g}{'' if (value <= limit if sign == '≤' else value >= limit) else ' **missed**'}"
+                for value, limit in zip(reached, asked, strict=False)
+            ),
+        )
+
+    loads = [whole[size] / rooms[str(size)]["orjson.loads"][0] for size in SIZES]
+    rows = [["1: bytes to cards, times `orjson.loads`, at 50 / 500 / 5,000", *each((5, 1, 0.35), loads, "≤")]]
+    cpu = [ours[f"{size}/1"]["cpu"] / floor[f"{size}/1"]["cpu"] for size in SIZES]
+    rows.append(["2: CPU of a request, times FastAPI with a constant card", *each((2.2, 1.2, 0.4), cpu, "≤")])
+    for style, least in (("tuned", 30.0), ("idiomatic", 200.0)):
+        if style in results["cql"]:
+            faster = [results["cql"][style][str(size)] / whole[size] for size in SIZES]
+            rows.append([f"3: times faster than cql-execution, {style}", *each((least,) * 3, faster, "≥")])
+    if "500/8" in chain:
+        at = [size for size in (500, 5000) if f"{size}/8" in chain]
+        more = [ours[f"{size}/8"]["rps"] / chain[f"{size}/8"]["rps"] for size in at]
+        rows.append(["4: throughput, times HealthChain's, at 500 / 5,000", *each((4, 8), more, "≥")])
+        tail = [chain[f"{size}/1"]["p99"] / ours[f"{size}/1"]["p99"] for size in at]
+        rows.append(["4: p99, times lower than HealthChain's", *each((8, 8), tail, "≥")])
+    rules = growth["rules"]["500"] / growth["rules"]["20"]
+    rows.append(["5: CPU, 500 rules against 20", *each((1.3,), [rules], "≤")])
+    rows.append(["5: CPU, 5,000 resources against 500", *each((12,), [whole[5000] / whole[500]], "≤")])
+    tails = [ours[f"{size}/1"]["p99"] / ours[f"{size}/1"]["p50"] for size in (50, 500)]
+    rows.append(["6: p99, times p50, at 50 / 500", *each((4, 4), tails, "≤")])
+    rows.append(["6: p50 at 5,000, ms", *each((100,), [ours["5000/1"]["p50"]], "≤")])
+    rows.append(["7: MB idle", *each((120,), [memory["idle, MB"]], "≤")])
+    rows.append(["7: MB after 5,000 resources on 8 connections", *each((200,), [ours["5000/8"]["mb"]], "≤")])
+    rows.append(["7: first answer, s", *each((1.5,), [memory["first answer, seconds"]], "≤")])
+    return rows
+
+
+def _plot(results: dict[str, Any]) -> str:
+    """CPU of one request by resources, both axes logarithmic."""
+    rooms, http = results["rooms"], results["http"]
+    lines = {
+        "orjson.loads": [rooms[str(size)]["orjson.loads"][0] for size in SIZES],
+        "decided, in process": [rooms[str(size)]["workload: whole"][0] for size in SIZES],
+        "decided, shipped rules": [rooms[str(size)]["shipped: whole"][0] for size in SIZES],
+    }
+    lines |= {f"cql-execution, {style}": [best[str(n)] for n in SIZES] for style, best in results["cql"].items()}
+    for name in ("FastAPI, constant card", "HealthChain"):
+        if name in http and all(f"{size}/1" in http[name] for size in SIZES):
+            lines[f"{name} (HTTP)"] = [http[name][f"{size}/1"]["cpu"] for size in SIZES]
+    low, high = (edge(value for line in lines.values() for value in line) for edge in (min, max))
+    bottom, top = int(log10(low)) - 1, int(log10(high)) + 1
+
+    def x(size: float) -> float:
+        return LEFT + (log10(size) - log10(50)) / 2 * (WIDTH - LEFT - 220)
+
+    def y(ms: float) -> float:
+        return HEIGHT - 40 - (log10(ms) - bottom) / (top - bottom) * (HEIGHT - 40 - TOP)
+
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"',
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+        f'<text x="{LEFT}" y="18">CPU milliseconds of one request, by FHIR resources in it</text>',
+    ]
+    for power in range(bottom, top + 1):
+        drawn.append(
+            f'<line x1="{LEFT}" x2="{x(5000)}" y1="{y(10**power):.1f}" y2="{y(10**power):.1f}" stroke="#ddd"/>'
+        )
+        drawn.append(f'<text x="{LEFT - 8}" y="{y(10**power) + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+    drawn += [f'<text x="{x(n):.1f}" y="{HEIGHT - 20}" text-anchor="middle">{n}</text>' for n in SIZES]
+    for index, (name, values) in enumerate(lines.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        points = " ".join(f"{x(n):.1f},{y(ms):.1f}" for n, ms in zip(SIZES, values, strict=True))
+        drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        drawn.append(f'<text x="{x(5000) + 8:.1f}" y="{TOP + 40 + 18 * index}" fill="{colour}">{name}</text>')
+    return "\n".join([*drawn, "</svg>", ""])

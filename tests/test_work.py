@@ -1,0 +1,133 @@
+"""How much is done for an answer, counted: what would make it slow shows here, whatever the machine is doing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.as_rules import write_rules
+from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
+from cds.decide import Rules, decide
+from cds.hooks.messages import read_request
+from cds.load import load_rules
+from cds.reasoning import engine
+from cds.record import gathering
+from cds.record.bundle import read_prefetch
+from cds.record.record import PatientRecord
+
+both = pytest.mark.skipif(not engine.available(), reason="durable-rules does not run on this Python")
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Rules:
+    return load_rules(write_rules(tmp_path_factory.mktemp("few"), 20), None, TODAY)
+
+
+def read(rules: Rules, body: bytes) -> PatientRecord:
+    service = rules.program.services[SERVICE]
+    asked = read_request(body, service)
+    return read_prefetch(
+        asked.prefetch,
+        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        patient_id=asked.patient_id,
+        most_entries=50_000,
+        deepest=64,
+        observed=rules.program.observed,
+    )
+
+
+class Counting:
+    """Calls through to another object and counts, by the name that is called."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.calls: dict[str, int] = {}
+        self.sent: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.real, name)
+        if not callable(found) or isinstance(found, type):
+            return found
+
+        def called(*arguments: Any) -> Any:
+            self.calls[name] = self.calls.get(name, 0) + 1
+            self.sent += [argument for argument in arguments if isinstance(argument, str)]
+            return found(*arguments)
+
+        return called
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_workload_of_the_benchmark_is_decided_rightly(few: Rules, outcome: str) -> None:
+    cards = decide(few, read(few, request(50, outcome)), TODAY, SERVICE).cards
+    assert [card.summary for card in cards] == [SUMMARIES[outcome][0]]
+
+
+def test_each_resource_is_decoded_once_and_nothing_twice(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource, lenient = Counting(gathering.RESOURCE), Counting(gathering.LENIENT)
+    monkeypatch.setattr(gathering, "RESOURCE", resource)
+    monkeypatch.setattr(gathering, "LENIENT", lenient)
+
+    record = read(few, request(50))
+
+    assert record.resources == 51  # and the patient
+    assert resource.calls == {"decode": record.resources}
+    assert lenient.calls == {}
+
+
+def test_observations_no_rule_wants_make_no_values(few: Rules) -> None:
+    body = request(500)
+    record = read(few, body)
+    assert body.count(b'"resourceType":"Observation"') > 200
+    assert len(record.measurements) == body.count(b'"code":"44261-6"') - 1  # one was entered in error
+
+
+@both
+def test_the_engine_is_told_each_fact_once_in_a_layer_and_asked_in_one_batch(
+    few: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = read(few, request(50))
+    counting = Counting(vars(engine)["durable"])
+    monkeypatch.setattr(engine, "durable", counting)
+
+    decide(few, record, TODAY, SERVICE)
+
+    batches = [text for text in counting.sent if engine.SENTINEL in text]
+    layers = few.program.layers
+    assert len(batches) == len(layers) == counting.calls["delete_state"]
+    for batch, layer in zip(batches, layers, strict=True):
+        read_here = {part.name if hasattr(part, "name") else part.fact for c in layer.clauses for part in c.body}
+        assert batch.count('"id"') <= 2 * len(read_here) + 1
+
+
+@both
+def test_more_resources_are_no_more_work_for_the_engine(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for resources in (50, 500):
+        record = read(few, request(resources))
+        counting = Counting(vars(engine)["durable"])
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "durable", counting)
+            decide(few, record, TODAY, SERVICE)
+        counts.append(counting.calls["complete_and_start_action"])
+    assert counts[1] <= counts[0] + 4  # the same rules; other scores and trials may fire another few
+
+
+@both
+def test_rules_that_are_not_reached_cost_the_engine_one_fact_and_two_firings_each(
+    few: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = load_rules(write_rules(tmp_path, 80), None, TODAY)
+    told, fired = [], []
+    for rules in (few, many):
+        record = read(rules, request(50))
+        counting = Counting(vars(engine)["durable"])
+        with monkeypatch.context() as patched:
+            patched.setattr(engine, "durable", counting)
+            decide(rules, record, TODAY, SERVICE)
+        told.append(sum(text.count('"id"') for text in counting.sent))
+        fired.append(counting.calls["complete_and_start_action"])
+    assert told[1] - told[0] <= 60
+    assert fired[1] - fired[0] <= 2 * 60
