@@ -13,7 +13,8 @@ import pytest
 from cds.app import create_app
 from cds.reasoning.conclude import Reasoner
 from cds.rulebook.problem import RulesAreWrong
-from cds.settings import Settings, default_rules_folder
+from cds.rulebook.shipped import default_rules_folder
+from cds.settings import Settings
 
 
 @pytest.fixture

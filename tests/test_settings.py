@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cds.settings import Settings, default_rules_folder
+from cds.rulebook.shipped import default_rules_folder
+from cds.settings import Settings
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,8 +36,10 @@ from cds.reasoning.why import Why, deciding, explain, missing
 from cds.refusal import Refusal
 from cds.request_file import read_record
 from cds.rulebook import format as rule_format
+from cds.rulebook import site_format
 from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.program import UnderDefinition
+from cds.rulebook.read import SITE
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from cds.journal.store import Store
 
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
-SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
+SCHEMAS = rule_format.SCHEMAS | site_format.SCHEMAS | cases.SCHEMAS
 
 app = typer.Typer(
     help="Decision support by rule files: FHIR in, checkable cards out.",
@@ -82,6 +84,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [CDS_HOST].", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [CDS_PORT].", show_default=False)] = None,
     rules: RulesFolder = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", help="Folder of a site: its site.yaml names the rules.", show_default=False),
+    ] = None,
     watch: Annotated[
         bool | None,
         typer.Option(
@@ -110,6 +116,10 @@ def serve(
     from cds.journal.journal import journal_from  # noqa: PLC0415
     from cds.serving import log_by  # noqa: PLC0415
 
+    if site is not None:
+        if rules is not None or not (site / SITE).is_file():
+            raise typer.BadParameter(f"name a folder that holds {SITE}, and no --rules.", param_hint="--site")
+        rules = site
     options = {
         "host": host,
         "port": port,
@@ -260,6 +270,7 @@ def explain_command(
             if fact.trials and fact.name not in loaded.program.copies:
                 out.print(f"\n[bold]{escape(fact.label)}[/bold] ({escape(fact.because)})")
                 out.print(_trials(fact.trials))
+        _print_overrides(loaded)
         _print_data_quality(result)
 
 
@@ -579,6 +590,14 @@ def _print_card(card: Card) -> None:
     for suggestion in card.suggestions:
         out.print(f"[dim]▸ {escape(suggestion.label)}[/dim]")
     out.print()
+
+
+def _print_overrides(rules: Rules) -> None:
+    if rules.program.overrides:
+        out.print("\n[bold]Different at this site[/bold]")
+    for one in rules.program.overrides:
+        who = f", because {one.because} ({one.by}, review {one.review})" if one.because else ""
+        out.print(escape(f"  {one.what}: {one.says}{who}"))
 
 
 def _print_data_quality(decision: Decision) -> None:

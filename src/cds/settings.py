@@ -8,15 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cds.rulebook.shipped import default_rules_folder
 from cds.servers import Servers, base_url, literal_address, network
-
-PACKAGED = Path(__file__).parent / "_rules"
-IN_REPOSITORY = Path(__file__).parents[2] / "rules"
-
-
-def default_rules_folder() -> Path:
-    """The rules that came with the package; in a checkout, the folder beside src/."""
-    return PACKAGED if PACKAGED.is_dir() else IN_REPOSITORY
 
 
 class Settings(BaseSettings):

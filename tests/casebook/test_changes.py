@@ -15,8 +15,9 @@ from cds.casebook.changes.printing import print_changes, survivor_lines
 from cds.casebook.changes.run import Changes, Wanted, try_changes
 from cds.casebook.changes.watch import Fate, means_the_same
 from cds.rulebook import conditions as c
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.problem import RulesAreWrong
-from cds.rulebook.read import Loaded, Rulebook, read_rulebook
+from cds.rulebook.read import Rulebook, read_rulebook
 
 Write = Callable[[Path], Path]
 

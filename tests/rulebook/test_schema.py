@@ -12,11 +12,12 @@ import pytest
 
 from cds.casebook import cases
 from cds.rulebook import format as rule_format
+from cds.rulebook import site_format
 from cds.rulebook.schemas import schema_text
 from cds.rulebook.yaml_text import read_yaml
 from tests.rulebook.small_rules import GOOD, RULE, SCORE_SET, SET, SNOMED_SET, TABLE, changed
 
-SCHEMAS = rule_format.SCHEMAS | cases.SCHEMAS
+SCHEMAS = rule_format.SCHEMAS | site_format.SCHEMAS | cases.SCHEMAS
 RULES = Path(__file__).parents[2] / "rules"
 
 

@@ -27,8 +27,9 @@ from cds.casebook.names import SEE, Known, did_you_mean, names_of, wrong_names
 from cds.casebook.shorthand import Key, Patient
 from cds.refusal import Refusal
 from cds.rulebook.format import Slug, Snake, Strict, Text
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.problem import Problem
-from cds.rulebook.read import Loaded, Rulebook, problems_of, read_rulebook
+from cds.rulebook.read import Rulebook, problems_of, read_rulebook
 from cds.rulebook.yaml_text import Located, read_yaml
 from cds.rulebook.yaml_text import Path as YamlPath
 
@@ -277,7 +278,8 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
     casebook = Casebook(root)
     known = names_of(book if book is not None else read_rulebook(root))
     shared: dict[str, Described] = {}
-    for path in sorted((root / "patients").glob("*.yaml")):
+    base = book.base if book is not None else None
+    for path in sorted(p for folder in (base, root) if folder for p in (folder / "patients").glob("*.yaml")):
         if read := _read(path, PatientsFile, casebook):
             _take_patients(read, shared, known, casebook)
     for path in sorted(root.rglob("*.test.yaml")):

@@ -9,7 +9,8 @@ from rapidfuzz import process
 
 from cds.casebook.shorthand import Patient
 from cds.rulebook.format import ValueSetFile
-from cds.rulebook.read import Loaded, Rulebook
+from cds.rulebook.loaded import Loaded
+from cds.rulebook.read import Rulebook
 from cds.rulebook.yaml_text import Path as YamlPath
 
 SEE = "See docs/rule-authors/tests.md."

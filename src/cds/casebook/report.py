@@ -56,13 +56,13 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
         raise RulesAreWrong(tuple(casebook.problems))
     words = only.casefold().split()
     cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
-    coverage = coverage_of(shelf.book, clauses=clauses)
+    coverage = coverage_of(shelf.book.own(), clauses=clauses)
     if cases:
         shelf.check(cases[0].today)
 
     def run(share: range) -> tuple[list[Verdict], Coverage]:
         # The engine must not be made before the process is.
-        seen = coverage_of(shelf.book, clauses=clauses)
+        seen = coverage_of(shelf.book.own(), clauses=clauses)
         some = [cases[index] for index in share]
         return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
 

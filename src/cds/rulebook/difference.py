@@ -260,4 +260,6 @@ def _entry(path: Path, left: Any, right: Any) -> str:
 
 def _place(book: Rulebook, rule: Rule, path: Path) -> str:
     line, _ = rule.located.at(path)
-    return f"{FilePath(rule.file).relative_to(book.root).as_posix()}:{line}"
+    file = FilePath(rule.file)
+    folder = book.root if book.base is None or file.is_relative_to(book.root) else book.base
+    return f"{file.relative_to(folder).as_posix()}:{line}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from cds.rulebook import format as f
 from cds.rulebook.holes import TextAt, holes_in, texts
-from cds.rulebook.read import Loaded
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.yaml_text import Path
 
 Rule = Loaded[f.RuleFile]

@@ -12,6 +12,7 @@ from cds.rulebook import format as f
 from cds.rulebook import wanted as w
 from cds.rulebook.definitions import Decided, side_by_side
 from cds.rulebook.holes import holes_in
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.program import (
     CardText,
     Cited,
@@ -26,7 +27,7 @@ from cds.rulebook.program import (
     SuggestionText,
     UnderDefinition,
 )
-from cds.rulebook.read import Loaded, Rulebook
+from cds.rulebook.read import Rulebook
 from cds.rulebook.strata import layers
 from cds.truth import Truth
 
@@ -87,10 +88,11 @@ def plan(book: Rulebook) -> Program:
         services=services,
         cards=cards,
         parameters=numbers.values,
-        rules={rule.model.about.id: rule_ref(rule) for rule in rules},
+        rules={rule.model.about.id: rule_ref(rule) for rule in rules} | site_ref(book),
         labels=labels,
         definitions={one.of: under(one, numbers) for one in decided},
         copies=copies,
+        overrides=book.overrides,
         observed=frozenset(
             code
             for fact in wanted
@@ -99,6 +101,16 @@ def plan(book: Rulebook) -> Program:
             for _, code in codes.sets[name].codes
         ),
     )
+
+
+def site_ref(book: Rulebook) -> dict[str, RuleRef]:
+    """A site's overlay, as one more file the answers rest on."""
+    if book.site is None:
+        return {}
+    header = book.site.model.site
+    name = f"site:{header.id}"
+    digest = book.site.digest
+    return {name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)}
 
 
 def rule_ref(rule: Loaded[f.RuleFile]) -> RuleRef:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from cds.rulebook.conditions import Condition
+from cds.rulebook.overlay import Override
 from cds.rulebook.strata import Layer
 from cds.rulebook.wanted import Codes, Wanted
 
@@ -179,6 +180,7 @@ class Program:
         definitions: Conclusion → the definitions it is decided under, in the order of the file.
         copies: Names of facts and heads that exist because a definition reads other values; their originals are
             what authors and clinicians know.
+        overrides: What is different at the site these rules are for.
     """
 
     version: str
@@ -194,3 +196,4 @@ class Program:
     observed: frozenset[str] = frozenset()
     definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
     copies: frozenset[str] = frozenset()
+    overrides: tuple[Override, ...] = ()

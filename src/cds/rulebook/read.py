@@ -6,50 +6,27 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from os.path import normpath
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rapidfuzz import process
 
 from cds.rulebook.format import DrugFile, RuleFile, ValueSetFile, known_keys
+from cds.rulebook.loaded import Loaded, Model
+from cds.rulebook.overlay import Override, overlaid
 from cds.rulebook.problem import Problem
+from cds.rulebook.shipped import default_rules_folder
+from cds.rulebook.site_format import SiteFile
 from cds.rulebook.yaml_text import Located, read_yaml
 from cds.rulebook.yaml_text import Path as YamlPath
 
-Model = TypeVar("Model", bound=BaseModel)
-
 LOCK = "rules.lock"
+SITE = "site.yaml"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
-
-
-@dataclass(frozen=True)
-class Loaded(Generic[Model]):
-    """
-    One file, read.
-
-    Attributes:
-        file: Path as the author knows it.
-        located: Values and lines.
-        model: The file as a model.
-        digest: SHA-256 of its bytes.
-        text: What stands in it.
-    """
-
-    file: str
-    located: Located
-    model: Model
-    digest: str
-    text: str = ""
-
-    def problem(
-        self, path: YamlPath, check: str, what: str, fix: str, why: str = "", *, warning: bool = False
-    ) -> Problem:
-        """A problem at a path of this file."""
-        line, column = self.located.at(path)
-        return Problem(self.file, line, column, check, what, fix, why, warning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +52,10 @@ class Rulebook:
         problems: Mistakes of form found while reading; a file with any is not among the others.
         broken: Path → text of files that could not be used: what they define may be missed elsewhere.
         digest: Over the bytes of all files, in the order of their names.
-        lock: Text of rules.lock; None where there is none.
+        lock: Text of rules.lock; None where there is none, and for a site.
+        base: The folder of rules a site's overlay is of; None for a folder without site.yaml.
+        site: The overlay.
+        overrides: What is different at the site.
     """
 
     root: Path
@@ -87,6 +67,14 @@ class Rulebook:
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     lock: str | None = None
+    base: Path | None = None
+    site: Loaded[SiteFile] | None = None
+    overrides: tuple[Override, ...] = ()
+
+    def own(self) -> Rulebook:
+        """The rulebook with the rule files of its own folder only, without those a site's overlay is of."""
+        mine = {name: rule for name, rule in self.rules.items() if Path(rule.file).is_relative_to(self.root)}
+        return replace(self, rules=mine)
 
 
 def is_rule_file(path: Path, root: Path) -> bool:
@@ -99,21 +87,59 @@ def is_rule_file(path: Path, root: Path) -> bool:
 
 
 def read_rulebook(root: Path) -> Rulebook:
-    """Read every file under `root`. Raises nothing: what cannot be read is in `problems`."""
+    """
+    Read every file under `root`; with a site.yaml there, the rules it is an overlay of, too, with the overlay in place.
+
+    Raises nothing: what cannot be read is in `problems`.
+    """
     book = Rulebook(root)
     if not root.is_dir():
         book.problems.append(
             Problem(str(root), 0, 0, "no-rules", "There is no such folder.", "Name a folder that holds rule files.")
         )
         return book
+    total = hashlib.sha256()
+    if (root / SITE).is_file():
+        _read_site(book, total)
+    else:
+        _read_folder(root, book, total)
+        if (root / LOCK).is_file():
+            book.lock = _text(root / LOCK, book)
+    if not book.rules and not book.problems:
+        book.problems.append(
+            Problem(str(root), 0, 0, "no-rules", "This folder holds no rule file.", "Name the folder of a rule set.")
+        )
+    book.digest = total.hexdigest()
+    return book
+
+
+def _read_site(book: Rulebook, total: Any) -> None:
+    text = _text(book.root / SITE, book)
+    site = _read(book.root / SITE, text, SiteFile, book) if text is not None else None
+    if text is None or site is None:
+        return
+    named = site.model.site.rules
+    book.base, book.site = (Path(normpath(book.root / named)) if named else default_rules_folder()), site
+    if not book.base.is_dir() or (book.base / SITE).is_file():
+        what, fix = f"`{named}` is no folder of rules.", "Name one, seen from this file; overlays have no overlays."
+        book.problems.append(site.problem(("site", "rules"), "wrong-value", what, fix))
+        return
+    total.update(text.encode())
+    _read_folder(book.base, book, total)
+    book.rules, book.sets, found, problems = overlaid(book.rules, book.sets, site)
+    book.overrides = tuple(found)
+    book.problems += problems
+    _read_folder(book.root, book, total)
+
+
+def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
     book.problems.extend(
         Problem(str(path), 0, 0, "file-ending", "Only files ending in .yaml are read.", f"Rename it {path.stem}.yaml.")
         for path in sorted(root.rglob("*.yml"))
     )
-    total = hashlib.sha256()
     for path in sorted(root.rglob("*.yaml")):
         place = path.relative_to(root).parts
-        text = _text(path, book)
+        text = _text(path, book) if place != (SITE,) else None
         if text is None:
             continue
         if is_rule_file(path, root):
@@ -130,14 +156,6 @@ def read_rulebook(root: Path) -> Rulebook:
             continue
         total.update(f"{'/'.join(place)}\n".encode())
         total.update(text.encode())
-    if not book.rules and not book.problems:
-        book.problems.append(
-            Problem(str(root), 0, 0, "no-rules", "This folder holds no rule file.", "Name the folder of a rule set.")
-        )
-    book.digest = total.hexdigest()
-    if (root / LOCK).is_file():
-        book.lock = _text(root / LOCK, book)
-    return book
 
 
 def _text(path: Path, book: Rulebook) -> str | None:

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from cds.rulebook.format import DrugFile, RuleFile, ValueSetFile
-from cds.rulebook.read import Loaded, Rulebook
+from cds.rulebook.loaded import Loaded
+from cds.rulebook.read import Rulebook
 from cds.rulebook.yaml_text import Path
 
 

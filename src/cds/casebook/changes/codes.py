@@ -7,7 +7,7 @@ from typing import Any
 
 from cds.casebook.changes.change import Change, Gone, Kind, Place, moved
 from cds.rulebook.format import DrugFile, ValueSetFile
-from cds.rulebook.read import Loaded
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.yaml_text import Path
 
 DOSES = ("minimum_mg_a_day", "strict_minimum_mg_a_day")

@@ -11,9 +11,9 @@ from rapidfuzz import fuzz, process
 from cds.coding import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, coded, did_you_mean
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.plan import names_groups
 from cds.rulebook.problem import Problem
-from cds.rulebook.read import Loaded
 from cds.rulebook.wanted import words_of
 from cds.rulebook.yaml_text import BOOLEAN, DATE, INTEGER, NUMBER, Path
 

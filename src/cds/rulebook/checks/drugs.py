@@ -8,8 +8,9 @@ from math import isfinite
 from cds.coding import ATC, RXNORM
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, did_you_mean
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.problem import Problem
-from cds.rulebook.read import Loaded, ProductRow
+from cds.rulebook.read import ProductRow
 from cds.rulebook.wanted import words_of
 from cds.rulebook.yaml_text import Path
 

@@ -145,7 +145,20 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def site_review_overdue(view: View) -> Iterator[Problem]:
+    """What a site decided differently is looked at again when it said it would be; 30 days of grace are a warning."""
+    for override in view.book.overrides:
+        if view.book.site is not None and override.review is not None and override.review < view.today:
+            yield view.book.site.problem(
+                (*override.path, "review"), "site-review-overdue",
+                f"{override.what} ({override.says}) was to be reviewed by {override.by} on {override.review}.",
+                "Ask them, then write the new day; or remove the override.",
+                warning=view.today - override.review <= GRACE,
+            )  # fmt: skip
+
+
 CHECKS = (
+    site_review_overdue,
     unknown_evidence,
     unused_evidence,
     without_evidence,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, did_you_mean
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.names import (
     ANY_FACT,
     CONCLUSION,
@@ -36,7 +37,6 @@ from cds.rulebook.names import (
 )
 from cds.rulebook.plan import IN_USE
 from cds.rulebook.problem import Problem
-from cds.rulebook.read import Loaded
 from cds.rulebook.strata import find_cycles
 from cds.rulebook.yaml_text import Path
 

@@ -69,7 +69,9 @@ class View:
 
     def place(self, file: str) -> tuple[str, ...]:
         """Parts of a file's path under the rules folder."""
-        return FilePath(file).relative_to(self.book.root).parts
+        path, base = FilePath(file), self.book.base
+        inside = path.is_relative_to(self.book.root) or base is None
+        return path.relative_to(self.book.root if inside or base is None else base).parts
 
 
 Check = Callable[[View], Iterator[Problem]]
