@@ -15,8 +15,8 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
 ORDER = [
     "truth", "coding", "refusal", "rulebook", "record", "facts", "reasoning", "cards", "decide", "answer", "lint",
-    "load", "servers", "settings", "request_file", "journal", "casebook", "replay", "hooks", "reload", "app", "serving",
-    "commands", "cli",
+    "load", "servers", "settings", "request_file", "journal", "casebook", "replay", "workbench", "hooks", "reload",
+    "app", "serving", "commands", "cli",
 ]  # fmt: skip
 # The rulebook's plan needs nothing of the record; record nothing of the rulebook.
 NEVER = {("record", "rulebook"), ("rulebook", "record"), ("hooks", "casebook"), ("casebook", "hooks")}

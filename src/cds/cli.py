@@ -1,4 +1,4 @@
-"""cds serve | evaluate | explain | check | test | diff | lock | schema | journal: one verb, one thing."""
+"""cds serve | evaluate | explain | check | test | diff | … | journal: one verb, one thing."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from cds.commands.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, 
 from cds.commands.diff import diff
 from cds.commands.formats import FORMATS
 from cds.commands.lock import lock
+from cds.commands.make import docs, fmt, new
 from cds.decide import Decision, Rules, decide
 from cds.facts.fact import Trial
 from cds.lint import strict_fhir as strict_fhir_problems
@@ -58,6 +59,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(lock)
+app.command()(fmt)
+app.command()(docs)
+app.add_typer(new, name="new")
 app.command()(diff)
 ServiceId = Annotated[str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)]
 

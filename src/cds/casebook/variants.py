@@ -11,7 +11,7 @@ from cds.decide import Rules
 from cds.load import refuse_errors, rules_of
 from cds.reasoning.conclude import Opinions
 from cds.reasoning.engine import available
-from cds.rulebook.format import MinimumDose
+from cds.rulebook.format import MinimumDose, RuleFile
 from cds.rulebook.read import Rulebook, read_rulebook
 
 With = Mapping[str, float | str]
@@ -22,7 +22,7 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.book = read_rulebook(root)
+        self.book = with_drafts(read_rulebook(root))
         self._made: dict[frozenset[tuple[str, float | str]], Rules] = {}
         self._checked: set[date] = set()
 
@@ -50,6 +50,19 @@ class Shelf:
             opinions = Opinions.BOTH if available() and not with_ else Opinions.DIRECT
             self._made[key] = rules_of(varied(self.book, with_), opinions)
         return self._made[key]
+
+
+def with_drafts(book: Rulebook) -> Rulebook:
+    """The rulebook with its drafts as if they were silent: no server reads them, and their author tries them."""
+    rules = {
+        name: replace(loaded, model=_silent(loaded.model)) if loaded.model.about.status == "draft" else loaded
+        for name, loaded in book.rules.items()
+    }
+    return replace(book, rules=rules)
+
+
+def _silent(model: RuleFile) -> RuleFile:
+    return model.model_copy(update={"about": model.about.model_copy(update={"status": "silent"})})
 
 
 def varied(book: Rulebook, with_: With) -> Rulebook:

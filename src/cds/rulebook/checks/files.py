@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from cds.rulebook import format as f
 from cds.rulebook.checks.view import View, did_you_mean
+from cds.rulebook.loaded import Loaded
 from cds.rulebook.names import Rule
 from cds.rulebook.problem import Problem
 from cds.rulebook.yaml_text import Path
@@ -145,6 +147,23 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def todo_left(view: View) -> Iterator[Problem]:
+    """What a new file leaves to its author is written before anybody is shown what it says."""
+    loaded: list[Loaded[Any]] = [*view.book.rules.values(), *view.book.sets]
+    if view.book.site is not None:
+        loaded.append(view.book.site)
+    for one in loaded:
+        status = one.located.value_at(("about", "status"))  # as written: trying a draft does not change what it lacks
+        for path in one.located.lines:
+            value = one.located.value_at(path)
+            if isinstance(value, str) and "TODO" in value:
+                yield one.problem(
+                    path, "todo-left", f"`{'.'.join(map(str, path))}` is still to be written.",
+                    f"Write it: {value.partition('TODO:')[2].strip() or 'what the TODO asks for'}.",
+                    warning=status in {"draft", None},
+                )  # fmt: skip
+
+
 def site_review_overdue(view: View) -> Iterator[Problem]:
     """What a site decided differently is looked at again when it said it would be; 30 days of grace are a warning."""
     for override in view.book.overrides:
@@ -158,6 +177,7 @@ def site_review_overdue(view: View) -> Iterator[Problem]:
 
 
 CHECKS = (
+    todo_left,
     site_review_overdue,
     unknown_evidence,
     unused_evidence,
