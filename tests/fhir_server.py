@@ -157,19 +157,20 @@ def resources_in(prefetch: JSON) -> list[JSON]:
 @contextmanager
 def fhir_server(certificate: Path | None = None, **settings: Any) -> Iterator[FhirServer]:
     """A running server; over TLS with a certificate, whose file also holds its key."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
     held = FhirServer(base=f"http{'s' if certificate else ''}://127.0.0.1:{port}/fhir", **settings)
     server = uvicorn.Server(
-        uvicorn.Config(held, port=port, log_config=None, log_level="critical", lifespan="off", ssl_certfile=certificate)
+        uvicorn.Config(held, log_config=None, log_level="critical", lifespan="off", ssl_certfile=certificate)
     )
-    thread = threading.Thread(target=server.run, daemon=True)
+    thread = threading.Thread(target=server.run, args=([taken],), daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server did not start"
         time.sleep(0.005)
     try:
         yield held
     finally:
         server.should_exit = server.force_exit = True
         thread.join()
+        taken.close()

@@ -18,7 +18,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="ignore")
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    port: Annotated[
+        int, Field(ge=0, le=65535, description="Port to listen on; 0: a free one, which the log names.")
+    ] = 8000
     rules: Annotated[Path, Field(default_factory=default_rules_folder, description="Folder of rule files.")]
     watch: Annotated[
         bool, Field(description="Take changed rule files while running, once they check and their tests pass.")

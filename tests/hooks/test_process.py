@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +20,7 @@ import pytest
 from tests.hooks.callers import BASE, key_set, sandbox
 from tests.hooks.wire import flaws_in_response
 from tests.server import ROOT
+from tests.watcher import if_we_die
 
 SERVICE = "/cds-services/ketamine-evaluation"
 RUN = [sys.executable, "-c", "from cds.cli import main; main()", "serve"]
@@ -28,25 +29,26 @@ REQUEST = (ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").rea
 
 @contextmanager
 def process(log: Path, **settings: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with log.open("wb") as writing:
-        environment = os.environ | {"CDS_PORT": str(port)} | settings
+        environment = os.environ | {"CDS_PORT": "0"} | settings
         running = subprocess.Popen(RUN, env=environment, stdout=writing, stderr=writing, cwd=log.parent)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            give_up = time.monotonic() + 180  # a machine with much else to do
-            while running.poll() is None and time.monotonic() < give_up:
-                try:
-                    client.get("/health")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield client, running
-    finally:
-        running.kill()
-        running.wait(30)
+    with if_we_die("kill", "-9", str(running.pid)):
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port_in(log, running)}", timeout=60) as client:
+                yield client, running
+        finally:
+            running.kill()
+            running.wait(30)
+
+
+def port_in(log: Path, running: subprocess.Popen[bytes]) -> str:
+    """The port that it took, as it logs once it listens."""
+    give_up = time.monotonic() + 180  # a machine with much else to do
+    while running.poll() is None and time.monotonic() < give_up:
+        if found := re.search(r"running on http://\S+:(\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(f"it did not start: {log.read_text()}")
 
 
 def test_it_starts_answers_logs_no_names_and_stops_when_asked(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_it_does_not_start_with_wrong_rules_and_says_why(tmp_path: Path) -> None
     assert b"nonsense" in ended.stderr
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "0"), ("ENGINE", "neither"), ("MOST_BYTES", "much")])
+@pytest.mark.parametrize(("name", "value"), [("PORT", "65536"), ("ENGINE", "neither"), ("MOST_BYTES", "much")])
 def test_it_does_not_start_with_a_wrong_setting_and_names_it(name: str, value: str) -> None:
     environment = os.environ | {f"CDS_{name}": value}
     ended = subprocess.run(RUN, env=environment, capture_output=True, check=False, timeout=120)

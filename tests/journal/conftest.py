@@ -16,8 +16,8 @@ from tests.journal import postgres
 def postgres_server() -> Iterator[str]:
     if postgres.binaries() is None:
         pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
-    with postgres.running() as address:
-        yield address
+    with postgres.running() as folder:
+        yield folder
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -27,9 +27,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return str(tmp_path / "journal" / "journal.sqlite3")
     server: str = request.getfixturevalue("postgres_server")
     name = f"journal_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
+    with psycopg.connect(postgres.address(server), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return server.removesuffix("/postgres") + f"/{name}"
+    return postgres.address(server, name)
 
 
 @pytest.fixture

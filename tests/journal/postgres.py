@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.watcher import if_we_die
+
 NOT_ROOT = "nobody"  # initdb refuses to run as root
+END = 'kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")"; sleep 1; rm -rf "$0"'
 
 
 def binaries() -> Path | None:
@@ -25,7 +27,7 @@ def binaries() -> Path | None:
 
 @contextmanager
 def running() -> Iterator[str]:
-    """The address of a server that is up (postgresql://…), its database named postgres."""
+    """The folder of a server that is up; it ends, and the folder goes, when we do."""
     where = binaries()
     assert where is not None
     user = NOT_ROOT if os.geteuid() == 0 else None
@@ -34,19 +36,32 @@ def running() -> Iterator[str]:
     if user:
         account = pwd.getpwnam(user)
         os.chown(home, account.pw_uid, account.pw_gid)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run([where / program, *arguments], check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)
 
     data = str(home / "data")
     run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=journal", "-D", data)
-    options = f"-c listen_addresses=127.0.0.1 -c fsync=off -p {port} -k {home}"
-    run("pg_ctl", "-D", data, "-w", "-l", str(home / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql://journal@127.0.0.1:{port}/postgres"
-    finally:
-        run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-        shutil.rmtree(home)
+    # A socket in the folder, and no port: nobody else can have taken it.
+    run(
+        "pg_ctl",
+        "-D",
+        data,
+        "-w",
+        "-l",
+        str(home / "log"),
+        "-o",
+        f"-c listen_addresses= -c fsync=off -k {home}",
+        "start",
+    )
+    with if_we_die("sh", "-c", END, str(home)):
+        try:
+            yield str(home)
+        finally:
+            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            shutil.rmtree(home)
+
+
+def address(folder: str, database: str = "postgres") -> str:
+    """Of a database of the server whose socket is in this folder."""
+    return f"postgresql://journal@/{database}?host={folder}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, make_url, select
 
 from cds.journal import feedback, receipts, tables
 from cds.journal.retention import Keep, prune
@@ -216,7 +216,7 @@ def test_a_read_only_file_is_down_and_keeps_what_it_has(store: Store, place: str
             connection.exec_driver_sql("PRAGMA query_only=ON")
         else:
             connection.exec_driver_sql(
-                "ALTER DATABASE " + place.rpartition("/")[2] + " SET default_transaction_read_only = on"
+                "ALTER DATABASE " + str(make_url(place).database) + " SET default_transaction_read_only = on"
             )
     if not store.embedded:
         store.close()

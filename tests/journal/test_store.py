@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from cds.journal import tables
 from cds.journal.store import Store, StoreDown, url_of
+from tests.journal import postgres
 
 START = "import sys; from cds.journal.store import Store; Store(sys.argv[1]).open()"
 
@@ -145,7 +146,7 @@ def test_a_server_that_is_not_there_is_down_and_said_without_the_password(caplog
 @pytest.mark.parametrize("place", ["postgresql"], indirect=True)
 def test_a_server_that_dropped_its_connections_is_asked_again(postgres_server: str, store: Store) -> None:
     store.ping()
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(postgres.address(postgres_server), autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'journal_%'")
 
     store.ping()
