@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +15,10 @@ import pytest
 from tests.fhir_server import FhirServer, fhir_server, resources_in
 from tests.hooks.callers import BASE, Ehr, key_set, sandbox
 from tests.hooks.test_process import process
-from tests.server import ROOT, TODAY
+from tests.moved import example
 
 JSON = dict[str, Any]
 ORIGIN = "https://sandbox.example"
-DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
 @dataclass(frozen=True)
@@ -81,17 +78,6 @@ class Signing(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
         request.headers.update(self._caller.sign(str(request.url)))
         yield request
-
-
-def example(name: str) -> JSON:
-    """A request of fhir_examples/, moved in time so that its today is today."""
-
-    def moved(found: re.Match[str]) -> str:
-        return (date.fromisoformat(found[0]) + (date.today() - TODAY)).isoformat()  # noqa: DTZ011 (as the server's)
-
-    text = (ROOT / "fhir_examples" / name / "request.json").read_text()
-    request: JSON = json.loads(DAY.sub(moved, text))
-    return request
 
 
 @pytest.fixture(scope="session", params=CALLERS, ids=lambda caller: caller.name)

@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conformance.conftest import JSON, ORIGIN, Running, example
+from tests.conformance.conftest import JSON, ORIGIN, Running
 from tests.fhir_server import Answer, FhirServer
 from tests.hooks.wire import empties, flaws_in_card, flaws_in_discovery, flaws_in_response, is_uuid, issue
+from tests.moved import example
 from tests.server import ROOT
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
