@@ -70,7 +70,7 @@ def create_app(
         }
         turns = Turns(settings.at_once, settings.waiting, settings.most_seconds)
         half_made.callback(turns.close)
-        overrides = Overrides(journal)
+        overrides = Overrides(journal, settings.at_once)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     at_once: Annotated[int, Field(ge=1, le=64, description="Most decisions under way at once, each in a thread.")] = 4
     waiting: Annotated[
         int, Field(ge=0, le=10_000, description="Most requests that wait beside them; more get 503.")
-    ] = 32
+    ] = 256
     most_seconds: Annotated[
         float, Field(gt=0, le=300, description="Seconds for one request, from its body to its answer; then 503.")
     ] = 20.0

@@ -1,15 +1,12 @@
-"""What clinicians answered to earlier cards → the record; looked up in the journal while missing data are fetched."""
+"""What clinicians answered to earlier cards → the record; looked up in the journal when it is their turn."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-
-import anyio
 
 from cds.journal import feedback
 from cds.journal.journal import Journal
@@ -19,8 +16,7 @@ from cds.rulebook.program import Program
 from cds.rulebook.wanted import WantedOverride
 
 log = logging.getLogger(__name__)
-SECONDS = 0.3  # for one look-up; a store that hangs must not cost the clinician the card
-AT_ONCE = 2  # look-ups under way; those that find no thread in time are given up
+SECONDS = 1.0  # for one look-up, which takes some milliseconds; a store that hangs must not cost the clinician the card
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # feedback of earlier years is refused
 
 
@@ -49,34 +45,41 @@ FAILED = LookedUp(failed=True)
 
 
 class Overrides:
-    """Looks up what was answered to a patient's earlier cards, for as far back as some rule of the program reads."""
+    """
+    Looks up what was answered to a patient's earlier cards, for as far back as some rule of the program reads.
 
-    def __init__(self, journal: Journal | None, seconds: float = SECONDS) -> None:
+    Called in the threads that decide, so that no more look-ups are under way than there are decisions, and none waits
+    for a thread. A look-up cannot be stopped: while one that was given up goes on, nothing else is looked up.
+    """
+
+    def __init__(self, journal: Journal | None, at_once: int, seconds: float = SECONDS) -> None:
         self._journal = journal
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="overrides")
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="overrides")
+        self._given_up: set[Future[list[feedback.Override]]] = set()
 
     def close(self) -> None:
         """Take no more work; what is under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def of(self, program: Program, tenant: str, patient_id: str, today: date) -> LookedUp:
+    def of(self, program: Program, tenant: str, patient_id: str, today: date) -> LookedUp:
         """The patient's answers; raises nothing, and takes no longer than it may."""
         journal = self._journal
         windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, WantedOverride)]
         if journal is None or not windows:
             return NOT_ASKED
-        if not journal.store.works:  # the writer tries it again, behind the answers
+        if not journal.store.works or self._given_up:  # the writer tries the store again, behind the answers
             return FAILED
-        since = _since(windows, today)
-        with anyio.move_on_after(self._seconds):
-            try:
-                looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, since)
-                return LookedUp(_by_topic(await asyncio.wrap_future(looking), program))
-            except StoreDown:  # the store has said so in the log
-                return FAILED
-        log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
-        return FAILED
+        looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, _since(windows, today))
+        try:
+            return LookedUp(_by_topic(looking.result(self._seconds), program))
+        except StoreDown:  # the store has said so in the log
+            return FAILED
+        except TimeoutError:
+            log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
+            self._given_up.add(looking)
+            looking.add_done_callback(self._given_up.discard)
+            return FAILED
 
 
 def _since(windows: Sequence[int | None], today: date) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -131,10 +130,7 @@ def routes(
             body = await read_body(request, settings.most_bytes)
             asked = await turns.aside(lambda: read_request(body, service))
             today = clock()
-            (fetched, why_not), earlier = await asyncio.gather(
-                _fetch(offer.fetcher, service, asked),
-                overrides.of(rules.program, offer.tenant, asked.patient_id, today),
-            )
+            fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
             def answer() -> tuple[bytes, Receipt | None]:
                 begun = perf_counter()
@@ -147,6 +143,7 @@ def routes(
                     orders=asked.orders,
                     **limits(rules),
                 )
+                earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
                 read = perf_counter()
                 decision = decide(rules, earlier.onto(record), today, service.id)
                 decided = perf_counter()
