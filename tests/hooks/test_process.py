@@ -35,20 +35,36 @@ def process(log: Path, **settings: str) -> Iterator[tuple[httpx.Client, subproce
     with if_we_die("kill", "-9", str(running.pid)):
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port_in(log, running)}", timeout=60) as client:
+                wait_for(client, running)
                 yield client, running
         finally:
             running.kill()
             running.wait(30)
 
 
+GIVE_UP_SECONDS = 180  # a machine with much else to do
+
+
 def port_in(log: Path, running: subprocess.Popen[bytes]) -> str:
-    """The port that it took, as it logs once it listens."""
-    give_up = time.monotonic() + 180  # a machine with much else to do
+    """The port that it took, as it logs."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
     while running.poll() is None and time.monotonic() < give_up:
         if found := re.search(r"running on http://\S+:(\d+)", log.read_text()):
             return found[1]
         time.sleep(0.05)
     raise AssertionError(f"it did not start: {log.read_text()}")
+
+
+def wait_for(client: httpx.Client, running: subprocess.Popen[bytes]) -> None:
+    """Return once it answers: with several workers the port is taken before anybody listens."""
+    give_up = time.monotonic() + GIVE_UP_SECONDS
+    while running.poll() is None and time.monotonic() < give_up:
+        try:
+            client.get("/health")
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("it did not listen")
 
 
 def test_it_starts_answers_logs_no_names_and_stops_when_asked(tmp_path: Path) -> None:
