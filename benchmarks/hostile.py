@@ -45,12 +45,14 @@ def post(client: httpx.Client, count: int) -> Counter[str]:
 
 def schemathesis(base: httpx.URL, seconds: int, *more: str) -> subprocess.CompletedProcess[str]:
     """A run of schemathesis over the OpenAPI document of a running service; 0 when there was no 5xx and no hang."""
-    return subprocess.run(  # noqa: S603 (our own words)
-        [str(Path(sys.executable).parent / "schemathesis"), "run", str(base.join("/openapi.json")),
-         "--checks", "not_a_server_error", "--max-time", str(seconds), "--max-response-time", str(SLOWEST_SECONDS),
-         "--continue-on-failure", "--generation-database", "none", "--suppress-health-check", "all", *more],
-        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:  # it leaves files where it runs
+        return subprocess.run(  # noqa: S603 (our own words)
+            [str(Path(sys.executable).parent / "schemathesis"), "run", str(base.join("/openapi.json")),
+             "--checks", "not_a_server_error", "--max-time", str(seconds),
+             "--max-response-time", str(SLOWEST_SECONDS), "--continue-on-failure",
+             "--generation-database", "none", "--suppress-health-check", "all", *more],
+            cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
 
 
 def main() -> int:
