@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import httpx
-from healthchain.models.responses.cdsdiscovery import CDSServiceInformation
-from healthchain.models.responses.cdsfeedback import CDSFeedback
-from healthchain.sandbox import SandboxClient
-from healthchain.sandbox.requestconstructors import CdsRequestConstructor
-from healthchain.sandbox.workflows import Workflow
+from healthchain.models.responses.cdsdiscovery import CDSServiceInformation  # type: ignore[import-not-found]
+from healthchain.models.responses.cdsfeedback import CDSFeedback  # type: ignore[import-not-found]
+from healthchain.sandbox import SandboxClient  # type: ignore[import-not-found]
+from healthchain.sandbox.requestconstructors import CdsRequestConstructor  # type: ignore[import-not-found]
+from healthchain.sandbox.workflows import Workflow  # type: ignore[import-not-found]
 
 root, hook, path = sys.argv[1:]
 given = json.loads(Path(path).read_text())
