@@ -7,6 +7,8 @@ times as much to make.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,6 +20,7 @@ SNOMED = "http://snomed.info/sct"
 ATC = "http://www.whocc.no/atc"
 
 ICD_CATEGORY = 3  # characters before the dot
+NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+", re.UNICODE)
 
 SPELLINGS = {
     # Other identifiers and names of the code systems we know (THO "naming systems"; seen in public test data). Compared
@@ -157,6 +160,11 @@ class CodeRange(msgspec.Struct, frozen=True):
         return (plain[at - 1] if plain[at] == "X" else plain[at]) == self.value
 
 
+def bare(text: str) -> str:
+    """A text as whole names are compared: letters and digits only, lower case."""
+    return NOT_LETTER_OR_DIGIT.sub("", text).lower()
+
+
 @dataclass(frozen=True, slots=True)
 class CodeSet:
     """
@@ -170,6 +178,7 @@ class CodeSet:
             code (ICD-10-CM, ATC): matches that code and every code beginning with it.
         excepted: (system, code) → our display: children of a root that do not belong.
         names: lower-case words → our display; matched in text and displays, as weaker evidence than a code.
+        full_names: whole texts (see `bare`) → as written; an Observation called so is as good as one with a code.
         answers: (system, code) → number, for coded answers that stand for a score.
         ranges: Codes told by their category and one character.
     """
@@ -182,3 +191,36 @@ class CodeSet:
     names: dict[str, str]
     answers: dict[tuple[str, str], float]
     ranges: list[CodeRange] = field(default_factory=list)
+    full_names: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """
+    How to tell an Observation some rule wants from the many of a chart that none does, before it is read.
+
+    Attributes:
+        codes: Codes of every wanted observation, without their systems.
+        names: Whole names of those without a common code, as `bare` leaves them.
+    """
+
+    codes: frozenset[str]
+    names: frozenset[str] = frozenset()
+    _initials: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        initials = {name[0] for name in self.names}
+        object.__setattr__(self, "_initials", frozenset(initials | {initial.upper() for initial in initials}))
+
+    @classmethod
+    def of(cls, sets: Iterable[CodeSet]) -> Observed:
+        """What the value sets of observations hold."""
+        listed = list(sets)
+        return cls(
+            frozenset(code for code_set in listed for _, code in code_set.codes),
+            frozenset(name for code_set in listed for name in code_set.full_names),
+        )
+
+    def called(self, text: str | None) -> bool:
+        """Whether a text is such a whole name."""
+        return text is not None and text.lstrip()[:1] in self._initials and bare(text) in self.names

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds.coding import LOINC, CodeSet, Coding, Concept
+from cds.coding import LOINC, CodeSet, Coding, Concept, bare
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.latest import number, range_text, readings
 from cds.facts.sorted_record import sort_record
@@ -366,3 +366,30 @@ def test_a_bound_is_a_bound_of_the_ratio() -> None:
     fact = ratio(2, NormalRange(4, 40, "U/L"), end="lower_limit", comparator="<")
 
     assert (fact.low, fact.high) == (-math.inf, 0.5)
+
+
+def called(text: str, value: float, *codings: Coding) -> Measurement:
+    return replace(scored(value, "2026-05-20"), concept=Concept(codings, text))
+
+
+def named_score(*entries: Measurement) -> Fact:
+    named = CodeSet("score", "Score", {}, {}, {}, {}, {}, full_names={bare("ABC-17 total score"): "ABC-17 total score"})
+    other = CodeSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, {}, {})
+    want = replace(SCORE, coded=("score",), asks_for=())
+    sorted_record = sort_record(record(*entries), Codes({"score": named, "other": other}, {}), TODAY)
+    return number(want, sorted_record, readings(want, sorted_record))
+
+
+@pytest.mark.parametrize("text", ["ABC-17 total score", "abc 17 TOTAL  score"])
+def test_a_score_without_a_code_is_known_by_its_whole_name(text: str) -> None:
+    assert named_score(called(text, 12)).low == 12
+    assert named_score(called("", 12, Coding("urn:local", "7", text))).low == 12
+
+
+@pytest.mark.parametrize("text", ["ABC-24 total score", "ABC-17 total score, item 3", "total score", ""])
+def test_a_part_of_the_name_or_another_number_is_another_score(text: str) -> None:
+    assert named_score(called(text, 12)).low is None
+
+
+def test_a_code_of_another_set_says_more_than_the_words_beside_it() -> None:
+    assert named_score(called("ABC-17 total score", 12, Coding(LOINC, "1-8"))).low is None

@@ -257,13 +257,13 @@ class _Writer:
     # ------------------------------------------------------------ codes
 
     def first_code(self, name: str) -> Json:
-        """The first code of a value set, or its first words when it has no code."""
+        """The first code of a value set, or its first name or words when it has no code."""
         found = self.codes.sets.get(name)
         if found is None:
             raise CannotBeWritten(f"there is no value set `{name}`")
         for (system, code), display in (found.codes or found.roots).items():
             return {"coding": [{"system": system, "code": code, "display": display}]}
-        for words in found.names.values():
+        for words in (*found.full_names.values(), *found.names.values()):
             return {"text": words}
         raise CannotBeWritten(f"the value set `{name}` is empty")
 

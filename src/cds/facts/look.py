@@ -16,6 +16,7 @@ from cds.facts.presence import presence
 from cds.facts.sessions import sessions
 from cds.facts.since import find_override, find_rise
 from cds.facts.sorted_record import SortedRecord, sort_record
+from cds.facts.symptoms import find_symptoms
 from cds.facts.treatment import find_course, find_treatment
 from cds.facts.trials import TrialFinder, Unrecognised
 from cds.record.record import PatientRecord, Span
@@ -39,6 +40,7 @@ from cds.rulebook.wanted import (
     WantedSessions,
     WantedSetting,
     WantedSex,
+    WantedSymptoms,
     WantedTrace,
     WantedTreatment,
     WantedTrials,
@@ -78,6 +80,8 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
             case WantedCourse():
                 treatment = treatments[fact.treatment]
                 facts[fact.name] = find_course(fact, treatment, sorted_record, scores[fact.score])
+            case WantedSymptoms():
+                facts[fact.name] = find_symptoms(fact, facts)
             case WantedRise():
                 since = [facts[name] for name in fact.since]
                 facts[fact.name] = find_rise(fact, since, scores[fact.score], today)

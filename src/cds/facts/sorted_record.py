@@ -88,12 +88,12 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         today=today,
         codes=codes,
         nameless=tuple(entry for entry in could_be_nameless if not any(map(_has_a_name, concepts_of(entry)))),
-        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes, names=True),
-        measurements=_by_set(((m, (m.concept,)) for m in record.measurements), codes, names=False),
-        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes, names=True),
-        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), codes, names=True),
-        allergies=_by_set(((a, a.concepts) for a in record.allergies), codes, names=True),
-        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes, names=True),
+        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes),
+        measurements=_measured(record.measurements, codes),
+        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes),
+        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), codes),
+        allergies=_by_set(((a, a.concepts) for a in record.allergies), codes),
+        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes),
     )
 
 
@@ -121,7 +121,16 @@ def _has_a_name(concept: Concept) -> bool:
     return any(len(word) > LETTERS_OF_A_CODE for text in concept.said for word in words_of(text))
 
 
-def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, *, names: bool) -> dict[str, list[Hit]]:
+def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[Hit]]:
+    """By code, or by their whole name where no set has a code of theirs; single words say nothing of a number."""
+    found: dict[str, list[Hit]] = {}
+    for entry in measurements:
+        for name in codes.sets_of(entry.concept) or codes.sets_called(entry.concept):
+            found.setdefault(name, []).append(Hit(entry, by_name=False))
+    return found
+
+
+def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) -> dict[str, list[Hit]]:
     found: dict[str, list[Hit]] = {}
     for entry, concepts in entries:
         by_code: set[str] = set()
@@ -132,11 +141,10 @@ def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes, 
                 left_out.update(codes.sets_without(coding))
         for name in by_code:
             found.setdefault(name, []).append(Hit(entry, by_name=False))
-        if names:
-            by_name = {name for concept in concepts for name in codes.sets_named(concept)}
-            by_name -= by_code | left_out
-            for name in by_name:
-                found.setdefault(name, []).append(Hit(entry, by_name=True))
+        by_name = {name for concept in concepts for name in codes.sets_named(concept)}
+        by_name -= by_code | left_out
+        for name in by_name:
+            found.setdefault(name, []).append(Hit(entry, by_name=True))
     return found
 
 

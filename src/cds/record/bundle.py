@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cds.coding import Concept
+from cds.coding import Concept, Observed
 from cds.record import elements
 from cds.record.allergies import allergy_of
 from cds.record.depth import refuse_too_deep
@@ -64,9 +64,7 @@ class Fetched:
 NOTHING_FETCHED: Mapping[str, Fetched] = MappingProxyType({})
 
 
-def read_bundle(
-    body: bytes, *, most_entries: int, deepest: int, observed: frozenset[str] | None = None
-) -> PatientRecord:
+def read_bundle(body: bytes, *, most_entries: int, deepest: int, observed: Observed | None = None) -> PatientRecord:
     """
     The record in a FHIR R4 Bundle of any type that holds one patient.
 
@@ -100,7 +98,7 @@ def read_prefetch(
     patient_id: str | None,
     most_entries: int,
     deepest: int,
-    observed: frozenset[str] | None = None,
+    observed: Observed | None = None,
     fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
     orders: DraftOrders | None = None,
 ) -> PatientRecord:
@@ -177,7 +175,7 @@ def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
 def _record(
     gathered: Gathered,
     patient_id: str | None,
-    observed: frozenset[str] | None,
+    observed: Observed | None,
     read_drafts: Callable[[Names, FindDrug], Drafts] = _no_drafts,
 ) -> PatientRecord:
     gathered.choose()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds.coding import LOINC, Coding, Concept
+from cds.coding import LOINC, Coding, Concept, Observed
 from cds.record import elements
 from cds.record.concepts import code_among, coding_of, concept_of
 from cds.record.dates import period_of, span_of
@@ -21,14 +21,12 @@ LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
 DEEPEST_ITEM = 12
 
 
-def measurements_of(
-    said: elements.Observation, origin: Origin, observed: frozenset[str] | None
-) -> Iterator[Measurement]:
+def measurements_of(said: elements.Observation, origin: Origin, observed: Observed | None) -> Iterator[Measurement]:
     """
     The value of an Observation, and of each of its components; nothing for one entered in error or about another.
 
-    With `observed`, only where the Observation or a component has one of these codes: most results of a chart are
-    of no interest to any rule.
+    With `observed`, only where the Observation or a component has one of these codes or whole names: most results of a
+    chart are of no interest to any rule.
     """
     if said.status == "entered-in-error" or (observed is not None and not _is_observed(said, observed)):
         return
@@ -57,11 +55,15 @@ def measurements_of(
         yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
 
 
-def _is_observed(said: elements.Observation, observed: frozenset[str]) -> bool:
+def _is_observed(said: elements.Observation, observed: Observed) -> bool:
     for concept in (said.code, *(part.code for part in said.component or () if part is not None)):
-        for coding in (concept.coding if concept is not None else None) or ():
-            if coding is not None and coding.code in observed:
+        if concept is None:
+            continue
+        for coding in concept.coding or ():
+            if coding is not None and (coding.code in observed.codes or observed.called(coding.display)):
                 return True
+        if observed.called(concept.text):
+            return True
     return False
 
 

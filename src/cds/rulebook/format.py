@@ -434,6 +434,20 @@ class OverrideFact(FactBase):
     reasons: Annotated[list[Slug], Field(min_length=1)]
 
 
+class ScoreAtLeast(Strict):
+    """A score, and from where on it means symptoms."""
+
+    score: Snake
+    at_least: NumberOrName
+
+
+class SymptomsFact(FactBase):
+    """Whether any of several instruments says that there are symptoms now."""
+
+    find: Literal["symptoms"]
+    measured_by: Annotated[list[ScoreAtLeast], Field(min_length=1)]
+
+
 class PlaceOfOrderFact(FactBase):
     """Which drug of the episode an order would be: the different drugs tried, and one."""
 
@@ -747,6 +761,7 @@ FactSpec = Annotated[
     | Annotated[TreatmentFact, Tag("treatment")]
     | Annotated[CourseFact, Tag("course_without_response")]
     | Annotated[RiseFact, Tag("rise")]
+    | Annotated[SymptomsFact, Tag("symptoms")]
     | Annotated[OverrideFact, Tag("override")]
     | Annotated[AnswerFact, Tag("answer")]
     | Annotated[NumberFact, Tag("observation")]
@@ -954,6 +969,17 @@ class NamesGroup(Strict):
     words: Annotated[list[Text], Field(min_length=1)]
 
 
+class FullNamesGroup(Strict):
+    """Whole names of an Observation that nobody gave a common code: as good as a code."""
+
+    source: Text
+    verified: bool
+    called: Annotated[
+        list[Text],
+        Field(min_length=1, description="The whole text or display; case, spaces and punctuation are not compared."),
+    ]
+
+
 class AnswerGroup(Strict):
     """Coded answers that stand for a number."""
 
@@ -985,6 +1011,7 @@ class ValueSetFile(Strict):
     valueset: ValueSetHeader
     codes: list[CodeGroup] = []
     names: NamesGroup | list[NamesGroup] | None = None
+    full_names: list[FullNamesGroup] = []
     answers: list[AnswerGroup] = []
 
 
@@ -1077,7 +1104,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "condition": ConditionFact, "medication": MedicationFact,
         "procedure": ProcedureFact, "allergy": AllergyFact, "referral": ReferralFact, "answer": AnswerFact,
         "draft_order": DraftOrderFact, "place_of_order": PlaceOfOrderFact, "treatment": TreatmentFact,
-        "course_without_response": CourseFact, "rise": RiseFact, "override": OverrideFact,
+        "course_without_response": CourseFact, "rise": RiseFact, "symptoms": SymptomsFact, "override": OverrideFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
         "count": CountFact, "trace_of": TraceFact,
         "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
@@ -1089,7 +1116,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "by_character": CharacterRange,
         "answers": AnswerGroup, "table": TableHeader,
-        "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup,
+        "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup, "full_names": FullNamesGroup,
         "sessions": SessionsFact, "augmentation": AugmentationFact, "episode_length": EpisodeLengthFact,
         "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,
         "highest_of": HighestItem, "categories": Category,

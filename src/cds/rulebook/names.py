@@ -333,6 +333,11 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield from duration(fact.lasts_at_least, rule, (*path, "lasts_at_least"))
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
+        case f.SymptomsFact():
+            for index, by in enumerate(fact.measured_by):
+                here = (*path, "measured_by", index)
+                yield Reading(by.score, SCORE, rule, (*here, "score"))
+                yield limit_or_number(by.at_least, rule, (*here, "at_least"), beside=by.score)
         case f.DraftOrderFact() | f.PlaceOfOrderFact() | f.TreatmentFact() | f.CourseFact() | f.RiseFact():
             yield from _in_treatment(rule, fact, path)
         case f.TrialsFact():

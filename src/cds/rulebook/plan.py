@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any as AnyValue
 
-from cds.coding import ATC, RXNORM, CodeRange, CodeSet
+from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Observed, bare
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook import wanted as w
@@ -93,12 +93,11 @@ def plan(book: Rulebook) -> Program:
         definitions={one.of: under(one, numbers) for one in decided},
         copies=copies,
         overrides=book.overrides,
-        observed=frozenset(
-            code
+        observed=Observed.of(
+            codes.sets[name]
             for fact in wanted
             if isinstance(fact, w.WantedNumber | w.WantedAnswer)
             for name in fact.coded
-            for _, code in codes.sets[name].codes
         ),
     )
 
@@ -186,6 +185,8 @@ def code_sets(book: Rulebook) -> dict[str, CodeSet]:
             )
         for names in names_groups(loaded.model):
             into.names.update({word.lower(): word for word in names.words})
+        for full in loaded.model.full_names:
+            into.full_names.update({bare(name): name for name in full.called})
         for answers in loaded.model.answers:
             into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
     return sets
@@ -321,6 +322,9 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             )
         case f.RiseFact():
             return w.WantedRise(**common, score=spec.score, since=tuple(spec.since), unit=spec.unit)
+        case f.SymptomsFact():
+            by_score = tuple((by.score, numbers.number(by.at_least)) for by in spec.measured_by)
+            return w.WantedSymptoms(**common, measured_by=by_score)
         case f.OverrideFact():
             return w.WantedOverride(**common, topic=spec.topic, reasons=frozenset(spec.reasons))
         case f.AnswerFact():
@@ -497,6 +501,8 @@ def needs(fact: w.Wanted) -> tuple[str, ...]:
             return (fact.order, fact.after)
         case w.WantedCourse():
             return (fact.treatment, fact.score)
+        case w.WantedSymptoms():
+            return tuple(score for score, _ in fact.measured_by)
         case w.WantedRise():
             return (fact.score, *fact.since)
     return ()
@@ -766,11 +772,16 @@ def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]
                 key, resource_type = FORMS
                 queries[key] = resource_type + "?patient={{context.patientId}}"
     for key, tokens in observed.items():
-        queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
+        if tokens:
+            queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
+    if not all(observed.values()):  # known by their name alone, which no server can be relied on to search
+        surveys, category = SURVEYS
+        queries[surveys] = f"Observation?patient={{{{context.patientId}}}}&category={category}&_sort=-date"
     return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
 
 
 FORMS = ("questionnaireResponses", "QuestionnaireResponse")  # scores and answers also come as filled-in forms
+SURVEYS = ("surveys", "survey")  # the category US Core gives to scores of questionnaires
 ADMINISTRATIONS = ("medicationAdministrations", "MedicationAdministration")
 MEDICATION_QUERIES = [
     ("medicationRequests", "MedicationRequest"),
@@ -799,7 +810,7 @@ def whole(fact: w.Wanted) -> list[tuple[str, str]]:
     return WHOLE.get(type(fact), [])
 
 
-RESERVED_KEYS = frozenset({"patient", FORMS[0]} | {key for queries in WHOLE.values() for key, _ in queries})
+RESERVED_KEYS = frozenset({"patient", FORMS[0], SURVEYS[0]} | {key for queries in WHOLE.values() for key, _ in queries})
 
 
 def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:

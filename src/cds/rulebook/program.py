@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from cds.coding import Observed
 from cds.rulebook.conditions import Condition
 from cds.rulebook.overlay import Override
 from cds.rulebook.strata import Layer
@@ -176,7 +177,7 @@ class Program:
         heads: Everything that is concluded, in dependency order inside its layer.
         layers: Clauses by stratum; a later layer may read what an earlier one left unknown.
         services, cards, parameters, rules: The rest, by name.
-        observed: Codes of every observation some fact reads.
+        observed: Codes and whole names of every observation some fact reads.
         definitions: Conclusion → the definitions it is decided under, in the order of the file.
         copies: Names of facts and heads that exist because a definition reads other values; their originals are
             what authors and clinicians know.
@@ -193,7 +194,7 @@ class Program:
     parameters: Mapping[str, ParameterValue]
     rules: Mapping[str, RuleRef]
     labels: Mapping[str, str] = field(default_factory=dict)
-    observed: frozenset[str] = frozenset()
+    observed: Observed = field(default_factory=lambda: Observed(frozenset()))
     definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
     copies: frozenset[str] = frozenset()
     overrides: tuple[Override, ...] = ()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept
+from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept, bare
 from cds.truth import Truth
 
 WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
@@ -165,6 +165,7 @@ class Codes:
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
+    _full_names: dict[str, tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
     _longest_root: dict[str, int] = field(init=False, repr=False)
     _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
@@ -185,6 +186,11 @@ class Codes:
                 excepted.setdefault(key, set()).add(code_set.name)
             for phrase in code_set.names:
                 names.setdefault(words_of(phrase), []).append(code_set.name)
+        full_names: dict[str, list[str]] = {}
+        for code_set in self.sets.values():
+            for name in code_set.full_names:
+                full_names.setdefault(name, []).append(code_set.name)
+        object.__setattr__(self, "_full_names", {name: tuple(found) for name, found in full_names.items()})
         object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
         object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
         object.__setattr__(self, "_names", {key: tuple(found) for key, found in names.items() if key})
@@ -239,6 +245,11 @@ class Codes:
     def sets_of(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets some coding of the concept is in."""
         return frozenset(name for coding in concept.codings for name in self.sets_with(coding))
+
+    def sets_called(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets that have the concept's text, or a display, as a whole name."""
+        texts = (concept.text, *(coding.display for coding in concept.codings))
+        return frozenset(name for text in texts if text for name in self._full_names.get(bare(text), ()))
 
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
@@ -515,6 +526,13 @@ class WantedCourse(Wanted):
     baseline_before_days: int
     end_before_days: int
     end_after_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSymptoms(Wanted):
+    """Whether any instrument says that there are symptoms now; `measured_by`: its score, and from where on it does."""
+
+    measured_by: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

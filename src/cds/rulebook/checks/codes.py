@@ -76,6 +76,7 @@ def _matches_something(value_set: f.ValueSetFile) -> bool:
     return bool(
         any(group.exact or group.with_children or group.by_character for group in value_set.codes)
         or names_groups(value_set)
+        or value_set.full_names
         or any(group.values for group in value_set.answers)
     )
 
@@ -251,10 +252,12 @@ def nothing_to_ask_for(view: View) -> Iterator[Problem]:
             sets = [names.get(set_name) for set_name in f.listed(fact.asks_for or fact.coded)]
             if not all(files and any(_matches_something(loaded.model) for loaded in files) for files in sets):
                 continue  # told as unknown-valueset or empty-valueset
-            if not any(group.exact for files in sets for loaded in files or () for group in loaded.model.codes):
+            models = [loaded.model for files in sets for loaded in files or ()]
+            if not any(model.full_names or any(group.exact for group in model.codes) for model in models):
                 yield rule.problem(
                     ("facts", name, key), "nothing-to-ask-for", f"The value sets of `{name}` list no code to ask for.",
-                    "Add codes under `exact`.", "Observations are asked of the EHR code by code.",
+                    "Add codes under `exact`, or whole names under `full_names`.",
+                    "Observations are asked of the EHR code by code, or among all surveys for those known by name.",
                 )  # fmt: skip
 
 

@@ -131,6 +131,7 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
         f.TraceFact: "The facts it is a trace of have the windows: remove it.",
         f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
         f.SettingFact: "A setting has no window: remove it.",
+        f.SymptomsFact: "The scores have the windows: remove it.",
         f.EpisodeFact: "Write how far back to look as `otherwise`.",
         f.EpisodeLengthFact: "An episode has no window: remove it.",
         f.PointsFact: "What is added has its own windows: remove it.",

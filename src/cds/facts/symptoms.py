@@ -1,0 +1,56 @@
+"""Scores of several instruments → whether there are symptoms now, by any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cds.facts.fact import Fact, WhyUnknown
+from cds.rulebook.wanted import WantedSymptoms
+from cds.truth import Truth, some
+
+
+def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:
+    """
+    TRUE when a score reaches what means symptoms, FALSE when every score that is known stays below, else UNKNOWN.
+
+    An instrument without any score of the window takes no part: nobody fills in all of them. One that was given and
+    cannot be read, or may reach it, leaves the answer open. Unknown, too, when no instrument has a score; the first
+    one then says what is missing.
+    """
+    by_score = [(facts[name], at_least) for name, at_least in wanted.measured_by]
+    given = [(score, at_least) for score, at_least in by_score if score.low is not None or score.high is not None]
+    given += [(score, at_least) for score, at_least in by_score if score.low is score.high is None and score.trace]
+    if not given:
+        first = by_score[0][0]
+        return Fact(
+            wanted.name,
+            wanted.label,
+            truth=Truth.UNKNOWN,
+            because=first.because,
+            why_unknown=first.why_unknown or WhyUnknown.NOT_FOUND,
+            missing=first.missing,
+        )
+    reached = {id(score): _reaches(score, at_least) for score, at_least in given}
+    truth = some(reached.values())
+    telling = [score for score, _ in given if reached[id(score)] is truth]
+    limits = {id(score): f"symptoms from {at_least:g}" for score, at_least in given}
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=truth,
+        text=", ".join(f"{score.label} {score.text} ({limits[id(score)]})" for score in telling if score.text),
+        because="; ".join(f"{score.label}: {score.text or score.because}" for score in telling),
+        why_unknown=None if truth is not Truth.UNKNOWN else (telling[0].why_unknown or WhyUnknown.IMPRECISE),
+        missing=() if truth is not Truth.UNKNOWN else telling[0].missing,
+        day=telling[0].day,
+        found=tuple(dict.fromkeys(found for score in telling for found in score.found)),
+        trace=truth is Truth.UNKNOWN,
+    )
+
+
+def _reaches(score: Fact, at_least: float) -> Truth:
+    if score.low is not None and score.low >= at_least:
+        return Truth.TRUE
+    if score.high is not None and score.high < at_least:
+        return Truth.FALSE
+    return Truth.UNKNOWN
