@@ -142,7 +142,10 @@ def matching(resource: JSON, query: dict[str, list[str]]) -> bool:
     subject = resource.get("subject") or resource.get("patient") or {}
     codes = {coding["code"] for coding in resource.get("code", {}).get("coding", [])}
     asked = {token.split("|")[-1] for token in query["code"][0].split(",")} if "code" in query else None
-    return subject.get("reference") == f"Patient/{query['patient'][0]}" and (asked is None or bool(asked & codes))
+    categories = {coding["code"] for concept in resource.get("category", []) for coding in concept.get("coding", [])}
+    of_category = "category" not in query or query["category"][0] in categories
+    of_code = asked is None or bool(asked & codes)
+    return subject.get("reference") == f"Patient/{query['patient'][0]}" and of_code and of_category
 
 
 def resources_in(prefetch: JSON) -> list[JSON]:

@@ -85,7 +85,7 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
         "score", "episode", "episode_length", "sessions", "augmentation", "points", "medication_trials", "count",
         "draft_order", "place_of_order",
         "trace_of", "deceased",
-        "treatment", "course_without_response", "rise", "override",
+        "treatment", "course_without_response", "rise", "override", "symptoms",
     }  # fmt: skip
     assert all(f"`find: {kind}`" in text for kind in kinds - {"count", "trace_of"})
 

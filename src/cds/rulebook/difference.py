@@ -40,7 +40,7 @@ class Change:
         names: What it is a change of: parameter, fact, conclusion, card, value set or drug table.
         says: The change in a sentence, Markdown.
         path: Where under the thing: ("value",), ("show_when",); () for all of it.
-        place: "depression/treatment-resistant-depression.yaml:93", in the new rules, or the old for what is gone.
+        place: "depression/staging.yaml:93", in the new rules, or the old for what is gone.
     """
 
     kind: Kind
