@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_answered_is_said_and_the_others_are_answered(tmp_
         ("check", "nowhere"),
         ("schema", "nope.json"),
         ("test", "rules", "-k", "zzz"),
-        ("test", "docs"),
+        ("test", "scripts"),
         ("dance",),
     ],
 )
