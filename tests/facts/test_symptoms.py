@@ -50,4 +50,4 @@ def test_the_limit_it_was_compared_with_is_said() -> None:
 def test_without_any_score_the_first_one_is_what_is_missing() -> None:
     fact = find_symptoms(WANTED, {"one": NOT_THERE, "two": NOT_THERE})
 
-    assert (fact.missing, fact.because) == (("Score",), "none recorded")
+    assert (fact.missing, fact.because) == (("Score",), "Score: none recorded")

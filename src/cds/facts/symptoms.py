@@ -26,7 +26,7 @@ def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:
             wanted.name,
             wanted.label,
             truth=Truth.UNKNOWN,
-            because=first.because,
+            because=f"{first.label}: {first.because}",
             why_unknown=first.why_unknown or WhyUnknown.NOT_FOUND,
             missing=first.missing,
         )

@@ -215,7 +215,10 @@ class Fetcher:
         """
         medications = Medications((access.server or "").rstrip("/"))
         missing = await _aside(lambda: _missing(wanted, prefetch))
-        referred = await _aside(lambda: medications.lacking([*map(bytes, prefetch.values()), orders]))
+        can_read = access.server is not None
+        referred = (
+            await _aside(lambda: medications.lacking([*map(bytes, prefetch.values()), orders])) if can_read else []
+        )
         if not missing and not referred:
             return {}
         began = anyio.current_time()

@@ -176,6 +176,7 @@ class Codes:
         exact: dict[tuple[str, str], list[str]] = {}
         roots: dict[tuple[str, str], list[str]] = {}
         names: dict[tuple[str, ...], list[str]] = {}
+        full_names: dict[str, list[str]] = {}
         excepted: dict[tuple[str, str], set[str]] = {}
         for code_set in self.sets.values():
             for key in code_set.codes:
@@ -186,8 +187,6 @@ class Codes:
                 excepted.setdefault(key, set()).add(code_set.name)
             for phrase in code_set.names:
                 names.setdefault(words_of(phrase), []).append(code_set.name)
-        full_names: dict[str, list[str]] = {}
-        for code_set in self.sets.values():
             for name in code_set.full_names:
                 full_names.setdefault(name, []).append(code_set.name)
         object.__setattr__(self, "_full_names", {name: tuple(found) for name, found in full_names.items()})
@@ -248,8 +247,7 @@ class Codes:
 
     def sets_called(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets that have the concept's text, or a display, as a whole name."""
-        texts = (concept.text, *(coding.display for coding in concept.codings))
-        return frozenset(name for text in texts if text for name in self._full_names.get(bare(text), ()))
+        return frozenset(name for text in concept.said for name in self._full_names.get(bare(text), ()))
 
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
