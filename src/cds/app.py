@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -17,17 +18,21 @@ from fastapi.middleware.cors import CORSMiddleware
 from cds import __version__
 from cds.decide import Rules
 from cds.hooks import refusals
+from cds.hooks.cardlinks import CardLinks
 from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
 from cds.hooks.openapi import ERRORS
 from cds.hooks.overrides import Overrides
 from cds.hooks.replay import SeenEverywhere, SeenHere
-from cds.hooks.routes import ANYBODY, Offer, routes
+from cds.hooks.routes import ANYBODY, Offer, Offers, routes
 from cds.hooks.tenants import Tenant, read_tenants
 from cds.hooks.trust import Guard, Leeway, Trust
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
+from cds.links import Links
 from cds.load import checked_rules, opinions_from
+from cds.pages.decisions import decision_routes
+from cds.pages.page import Pages, static_routes
 from cds.record import units
 from cds.reload import Reload
 from cds.rulebook.lock import lock_problems
@@ -131,11 +136,50 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=["Retry-After"],
         )
+    watched = reload.health if reload is not None else None
+    _add_routes(app, offers, settings, clock, turns, overrides, journal, watched)
+    return app
+
+
+def _add_routes(
+    app: FastAPI,
+    offers: Offers,
+    settings: Settings,
+    clock: Callable[[], date],
+    turns: Turns,
+    overrides: Overrides,
+    journal: Journal | None,
+    watched: Callable[[], dict[str, Any]] | None,
+) -> None:
+    """Every address there is: those for programs, then those for people."""
+    links = links_of(settings, journal)
     app.include_router(
-        routes(offers, settings, clock, turns, overrides, journal, reload.health if reload is not None else None)
+        routes(
+            offers,
+            settings,
+            clock,
+            turns,
+            overrides,
+            journal,
+            watched,
+            CardLinks(links, settings.public_url) if links is not None else None,
+        )
     )
     app.include_router(feedback_routes(offers, settings, journal))
-    return app
+    pages = Pages(settings.frame_ancestors)
+    app.include_router(static_routes())
+    if links is not None and journal is not None:
+        app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
+
+
+def links_of(settings: Settings, journal: Journal | None) -> Links | None:
+    """The links of decisions: where their data are kept, and it is known under which address clients reach us."""
+    if journal is None or not journal.keeps_inputs:
+        return None
+    if not settings.public_url and not settings.for_this_machine:
+        log.warning("cards get no link to their explanation: CDS_PUBLIC_URL is not set")
+        return None
+    return Links(journal.store, settings.link_hours * 3600)
 
 
 class NotSafe(Exception):  # noqa: N818 (a refusal to start)

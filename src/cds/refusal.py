@@ -58,3 +58,7 @@ class TookTooLong(Refusal):
 
 class NoJournal(Refusal):
     """This service keeps no journal, so that it cannot take what it was sent (501)."""
+
+
+class NoPage(Refusal):
+    """There is no such page, or nothing is kept any more to show on it (404)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -88,11 +89,19 @@ class Settings(BaseSettings):
     keep_inputs_days: Annotated[
         int, Field(ge=0, le=36_500, description="Days the data decided from are kept; 0: not stored.")
     ] = 0
+    link_hours: Annotated[
+        float, Field(gt=0, le=24 * 31, description="Hours the link on a card opens the page of its decision.")
+    ] = 12.0
+    frame_ancestors: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Origins (https://ehr.example) that may frame pages, separated by commas; none: no frames."),
+    ] = ()
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"
 
-    @field_validator("cors_origins", "fhir_servers", "fhir_networks", mode="before")
+    @field_validator("cors_origins", "fhir_servers", "fhir_networks", "frame_ancestors", mode="before")
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
@@ -106,6 +115,14 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(network(text)) for text in value)
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
+                raise ValueError(f"{origin} is not an origin: write https://ehr.example")
+        return value
 
     @field_validator("public_url")
     @classmethod

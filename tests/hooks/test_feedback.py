@@ -261,7 +261,10 @@ def test_an_input_is_kept_only_when_a_setting_says_so_and_never_with_the_token(t
             body = connection.execute(select(tables.inputs.c.body).where(tables.inputs.c.receipt == row["id"])).scalar()
     plain = gzip.decompress(body or b"")
 
-    assert msgspec.json.decode(plain) == {"patientId": "example", "prefetch": REQUEST["prefetch"]}
+    assert msgspec.json.decode(plain) == {
+        "patientId": "example",
+        "prefetch": REQUEST["prefetch"] | {"journal.overrides": []},
+    }
     assert b"secret-token" not in plain
 
 

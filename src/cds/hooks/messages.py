@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -197,12 +198,18 @@ def read_request(body: bytes, service: Service) -> Asked:
     )
 
 
-def response_of(cards: tuple[Card, ...]) -> dict[str, Any]:
-    """The answer to a request: cards with the uuids that feedback needs (CDS Hooks 2.0.1, "Card Attributes")."""
+def response_of(cards: tuple[Card, ...], links: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """
+    The answer to a request: cards with the uuids that feedback needs (CDS Hooks 2.0.1, "Card Attributes").
+
+    `links` stand on every card, after its own.
+    """
     answered = []
     for card in cards:
         values = card_values(card)
         for suggestion in values.get("suggestions", []):
             suggestion["uuid"] = str(uuid.uuid4())
+        if links:
+            values["links"] = [*values.get("links", ()), *links]
         answered.append({"uuid": str(uuid.uuid4()), **values})
     return {"cards": answered}

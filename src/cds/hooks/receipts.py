@@ -15,21 +15,24 @@ from cds.record.bundle import Fetched
 from cds.rulebook.program import Service
 
 # No prefetch key of ours has a dot.
-ORDERS, SELECTIONS, OVERRIDES = "context.draftOrders", "context.selections", "journal.overrides"
+ORDERS, SELECTIONS = "context.draftOrders", "context.selections"
+OVERRIDES, FETCHED = "journal.overrides", "server.fetched"
 
 
 def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched], earlier: LookedUp) -> Call:
     """
     Who asked, and the data that were decided from.
 
-    These are what was sent, what was fetched in its place, the orders, and answers to earlier cards.
+    These are what was sent, what was fetched in its place and how that went, the orders, and answers to earlier cards
+    (null where these could not be looked up).
     """
     data = {key: bytes(value) for key, value in asked.prefetch.items()}
-    data |= {key: bytes(answer.value) for key, answer in fetched.items() if answer.value is not None}
+    if fetched:
+        data[FETCHED] = msgspec.json.encode(dict(sorted(fetched.items())))
     if asked.orders is not None and asked.orders.sent:
         data[ORDERS] = asked.orders.sent
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
-    if earlier.overrides:
+    if earlier.overrides is not None or earlier.failed:
         data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
     return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data)
 

@@ -19,6 +19,7 @@ from cds.reasoning.conclude import Disagreement
 from cds.refusal import (
     Busy,
     NoJournal,
+    NoPage,
     NoPatient,
     NotFhir,
     NotJson,
@@ -44,6 +45,7 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     Busy: (503, "throttled"),
     TookTooLong: (503, "timeout"),
     NoJournal: (501, "not-supported"),
+    NoPage: (404, "not-found"),
     Refusal: (400, "invalid"),
 }
 RETRY_SECONDS = 5
@@ -62,13 +64,22 @@ def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -
     return Response(msgspec.json.encode(resource), status_code=status, media_type="application/fhir+json")
 
 
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a refusal."""
+    return _status(refusal)[0]
+
+
+def _status(refusal: Refusal) -> tuple[int, str]:
+    return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+
+
 def register(app: FastAPI) -> None:
     """Let every error of every route be answered here."""
     app.state.disagreements = 0
 
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        status, code = next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
+        status, code = _status(refusal)
         log.info("refused: %s, status %d", type(refusal).__name__, status)
         answer = outcome(status, code, refusal.what, refusal.fix, refusal.where)
         if status == 503:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from cds import __version__
 from cds.answer import answer_of
 from cds.decide import Rules, decide
 from cds.hooks.bodies import read_body
+from cds.hooks.cardlinks import CardLinks
 from cds.hooks.fetch import Fetcher, NotUsable
 from cds.hooks.messages import Asked, Discovery, discovery_of, read_request, response_of
 from cds.hooks.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
@@ -65,16 +67,10 @@ def routes(
     overrides: Overrides,
     journal: Journal | None = None,
     watched: Callable[[], dict[str, Any]] | None = None,
+    pages: CardLinks | None = None,
 ) -> APIRouter:
-    """Every address that answers questions; without a journal, no receipts are kept."""
+    """Every address that answers questions; without a journal, no receipts are kept, without `pages`, none linked."""
     router = APIRouter()
-
-    def limits(rules: Rules) -> dict[str, Any]:
-        return {
-            "most_entries": settings.most_entries,
-            "deepest": settings.deepest,
-            "observed": rules.program.observed,
-        }
 
     @router.head("/", include_in_schema=False)
     @router.get("/")
@@ -133,7 +129,7 @@ def routes(
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
             def answer() -> tuple[bytes, Receipt | None]:
-                begun = perf_counter()
+                begun, decision_id = perf_counter(), str(uuid.uuid4())
                 refuse_without(service, asked.prefetch, fetched, why_not)
                 record = read_prefetch(
                     asked.prefetch,
@@ -141,13 +137,14 @@ def routes(
                     patient_id=asked.patient_id,
                     fetched=fetched,
                     orders=asked.orders,
-                    **limits(rules),
+                    **limits(settings, rules),
                 )
                 earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
                 read = perf_counter()
                 decision = decide(rules, earlier.onto(record), today, service.id)
                 decided = perf_counter()
-                response = response_of(decision.cards)
+                links = pages.of(decision_id, str(request.base_url)) if pages is not None and decision.cards else ()
+                response = response_of(decision.cards, links)
                 encoded = msgspec.json.encode(response)
                 if journal is None:
                     return encoded, None
@@ -158,6 +155,7 @@ def routes(
                     call_of(offer.tenant, service, asked, fetched, earlier),
                     shown_of(decision.cards, response),
                     {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
+                    id=decision_id,
                     decided_at=datetime.now(UTC),
                     keep_input=journal.keeps_inputs,
                 )
@@ -179,12 +177,21 @@ def routes(
             body = await read_body(request, settings.most_bytes)
 
             def answer() -> bytes:
-                record = read_bundle(body, **limits(rules))
+                record = read_bundle(body, **limits(settings, rules))
                 return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
 
             return Response(await turns.aside(answer), media_type="application/json")
 
     return router
+
+
+def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
+    """How much is read of what was sent, and which observations."""
+    return {
+        "most_entries": settings.most_entries,
+        "deepest": settings.deepest,
+        "observed": rules.program.observed,
+    }
 
 
 async def _fetch(fetcher: Fetcher | None, service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:

@@ -24,6 +24,7 @@ from cds.hooks.tenants import Tenant
 log = logging.getLogger(__name__)
 
 OPEN = frozenset({"/health"})  # what anybody may ask
+PAGES = ("/static", "/decisions", "/launch", "/console")  # for people: these ask by themselves who it is
 BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *")
 MOST_BYTES = 16_384  # of a token
 LAST_TIME = 253_402_300_800  # the year 10000, where dates end
@@ -167,7 +168,7 @@ class Guard:
     """
     Answers 401 to whomever is not trusted, before anything of the request is read.
 
-    It stands before every address but those in `OPEN`: one that is added later is guarded from the start.
+    It stands before every address but those in `OPEN` and `PAGES`: one that is added later is guarded from the start.
     """
 
     def __init__(self, app: ASGIApp, trust: Trust) -> None:
@@ -176,7 +177,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is trusted, with `request.state.caller`."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not is_open(scope["path"]):
             sent = [value for name, value in scope["headers"] if name == b"authorization"]
             try:
                 scope.setdefault("state", {})["caller"] = await self.trust.caller(sent, scope["path"])
@@ -185,6 +186,11 @@ class Guard:
                 await _unauthorized()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def is_open(path: str) -> bool:
+    """Whether anybody may ask for this address, without a token."""
+    return path in OPEN or any(path == page or path.startswith(f"{page}/") for page in PAGES)
 
 
 def _unauthorized() -> ASGIApp:

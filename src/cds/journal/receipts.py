@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,13 +95,14 @@ def receipt_of(
     shown: Sequence[Shown],
     milliseconds: Mapping[str, float],
     *,
+    id: str,  # noqa: A002 (its name in the journal)
     decided_at: datetime,
     keep_input: bool,
 ) -> Receipt:
-    """What there is to keep of one decision."""
+    """What there is to keep of one decision, under an id of its own."""
     program = rules.program
     return Receipt(
-        id=str(uuid.uuid4()),
+        id=id,
         tenant=call.tenant,
         service=call.service,
         hook=call.hook,

@@ -1,0 +1,228 @@
+"""Rules + decision → what a reader needs to check the answer: what holds, why, what is missing, by which rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cds.cards.card import Card
+from cds.decide import Decision, Rules
+from cds.facts.fact import Fact, Found
+from cds.reasoning.why import Missing, Why, explain, missing
+from cds.record.record import Issue
+from cds.rulebook.conditions import names_in
+from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
+from cds.truth import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """
+    One node of the tree a reader opens: a criterion, or a group of them.
+
+    Attributes:
+        words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        truth: Its answer.
+        because: Why, in one sentence; "" for none.
+        day: When it was observed or began; "" if that is not known.
+        found: The entries of the record it rests on.
+        citations: Its evidence.
+        rule: The rule file it stands in; None for a fact or a group.
+        parts: What it rests on.
+    """
+
+    words: str
+    truth: Truth
+    because: str = ""
+    day: str = ""
+    found: tuple[Found, ...] = ()
+    citations: tuple[Cited, ...] = ()
+    rule: RuleRef | None = None
+    parts: tuple[Criterion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """A card that is shown, and what made it so."""
+
+    card: Card
+    criterion: Criterion
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCard:
+    """A card that would be shown if what is missing were known to be so: its summary, and what is missing."""
+
+    name: str
+    title: str
+    missing: tuple[Missing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """One thing that is missing: what, why, and which conclusions it leaves open and what it could do to each."""
+
+    what: str
+    because: str
+    opens: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfFile:
+    """The conclusions of one rule file: those that hold, those nobody can tell, and those that do not hold."""
+
+    rule: RuleRef
+    holds: tuple[Criterion, ...]
+    open: tuple[Criterion, ...]
+    does_not_hold: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """A conclusion under each of its definitions, with the reasons."""
+
+    label: str
+    each: tuple[tuple[UnderDefinition, Criterion], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    The answer to one request, for a reader.
+
+    Attributes:
+        decision: The answer itself.
+        service: Whose cards these are; None for those of all services.
+        version: Of the rule set.
+        shown: Cards, most important first.
+        open: Cards that are not shown because something is missing.
+        lacking: What is missing, first what could change most.
+        files: Conclusions by rule file.
+        definitions: Conclusions that are decided under several definitions.
+        facts: What was found in the record, by the label a clinician reads.
+        issues: What of the data was left out or doubted.
+        rules: The rule files that had a part in it.
+    """
+
+    decision: Decision
+    service: Service | None
+    version: str
+    shown: tuple[ShownCard, ...]
+    open: tuple[OpenCard, ...]
+    lacking: tuple[Lacking, ...]
+    files: tuple[OfFile, ...]
+    definitions: tuple[Definitions, ...]
+    facts: tuple[Fact, ...]
+    issues: tuple[Issue, ...]
+    rules: tuple[RuleRef, ...]
+
+
+def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Explanation:
+    """Explain a decision that was made for a service, or for all together."""
+    program = rules.program
+    plain = plain_conclusions(program)
+    lacking = {
+        name: missing(name, program.heads, decision.facts, decision.truths)
+        for name in plain
+        if decision.truths[name] is Truth.UNKNOWN
+    }
+    trees = {name: _tree(name, program, decision) for name in plain}
+    return Explanation(
+        decision=decision,
+        service=program.services[service] if service is not None else None,
+        version=program.version,
+        shown=tuple(
+            ShownCard(card, _tree(program.cards[card.name].head, program, decision)) for card in decision.cards
+        ),
+        open=_open_cards(program, decision, service),
+        lacking=_by_thing(lacking, program),
+        files=_files(program, decision, trees),
+        definitions=tuple(
+            Definitions(
+                program.heads[name].label, tuple((one, _tree(one.head, program, decision)) for one in definitions)
+            )
+            for name, definitions in program.definitions.items()
+        ),
+        facts=tuple(fact for name, fact in decision.facts.by_name.items() if name not in program.copies),
+        issues=decision.record.issues,
+        rules=tuple(sorted(program.rules.values(), key=lambda rule: rule.id)),
+    )
+
+
+def plain_conclusions(program: Program) -> tuple[str, ...]:
+    """Names of conclusions as their authors know them: no cards, no notes, no copies made for a definition."""
+    return tuple(name for name in program.heads if ":" not in name and "~" not in name and name not in program.copies)
+
+
+def _tree(name: str, program: Program, decision: Decision) -> Criterion:
+    return _criterion(explain(name, program.heads, decision.facts, decision.truths), program, decision)
+
+
+def _criterion(why: Why, program: Program, decision: Decision) -> Criterion:
+    fact = decision.facts.by_name.get(why.name)
+    head = program.heads.get(why.name)
+    return Criterion(
+        words=why.words or why.label,
+        truth=why.truth,
+        because=why.because,
+        day=fact.day.text if fact is not None and fact.day is not None else "",
+        found=fact.found if fact is not None else (),
+        citations=why.citations,
+        rule=head.rule if head is not None else None,
+        parts=tuple(_criterion(child, program, decision) for child in why.children),
+    )
+
+
+def _open_cards(program: Program, decision: Decision, service: str | None) -> tuple[OpenCard, ...]:
+    names = program.services[service].cards if service is not None else program.cards
+    texts = [program.cards[name] for name in names if decision.truths[program.cards[name].head] is Truth.UNKNOWN]
+    return tuple(
+        OpenCard(
+            text.name, text.name.replace("_", " "), missing(text.head, program.heads, decision.facts, decision.truths)
+        )
+        for text in sorted(texts, key=lambda text: text.rank)
+    )
+
+
+def _by_thing(lacking: Mapping[str, Iterable[Missing]], program: Program) -> tuple[Lacking, ...]:
+    because: dict[str, str] = {}
+    opens: dict[str, dict[str, str]] = {}
+    for name, items in lacking.items():
+        for item in items:
+            because.setdefault(item.what, item.because)
+            opens.setdefault(item.what, {}).setdefault(program.heads[name].label, item.could_become)
+    settles = "would not settle it alone"
+    listed = [Lacking(what, because[what], tuple(of.items())) for what, of in opens.items()]
+    return tuple(sorted(listed, key=lambda one: -sum(could != settles for _, could in one.opens)))
+
+
+def _files(program: Program, decision: Decision, trees: Mapping[str, Criterion]) -> tuple[OfFile, ...]:
+    by_file: dict[str, list[str]] = {}
+    for name in trees:
+        by_file.setdefault(program.heads[name].rule.id, []).append(name)
+
+    def those(names: list[str], truth: Truth) -> tuple[Criterion, ...]:
+        return tuple(trees[name] for name in names if decision.truths[name] is truth)
+
+    return tuple(
+        OfFile(
+            program.rules[rule],
+            those(names, Truth.TRUE),
+            those(names, Truth.UNKNOWN),
+            those(names, Truth.FALSE),
+        )
+        for rule, names in sorted(by_file.items())
+    )
+
+
+def read_by(head: str, program: Program) -> frozenset[str]:
+    """Names of the rule files a conclusion or card rests on, its own among them."""
+    seen: set[str] = set()
+    to_do = [head]
+    while to_do:
+        name = to_do.pop()
+        if name in seen or name not in program.heads:
+            continue
+        seen.add(name)
+        to_do.extend(names_in(program.heads[name].condition))
+    return frozenset(program.heads[name].rule.id for name in seen)
