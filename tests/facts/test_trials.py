@@ -55,6 +55,12 @@ def test_a_trial_is_adequate_from_the_minimum_dose_on(mg: float, adequate: Truth
     assert (trial.dose_adequate, trial.adequate) == (adequate, adequate)
 
 
+def test_a_start_that_was_not_recorded_leaves_adequacy_open_where_no_episode_bounds_it_either() -> None:
+    (trial,) = trials(replace(taken("alfadep", "2025-02-01", "2025-04-30", 50), start=None), scored(12, "2025-04-20"))
+
+    assert trial.adequate is U
+
+
 def test_a_dose_that_was_not_recorded_leaves_adequacy_open_and_is_asked_for() -> None:
     (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30"))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cds.facts.fact import Fact, Facts
-from cds.reasoning.why import ANY_OF, Missing, Why, deciding
+from cds.reasoning.why import ANY_OF, NOT, Missing, Why, deciding
 from cds.rulebook.program import ParameterValue, UnderDefinition
 from cds.truth import Truth
 
@@ -130,11 +130,11 @@ def _why_lines(why: Why, facts: Facts) -> list[str]:
             lines.append(_presence_line(fact))
         elif fact is not None:
             lines.append(_number_line(child, fact))
-        elif child.children and not child.words.startswith("not: ") and (not child.label or len(child.children) == 1):
+        elif child.children and not child.words.startswith(NOT) and (not child.label or len(child.children) == 1):
             lines.extend(_why_lines(child, facts))
         else:
             # The label names the thing, so a "not" before it is said by the answer.
-            truth = ~child.truth if child.words.startswith("not: ") else child.truth
+            truth = ~child.truth if child.words.startswith(NOT) else child.truth
             lines.append(f"{plain(child.label)}: **{SIGNS[truth]}**")
     return list(dict.fromkeys(lines))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cds.cards.card import Card
 from cds.decide import Decision, Rules
 from cds.facts.fact import Fact, Found
-from cds.reasoning.why import Missing, Why, explain, missing
+from cds.reasoning.why import NOT, Missing, Why, explain, missing
 from cds.record.record import Issue
 from cds.rulebook.conditions import names_in
 from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
@@ -21,8 +21,10 @@ class Criterion:
     One node of the tree a reader opens: a criterion, or a group of them.
 
     Attributes:
+        name: Of the conclusion or fact; "" for a group.
         words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
         truth: Its answer.
+        negated: It is what `words` say that must not be; then `truth` is whether it is not.
         because: Why, in one sentence; "" for none.
         day: When it was observed or began; "" if that is not known.
         found: The entries of the record it rests on.
@@ -31,14 +33,21 @@ class Criterion:
         parts: What it rests on.
     """
 
+    name: str
     words: str
     truth: Truth
+    negated: bool = False
     because: str = ""
     day: str = ""
     found: tuple[Found, ...] = ()
     citations: tuple[Cited, ...] = ()
     rule: RuleRef | None = None
     parts: tuple[Criterion, ...] = ()
+
+    @property
+    def answer(self) -> Truth:
+        """The answer to its words, whether they must hold or must not."""
+        return ~self.truth if self.negated else self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +170,12 @@ def _tree(name: str, program: Program, decision: Decision) -> Criterion:
 def _criterion(why: Why, program: Program, decision: Decision) -> Criterion:
     fact = decision.facts.by_name.get(why.name)
     head = program.heads.get(why.name)
+    words = why.words or why.label
     return Criterion(
-        words=why.words or why.label,
+        name=why.name,
+        words=words.removeprefix(NOT),
         truth=why.truth,
+        negated=words.startswith(NOT),
         because=why.because,
         day=fact.day.text if fact is not None and fact.day is not None else "",
         found=fact.found if fact is not None else (),

@@ -307,7 +307,8 @@ def _responded(wanted: NoResponse, by: MeasuredBy, baseline: Score | None, score
 
 def _baseline(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses) -> Score | None:
     """The last score on or before the start, else the first shortly after it."""
-    first = trial.start.earliest - timedelta(days=wanted.baseline_before_days)
+    # A start nobody recorded is the first day there is.
+    first = date.fromordinal(max(1, trial.start.earliest.toordinal() - wanted.baseline_before_days))
     if before := courses.between(by.score, first, trial.start.earliest):
         return before[-1]
     last = trial.start.latest + timedelta(days=wanted.baseline_after_days)

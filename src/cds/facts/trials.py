@@ -52,12 +52,12 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """What was taken, laid out in time: the spells of the episode, and the keys of what lies before it."""
+    """What was taken, laid out in time: the spells of the episode, and those that lie before it."""
 
     taken: Taken
     begins: Span
     spells: tuple[Spell, ...]
-    earlier: tuple[str, ...]
+    earlier: tuple[Spell, ...]
     starts: Starts
 
 
@@ -86,7 +86,7 @@ class TrialFinder:
         or on a resource arriving twice. With them: medications that could not be recognised, which may be further
         trials.
         """
-        laid = self._lay_out(wanted, episode)
+        laid = self.lay_out(wanted, episode)
         trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
         trials = _no_separate_evidence(sorted(trials, key=_order))
         today = self._record.today.toordinal()
@@ -95,7 +95,8 @@ class TrialFinder:
             _open_questions(wanted, laid.taken, today, laid.begins),
         )
 
-    def _lay_out(self, wanted: WantedTrials, episode: Fact | None) -> Laid:
+    def lay_out(self, wanted: WantedTrials, episode: Fact | None) -> Laid:
+        """What was taken, laid out in time; the same object for facts that ask alike."""
         begins = _episode_start(episode, self._record.today)
         # Everything of `wanted` that `_laid_out` reads.
         asked = (
@@ -121,17 +122,14 @@ def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -
     taken = recognise(wanted, sorted_record, table)
     first_days = _first_days(taken, wanted, table)
     spells: list[Spell] = []
-    earlier: list[str] = []
+    earlier: list[Spell] = []
     for key, exposures in sorted(taken.by_drug.items()):
         others = sorted(day for other, days in first_days.items() if other != key for day in days)
         successors = Successors(tuple(others), wanted.undated_end_days)
         found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key)
         by_name = {id(exposure) for exposure, recognised in exposures if recognised.by_name}
         for spell in _spells(table, key, found, wanted, begins, by_name):
-            if spell.runs:
-                spells.append(spell)
-            else:
-                earlier.append(key)
+            (spells if spell.runs else earlier).append(spell)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
     return Laid(taken, begins, tuple(spells), tuple(earlier), starts)
 
@@ -301,7 +299,7 @@ def _may_reach(high: float | None, minimum: float | None) -> bool:
     return minimum is None or high is None or high >= minimum * (1 - TOLERANCE)
 
 
-def _day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: int) -> int | None:
+def day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: int) -> int | None:
     """The day on which `days` days at dose were surely complete; None if they never were."""
     for part in parts:
         left = days
@@ -358,7 +356,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
         end=end,
         today=sorted_record.today,
         adequate=adequate,
-        adequate_from=_day_reached(spell.parts, spell.minimum, wanted.adequate_days),
+        adequate_from=day_reached(spell.parts, spell.minimum, wanted.adequate_days),
         stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
     )
     outcome = rate_response(wanted.no_response, ended, sorted_record, courses, starts)
@@ -539,7 +537,7 @@ def _fact(
     wanted: WantedTrials,
     trials: list[Trial],
     taken: Taken,
-    earlier: Sequence[str],
+    earlier: Sequence[Spell],
     episode: Fact | None,
     sorted_record: SortedRecord,
 ) -> Fact:
@@ -548,7 +546,9 @@ def _fact(
     if episode is not None and episode.because:
         said.append(episode.because)
     if earlier:
-        said.append(f"before the current episode and not counted: {', '.join(sorted(set(earlier)))}")
+        said.append(
+            f"before the current episode and not counted: {', '.join(sorted({spell.key for spell in earlier}))}"
+        )
     said.extend(sorted({f"{key} not counted: {reason}" for key, reason, _ in taken.not_trials}))
     names = sorted({found.drug.key for _, found in taken.augmentations})
     if names:

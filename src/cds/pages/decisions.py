@@ -8,15 +8,16 @@ from typing import TypeVar
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from cds.decide import Rules, decide
-from cds.explanation.explanation import explanation_of
+from cds.decide import Decision, Rules, decide
+from cds.explanation.explanation import plain_conclusions
 from cds.hooks.kept import record_again
 from cds.hooks.routes import Offers, limits
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.journal.kept import Kept, kept_decision
 from cds.links import Links
-from cds.pages.page import Pages, page_route
+from cds.pages.explained import explained_values
+from cds.pages.page import SIGNS, Pages, page_route
 from cds.refusal import NoPage
 from cds.settings import Settings
 
@@ -58,10 +59,23 @@ def decision_routes(
             service = rules.program.services[found.service]
             record = record_again(found.body, service, limits(settings, rules))
             made = decide(rules, record, found.day, found.service)
-            explained = explanation_of(rules, made, found.service)
+            values = explained_values(rules, made, found.service)
             changed = found.rules != rules.program.version
-            return pages.page("decision.html", {"explained": explained, "kept": found, "changed": changed})
+            return pages.page(
+                "decision.html",
+                values | {"kept": found, "changed": changed, "differs": _differences(found, made, rules)},
+            )
 
         return await aside(answer)
 
     return router
+
+
+def _differences(kept: Kept, made: Decision, rules: Rules) -> list[str]:
+    """Conclusions that these rules answer differently than was decided, each with both answers."""
+    heads = rules.program.heads
+    return [
+        f"{heads[name].label} (was {SIGNS.get(was, 'not asked')}, is {SIGNS[made.truths[name].value]})"
+        for name in plain_conclusions(rules.program)
+        if (was := kept.conclusions.get(name, "")) != made.truths[name].value
+    ]

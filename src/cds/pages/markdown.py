@@ -14,6 +14,11 @@ def _reader() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
 
 
+def markdown_sentence(text: str) -> Markup:
+    """HTML of a Markdown text of one line, without a paragraph around it; escaped as in `markdown_page`."""
+    return Markup(_reader().renderInline(text))  # noqa: S704 (escaped by markdown-it, its html option being off)
+
+
 def markdown_page(text: str) -> Markup:
     """HTML of a Markdown text: all text escaped, and no link that runs anything (markdown-it refuses javascript:)."""
     return Markup(_reader().render(text))  # noqa: S704 (escaped by markdown-it, its html option being off)

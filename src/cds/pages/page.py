@@ -15,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cds import __version__
 from cds.hooks.refusals import status_of
-from cds.pages.markdown import markdown_page
+from cds.pages.markdown import markdown_page, markdown_sentence
+from cds.reasoning.why import UNITS
 from cds.refusal import NoPage, Refusal
 from cds.truth import Truth
 
@@ -61,7 +62,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["markdown"] = markdown_page
+    made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit)
     made.globals.update(asset=asset, version=__version__, signs=SIGNS)
     return made
 
@@ -106,6 +107,23 @@ def page_route(pages: Pages) -> type[APIRoute]:
             return answered
 
     return PageRoute
+
+
+def span(ends: tuple[float | None, float | None], unit: str) -> str:
+    """A number known as a range, in words: "150 mg/day", "100 to 150 mg/day", "at least 100 mg/day"."""
+    low, high = ends
+    if low is None and high is None:
+        return "not recorded"
+    if high is None:
+        return f"at least {low:g} {unit}".rstrip() if low else "not recorded"
+    if low is None:
+        return f"up to {high:g} {unit}".rstrip()
+    return (f"{low:g} {unit}" if low == high else f"{low:g} to {high:g} {unit}").rstrip()
+
+
+def unit(code: str) -> str:
+    """A UCUM unit as people write it; nothing for an annotation such as {score}."""
+    return "" if code.startswith("{") else UNITS.get(code, code)
 
 
 @cache

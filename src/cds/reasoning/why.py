@@ -34,6 +34,7 @@ SAID = {
 }
 UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
+NOT = "not: "  # before the words of what must not be
 ANY_OF = "any of"  # how a group reads of which one part is enough
 
 
@@ -122,7 +123,7 @@ def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths:
             return group(f"at least {count} of", parts)
         case Not(part):
             child = _node(part, heads, facts, truths)
-            return replace(child, truth=~child.truth, words=f"not: {child.words or child.label}")
+            return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
         case Unknown(part):
             return _about(_node(part, heads, facts, truths), "cannot be told", _truth(condition, facts, truths))
         case Possibly(part):
