@@ -25,7 +25,6 @@ class Watched:
     hosts: set[str]
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
-    weight: int = 0
 
     def go(self, address: str) -> Page:
         """Open an address of a host that is ours from now on."""
@@ -63,12 +62,7 @@ def watched(browser: Browser) -> Iterator[Watched]:
         if urlsplit(request.url).netloc not in seen.hosts:
             seen.elsewhere.append(request.url)
 
-    def answered(response: Any) -> None:
-        if not 300 <= response.status < 400:
-            seen.weight += len(response.body())
-
     page.on("request", asked)
-    page.on("response", answered)
     yield seen
     page.close()
     assert seen.errors == []
@@ -108,6 +102,12 @@ def violations(axe: str) -> Callable[[Page], list[str]]:
         return [f"{v['id']}: {node['html'][:200]}" for v in result["violations"] for node in v["nodes"]]
 
     return found
+
+
+def weight(page: Page) -> int:
+    """Bytes of the page and of everything it loaded, unpacked."""
+    sizes = "performance.getEntries().map(entry => entry.decodedBodySize || 0)"
+    return sum(page.evaluate(sizes))
 
 
 def overflows(page: Page) -> bool:

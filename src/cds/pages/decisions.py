@@ -1,15 +1,18 @@
-"""GET /decisions/{id}: the page behind a card."""
+"""GET /decisions/{id}: the page behind a card; …/what-if: the same data, changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from anyio import to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from cds.decide import Decision, Rules, decide
 from cds.explanation.explanation import plain_conclusions
+from cds.explanation.flips import flips
+from cds.hooks.bodies import read_body
 from cds.hooks.kept import record_again
 from cds.hooks.routes import Offers, limits
 from cds.hooks.turns import Turns
@@ -18,10 +21,14 @@ from cds.journal.kept import Kept, kept_decision
 from cds.links import Links
 from cds.pages.explained import explained_values
 from cds.pages.page import SIGNS, Pages, page_route
-from cds.refusal import NoPage
+from cds.pages.what_if import Wrong, asked_of, changeable, changed
+from cds.refusal import NoPage, NotJson, Refusal, TooLarge
 from cds.settings import Settings
 
 T = TypeVar("T")
+HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
+MOST_FORM = 200_000  # bytes
+MOST_FIELDS = 2_000
 
 
 def decision_routes(
@@ -51,24 +58,80 @@ def decision_routes(
         async with turns.place():
             return await turns.aside(work)
 
+    def decided(found: Kept, rules: Rules, body: bytes) -> Decision:
+        service = rules.program.services[found.service]
+        return decide(rules, record_again(body, service, limits(settings, rules)), found.day, found.service)
+
     @router.get("/decisions/{decision}")
     async def page(decision: str, key: str = "") -> Response:
         found, rules = await to_thread.run_sync(kept, decision, key)
 
         def answer() -> Response:
-            service = rules.program.services[found.service]
-            record = record_again(found.body, service, limits(settings, rules))
-            made = decide(rules, record, found.day, found.service)
+            made = decided(found, rules, found.body)
             values = explained_values(rules, made, found.service)
-            changed = found.rules != rules.program.version
-            return pages.page(
-                "decision.html",
-                values | {"kept": found, "changed": changed, "differs": _differences(found, made, rules)},
-            )
+            about = {
+                "kept": found,
+                "key": key,
+                "changed": found.rules != rules.program.version,
+                "differs": _differences(found, made, rules),
+            }
+            return pages.page("decision.html", values | about)
+
+        return await aside(answer)
+
+    @router.get("/decisions/{decision}/what-if")
+    async def what_if_form(request: Request, decision: str, key: str = "") -> Response:
+        found, rules = await to_thread.run_sync(kept, decision, key)
+
+        def answer() -> Response:
+            service = rules.program.services[found.service]
+            form = changeable(found.body, rules.program, service, decided(found, rules, found.body))
+            values = {"kept": found, "key": key, "form": form, "typed": {}, "wrong": "", "flips": None}
+            return pages.page("what_if_form.html" if HTMX in request.headers else "what_if.html", values)
+
+        return await aside(answer)
+
+    @router.post("/decisions/{decision}/what-if")
+    async def what_if(request: Request, decision: str, key: str = "") -> Response:
+        found, rules = await to_thread.run_sync(kept, decision, key)
+        typed = fields_of(await read_body(request, MOST_FORM))
+
+        def answer() -> Response:
+            service = rules.program.services[found.service]
+            was = decided(found, rules, found.body)
+            form = changeable(found.body, rules.program, service, was)
+            values: dict[str, Any] = {"kept": found, "key": key, "form": form, "typed": typed}
+            try:
+                body = changed(found.body, asked_of(form, typed), rules.program, service, found.day)
+                now = decided(found, rules, body)
+            except (Wrong, Refusal) as wrong:
+                values |= {"wrong": str(wrong), "flips": None}
+            else:
+                values |= {"wrong": "", "flips": flips(rules, was, now)} | explained_values(rules, now, found.service)
+            if HTMX in request.headers:  # which shows a piece of a page only when it comes with 200
+                return pages.page("what_if_result.html", values)
+            return pages.page("what_if.html", values, 400 if values["wrong"] else 200)
 
         return await aside(answer)
 
     return router
+
+
+def fields_of(body: bytes) -> dict[str, str]:
+    """
+    The fields of a form that was posted; empty ones are left out.
+
+    Raises:
+        NotJson: It is no form.
+        TooLarge: It has more fields than any form of ours.
+    """
+    try:
+        pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
+    except UnicodeDecodeError:
+        raise NotJson("This is no form in UTF-8", fix="Load the page again, and send its form") from None
+    except ValueError:
+        raise TooLarge("This form has too many fields", fix="Load the page again, and send its form") from None
+    return {name: text.strip() for name, text in pairs if text.strip()}
 
 
 def _differences(kept: Kept, made: Decision, rules: Rules) -> list[str]:

@@ -23,6 +23,7 @@ from cds.truth import Truth
 STATIC = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "cannot tell"}
+MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
 FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
 
 
@@ -63,7 +64,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit)
-    made.globals.update(asset=asset, version=__version__, signs=SIGNS)
+    made.globals.update(asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES)
     return made
 
 
