@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from benchmarks.workload import (
     ADEQUATE_DAYS,
@@ -191,7 +191,4 @@ def _rule(rules: int) -> dict[str, Any]:
 
 
 def _dump(path: Path, value: Any) -> None:
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style = False
-    with path.open("w") as file:
-        yaml.dump(value, file)
+    path.write_text(yaml.safe_dump(value, sort_keys=False))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+
+from cds.rulebook.yaml_text import read_yaml
 
 ROOT = Path(__file__).parents[2]
 VALUESETS = ROOT / "rules" / "valuesets"
@@ -47,7 +48,7 @@ Yaml = Mapping[str, Any]
 
 def load(path: Path) -> Any:
     """A YAML file as it stands."""
-    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    return read_yaml(path.read_text(encoding="utf-8"), str(path)).value
 
 
 @dataclass(frozen=True)

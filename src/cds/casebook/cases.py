@@ -493,9 +493,8 @@ def changed(
 ) -> tuple[Patient | None, list[Problem]]:
     """The patient with every `but` applied, and what is wrong with them, each at its line of the test file."""
     raw = copy.deepcopy(dict(given.raw))
-    lines: dict[YamlPath, tuple[int, int]] = {(): located.at((*here, "but"))}
     problems: list[Problem] = []
-    touched: list[YamlPath] = []
+    touched: dict[YamlPath, YamlPath] = {}  # where it is in the patient → where it is written
     for dotted, value in but.items():
         line, column = located.at((*here, "but", dotted))
         try:
@@ -504,18 +503,25 @@ def changed(
             what, fix = error.args
             problems.append(Problem(located.file, line, column, "unknown-name", f"`{dotted}`: {what}", fix))
             continue
-        start: YamlPath = (*here, "but", dotted)
-        lines |= {(*path, *at[len(start) :]): place for at, place in located.lines.items() if at[: len(start)] == start}
-        touched.append(path)
+        touched[path] = (*here, "but", dotted)
     if problems:
         return None, problems
-    merged = Located(located.file, raw, lines)
     try:
         patient = Patient.model_validate(raw)
     except ValidationError as error:
-        return None, list(_in_test_words(error, merged, Patient))
+        return None, list(_in_test_words(error, _as_written(located, here, touched, raw), Patient))
     for where, what, fix in wrong_names(patient, known):
         if any(where[: len(path)] == path for path in touched):
-            line, column = merged.at(where)
+            line, column = _as_written(located, here, touched, raw).at(where)
             problems.append(Problem(located.file, line, column, "unknown-name", what, fix))
     return patient, problems
+
+
+def _as_written(
+    located: Located, here: YamlPath, touched: Mapping[YamlPath, YamlPath], raw: Mapping[str, Any]
+) -> Located:
+    """A changed patient, of whom every value that a `but` gave has the line of that `but`."""
+    lines: dict[YamlPath, tuple[int, int]] = {(): located.at((*here, "but"))}
+    for path, start in touched.items():
+        lines |= {(*path, *at[len(start) :]): place for at, place in located.lines.items() if at[: len(start)] == start}
+    return Located(located.file, dict(raw), lines)

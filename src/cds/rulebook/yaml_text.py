@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml._yaml import CParser
+from yaml.composer import Composer
+from yaml.error import MarkedYAMLError
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from cds.rulebook.problem import Problem
 
@@ -68,11 +70,33 @@ class Located:
         return value
 
 
+class _Nodes(Composer, CParser):
+    """
+    libyaml's events put together as nodes, whose values we read ourselves.
+
+    In Python, where nesting too deep is an error; libyaml's own composer would overflow its stack.
+    """
+
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        Composer.__init__(self)
+
+    def descend_resolver(self, current_node: Node | None, current_index: Node | int | None) -> None:
+        """Nothing: tags that plain words would have in YAML 1.1 are not asked for."""
+
+    def ascend_resolver(self) -> None:
+        """Nothing, as above."""
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: tuple[bool, bool]) -> str:  # noqa: ARG002
+        """No tag."""
+        return ""
+
+
 def read_yaml(text: str, file: str) -> Located:
     """Read one document; every duplicate key is a problem, and so is text that is not YAML."""
     located = Located(file)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = _Nodes(text).get_single_node()
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -83,8 +107,8 @@ def read_yaml(text: str, file: str) -> Located:
             )
         )
         return located
-    except YAMLError as error:  # ruamel's ReaderError: a character YAML does not allow
-        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+    except ReaderError as error:  # a character YAML does not allow
+        line = text.encode().count(b"\n", 0, error.position) + 1
         located.problems.append(
             Problem(file, line, 1, "yaml-syntax", "This is not YAML: a control character.", "Type the line again.")
         )
@@ -171,15 +195,14 @@ def _mapping(node: MappingNode, path: Path, located: Located, inside: frozenset[
             )
             continue
         located.lines[(*path, key)] = (line, column)
-        if isinstance(key_node, ScalarNode) and key_node.style is None:
+        if isinstance(key_node, ScalarNode) and not key_node.style:
             located.plain_keys.add((*path, key))
         mapping[key] = _value(value_node, (*path, key), located, inside)
     return mapping
 
 
 def _scalar(node: ScalarNode) -> Any:
-    # ruamel marks where a folded text was folded with a bell character.
-    text: str = node.value.replace("\a", "") if node.style == ">" else node.value
+    text: str = node.value
     if node.style in {"'", '"', "|", ">"}:
         return text
     if text in {"", "null", "~"}:
