@@ -8,7 +8,7 @@ from typing import Any
 from cds.cards.card import Card
 from cds.decide import Decision, Rules
 from cds.facts.fact import Fact, Trial
-from cds.reasoning.why import Why, explain, missing
+from cds.reasoning.why import Reasons, Why, missing
 from cds.record.record import Issue
 from cds.rulebook.program import UnderDefinition
 from cds.truth import Truth
@@ -24,6 +24,7 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
     data_quality (what was left out or doubted).
     """
     heads = rules.program.heads
+    reasons = Reasons(heads, decision.facts, decision.truths)
     copies = rules.program.copies
     conclusions = {
         name: truth.value
@@ -39,11 +40,11 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
         "cards": [card_values(card) for card in decision.cards],
         "conclusions": conclusions,
         "definitions": {
-            of: [definition_values(one, rules, decision) for one in definitions]
+            of: [definition_values(one, decision, reasons) for one in definitions]
             for of, definitions in rules.program.definitions.items()
         },
         "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
-        "reasons": {name: why_values(explain(name, heads, decision.facts, decision.truths)) for name in conclusions},
+        "reasons": {name: why_values(reasons.why(name)) for name in conclusions},
         "missing": [
             {
                 "conclusion": name,
@@ -60,7 +61,7 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
     }
 
 
-def definition_values(definition: UnderDefinition, rules: Rules, decision: Decision) -> dict[str, Any]:
+def definition_values(definition: UnderDefinition, decision: Decision, reasons: Reasons) -> dict[str, Any]:
     """What a conclusion is under one definition, what the definition says and sets, and the reasons."""
     return dict(
         without_empty(
@@ -74,7 +75,7 @@ def definition_values(definition: UnderDefinition, rules: Rules, decision: Decis
                 "evidence": [
                     {"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in definition.evidence
                 ],
-                "reasons": why_values(explain(definition.head, rules.program.heads, decision.facts, decision.truths)),
+                "reasons": why_values(reasons.why(definition.head)),
             }
         )
     )

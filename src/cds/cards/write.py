@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
 from cds.cards.template import Values, fill
 from cds.facts.fact import Facts
-from cds.reasoning.why import Missing, Why, explain, missing
+from cds.reasoning.why import Missing, Reasons, Why, missing
 from cds.record.record import Issue, IssueKind, PatientRecord
 from cds.rulebook.conditions import names_in
 from cds.rulebook.program import CardText, Program, UnderDefinition
@@ -47,9 +46,7 @@ def _write(
     facts: Facts,
     truths: Mapping[str, Truth],
 ) -> Card:
-    @cache
-    def why(name: str) -> Why:
-        return explain(name, program.heads, facts, truths)
+    why = Reasons(program.heads, facts, truths).why
 
     def lacking(name: str) -> tuple[Missing, ...]:
         return missing(name, program.heads, facts, truths)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cds.cards.card import Card
 from cds.decide import Decision, Rules
 from cds.facts.fact import Fact, Found
-from cds.reasoning.why import NOT, Missing, Why, explain, missing
+from cds.reasoning.why import NOT, Missing, Reasons, Why, missing
 from cds.record.record import Issue
 from cds.rulebook.conditions import names_in
 from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
@@ -135,21 +135,18 @@ def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Exp
         for name in plain
         if decision.truths[name] is Truth.UNKNOWN
     }
-    trees = {name: _tree(name, program, decision) for name in plain}
+    trees = _Trees(program, decision)
+    conclusions = {name: trees.of(name) for name in plain}
     return Explanation(
         decision=decision,
         service=program.services[service] if service is not None else None,
         version=program.version,
-        shown=tuple(
-            ShownCard(card, _tree(program.cards[card.name].head, program, decision)) for card in decision.cards
-        ),
+        shown=tuple(ShownCard(card, trees.of(program.cards[card.name].head)) for card in decision.cards),
         open=_open_cards(program, decision, service),
         lacking=_by_thing(lacking, program),
-        files=_files(program, decision, trees),
+        files=_files(program, decision, conclusions),
         definitions=tuple(
-            Definitions(
-                program.heads[name].label, tuple((one, _tree(one.head, program, decision)) for one in definitions)
-            )
+            Definitions(program.heads[name].label, tuple((one, trees.of(one.head)) for one in definitions))
             for name, definitions in program.definitions.items()
         ),
         facts=tuple(fact for name, fact in decision.facts.by_name.items() if name not in program.copies),
@@ -163,26 +160,37 @@ def plain_conclusions(program: Program) -> tuple[str, ...]:
     return tuple(name for name in program.heads if ":" not in name and "~" not in name and name not in program.copies)
 
 
-def _tree(name: str, program: Program, decision: Decision) -> Criterion:
-    return _criterion(explain(name, program.heads, decision.facts, decision.truths), program, decision)
+class _Trees:
+    """The trees of criteria of one decision; what several conclusions rest on is made once."""
 
+    def __init__(self, program: Program, decision: Decision) -> None:
+        self._program = program
+        self._facts = decision.facts
+        self._reasons = Reasons(program.heads, decision.facts, decision.truths)
+        self._known: dict[int, Criterion] = {}  # by the identity of a Why that `_reasons` keeps
 
-def _criterion(why: Why, program: Program, decision: Decision) -> Criterion:
-    fact = decision.facts.by_name.get(why.name)
-    head = program.heads.get(why.name)
-    words = why.words or why.label
-    return Criterion(
-        name=why.name,
-        words=words.removeprefix(NOT),
-        truth=why.truth,
-        negated=words.startswith(NOT),
-        because=why.because,
-        day=fact.day.text if fact is not None and fact.day is not None else "",
-        found=fact.found if fact is not None else (),
-        citations=why.citations,
-        rule=head.rule if head is not None else None,
-        parts=tuple(_criterion(child, program, decision) for child in why.children),
-    )
+    def of(self, name: str) -> Criterion:
+        """The tree of a conclusion or card."""
+        return self._criterion(self._reasons.why(name))
+
+    def _criterion(self, why: Why) -> Criterion:
+        if id(why) not in self._known:
+            fact = self._facts.by_name.get(why.name)
+            head = self._program.heads.get(why.name)
+            words = why.words or why.label
+            self._known[id(why)] = Criterion(
+                name=why.name,
+                words=words.removeprefix(NOT),
+                truth=why.truth,
+                negated=words.startswith(NOT),
+                because=why.because,
+                day=fact.day.text if fact is not None and fact.day is not None else "",
+                found=fact.found if fact is not None else (),
+                citations=why.citations,
+                rule=head.rule if head is not None else None,
+                parts=tuple(self._criterion(child) for child in why.children),
+            )
+        return self._known[id(why)]
 
 
 def _open_cards(program: Program, decision: Decision, service: str | None) -> tuple[OpenCard, ...]:

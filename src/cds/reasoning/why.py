@@ -91,43 +91,61 @@ class Missing:
 
 def explain(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
     """The complete tree of reasons of a head. If its condition is one group, the group's parts are its children."""
-    head = heads[name]
-    inner = _node(head.condition, heads, facts, truths)
-    return Why(
-        name=name,
-        label=head.label,
-        truth=truths[name],
-        words=head.label,
-        citations=head.evidence,
-        children=inner.children if isinstance(head.condition, All | Any | AtLeast) else (inner,),
-    )
+    return Reasons(heads, facts, truths).why(name)
 
 
-def _node(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
-    def group(words: str, parts: tuple[Condition, ...]) -> Why:
-        children = tuple(_node(part, heads, facts, truths) for part in parts)
-        return Why("", "", _truth(condition, facts, truths), words, children=children)
+class Reasons:
+    """The trees of reasons of one answer; what several heads rest on is explained once."""
 
-    match condition:
-        case Name(name) if name in heads:
-            return explain(name, heads, facts, truths)
-        case Name(name):
-            return _statement(facts[name])
-        case Compare():
-            return _comparison(condition, facts[condition.fact])
-        case All(parts):
-            return group("all of", parts)
-        case Any(parts):
-            return group(ANY_OF, parts)
-        case AtLeast(count, parts):
-            return group(f"at least {count} of", parts)
-        case Not(part):
-            child = _node(part, heads, facts, truths)
-            return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
-        case Unknown(part):
-            return _about(_node(part, heads, facts, truths), "cannot be told", _truth(condition, facts, truths))
-        case Possibly(part):
-            return _about(_node(part, heads, facts, truths), "not ruled out", _truth(condition, facts, truths))
+    def __init__(self, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> None:
+        self._heads = heads
+        self._facts = facts
+        self._truths = truths
+        self._known: dict[str, Why] = {}
+
+    def why(self, name: str) -> Why:
+        """As `explain`."""
+        if name not in self._known:
+            head = self._heads[name]
+            inner = self._node(head.condition)
+            self._known[name] = Why(
+                name=name,
+                label=head.label,
+                truth=self._truths[name],
+                words=head.label,
+                citations=head.evidence,
+                children=inner.children if isinstance(head.condition, All | Any | AtLeast) else (inner,),
+            )
+        return self._known[name]
+
+    def _node(self, condition: Condition) -> Why:
+        match condition:
+            case Name(name) if name in self._heads:
+                return self.why(name)
+            case Name(name):
+                return _statement(self._facts[name])
+            case Compare():
+                return _comparison(condition, self._facts[condition.fact])
+            case All(parts):
+                return self._group(condition, "all of", parts)
+            case Any(parts):
+                return self._group(condition, ANY_OF, parts)
+            case AtLeast(count, parts):
+                return self._group(condition, f"at least {count} of", parts)
+            case Not(part):
+                child = self._node(part)
+                return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
+            case Unknown(part):
+                return _about(self._node(part), "cannot be told", self._truth(condition))
+            case Possibly(part):
+                return _about(self._node(part), "not ruled out", self._truth(condition))
+
+    def _group(self, condition: Condition, words: str, parts: tuple[Condition, ...]) -> Why:
+        children = tuple(self._node(part) for part in parts)
+        return Why("", "", self._truth(condition), words, children=children)
+
+    def _truth(self, condition: Condition) -> Truth:
+        return _truth(condition, self._facts, self._truths)
 
 
 def deciding(why: Why) -> tuple[str, ...]:
