@@ -14,6 +14,19 @@ from cds.record.record import Override, PatientRecord
 from cds.rulebook.program import Service
 
 
+class Answer(msgspec.Struct):
+    """What was fetched, as `cds.record.bundle.Fetched`; null for no value (msgspec tells Raw and null not apart)."""
+
+    value: msgspec.Raw
+    because: str
+    failed: bool
+
+    @property
+    def fetched(self) -> Fetched:
+        """The same, as it was."""
+        return Fetched(None if bytes(self.value) == b"null" else self.value, self.because, self.failed)
+
+
 class Body(msgspec.Struct):
     """What the journal keeps: a patient's id, and each piece of data by its key."""
 
@@ -31,7 +44,7 @@ def record_again(body: bytes, service: Service, limits: dict[str, Any]) -> Patie
         limits: As for `cds.record.bundle.read_prefetch`.
     """
     kept = msgspec.json.decode(body, type=Body)
-    fetched = msgspec.json.decode(kept.prefetch.pop(FETCHED, b"{}"), type=dict[str, Fetched])
+    fetched = msgspec.json.decode(kept.prefetch.pop(FETCHED, b"{}"), type=dict[str, Answer])
     looked_up = _looked_up(kept.prefetch)
     orders = orders_of(
         service.hook,
@@ -42,7 +55,7 @@ def record_again(body: bytes, service: Service, limits: dict[str, Any]) -> Patie
         kept.prefetch,
         templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
         patient_id=kept.patientId,
-        fetched=fetched,
+        fetched={key: answer.fetched for key, answer in fetched.items()},
         orders=orders,
         **limits,
     )

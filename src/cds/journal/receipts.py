@@ -109,7 +109,7 @@ def receipt_of(
         hook_instance=call.hook_instance.replace("\0", "")[:LONGEST],
         patient_id=call.patient_id,
         digest=_digest(call),
-        body=_packed(call) if keep_input else None,
+        body=packed(call) if keep_input else None,
         decided_at=decided_at,
         day=decision.today,
         rules=program.version,
@@ -203,7 +203,7 @@ def _digest(call: Call) -> bytes:
     return code.digest()
 
 
-def _packed(call: Call) -> bytes:
+def packed(call: Call) -> bytes:
     """A prefetch as it could be sent again; never the access token."""
     data = {key: msgspec.Raw(value) for key, value in call.data.items()}
     return gzip.compress(msgspec.json.encode({"patientId": call.patient_id, "prefetch": data}), compresslevel=1)

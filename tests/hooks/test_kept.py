@@ -1,0 +1,101 @@
+"""What the journal keeps of a call gives the record it was decided from, to the last remark."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cds.hooks.kept import record_again
+from cds.hooks.messages import read_request
+from cds.hooks.overrides import FAILED, NOT_ASKED, LookedUp
+from cds.hooks.receipts import call_of
+from cds.journal.receipts import packed
+from cds.load import load_rules
+from cds.reasoning.conclude import Opinions
+from cds.record.bundle import Fetched, read_prefetch
+from cds.record.record import Override
+from cds.rulebook.program import Service
+from tests.server import ROOT, TODAY
+
+RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
+LIMITS: dict[str, Any] = {"most_entries": 1000, "deepest": 64, "observed": RULES.program.observed}
+
+
+def service_for(hook: str) -> Service:
+    return next(service for service in RULES.program.services.values() if service.hook == hook)
+
+
+def both(request: dict[str, Any], fetched: dict[str, Fetched], earlier: LookedUp) -> tuple[Any, Any]:
+    """The record of a call, and the one made again from what is kept of it."""
+    service = service_for(request["hook"])
+    asked = read_request(msgspec.json.encode(request), service)
+    record = read_prefetch(
+        asked.prefetch,
+        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        patient_id=asked.patient_id,
+        fetched=fetched,
+        orders=asked.orders,
+        **LIMITS,
+    )
+    kept = gzip.decompress(packed(call_of("", service, asked, fetched, earlier)))
+    return earlier.onto(record), record_again(kept, service, LIMITS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_read_again_as_it_was(name: str) -> None:
+    request = json.loads(Path(ROOT / "fhir_examples" / name / "request.json").read_text())
+
+    first, again = both(request, {}, NOT_ASKED)
+
+    assert again == first
+
+
+EMPTY = msgspec.Raw(b'{"resourceType":"Bundle","type":"searchset","total":0}')
+
+
+@pytest.mark.parametrize(
+    "fetched",
+    [
+        {"allergies": Fetched(EMPTY)},
+        {"allergies": Fetched(EMPTY, "pages are missing")},
+        {"allergies": Fetched(None, "the server answered with an error")},
+        {"allergies": Fetched(None, "the server keeps no such data", failed=False)},
+        {"Medication": Fetched(EMPTY, "one could not be read")},
+    ],
+)
+@pytest.mark.parametrize("sent", ["absent", None, "as it was"])
+def test_what_was_fetched_is_told_from_what_was_sent(fetched: dict[str, Fetched], sent: str | None) -> None:
+    request = json.loads(Path(ROOT / "fhir_examples" / EXAMPLES[0] / "request.json").read_text())
+    if sent == "absent":
+        del request["prefetch"]["allergies"]
+    elif sent is None:
+        request["prefetch"]["allergies"] = None
+
+    first, again = both(request, fetched, NOT_ASKED)
+
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        NOT_ASKED,
+        FAILED,
+        LookedUp(()),
+        LookedUp((Override("topic", "reason", date(2026, 5, 1)), Override("other", "", date(2026, 4, 1)))),
+    ],
+)
+def test_answers_to_earlier_cards_are_kept_as_they_were_found(earlier: LookedUp) -> None:
+    request = json.loads(Path(ROOT / "fhir_examples" / EXAMPLES[0] / "request.json").read_text())
+
+    first, again = both(request, {}, earlier)
+
+    assert again == first
+    assert again.overrides == first.overrides
