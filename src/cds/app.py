@@ -31,6 +31,9 @@ from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.links import Links
 from cds.load import checked_rules, opinions_from
+from cds.pages.console.access import Access, why_not_safe
+from cds.pages.console.frame import Console
+from cds.pages.console.routes import add_console
 from cds.pages.decisions import decision_routes
 from cds.pages.page import Pages, static_routes
 from cds.record import units
@@ -62,6 +65,7 @@ def create_app(
         NotSafe: It would answer strangers.
     """
     refuse_strangers(settings)
+    access = access_to_console(settings)
     with ExitStack() as half_made:
         tenants, key_clients = (
             read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
@@ -138,6 +142,10 @@ def create_app(
         )
     watched = reload.health if reload is not None else None
     _add_routes(app, offers, settings, clock, turns, overrides, journal, watched)
+    if access is not None:
+        # A page of the console says which page a form was sent by, and is never framed.
+        console = Console(Pages(referrer="same-origin"), offers, folders, settings, clock, turns, journal, watched)
+        add_console(app, console, access)
     return app
 
 
@@ -170,6 +178,20 @@ def _add_routes(
     app.include_router(static_routes())
     if links is not None and journal is not None:
         app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
+
+
+def access_to_console(settings: Settings) -> Access | None:
+    """
+    Who may see the console; None where there is none.
+
+    Raises:
+        NotSafe: Everybody might.
+    """
+    if not settings.console:
+        return None
+    if why := why_not_safe(settings):
+        raise NotSafe(why)
+    return Access(settings)
 
 
 def links_of(settings: Settings, journal: Journal | None) -> Links | None:

@@ -108,11 +108,16 @@ def serve(
             "--unauthenticated", help="Let anybody call, on any address [CDS_UNAUTHENTICATED].", show_default=False
         ),
     ] = None,
+    console: Annotated[
+        bool | None,
+        typer.Option("--console", help="Show the console at /console [CDS_CONSOLE].", show_default=False),
+    ] = None,
 ) -> None:
     """
     Start the service.
 
     [bold]Example:[/bold] cds serve --port 8000
+    [bold]Example:[/bold] cds serve --console
     """
     import uvicorn  # noqa: PLC0415 (not needed by the other commands)
 
@@ -131,6 +136,7 @@ def serve(
         "workers": workers,
         "unauthenticated": unauthenticated,
         "watch": watch,
+        "console": console,
     }
     changes = {name: value for name, value in options.items() if value is not None}
     settings = Settings().model_copy(update=changes)

@@ -62,3 +62,11 @@ class NoJournal(Refusal):
 
 class NoPage(Refusal):
     """There is no such page, or nothing is kept any more to show on it (404)."""
+
+
+class NotAllowed(Refusal):
+    """Whoever asks may not see this (403)."""
+
+
+class SignInDown(Refusal):
+    """Nobody can sign in now: the provider that would say who it is does not answer (503)."""

@@ -97,11 +97,24 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Origins (https://ehr.example) that may frame pages, separated by commas; none: no frames."),
     ] = ()
+    console: Annotated[bool, Field(description="Show the console at /console to those who run this service.")] = False
+    oidc_issuer: Annotated[
+        str, Field(description="OpenID provider that says who may see the console: its issuer, to the letter.")
+    ] = ""
+    oidc_client_id: Annotated[str, Field(description="What the provider calls this service.")] = ""
+    oidc_client_secret: Annotated[
+        SecretStr | None, Field(min_length=16, description="What this service proves that to the provider with.")
+    ] = None
+    oidc_allowed: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Users who may see the console: sub:…, email:…, group:…, separated by commas, or anybody."),
+    ] = ()
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"
 
-    @field_validator("cors_origins", "fhir_servers", "fhir_networks", "frame_ancestors", mode="before")
+    @field_validator("cors_origins", "fhir_servers", "fhir_networks", "frame_ancestors", "oidc_allowed", mode="before")
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value

@@ -21,10 +21,12 @@ from cds.refusal import (
     NoJournal,
     NoPage,
     NoPatient,
+    NotAllowed,
     NotFhir,
     NotJson,
     PrefetchMissing,
     Refusal,
+    SignInDown,
     TookTooLong,
     TooLarge,
     UnknownService,
@@ -46,6 +48,8 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     TookTooLong: (503, "timeout"),
     NoJournal: (501, "not-supported"),
     NoPage: (404, "not-found"),
+    NotAllowed: (403, "forbidden"),
+    SignInDown: (503, "transient"),
     Refusal: (400, "invalid"),
 }
 RETRY_SECONDS = 5

@@ -27,12 +27,14 @@ MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hol
 FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
 
 
-def headers(frame_ancestors: tuple[str, ...] = ()) -> dict[str, str]:
+def headers(frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer") -> dict[str, str]:
     """
     Headers of every page: nothing from elsewhere, no inline script or style, no trace in caches and referrers.
 
     Args:
         frame_ancestors: Origins that may show a page in a frame; none: no frame at all.
+        referrer: Who may learn the address of a page. With no-referrer a browser does not say either which page a
+            form was sent by.
     """
     policy = {
         "default-src": "'none'",
@@ -47,7 +49,7 @@ def headers(frame_ancestors: tuple[str, ...] = ()) -> dict[str, str]:
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": referrer,
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
@@ -74,10 +76,11 @@ class Pages:
 
     Attributes:
         frame_ancestors: Origins that may show them in a frame.
+        referrer: Who may learn their addresses.
     """
 
-    def __init__(self, frame_ancestors: tuple[str, ...] = ()) -> None:
-        self._headers = headers(frame_ancestors)
+    def __init__(self, frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer") -> None:
+        self._headers = headers(frame_ancestors, referrer)
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """A template filled; every value is escaped unless the template says how it is to be read."""

@@ -1,0 +1,7 @@
+"""Addresses that several modules of the console name."""
+
+from __future__ import annotations
+
+HOME = "/console"
+LOGIN, CALLBACK, LOGOUT = f"{HOME}/login", f"{HOME}/callback", f"{HOME}/logout"
+SAFE = ("GET", "HEAD")  # methods that change nothing

@@ -1,0 +1,122 @@
+"""What every page of the console has: its place in the menu, whose rules it shows, and who is looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from cds.hooks.routes import Offer, Offers
+from cds.hooks.turns import Turns
+from cds.journal.journal import Journal
+from cds.journal.store import StoreDown
+from cds.pages.console.addresses import HOME, LOGIN, LOGOUT, SAFE
+from cds.pages.console.users import NotSignedIn
+from cds.pages.page import Pages, page_route
+from cds.refusal import NoPage
+from cds.settings import Settings
+
+TENANT = "tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the menu: an address and its words; pages below the address belong to it."""
+
+    path: str
+    label: str
+
+
+MENU = (Entry(HOME, "Live rules"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """
+    What pages of the console are made of.
+
+    Attributes:
+        pages: Renders them.
+        offers: What is live, by tenant; one for "" where there are none.
+        folders: Tenant → the folder its rules were read from.
+        watched: How taking changed rules goes; None where rules are not watched.
+    """
+
+    pages: Pages
+    offers: Offers
+    folders: Mapping[str, Path]
+    settings: Settings
+    clock: Callable[[], date]
+    turns: Turns
+    journal: Journal | None = None
+    watched: Callable[[], dict[str, Any]] | None = None
+
+    def offer(self, request: Request) -> Offer:
+        """
+        What is live for the tenant the address names; the first one where it names none.
+
+        Raises:
+            NoPage: There is no such tenant.
+        """
+        name = request.query_params.get(TENANT) or next(iter(self.offers))
+        if name not in self.offers:
+            raise NoPage("There is no such tenant", fix=f"Choose one at {HOME}")
+        return self.offers[name]
+
+    def page(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A page in its frame. Templates extend `console/frame.html`, and link others by `to(path)`."""
+        tenant = self.offer(request).tenant
+
+        def to(path: str, **query: str) -> str:
+            asked = ({TENANT: tenant} if tenant else {}) | query
+            return quote(path) + (f"?{urlencode(asked)}" if asked else "")
+
+        # The deepest entry that the address stands below: "/console" is above them all.
+        path = request.url.path
+        above = [entry.path for entry in MENU if path == entry.path or path.startswith(f"{entry.path}/")]
+        frame = {
+            "menu": MENU,
+            "current": max(above, key=len, default=""),
+            "to": to,
+            "here": path,
+            "tenant": tenant,
+            "tenants": sorted(name for name in self.offers if name),
+            "who": request.state.who,
+            "logout": LOGOUT,
+        }
+        return self.pages.page(template, frame | dict(values), status)
+
+
+def console_route(pages: Pages) -> type[APIRoute]:
+    """Routes that answer people, and send those who are not signed in to where they can."""
+
+    class ConsoleRoute(page_route(pages)):  # type: ignore[misc]  # a class made by a function
+        """A route of the console."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """The handler, with the way to sign in."""
+            handler = super().get_route_handler()
+
+            async def answered(request: Request) -> Response:
+                try:
+                    answer: Response = await handler(request)
+                    return answer
+                except NotSignedIn:
+                    if request.method in SAFE:
+                        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                        return RedirectResponse(f"{LOGIN}?{urlencode({'next': here})}", status_code=303)
+                    # No redirect: form-action would keep a form from being led on to the provider.
+                    return pages.nothing(401, "You are not signed in any more", f"Sign in at {HOME}, and send it again")
+                except StoreDown:
+                    return pages.nothing(503, "The journal cannot be reached now", "Try again a little later")
+
+            return answered
+
+    return ConsoleRoute
