@@ -56,7 +56,9 @@ def main(url: str, example: Path) -> None:
             )
         )
         for suggestion in card.get("suggestions", []):
-            console.print(f"  [ {suggestion['label']} ]")
+            console.print(f"  [ {suggestion['label']} ]", markup=False)
+        for link in card.get("links", []):
+            console.print(f"  {link['label']}: {link['url']}", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
