@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.explanation.timeline import Bar, Course, Point, Run, Timeline
-from cds.pages.chart import SIDE, Chart, chart
+from cds.pages.chart import DATE, SIDE, Chart, chart
 
 FIRST, TODAY = date(2024, 1, 1), date(2025, 12, 30)
 
@@ -85,4 +85,5 @@ def test_nothing_is_drawn_outside_of_the_drawing(stretches: list[tuple[int, int,
     for scores in picture.scores:
         assert all(scores.top <= dot.high <= dot.low <= scores.bottom for dot in scores.dots)
     places = [x for x, _ in picture.ticks]
+    assert all(SIDE <= x <= width - DATE for x in places)
     assert all(after - before >= 60 for before, after in pairwise(places))

@@ -13,6 +13,7 @@ SIDE, TOP = 6, 26  # margins
 LABEL, BAR, GAP = 16, 34, 14  # heights of a lane: its words, its bar, the room below
 COURSE, ROOM = 96, 30  # height of a course of scores, and of the words above it
 TICK = 84  # pixels between two dates on the axis, at least
+DATE = 66  # pixels that a date on the axis takes
 STEPS = (1, 2, 3, 6, 12, 24, 60, 120)  # months between them
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEADROOM = 1.15  # the highest dose of a lane leaves so much room above itself
@@ -212,6 +213,6 @@ def _ticks(timeline: Timeline, inner: float, place: Place) -> Iterator[tuple[flo
     index += -index % step
     while index <= last.year * 12 + last.month - 1:
         day = date(index // 12, index % 12 + 1, 1)
-        if day >= first and place(day) <= SIDE + inner - TICK / 2:
+        if day >= first and place(day) <= SIDE + inner - DATE:
             yield place(day), f"{MONTHS[day.month - 1]} {day.year}"
         index += step

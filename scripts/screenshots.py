@@ -1,0 +1,120 @@
+"""Take the pictures of the pages that the documentation shows, with made-up patients; needs Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "fhir_examples"
+DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
+IMAGES = ROOT / "docs" / "images"
+SIZES = {"desk": (1440, 1000), "phone": (360, 780)}
+SECONDS = 60.0
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """A running service that keeps what it decides from; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    environment = os.environ | {
+        "CDS_KEEP_INPUTS_DAYS": "1",
+        "CDS_JOURNAL": str(folder / "journal.sqlite3"),
+        "CDS_PORT": str(port),
+    }
+    server = subprocess.Popen([shutil.which("cds") or "cds", "serve"], env=environment, cwd=ROOT)  # noqa: S603 (ours)
+    base = f"http://127.0.0.1:{port}"
+    give_up = time.monotonic() + SECONDS
+    try:
+        while True:
+            try:
+                httpx.get(f"{base}/health")
+                break
+            except httpx.TransportError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.2)
+        yield base
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def moved(name: str) -> dict[str, Any]:
+    """The request of an example, moved in time so that its today is today."""
+    past = date.today() - date.fromisoformat((EXAMPLES / "today.txt").read_text().strip())  # noqa: DTZ011 (the server's)
+    text = (EXAMPLES / name / "request.json").read_text()
+    request: dict[str, Any] = json.loads(DAY.sub(lambda day: (date.fromisoformat(day[0]) + past).isoformat(), text))
+    return request
+
+
+def page_of(base: str, name: str) -> str:
+    """The address of the page behind the first card of an example."""
+    request = moved(name)
+    services = httpx.get(f"{base}/cds-services").json()["services"]
+    service_id = next(one["id"] for one in services if one["hook"] == request["hook"])
+    answer = httpx.post(f"{base}/cds-services/{service_id}", json=request, timeout=30).json()
+    address: str = answer["cards"][0]["links"][-1]["url"]
+    give_up = time.monotonic() + SECONDS
+    while httpx.get(address).status_code != 200 and time.monotonic() < give_up:
+        time.sleep(0.1)
+    return address
+
+
+def shoot(browser: Browser, name: str, address: str, scheme: str = "light", at: str = "", act: Any = None) -> None:
+    """A picture of what a window shows, on a desk and on a phone; of the element `at`, from its top."""
+    for size, (width, height) in SIZES.items():
+        page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(address, wait_until="networkidle")
+        if act is not None:
+            act(page)
+        if at:
+            page.locator(at).first.evaluate("element => element.scrollIntoView()")
+        path = IMAGES / f"{name}-{size}.png"
+        page.screenshot(path=path)
+        print(path.relative_to(ROOT))
+        page.close()
+
+
+def ask_what_if(page: Page) -> None:
+    """Say the dose nobody recorded."""
+    page.get_by_role("link", name="Change a date, a dose or a score").click()
+    page.get_by_label("dose, all day, mg").first.fill("225")
+    page.get_by_role("button", name="Ask again with these").click()
+    page.get_by_role("region", name="If it were so").wait_for()
+
+
+def main() -> None:
+    """Write every picture anew."""
+    IMAGES.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("chromium was not found: install it.")
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        four = page_of(base, "38-ect-and-four-drugs")
+        open_dose = page_of(base, "05-dose-not-recorded")
+        shoot(browser, "explanation", four)
+        shoot(browser, "timeline", four, at="#timeline")
+        shoot(browser, "timeline-dark", open_dose, scheme="dark", at="#timeline")
+        shoot(browser, "what-if", open_dose, at="#what-if", act=ask_what_if)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
