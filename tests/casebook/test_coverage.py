@@ -56,9 +56,55 @@ def test_each_part_of_a_condition_is_seen_true_false_and_unknown(covered: Covera
 
 
 def test_both_sides_of_a_limit_and_the_numbers_nearest_to_it_are_known(covered: Coverage) -> None:
-    limits = {clause.words: (clause.below, clause.above) for clause in covered.clauses if clause.compared}
+    limits = {limit.words: (limit.below, limit.above) for clause in covered.clauses for limit in clause.limits}
 
     assert limits == {"`age` at least adult_from": (11, 18), "`phq9` at least high_score": (None, 12)}
+
+
+def case(name: str, but: str, more: str = "") -> str:
+    return f"  - {{name: {name}, given: depressed, but: {{{but}}}, then: {{major_depression: true}}{more}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("comparison", "expected"),
+    [
+        ("{above: high_score}", [("at or below", 10), ("above", 12)]),
+        ("{at_most: high_score}", [("at or below", 10), ("above", 12)]),
+        ("{at_least: high_score}", [("below", 9), ("at or above", 10)]),
+        ("{below: high_score}", [("below", 9), ("at or above", 10)]),
+        ("{between: [high_score, very_high]}", [("below", 9), ("at or above", 10), ("at or below", 10), ("above", 12)]),
+    ],
+)
+def test_a_number_that_is_the_limit_is_on_the_side_where_the_comparison_puts_it(
+    casebook: Read, rules_folder: Path, comparison: str, expected: list[tuple[str, float]]
+) -> None:
+    rule = rules_folder / "depression" / "depression.yaml"
+    more = 'parameters:\n  very_high: {value: 11, unit: "{score}"}\n'
+    text = rule.read_text().replace("parameters:\n", more)
+    rule.write_text(text.replace("{at_least: high_score}", comparison))
+    cases = [case(f"A score of {score}", f"scores.0.phq-9-total: {score}") for score in (8, 9, 10, 12, 13)]
+    casebook(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
+
+    clauses = run_folder(rules_folder, clauses=True).coverage.clauses
+
+    sides = [side for clause in clauses if "phq9" in clause.words for limit in clause.limits for side in limit.sides]
+    assert sides == expected
+
+
+def test_a_range_counts_where_it_lies_whole_on_one_side_and_a_limit_of_a_case_alone_does_not(
+    casebook: Read, rules_folder: Path
+) -> None:
+    cases = [
+        case("Born in a year that makes it 20 or 21", 'age: null, birth_date: "2005"'),
+        case("Born in a year that leaves it open", 'age: null, birth_date: "2008"'),
+        case("A child by another limit", "age: 14", ", with: {adult_from: 13}"),
+    ]
+    casebook(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
+
+    clauses = run_folder(rules_folder, clauses=True).coverage.clauses
+
+    sides = [side for clause in clauses if "age" in clause.words for limit in clause.limits for side in limit.sides]
+    assert sides == [("below", None), ("at or above", 20)]
 
 
 def test_cards_and_notes_are_shown_and_not(covered: Coverage) -> None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cds.casebook.cases import Case
-from cds.casebook.changes.conditions import never_unknown, written
+from cds.casebook.changes.conditions import written
+from cds.casebook.possible import Possible
 from cds.decide import Decision, Rules
-from cds.reasoning.direct import judge
+from cds.reasoning.direct import compare, judge
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook.definitions import rewritten
@@ -19,8 +20,52 @@ from cds.rulebook.program import Program
 from cds.rulebook.read import Rulebook
 from cds.truth import Truth
 
-TRUTHS = frozenset(Truth)
-SURE = (f.UnknownThis, f.PossiblyThis)  # true or false, never unknown
+ABOVE_ITSELF = (c.Comparison.AT_LEAST, c.Comparison.BELOW)  # a number that is the limit goes with those above it
+
+
+@dataclass
+class Limit:
+    """
+    One limit that a number is compared with, and the numbers nearest to it that some case compared with it.
+
+    A range that lies whole on one side counts by its end that is nearer. A case whose `with` moves the limit says
+    nothing about it.
+
+    Attributes:
+        words: The comparison, for `between` one of the two it stands for.
+        number: The limit.
+        below, above: The nearest numbers on either side; None where no case has one.
+        low, high: What the sides are called: the limit itself is on the side where the comparison puts it.
+    """
+
+    words: str
+    number: float
+    low: str
+    high: str
+    below: float | None = None
+    above: float | None = None
+
+    @property
+    def sides(self) -> tuple[tuple[str, float | None], ...]:
+        """What each side is called, and the nearest number on it."""
+        return ((self.low, self.below), (self.high, self.above))
+
+    def see(self, condition: c.Compare, ranges: Mapping[str, tuple[float, float]]) -> None:
+        """Take down on which side of it a number, or a whole range, lies."""
+        truth = compare(condition, ranges)
+        if truth is Truth.UNKNOWN or condition.limit != self.number:
+            return
+        upwards = condition.how in {c.Comparison.AT_LEAST, c.Comparison.ABOVE}
+        low, high = ranges[condition.fact]
+        if (truth is Truth.TRUE) is upwards:
+            self.take(None, low)
+        else:
+            self.take(high, None)
+
+    def take(self, below: float | None, above: float | None) -> None:
+        """Take in numbers of other cases, on either side."""
+        self.below = max((n for n in (self.below, below) if n is not None), default=None)
+        self.above = min((n for n in (self.above, above) if n is not None), default=None)
 
 
 @dataclass
@@ -32,11 +77,9 @@ class Clause:
         file, line: Where it stands.
         of: The conclusion, "card x" or "note 1 of card x" it belongs to; its head in `head`.
         words: As its author wrote it.
-        compared: It compares a number with a limit.
         possible: The truths it can have.
         seen: Those some case showed.
-        below, above: The numbers nearest to the limit that some case compared with it, on either side; a number that
-            is the limit counts as above.
+        limits: What it compares a number with: two limits for `between`, none for what is no comparison.
     """
 
     file: str
@@ -45,11 +88,9 @@ class Clause:
     head: str
     words: str
     statement: Any
-    compared: bool
+    limits: tuple[Limit, ...]
     possible: frozenset[Truth]
     seen: set[Truth] = field(default_factory=set)
-    below: float | None = None
-    above: float | None = None
 
     @property
     def missing(self) -> tuple[Truth, ...]:
@@ -131,8 +172,8 @@ class Coverage:
             self.notes[note].seen |= sides.seen
         for mine, clause in zip(self.clauses, other.clauses, strict=True):
             mine.seen |= clause.seen
-            mine.below = max((n for n in (mine.below, clause.below) if n is not None), default=None)
-            mine.above = min((n for n in (mine.above, clause.above) if n is not None), default=None)
+            for limit, other_limit in zip(mine.limits, clause.limits, strict=True):
+                limit.take(other_limit.below, other_limit.above)
 
     def _see_clauses(self, program: Program, decision: Decision) -> None:
         compiled = self._compiled.get(id(program))
@@ -153,17 +194,9 @@ class Coverage:
 
         for clause, condition in zip(self.clauses, compiled, strict=True):
             clause.seen.add(judge(condition, truth_of, ranges))
-            if isinstance(condition, c.Compare) and condition.fact in ranges:
-                low, high = ranges[condition.fact]
-                if low == high:
-                    _nearest(clause, low, condition.limit)
-
-
-def _nearest(clause: Clause, number: float, limit: float) -> None:
-    if number < limit and (clause.below is None or number > clause.below):
-        clause.below = number
-    if number >= limit and (clause.above is None or number < clause.above):
-        clause.above = number
+            if clause.limits:
+                for limit, compared in zip(clause.limits, _compared(condition), strict=True):
+                    limit.see(compared, ranges)
 
 
 def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
@@ -172,15 +205,14 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
 
     Draft and retired files are left out; so is, without `clauses`, what is inside conditions.
     """
-    certain = never_unknown(book)
+    possible, numbers = Possible(book), Numbers(book.rules.values())
     coverage = Coverage({}, {}, {}, [])
     for rule in book.rules.values():
         if rule.model.about.status not in IN_USE:
             continue
         at = rule.located.at
         for name in rule.model.conclusions:
-            possible = TRUTHS - {Truth.UNKNOWN} if name in certain else TRUTHS
-            coverage.conclusions[name] = Concluded(rule.file, at(("conclusions", name))[0], possible)
+            coverage.conclusions[name] = Concluded(rule.file, at(("conclusions", name))[0], possible.name(name))
         for name, card in rule.model.cards.items():
             coverage.cards[name] = Sides(rule.file, at(("cards", name))[0])
             for index in range(len(card.notes)):
@@ -195,7 +227,6 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
                 of, head = f"note {number} of card {whole.of}", f"note:{whole.of}:{number}"
             for statement, path in walk(whole.statement, whole.path):
                 raw = rule.located.value_at(path)
-                sure = statement in certain if isinstance(statement, str) else isinstance(statement, SURE)
                 coverage.clauses.append(
                     Clause(
                         file=rule.file,
@@ -204,11 +235,23 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
                         head=head,
                         words=written(raw),
                         statement=statement,
-                        compared=isinstance(statement, f.Comparing),
-                        possible=TRUTHS - {Truth.UNKNOWN} if sure else TRUTHS,
+                        limits=tuple(_limits(statement, numbers)),
+                        possible=possible.of(statement),
                     )
                 )
     return coverage
+
+
+def _limits(statement: Any, numbers: Numbers) -> Iterator[Limit]:
+    if isinstance(statement, f.Comparing):
+        for one in _compared(compile_condition(statement, numbers, {})):
+            words = f"`{one.fact}` {one.how.value.replace('_', ' ')} {one.parameter or f'{one.limit:g}'}"
+            low, high = ("below", "at or above") if one.how in ABOVE_ITSELF else ("at or below", "above")
+            yield Limit(words, one.limit, low, high)
+
+
+def _compared(condition: c.Condition) -> Iterator[c.Compare]:
+    return (part for part in c.walk(condition) if isinstance(part, c.Compare))
 
 
 def _compile(statement: Any, program: Program) -> c.Condition:
@@ -269,7 +312,7 @@ def counts(coverage: Coverage) -> Mapping[str, Counts]:
 def _counts(coverage: Coverage, file: str) -> Counts:
     conclusions = [one for one in coverage.conclusions.values() if one.file == file]
     clauses = [one for one in coverage.clauses if one.file == file]
-    compared = [one for one in clauses if one.compared]
+    sides = [nearest for one in clauses for limit in one.limits for _, nearest in limit.sides]
     cards = [one for one in coverage.cards.values() if one.file == file]
     notes = [one for one in coverage.notes.values() if one.file == file]
     return Counts(
@@ -278,7 +321,7 @@ def _counts(coverage: Coverage, file: str) -> Counts:
             sum(len(one.possible) for one in conclusions),
         ),
         clauses=(sum(len(one.seen & one.possible) for one in clauses), sum(len(one.possible) for one in clauses)),
-        sides=(sum((one.below is not None) + (one.above is not None) for one in compared), 2 * len(compared)),
+        sides=(sum(nearest is not None for nearest in sides), len(sides)),
         cards=(sum(len(one.seen) for one in cards), 2 * len(cards)),
         notes=(sum(len(one.seen) for one in notes), 2 * len(notes)),
     )

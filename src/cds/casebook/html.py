@@ -13,6 +13,7 @@ from cds.casebook.coverage import Coverage, counts
 from cds.truth import Truth
 
 TITLES = ("answers claimed", "clauses", "sides of limits", "cards", "notes")
+SIDES = {"below": "<", "at or above": "≥", "at or below": "≤", "above": ">"}
 SIGNS = {Truth.TRUE: "t", Truth.FALSE: "f", Truth.UNKNOWN: "?"}
 
 
@@ -82,9 +83,9 @@ def _all_marks(coverage: Coverage) -> Iterator[tuple[tuple[str, int], Mark]]:
             if truth in clause.possible:
                 seen = truth in clause.seen
                 yield place, Mark(SIGNS[truth], seen, f"{clause.words} is {'' if seen else 'never '}{truth.value}")
-        if clause.compared:
-            for nearest, sign, word in ((clause.below, "<", "below"), (clause.above, "≥", "at or above")):
-                title = f"{clause.words}: no number {word} the limit"
+        for limit in clause.limits:
+            for where, nearest in limit.sides:
+                title = f"{limit.words}: no number {where} the limit"
                 if nearest is not None:
-                    title = f"{clause.words}: {nearest:g} is the nearest number {word} the limit"
-                yield place, Mark(sign, nearest is not None, title)
+                    title = f"{limit.words}: {nearest:g} is the nearest number {where} the limit"
+                yield place, Mark(SIDES[where], nearest is not None, title)

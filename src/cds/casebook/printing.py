@@ -30,10 +30,10 @@ def gaps(coverage: Coverage) -> Iterator[str]:
         if clause.missing:
             never = " or ".join(truth.value for truth in clause.missing)
             yield f"{clause.file}:{clause.line}  in {clause.of}, {clause.words} is never {never}."
-        if clause.compared:
-            for nearest, word in ((clause.below, "below"), (clause.above, "at or above")):
+        for limit in clause.limits:
+            for where, nearest in limit.sides:
                 if nearest is None:
-                    yield f"{clause.file}:{clause.line}  in {clause.of}, no number {word} the limit of {clause.words}."
+                    yield f"{clause.file}:{clause.line}  in {clause.of}, no number {where} the limit of {limit.words}."
     for (card, number), sides in coverage.notes.items():
         for side, word in ((True, "told"), (False, "left out")):
             if side not in sides.seen:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.casebook.changes.change import Change, Gone, Kind, Place
-from cds.rulebook import format as f
 from cds.rulebook.names import Rule
-from cds.rulebook.read import Rulebook
 from cds.rulebook.yaml_text import Path
 
 STRICTER = {"at_least": "above", "above": "at_least", "at_most": "below", "below": "at_most"}
@@ -212,38 +210,3 @@ def written(raw: Any) -> str:
 
 def _names(parts: list[Any]) -> str:
     return f"({', '.join(written(part) for part in parts)})"
-
-
-# ---------------------------------------------------------------- what is never unknown
-
-
-def never_unknown(book: Rulebook) -> frozenset[str]:
-    """Facts and conclusions that are true or false whatever the record holds."""
-    rules = [rule.model for rule in book.rules.values()]
-    certain = {
-        name
-        for rule in rules
-        for name, fact in rule.facts.items()
-        if isinstance(fact, f.TraceFact | f.SettingFact | f.DeceasedFact | f.OverrideFact)
-    }
-    statements = {name: spec.condition() for rule in rules for name, spec in rule.conclusions.items()}
-    while more := {name for name, spec in statements.items() if name not in certain and _certain(spec, certain)}:
-        certain |= more
-    return frozenset(certain)
-
-
-def _certain(statement: Any, certain: set[str]) -> bool:
-    match statement:
-        case str():
-            return statement in certain
-        case f.UnknownThis() | f.PossiblyThis():
-            return True
-        case f.NotThis():
-            return _certain(statement.not_, certain)
-        case f.AllOf():
-            return all(_certain(part, certain) for part in statement.all)
-        case f.AnyOf():
-            return all(_certain(part, certain) for part in statement.any)
-        case f.AtLeastOf():
-            return all(_certain(part, certain) for part in statement.of)
-    return False

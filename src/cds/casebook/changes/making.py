@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from cds.casebook.changes.change import Change, labels_of, unique
 from cds.casebook.changes.codes import changes_of_codes, changes_of_doses
-from cds.casebook.changes.conditions import changes_of_conditions, never_unknown
+from cds.casebook.changes.conditions import changes_of_conditions
 from cds.casebook.changes.facts import changes_of_facts, changes_of_parameters
+from cds.casebook.possible import Possible
 from cds.rulebook.checks.view import coded
 from cds.rulebook.names import Reading, readings
 from cds.rulebook.plan import IN_USE
@@ -20,7 +21,7 @@ def changes_of(book: Rulebook, *, every_code: bool = False) -> tuple[Change, ...
 
 
 def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
-    labels, certain = labels_of(book), never_unknown(book)
+    labels, certain = labels_of(book), Possible(book).never_unknown()
     rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
     read = frozenset(
         reading.name
