@@ -71,6 +71,21 @@ def test_a_running_server_takes_good_rules_and_keeps_the_last_good_ones_otherwis
         assert health()["watched"]["not_taken"] == []
 
 
+def test_a_site_takes_what_changes_in_the_rules_it_is_an_overlay_of(tmp_path: Path) -> None:
+    rules = write_rules(tmp_path / "rules", FILES)
+    head = "site: {id: here, name: Here, rules: ../rules, uses: depression >=1.0 <2.0}\n"
+    site = write_rules(tmp_path / "site", {"site.yaml": head, TESTS: CASES})
+    settings = {"CDS_RULES": str(site), "CDS_WATCH": "true", "CDS_ENGINE": "direct", "CDS_JOURNAL": "none"}
+    with process(tmp_path / "log", **settings) as (client, _):
+
+        def title() -> str:
+            return str(client.get("/cds-services").json()["services"][0]["title"])
+
+        assert title() == "Small"
+        (rules / RULE).write_text(changed(LATER, "    title: Small\n", "    title: Smaller\n"))
+        until(lambda: title() == "Smaller")
+
+
 def test_no_request_sees_half_of_each(tmp_path: Path) -> None:
     """Two thresholds that always change together are always read together."""
     texts = [

@@ -40,7 +40,7 @@ from cds.rulebook import format as rule_format
 from cds.rulebook import site_format
 from cds.rulebook.problem import RulesAreWrong
 from cds.rulebook.program import UnderDefinition
-from cds.rulebook.read import SITE
+from cds.rulebook.read import SITE, read_rulebook
 from cds.rulebook.schemas import schema_text
 from cds.settings import Settings
 from cds.truth import Truth
@@ -321,9 +321,14 @@ def check(
     if watch:
         from watchfiles import watch as changes_in  # noqa: PLC0415 (not needed by the other commands)
 
-        err.print(f"watching {folder}; stop with Ctrl+C")
-        for _ in changes_in(folder, raise_interrupt=False):
-            errors = _check(folder, day_of(today), format)
+        watched: tuple[Path, ...] = ()
+        while (folders := read_rulebook(folder).folders) != watched:  # a site may name other rules
+            watched = folders
+            err.print(f"watching {' and '.join(map(str, watched))}; stop with Ctrl+C")
+            for _ in changes_in(*watched, raise_interrupt=False):
+                errors = _check(folder, day_of(today), format)
+                if read_rulebook(folder).folders != watched:
+                    break
     raise typer.Exit(PROBLEMS if errors else OK)
 
 

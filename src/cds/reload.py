@@ -57,11 +57,19 @@ class Reload:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        async for changes in awatch(*self._made):
-            touched = {Path(path).resolve() for _, path in changes}
-            for folder in list(self._made):
-                if any(path.is_relative_to(folder.resolve()) for path in touched):
-                    await self._try(folder)
+        while True:
+            watched = await asyncio.to_thread(self._watched)
+            async for changes in awatch(*{part for parts in watched.values() for part in parts}):
+                touched = {Path(path).resolve() for _, path in changes}
+                for folder, parts in watched.items():
+                    if any(path.is_relative_to(part.resolve()) for path in touched for part in parts):
+                        await self._try(folder)
+                if await asyncio.to_thread(self._watched) != watched:  # a site names other rules
+                    break
+
+    def _watched(self) -> dict[Path, tuple[Path, ...]]:
+        """Each folder of rules → the folders it is read from: a site's own, and that of the rules it is of."""
+        return {folder: read_rulebook(folder).folders or (folder,) for folder in self._made}
 
     async def _try(self, folder: Path) -> None:
         try:

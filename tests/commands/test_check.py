@@ -185,8 +185,12 @@ def test_another_format_is_wrong_use(folder: Path) -> None:
     assert run(folder, "--format", "xml").exit_code == 2
 
 
-def test_watching_checks_again_when_a_file_changes(folder: Path) -> None:
-    command = [sys.executable, "-u", "-c", "from cds.cli import main; main()", "check", str(folder), "--watch", *DAY]
+@pytest.mark.parametrize("watched", ["rules", "site"])
+def test_watching_checks_again_when_a_file_changes_for_a_site_also_one_of_its_rules(folder: Path, watched: str) -> None:
+    site = "site: {id: here, name: Here, rules: ../rules, uses: depression >=1.0 <2.0}\n"
+    write_rules(folder.parent / "site", {"site.yaml": site})
+    path = str(folder.parent / watched)
+    command = [sys.executable, "-u", "-c", "from cds.cli import main; main()", "check", path, "--watch", *DAY]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:

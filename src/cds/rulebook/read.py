@@ -71,6 +71,11 @@ class Rulebook:
     site: Loaded[SiteFile] | None = None
     overrides: tuple[Override, ...] = ()
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where it is read from: its own folder and, for a site, that of the rules it is an overlay of."""
+        return tuple(folder for folder in (self.root, self.base) if folder is not None and folder.is_dir())
+
     def own(self) -> Rulebook:
         """The rulebook with the rule files of its own folder only, without those a site's overlay is of."""
         mine = {name: rule for name, rule in self.rules.items() if Path(rule.file).is_relative_to(self.root)}
