@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,7 +18,9 @@ from fastapi.routing import APIRoute
 from cds.app import NotSafe, create_app
 from cds.pages.console.addresses import CALLBACK, HOME, LOGIN, LOGOUT
 from cds.settings import Settings
+from tests.hooks.callers import ec_key, key_set
 from tests.pages.oidc_server import CLIENT, SECRET
+from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.server import serving
 
 OPEN = {LOGIN, CALLBACK, LOGOUT}
@@ -315,3 +320,30 @@ def test_a_provider_that_says_it_is_another_is_not_believed(issuer: str) -> None
     other = SIGN_IN | {"oidc_issuer": issuer.replace("127.0.0.1", "localhost"), "public_url": ""}
     with serving(console=True, **other) as client:
         assert client.get(LOGIN).status_code == 503
+
+
+def test_each_tenant_shows_its_own_rules_and_stays_chosen_from_page_to_page(
+    issuer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = []
+    for name in ("north", "south"):
+        write_rules(tmp_path / name, {**GOOD, RULE: changed(GOOD[RULE], "Depression, small", f"Rules of the {name}")})
+        keys = json.dumps(key_set(ec_key(name)))
+        entries.append(f"  - {{name: {name}, issuers: ['https://{name}'], rules: {name}, keys: {{set: {keys}}}}}\n")
+    (tmp_path / "tenants.yaml").write_text("tenants:\n" + "".join(entries))
+    monkeypatch.setenv("CDS_TENANTS", str(tmp_path / "tenants.yaml"))
+    # A name of this machine, so that the cookie needs no https; nobody listens there.
+    sign_in_here = SIGN_IN | {"oidc_issuer": issuer, "public_url": "http://127.0.0.1:1"}
+    with serving(console=True, today=date(2025, 6, 1), **sign_in_here) as client:
+        back = urlsplit(httpx.get(f"{begin(client)}&login=ann").headers["location"])
+        client.get(f"{back.path}?{back.query}")
+
+        first, south = client.get(HOME).text, client.get(f"{HOME}?tenant=south").text
+        file = client.get(f"{HOME}/rules/depression?tenant=south").text
+
+        assert "Rules of the north" in first
+        assert "Rules of the south" in south
+        assert 'href="/console/rules?tenant=south"' in south
+        assert "<option selected>south</option>" in south
+        assert "Rules of the south" in file
+        assert client.get(f"{HOME}?tenant=west").status_code == 404

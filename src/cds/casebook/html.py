@@ -42,7 +42,7 @@ class Line:
 def coverage_page(coverage: Coverage, root: Path, passed: int, failed: int) -> str:
     """The page, as HTML text."""
     environment = Environment(loader=PackageLoader("cds.casebook"), autoescape=True, trim_blocks=False)
-    marks = _marks(coverage)
+    marks = marks_by_place(coverage)
     files = [
         {
             "name": file,
@@ -59,7 +59,8 @@ def coverage_page(coverage: Coverage, root: Path, passed: int, failed: int) -> s
     return template.render(root=str(root), files=files, titles=TITLES, passed=passed, failed=failed)
 
 
-def _marks(coverage: Coverage) -> Mapping[tuple[str, int], list[Mark]]:
+def marks_by_place(coverage: Coverage) -> Mapping[tuple[str, int], list[Mark]]:
+    """(file, line) → what stands in the margin there."""
     marks: defaultdict[tuple[str, int], list[Mark]] = defaultdict(list)
     for place, mark in _all_marks(coverage):
         marks[place].append(mark)

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cds.casebook.cases import Casebook
-from cds.rulebook import format as f
 from cds.rulebook.checks.view import coded
-from cds.rulebook.difference import written
-from cds.rulebook.meaning import plain
-from cds.rulebook.names import BareNumber, Rule, readings
 from cds.rulebook.plan import code_sets
 from cds.rulebook.read import Rulebook
+from cds.workbench.sheet import CARD, CONCLUSION, FACT, FILE, Sheet, sheets
+from cds.workbench.words import Words
 
 SITE = """\
 site_name: {name}
@@ -42,9 +40,8 @@ def pages(book: Rulebook, casebook: Casebook) -> dict[str, str]:
         "docs/index.md": "\n".join(_index(book)) + "\n",
         "docs/sets.md": "\n".join(_sets(book)) + "\n",
     }
-    homes = {name: rule for rule in book.rules.values() for name in _defined(rule)}
-    for name in files:
-        made[f"docs/{name}.md"] = "\n".join(_page(book.rules[name], homes, casebook)) + "\n"
+    for sheet in sheets(book, casebook):
+        made[f"docs/{sheet.id}.md"] = "\n".join(_page(sheet)) + "\n"
     return made
 
 
@@ -67,17 +64,16 @@ def _sets(book: Rulebook) -> Iterator[str]:
         yield f"| `{name}` | {_cell(one.title)} | {codes} | {len(one.names)} | {by} |"
 
 
-def _page(rule: Rule, homes: dict[str, Rule], casebook: Casebook) -> Iterator[str]:
-    model, about = rule.model, rule.model.about
-    yield from (f"# {about.title}", "", about.purpose, "", f"**What it does not see.** {about.limits}", "")
-    reviewed = "clinical review pending" if about.reviewed.by == "pending" else f"reviewed by {about.reviewed.by}"
-    owners = ", ".join(about.owners)
-    yield f"Version {about.version}, {about.status}; owners {owners}; {reviewed}, next {about.reviewed.next}."
-    if model.conclusions or model.cards:
+def _page(sheet: Sheet) -> Iterator[str]:
+    yield from (f"# {sheet.title}", "", sheet.purpose, "", f"**What it does not see.** {sheet.limits}", "")
+    reviewed = f"reviewed by {sheet.reviewed}" if sheet.reviewed else "clinical review pending"
+    owners = ", ".join(sheet.owners)
+    yield f"Version {sheet.version}, {sheet.status}; owners {owners}; {reviewed}, next {sheet.review_due}."
+    if sheet.links:
         yield from ("", "## What depends on what", "", "```mermaid", "flowchart LR")
-        yield from _diagram(rule, homes)
+        yield from _diagram(sheet)
         yield "```"
-    if model.parameters:
+    if sheet.parameters:
         yield from (
             "",
             "## Parameters",
@@ -85,65 +81,48 @@ def _page(rule: Rule, homes: dict[str, Rule], casebook: Casebook) -> Iterator[st
             "| parameter | value | a site may set | evidence | note |",
             "|---|---|---|---|---|",
         )
-        for name, spec in model.parameters.items():
-            evidence, note = ", ".join(spec.evidence), _cell(spec.note or "")
-            yield f"| `{name}` | {spec.value} {spec.unit or ''} | {_range(spec)} | {evidence} | {note} |"
-    if model.facts:
+        for one in sheet.parameters:
+            evidence, note = ", ".join(one.evidence), _cell(one.note)
+            yield f"| `{one.name}` | {one.value} {one.unit} | {one.may or 'no'} | {evidence} | {note} |"
+    if sheet.facts:
         yield from ("", "## What is looked for", "", "| fact | what |", "|---|---|")
-        yield from (f"| `{name}` | {_cell(spec.label or name)} |" for name, spec in model.facts.items())
-    if model.conclusions:
+        yield from (f"| `{fact.name}` | {_cell(fact.label)} |" for fact in sheet.facts)
+    if sheet.conclusions:
         yield from ("", "## What follows", "")
-        for name, conclusion in model.conclusions.items():
-            yield f"- **{conclusion.label}** (`{name}`): `{written(plain(conclusion.condition(), 'when'))}`"
-    if model.cards:
+        for conclusion in sheet.conclusions:
+            yield f"- **{_plain_text(conclusion.label)}** (`{conclusion.name}`)"
+            yield from _nested(conclusion.when, 1)
+    if sheet.cards:
         yield from ("", "## Cards", "")
-        for name, card in model.cards.items():
-            when = written(plain(card.show_when, "when"))
-            yield f"- **{_plain_text(card.summary)}** (`{name}`, {card.indicator}): `{when}`"
-    if model.evidence:
+        for card in sheet.cards:
+            yield f"- **{_plain_text(card.summary)}** (`{card.name}`, {card.indicator})"
+            yield from _nested(card.when, 1)
+    if sheet.sources:
         yield from ("", "## Evidence", "")
-        for name, entry in model.evidence.items():
-            yield f"- `{name}`: {entry.cite}. {entry.says} {'' if entry.verified else '*Not verified yet.*'}".rstrip()
-    proof = [case for case in casebook.cases if _proves(case.file, rule)]
-    if proof:
+        for entry in sheet.sources:
+            doubt = "" if entry.verified else " *Not verified yet.*"
+            yield f"- `{entry.id}`: {entry.cite}. {entry.says}{doubt}"
+    if sheet.proofs:
         yield from ("", "## What proves it", "")
-        yield from (f"- {_plain_text(case.name)}" for case in proof)
+        yield from (f"- {_plain_text(proof.sentence)}" for proof in sheet.proofs)
 
 
-def _proves(file: Path, rule: Rule) -> bool:
-    """Whether a test file is one of this rule file: the same name, or the only folder-mate it tells of."""
-    return Path(file).name.removesuffix(".test.yaml") == Path(rule.file).stem
+def _nested(words: Words, depth: int) -> Iterator[str]:
+    """A condition as a list in a list."""
+    yield f"{'    ' * depth}- {_plain_text(words.text)}"
+    for part in words.parts:
+        yield from _nested(part, depth + 1)
 
 
-def _defined(rule: Rule) -> list[str]:
-    return [*rule.model.facts, *rule.model.conclusions]
-
-
-def _diagram(rule: Rule, homes: dict[str, Rule]) -> Iterator[str]:
-    """Conclusions and cards of a file, and what each reads; what another file defines stands by its name there."""
-    reads: dict[tuple[str, str], set[str]] = {}
-    for reading in readings(rule):
-        if isinstance(reading, BareNumber) or reading.hole or reading.path[0] not in {"conclusions", "cards"}:
-            continue
-        if reading.name in homes:
-            reads.setdefault((str(reading.path[0]), str(reading.path[1])), set()).add(reading.name)
-    shown = sorted({name for names in reads.values() for name in names})
-    for name in shown:
-        home = homes[name]
-        elsewhere = "" if home is rule else f"<br/>{home.model.about.id}"
-        is_fact = name in home.model.facts
-        yield f'  {name}{"([" if is_fact else "["}"{name}{elsewhere}"{"])" if is_fact else "]"}'
-    for (section, name), names in sorted(reads.items()):
-        node = f"card_{name}" if section == "cards" else name
-        if section == "cards":
-            yield f'  {node}[["card {name}"]]'
-        yield from (f"  {read} --> {node}" for read in sorted(names))
-
-
-def _range(spec: f.Parameter) -> str:
-    if spec.site_may_set is True:
-        return ", ".join(spec.one_of or [])
-    return f"{spec.site_may_set[0]} to {spec.site_may_set[1]}" if isinstance(spec.site_may_set, list) else "no"
+def _diagram(sheet: Sheet) -> Iterator[str]:
+    """Facts, conclusions and cards, the files they read from, and those that read from here."""
+    ends = {FACT: ("([", "])"), CONCLUSION: ("[", "]"), CARD: ("[[", "]]"), FILE: ("[/", "/]")}
+    numbers = {node.id: f"n{number}" for number, node in enumerate(sheet.nodes)}
+    for node in sheet.nodes:
+        opening, closing = ends[node.kind]
+        words = _plain_text(node.label).replace('"', "'")
+        yield f'  {numbers[node.id]}{opening}"{words}"{closing}'
+    yield from (f"  {numbers[read]} --> {numbers[reader]}" for read, reader in sheet.links)
 
 
 def _cell(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,7 +35,7 @@ class Entry:
     label: str
 
 
-MENU = (Entry(HOME, "Live rules"),)
+MENU = (Entry(HOME, "Live rules"), Entry(f"{HOME}/rules", "Rule files"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,23 @@ class Console:
             raise NoPage("There is no such tenant", fix=f"Choose one at {HOME}")
         return self.offers[name]
 
+    def address(self, request: Request, path: str, **query: str) -> str:
+        """The address of another page of the console, for the same tenant."""
+        tenant = self.offer(request).tenant
+        asked = ({TENANT: tenant} if tenant else {}) | query
+        return quote(path) + (f"?{urlencode(asked)}" if asked else "")
+
     def page(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
         """A page in its frame. Templates extend `console/frame.html`, and link others by `to(path)`."""
-        tenant = self.offer(request).tenant
-
-        def to(path: str, **query: str) -> str:
-            asked = ({TENANT: tenant} if tenant else {}) | query
-            return quote(path) + (f"?{urlencode(asked)}" if asked else "")
-
         # The deepest entry that the address stands below: "/console" is above them all.
         path = request.url.path
         above = [entry.path for entry in MENU if path == entry.path or path.startswith(f"{entry.path}/")]
         frame = {
             "menu": MENU,
             "current": max(above, key=len, default=""),
-            "to": to,
+            "to": partial(self.address, request),
             "here": path,
-            "tenant": tenant,
+            "tenant": self.offer(request).tenant,
             "tenants": sorted(name for name in self.offers if name),
             "who": request.state.who,
             "logout": LOGOUT,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from cds.pages.console.addresses import HOME
 from cds.pages.console.frame import Console, console_route
+from cds.rulebook.checks.files import GRACE
 from cds.rulebook.overlay import Override
 from cds.rulebook.program import Program, RuleRef
 
@@ -31,6 +32,7 @@ def live_routes(console: Console) -> APIRouter:
                 "today": today,
                 "overdue": overdue,
                 "due_next": due_next,
+                "grace_days": GRACE.days,
                 "overlays_due": overlays_due(program, today),
                 "watched": console.watched() if console.watched is not None else None,
                 "journal": console.journal.health() if console.journal is not None else None,
