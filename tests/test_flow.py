@@ -15,8 +15,8 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
 ORDER = [
     "truth", "coding", "refusal", "rulebook", "record", "facts", "reasoning", "cards", "decide", "answer",
-    "explanation", "lint", "load", "servers", "settings", "request_file", "journal", "links", "casebook", "replay",
-    "workbench", "hooks", "pages", "reload", "app", "serving", "commands", "cli",
+    "explanation", "lint", "load", "servers", "smart", "settings", "request_file", "journal", "links", "casebook",
+    "replay", "workbench", "hooks", "pages", "reload", "app", "serving", "commands", "cli",
 ]  # fmt: skip
 # The rulebook's plan needs nothing of the record; record nothing of the rulebook.
 NEVER = {("record", "rulebook"), ("rulebook", "record"), ("hooks", "casebook"), ("casebook", "hooks")}

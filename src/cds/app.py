@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -35,6 +36,7 @@ from cds.pages.console.access import Access, why_not_safe
 from cds.pages.console.frame import Console
 from cds.pages.console.routes import add_console
 from cds.pages.decisions import decision_routes
+from cds.pages.launch import Launcher, Registered
 from cds.pages.page import Pages, static_routes
 from cds.record import units
 from cds.reload import Reload
@@ -43,6 +45,7 @@ from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import read_rulebook
 from cds.servers import Servers
 from cds.settings import Settings
+from cds.smart import App
 
 log = logging.getLogger(__name__)
 COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
@@ -67,11 +70,12 @@ def create_app(
     refuse_strangers(settings)
     access = access_to_console(settings)
     with ExitStack() as half_made:
-        tenants, key_clients = (
+        tenants, clients = (
             read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
             if settings.tenants is not None
             else ((), [])
         )
+        registered = registered_of(settings, tenants, journal)
         made = _rules_of(settings, tenants, clock()) if rules is None else {}
         half_made.callback(_close, made)
         offers = {t.name: Offer(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants} or {
@@ -109,11 +113,7 @@ def create_app(
             await asyncio.gather(watching, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
-        for offer in offers.values():
-            if offer.fetcher is not None:
-                await offer.fetcher.close()
-        for client in key_clients:
-            await client.aclose()
+        await _hang_up(offers, clients)
         if journal is not None:
             await to_thread.run_sync(journal.close)
         to_close.close()
@@ -141,12 +141,20 @@ def create_app(
             expose_headers=["Retry-After"],
         )
     watched = reload.health if reload is not None else None
-    _add_routes(app, offers, settings, clock, turns, overrides, journal, watched)
+    clients += _add_routes(app, offers, settings, clock, turns, overrides, journal, watched, registered)
     if access is not None:
         # A page of the console says which page a form was sent by, and is never framed.
         console = Console(Pages(referrer="same-origin"), offers, folders, settings, clock, turns, journal, watched)
         add_console(app, console, access)
     return app
+
+
+async def _hang_up(offers: Offers, clients: list[httpx.AsyncClient]) -> None:
+    for offer in offers.values():
+        if offer.fetcher is not None:
+            await offer.fetcher.close()
+    for client in clients:
+        await client.aclose()
 
 
 def _add_routes(
@@ -158,26 +166,45 @@ def _add_routes(
     overrides: Overrides,
     journal: Journal | None,
     watched: Callable[[], dict[str, Any]] | None,
-) -> None:
-    """Every address there is: those for programs, then those for people."""
+    registered: tuple[Registered, ...],
+) -> list[httpx.AsyncClient]:
+    """Every address there is: those for programs, then those for people; gives HTTP clients that are to be closed."""
     links = links_of(settings, journal)
-    app.include_router(
-        routes(
-            offers,
-            settings,
-            clock,
-            turns,
-            overrides,
-            journal,
-            watched,
-            CardLinks(links, settings.public_url) if links is not None else None,
-        )
-    )
+    launched = {one.tenant: one.servers for one in registered}
+    card_links = CardLinks(links, settings.public_url, launched) if links is not None or launched else None
+    app.include_router(routes(offers, settings, clock, turns, overrides, journal, watched, card_links))
     app.include_router(feedback_routes(offers, settings, journal))
     pages = Pages(settings.frame_ancestors)
     app.include_router(static_routes())
     if links is not None and journal is not None:
         app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
+    if not registered or journal is None:
+        return []
+    launcher = Launcher(pages, registered, offers, settings, journal, turns, overrides, links, clock)
+    app.include_router(launcher.routes())
+    return list(launcher.clients.values())
+
+
+def registered_of(settings: Settings, tenants: tuple[Tenant, ...], journal: Journal | None) -> tuple[Registered, ...]:
+    """
+    Organisations whose EHR may launch this app.
+
+    Raises:
+        NotSafe: There is no journal, whose key signs what a browser keeps of a launch.
+    """
+    secret = settings.smart_client_secret
+    app = App(settings.smart_client_id, secret.get_secret_value() if secret is not None else None)
+    shared = app if settings.smart_client_id else None
+    servers = {t.name: (t.servers, t.smart or shared) for t in tenants} or {ANYBODY: (settings.servers, shared)}
+    registered = tuple(
+        Registered(name, of, known) for name, (of, known) in servers.items() if known is not None and of.bases
+    )
+    if registered and journal is None:
+        raise NotSafe(
+            "A SMART launch needs the journal, whose key signs what a browser keeps of it.\n"
+            "  Set CDS_JOURNAL, or unset CDS_SMART_CLIENT_ID."
+        )
+    return registered
 
 
 def access_to_console(settings: Settings) -> Access | None:

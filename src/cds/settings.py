@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     link_hours: Annotated[
         float, Field(gt=0, le=24 * 31, description="Hours the link on a card opens the page of its decision.")
     ] = 12.0
+    smart_client_id: Annotated[
+        str, Field(description="Client id of this app at the EHR of CDS_FHIR_SERVERS, for its SMART launch.")
+    ] = ""
+    smart_client_secret: Annotated[
+        SecretStr | None, Field(description="Its secret, where it is registered as a confidential client.")
+    ] = None
     frame_ancestors: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -148,6 +154,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "CDS_TENANTS needs CDS_PUBLIC_URL: the address of this service as clients know it (https://cds.example)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _launch(self) -> Self:
+        if self.smart_client_secret is not None and not self.smart_client_id:
+            raise ValueError("CDS_SMART_CLIENT_SECRET needs CDS_SMART_CLIENT_ID: the client it is the secret of")
+        if self.smart_client_id and not (self.fhir_servers or self.tenants):
+            raise ValueError("CDS_SMART_CLIENT_ID needs CDS_FHIR_SERVERS: the FHIR server of the EHR that launches")
+        if self.smart_client_id and not (self.public_url or self.for_this_machine):
+            raise ValueError("CDS_SMART_CLIENT_ID needs CDS_PUBLIC_URL: the EHR sends browsers back there")
         return self
 
     @model_validator(mode="after")

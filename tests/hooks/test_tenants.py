@@ -15,6 +15,7 @@ from cds.hooks.tenants import KeysEntry, TenantEntry, TenantsAreWrong, read_tena
 from cds.rulebook.problem import RulesAreWrong
 from cds.servers import Servers, base_url
 from cds.settings import Settings
+from cds.smart import App
 from tests.hooks.callers import BASE, ec_key, key_set
 from tests.server import ROOT
 
@@ -175,3 +176,27 @@ def test_the_documented_keys_are_all_of_them() -> None:
 
     for name in [*TenantEntry.model_fields, *KeysEntry.model_fields]:
         assert f"`{name}`" in page
+
+
+SMART = GOOD.replace(
+    "    fhir_networks:", "    smart: {client_id: north-app, client_secret_file: secret.txt}\n    fhir_networks:"
+)
+
+
+def test_a_tenant_may_be_known_to_its_ehr_by_a_name_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("of north\n")
+
+    (north, south), _ = read(tmp_path, SMART)
+
+    assert north.smart == App("north-app", "of north")
+    assert south.smart is None
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_a_secret_that_is_not_there_is_said(content: str | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "secret.txt").write_text(content)
+
+    (problem,) = problems(tmp_path, SMART)
+
+    assert "smart.client_secret_file" in problem

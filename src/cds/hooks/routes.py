@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 
 from cds import __version__
 from cds.answer import answer_of
-from cds.decide import Rules, decide
+from cds.decide import Decision, Rules, decide
 from cds.hooks.bodies import read_body
 from cds.hooks.cardlinks import CardLinks
 from cds.hooks.fetch import Fetcher, NotUsable
@@ -143,7 +143,7 @@ def routes(
                 read = perf_counter()
                 decision = decide(rules, earlier.onto(record), today, service.id)
                 decided = perf_counter()
-                links = pages.of(decision_id, str(request.base_url)) if pages is not None and decision.cards else ()
+                links = _links(pages, decision, decision_id, request, offer, service, asked)
                 response = response_of(decision.cards, links)
                 encoded = msgspec.json.encode(response)
                 if journal is None:
@@ -183,6 +183,21 @@ def routes(
             return Response(await turns.aside(answer), media_type="application/json")
 
     return router
+
+
+def _links(
+    pages: CardLinks | None,
+    decision: Decision,
+    identity: str,
+    request: Request,
+    offer: Offer,
+    service: Service,
+    asked: Asked,
+) -> Sequence[Mapping[str, str]]:
+    """What every card of a decision links."""
+    if pages is None or not decision.cards:
+        return ()
+    return pages.of(identity, str(request.base_url), offer.tenant, service.id, asked.access)
 
 
 def limits(settings: Settings, rules: Rules) -> dict[str, Any]:

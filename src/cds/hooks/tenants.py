@@ -17,6 +17,7 @@ from cds.hooks.network import client_for
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.yaml_text import Located, read_yaml
 from cds.servers import Servers, base_url, network
+from cds.smart import App
 
 # Signatures of two keys only; none and HMAC cannot be set (CDS Hooks 2.0.1: SHALL NOT be used).
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -45,6 +46,13 @@ class KeysEntry(_Entry):
         return self
 
 
+class SmartEntry(_Entry):
+    """How this app is registered at the organisation's EHR."""
+
+    client_id: Words
+    client_secret_file: Annotated[Path | None, Field(description="A file with its secret, beside this one.")] = None
+
+
 class TenantEntry(_Entry):
     """One organisation that calls."""
 
@@ -61,6 +69,7 @@ class TenantEntry(_Entry):
         tuple[str, ...], Field(description="Networks that addresses of keys may lead to though not public.")
     ] = ()
     rules: Annotated[Path | None, Field(description="Folder of rule files, instead of CDS_RULES.")] = None
+    smart: Annotated[SmartEntry | None, Field(description="For SMART launches, instead of CDS_SMART_CLIENT_ID.")] = None
 
 
 class TenantsFile(_Entry):
@@ -69,7 +78,7 @@ class TenantsFile(_Entry):
     tenants: Annotated[tuple[TenantEntry, ...], Field(min_length=1)]
 
 
-KEYS = [*TenantsFile.model_fields, *TenantEntry.model_fields, *KeysEntry.model_fields]
+KEYS = [*TenantsFile.model_fields, *TenantEntry.model_fields, *KeysEntry.model_fields, *SmartEntry.model_fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class Tenant:
         algorithms: What it may sign with.
         servers: FHIR servers its data may be read from.
         rules: Folder of its rule files.
+        smart: This app at its EHR; None where that does not launch it, or as the settings say.
     """
 
     name: str
@@ -94,6 +104,7 @@ class Tenant:
     algorithms: tuple[str, ...]
     servers: Servers
     rules: Path
+    smart: App | None = None
 
 
 class TenantsAreWrong(RulesAreWrong):
@@ -201,7 +212,20 @@ def _tenant(
             servers.networks if entry.fhir_networks is None else _networks(entry.fhir_networks, "fhir_networks"),
         ),
         rules=own,
+        smart=_app(entry.smart, folder) if entry.smart is not None else None,
     )
+
+
+def _app(entry: SmartEntry, folder: Path) -> App:
+    if entry.client_secret_file is None:
+        return App(entry.client_id)
+    try:
+        secret = (folder / entry.client_secret_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        secret = ""
+    if not secret:
+        raise _Wrong("there is no secret in it", "Name a file beside this one.", "smart", "client_secret_file")
+    return App(entry.client_id, secret)
 
 
 def _networks(texts: tuple[str, ...], where: str) -> tuple[Any, ...]:

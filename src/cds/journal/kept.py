@@ -20,6 +20,7 @@ class Kept:
 
     Attributes:
         id, tenant, service: Of its receipt.
+        patient: The keyed digest of the patient (receipts.patient_digest).
         decided_at: When.
         day: The day it was decided for.
         rules: Version of the rule set.
@@ -31,6 +32,7 @@ class Kept:
     id: str
     tenant: str
     service: str
+    patient: str
     decided_at: datetime
     day: date
     rules: str
@@ -47,8 +49,8 @@ def kept_decision(store: Store, decision: str) -> Kept | None:
         StoreDown: Nobody can tell.
     """
     columns = (
-        receipts.c.id, receipts.c.tenant, receipts.c.service, receipts.c.decided_at, receipts.c.day, receipts.c.rules,
-        receipts.c.conclusions, inputs.c.body,
+        receipts.c.id, receipts.c.tenant, receipts.c.service, receipts.c.patient, receipts.c.decided_at, receipts.c.day,
+        receipts.c.rules, receipts.c.conclusions, inputs.c.body,
     )  # fmt: skip
     query = select(*columns).join(inputs, inputs.c.receipt == receipts.c.id).where(receipts.c.id == decision)
     shown = select(cards.c.name).where(cards.c.receipt == decision).order_by(cards.c.position)
@@ -57,4 +59,4 @@ def kept_decision(store: Store, decision: str) -> Kept | None:
         if row is None:
             return None
         names = tuple(connection.execute(shown).scalars())
-    return Kept(*row[:7], names, gzip.decompress(row.body))
+    return Kept(*row[:8], names, gzip.decompress(row.body))

@@ -10,7 +10,6 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from cds.decide import Decision, Rules, decide
-from cds.explanation.explanation import plain_conclusions
 from cds.explanation.flips import flips
 from cds.hooks.bodies import read_body
 from cds.hooks.kept import record_again
@@ -20,7 +19,7 @@ from cds.journal.journal import Journal
 from cds.journal.kept import Kept, kept_decision
 from cds.links import Links
 from cds.pages.explained import explained_values
-from cds.pages.page import SIGNS, Pages, page_route
+from cds.pages.page import Pages, differences, page_route
 from cds.pages.what_if import Wrong, asked_of, changeable, changed
 from cds.refusal import NoPage, NotJson, Refusal, TooLarge
 from cds.settings import Settings
@@ -73,7 +72,8 @@ def decision_routes(
                 "kept": found,
                 "key": key,
                 "changed": found.rules != rules.program.version,
-                "differs": _differences(found, made, rules),
+                "now": False,
+                "differs": differences(found.conclusions, made, rules),
             }
             return pages.page("decision.html", values | about)
 
@@ -132,13 +132,3 @@ def fields_of(body: bytes) -> dict[str, str]:
     except ValueError:
         raise TooLarge("This form has too many fields", fix="Load the page again, and send its form") from None
     return {name: text.strip() for name, text in pairs if text.strip()}
-
-
-def _differences(kept: Kept, made: Decision, rules: Rules) -> list[str]:
-    """Conclusions that these rules answer differently than was decided, each with both answers."""
-    heads = rules.program.heads
-    return [
-        f"{heads[name].label} (was {SIGNS.get(was, 'not asked')}, is {SIGNS[made.truths[name].value]})"
-        for name in plain_conclusions(rules.program)
-        if (was := kept.conclusions.get(name, "")) != made.truths[name].value
-    ]

@@ -14,6 +14,8 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cds import __version__
+from cds.decide import Decision, Rules
+from cds.explanation.explanation import plain_conclusions
 from cds.hooks.refusals import status_of
 from cds.pages.markdown import markdown_page, markdown_sentence
 from cds.reasoning.why import UNITS
@@ -128,6 +130,16 @@ def span(ends: tuple[float | None, float | None], unit: str) -> str:
 def unit(code: str) -> str:
     """A UCUM unit as people write it; nothing for an annotation such as {score}."""
     return "" if code.startswith("{") else UNITS.get(code, code)
+
+
+def differences(was: Mapping[str, str], made: Decision, rules: Rules) -> list[str]:
+    """Conclusions that these rules answer differently than a receipt says, each with both answers."""
+    heads = rules.program.heads
+    return [
+        f"{heads[name].label} (was {SIGNS.get(before, 'not asked')}, is {SIGNS[made.truths[name].value]})"
+        for name in plain_conclusions(rules.program)
+        if (before := was.get(name, "")) != made.truths[name].value
+    ]
 
 
 @cache
