@@ -162,4 +162,5 @@ def docs(
     if done.returncode:
         err.print(escape(done.stderr))
         raise typer.Exit(PROBLEMS)
-    out.print(f"{folder}: {len(made) - 1} pages")
+    count = sum(name.endswith(".md") for name in made)
+    out.print(f"{folder}: {count} pages")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as Xml
 
 from cds.casebook.cases import Casebook
 from cds.rulebook.checks.view import coded
 from cds.rulebook.plan import code_sets
 from cds.rulebook.read import Rulebook
-from cds.workbench.sheet import CARD, CONCLUSION, FACT, FILE, Sheet, sheets
+from cds.workbench.diagram import HEIGHT, WIDTH, drawn
+from cds.workbench.sheet import FACT, FILE, Sheet, sheets
 from cds.workbench.words import Words
 
 SITE = """\
@@ -20,14 +22,20 @@ use_directory_urls: false
 plugins: [search]
 markdown_extensions:
   - tables
-  - pymdownx.superfences:
-      custom_fences:
-        - name: mermaid
-          class: mermaid
-          format: !!python/name:pymdownx.superfences.fence_code_format
+extra_css: [diagram.css]
 validation: {{links: {{not_found: warn, anchors: warn}}}}
 nav:
 {nav}
+"""
+
+STYLE = """\
+.md-typeset .depends { max-width: none; }
+.scroll { overflow-x: auto; }
+.depends rect { fill: var(--md-default-bg-color); stroke: currentColor; }
+.depends .file rect { stroke-dasharray: 4 2; }
+.depends .card rect { stroke-width: 2.5; }
+.depends path { fill: none; stroke: currentColor; opacity: .4; }
+.depends text { fill: currentColor; font-size: 12px; }
 """
 
 
@@ -37,6 +45,7 @@ def pages(book: Rulebook, casebook: Casebook) -> dict[str, str]:
     nav = ["  - Rules: index.md", *(f"  - {name}: {name}.md" for name in files), "  - Value sets: sets.md"]
     made = {
         "mkdocs.yml": SITE.format(name="Rules", nav="\n".join(nav)),
+        "docs/diagram.css": STYLE,
         "docs/index.md": "\n".join(_index(book)) + "\n",
         "docs/sets.md": "\n".join(_sets(book)) + "\n",
     }
@@ -70,9 +79,9 @@ def _page(sheet: Sheet) -> Iterator[str]:
     owners = ", ".join(sheet.owners)
     yield f"Version {sheet.version}, {sheet.status}; owners {owners}; {reviewed}, next {sheet.review_due}."
     if sheet.links:
-        yield from ("", "## What depends on what", "", "```mermaid", "flowchart LR")
-        yield from _diagram(sheet)
-        yield "```"
+        yield from ("", "## What depends on what", "", "Left is what is looked for, right what is shown.")
+        yield from ("Round: facts; bold: cards; dashed: other files, which lead to their pages.", "")
+        yield f'<div class="scroll">{_diagram(sheet)}</div>'
     if sheet.parameters:
         yield from (
             "",
@@ -114,15 +123,22 @@ def _nested(words: Words, depth: int) -> Iterator[str]:
         yield from _nested(part, depth + 1)
 
 
-def _diagram(sheet: Sheet) -> Iterator[str]:
-    """Facts, conclusions and cards, the files they read from, and those that read from here."""
-    ends = {FACT: ("([", "])"), CONCLUSION: ("[", "]"), CARD: ("[[", "]]"), FILE: ("[/", "/]")}
-    numbers = {node.id: f"n{number}" for number, node in enumerate(sheet.nodes)}
-    for node in sheet.nodes:
-        opening, closing = ends[node.kind]
-        words = _plain_text(node.label).replace('"', "'")
-        yield f'  {numbers[node.id]}{opening}"{words}"{closing}'
-    yield from (f"  {numbers[read]} --> {numbers[reader]}" for read, reader in sheet.links)
+def _diagram(sheet: Sheet) -> str:
+    """Facts, conclusions and cards, the files they read from, and those that read from here: SVG in one line."""
+    diagram = drawn(sheet.nodes, sheet.links)
+    width, height = str(diagram.width), str(diagram.height)
+    size = {"width": width, "height": height, "viewBox": f"0 0 {width} {height}"}
+    svg = Xml.Element("svg", {"class": "depends", "role": "group", "aria-label": "What depends on what", **size})
+    for line in diagram.lines:
+        Xml.SubElement(svg, "path", {"d": line})
+    for node, box in zip(sheet.nodes, diagram.boxes, strict=True):
+        around = Xml.SubElement(svg, "a", {"href": f"{node.target}.html"}) if node.kind == FILE else svg
+        group = Xml.SubElement(around, "g", {"class": node.kind})
+        Xml.SubElement(group, "title").text = box.says
+        place = {"x": str(box.x), "y": str(box.y), "width": str(WIDTH), "height": str(HEIGHT)}
+        Xml.SubElement(group, "rect", {**place, "rx": str(HEIGHT // 2 if node.kind == FACT else 3)})
+        Xml.SubElement(group, "text", {"x": str(box.x + 8), "y": str(box.y + 17)}).text = box.words
+    return Xml.tostring(svg, encoding="unicode")
 
 
 def _cell(text: str) -> str:

@@ -10,10 +10,10 @@ from fastapi.responses import RedirectResponse
 
 from cds.casebook.html import TITLES
 from cds.pages.console.addresses import HOME
-from cds.pages.console.diagram import drawn
 from cds.pages.console.frame import Console, console_route
 from cds.pages.console.shelf import Shelf
 from cds.refusal import NoPage
+from cds.workbench.diagram import drawn
 from cds.workbench.sheet import FILE, Node, Sheet
 
 RULES = f"{HOME}/rules"

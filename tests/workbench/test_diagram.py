@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.pages.console.diagram import HEIGHT, WIDTH, drawn
+from cds.workbench.diagram import HEIGHT, WIDTH, drawn
 from cds.workbench.sheet import CARD, CONCLUSION, FACT, FILE, Node
 
 
