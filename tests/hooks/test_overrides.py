@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from cds.journal.journal import Journal
 from cds.journal.retention import Keep
 from cds.journal.store import Store
 from cds.load import load_rules, opinions_from
+from cds.reasoning.conclude import Opinions
 from cds.rulebook.wanted import WantedOverride
 from tests.server import ROOT, TODAY, serving
 
@@ -166,6 +168,24 @@ def test_a_word_on_something_else_does_not_decline_the_evaluation(client: httpx.
     say(client, journal, card, overrideReason=because("action-completed"))
 
     assert names(ask(client, request())) == ["suggest_evaluation"]
+
+
+@pytest.mark.parametrize(("formerly", "shown"), [("[suggest_evaluation]", []), ("[]", ["propose_evaluation"])])
+def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
+    rules: Rules, journal: Journal, tmp_path: Path, formerly: str, shown: list[str]
+) -> None:
+    with serving(rules, journal=journal) as client:
+        (card,) = ask(client, request())
+        say(client, journal, card, overrideReason=because("patient-refuses"))
+    folder = shutil.copytree(ROOT / "rules", tmp_path / "rules", ignore=shutil.ignore_patterns("*.test.yaml"))
+    file = folder / "ketamine" / "evaluation.yaml"
+    renamed = f"\n  propose_evaluation:\n    formerly: {formerly}\n"
+    file.write_text(file.read_text().replace("\n  suggest_evaluation:\n", renamed))
+
+    again = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+
+    with serving(load_rules(folder, Opinions.DIRECT, TODAY), journal=again) as later:
+        assert names(ask(later, request())) == shown
 
 
 def test_where_answers_cannot_be_looked_up_the_card_is_shown_and_the_answer_says_so(

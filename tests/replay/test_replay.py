@@ -88,6 +88,17 @@ def test_only_what_led_there_is_named_when_several_things_changed(
     assert new.book.digest != both.book.digest
 
 
+def test_new_names_change_nothing_for_anybody(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
+    edited(tmp_path / "rules", EVALUATION, "\n  suggest_evaluation:\n", "\n  propose_evaluation:\n")
+    for file in (tmp_path / "rules").rglob("*.yaml"):
+        text = re.sub(r"\bsymptomatic\b", "has_symptoms", file.read_text())
+        text = text.replace("  has_symptoms:\n", "  has_symptoms:\n    formerly: [symptomatic]\n")
+        was = "    formerly: [suggest_evaluation]\n"
+        file.write_text(text.replace("  propose_evaluation:\n", f"  propose_evaluation:\n{was}"))
+
+    assert affected(old, next(side(tmp_path / "rules")), examples) == {}
+
+
 def test_a_silent_file_takes_its_cards_away_and_says_so(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
     new = edited(tmp_path / "rules", EVALUATION, "status: active", "status: silent")
 

@@ -813,6 +813,18 @@ def other_file(more: str, old: str = "", new: str = "") -> dict[str, str | bytes
     return {**GOOD, OTHER: (changed(ANOTHER_FILE, old, new) if old else ANOTHER_FILE) + more}
 
 
+CARD = """\
+cards:
+  another:
+    service: small-service
+    show_when: symptomatic
+    indicator: info
+    summary: Another
+    detail: Another.
+    source: {label: Tests}
+    topic: {system: "https://example.org/topics", code: small, display: Small}
+"""
+THIRD = CARD.partition("cards:\n")[2].replace("another:", "third:")
 BOTH = "conclusions:\n  both: {label: Both, all: [resistant, symptomatic], evidence: []}\n"
 
 
@@ -830,6 +842,8 @@ def test_a_name_of_another_file_is_known(tmp_path: Path) -> None:
             "services:\n  small-service: {hook: patient-view, title: x, description: x, most_cards: 1}\n",
             "already a service",
         ),
+        (f"{CARD}    formerly: [suggest]\n", "`suggest` is a card in"),
+        (f"{CARD}    formerly: [old]\n{THIRD}    formerly: [old]\n", "`another` was called formerly, too"),
     ],
 )
 def test_a_name_given_twice_is_told_with_the_other_place(tmp_path: Path, more: str, says: str) -> None:

@@ -62,6 +62,15 @@ def test_a_thing_moved_to_another_file_is_no_change_of_what_it_means(tmp_path: P
     assert changes_between(book_of(tmp_path / "old", before), book_of(tmp_path / "new", after)) == []
 
 
+def test_a_renamed_card_is_one_change_and_a_conclusion_of_its_former_name_is_untouched(tmp_path: Path) -> None:
+    alike = {**GOOD, RULE: changed(GOOD[RULE], "\n  suggest:\n", "\n  resistant:\n")}
+    renamed = changed(GOOD[RULE], "    override_reasons:", "    formerly: [resistant]\n    override_reasons:")
+
+    found = changes_between(book_of(tmp_path / "old", alike), book_of(tmp_path / "new", {**GOOD, RULE: renamed}))
+
+    assert [change.says for change in found] == ["`resistant` is now called `suggest`"]
+
+
 def test_a_renamed_fact_is_one_change_when_it_says_its_former_name(tmp_path: Path) -> None:
     renamed = GOOD[RULE].replace("failed_trials", "failures").replace(
         "    that_are: [adequate, no_response]", "    that_are: [adequate, no_response]\n    formerly: [failed_trials]"

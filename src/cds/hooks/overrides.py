@@ -95,5 +95,5 @@ def _by_topic(found: list[feedback.Override], program: Program) -> tuple[Overrid
     return tuple(
         Override(card.topic[1], one.reason, one.when.astimezone().date())
         for one in found
-        if (card := program.cards.get(one.card)) is not None and card.topic is not None
+        if (card := program.card_called(one.card)) is not None and card.topic is not None
     )

@@ -16,7 +16,7 @@ from cds.replay.patients import Patient
 from cds.request_file import read_record
 from cds.rulebook.checks.view import coded
 from cds.rulebook.conditions import Compare, names_in, walk
-from cds.rulebook.difference import Change, Kind
+from cds.rulebook.difference import Change, Kind, renamed
 from cds.rulebook.names import Reading, readings
 from cds.rulebook.read import Rulebook
 from cds.settings import Settings
@@ -59,6 +59,11 @@ class Side:
 
     book: Rulebook
     rules: Rules
+
+    @cached_property
+    def formerly(self) -> Mapping[str, str]:
+        """Former name of a fact or conclusion → the one it has now."""
+        return {was: now for rule in self.book.rules.values() for was, now in renamed(rule)}
 
     @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
@@ -111,18 +116,15 @@ def replay(
 def _affected(
     patient: Patient, old: Side, new: Side, changes: tuple[Change, ...], before: Decision, after: Decision
 ) -> Affected | None:
-    values = [_values(decision) for decision in (before, after)]
+    values = [{new.formerly.get(name, name): said for name, said in _values(before).items()}, _values(after)]
     differ = {name for name in values[0].keys() | values[1].keys() if values[0].get(name) != values[1].get(name)}
+    was, now = _by_name(before, new), _by_name(after, new)
     turns = [
-        *_cards(before, after),
+        *_cards(was, now),
         *(_turn("conclusion", name, new, old, values) for name in _conclusions(old, new) if name in differ),
         *_definitions(old, new, before, after),
     ]
-    reworded = tuple(
-        name
-        for name, card in _by_name(before).items()
-        if name in _by_name(after) and _words(card) != _words(_by_name(after)[name])
-    )
+    reworded = tuple(name for name, card in was.items() if name in now and _words(card) != _words(now[name]))
     if not turns and not reworded:
         return None
     reads = {
@@ -164,8 +166,7 @@ def _turn(what: str, name: str, new: Side, old: Side, values: list[dict[str, str
     return Turn(what, name, label, *(side.get(name, "not there") for side in values))
 
 
-def _cards(before: Decision, after: Decision) -> Iterator[Turn]:
-    was, now = _by_name(before), _by_name(after)
+def _cards(was: Mapping[str, Card], now: Mapping[str, Card]) -> Iterator[Turn]:
     for name in dict.fromkeys((*was, *now)):
         a, b = was.get(name), now.get(name)
         if a is None or b is None:
@@ -185,8 +186,13 @@ def _definitions(old: Side, new: Side, before: Decision, after: Decision) -> Ite
                 yield Turn("definition", one.head, one.label, was[one.id], now)
 
 
-def _by_name(decision: Decision) -> dict[str, Card]:
-    return {card.name: card for card in decision.cards}
+def _by_name(decision: Decision, new: Side) -> dict[str, Card]:
+    """The cards shown, by the names they have in the new rules."""
+    found: dict[str, Card] = {}
+    for card in decision.cards:
+        called = new.rules.program.card_called(card.name)
+        found[called.name if called else card.name] = card
+    return found
 
 
 def _words(card: Card) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path as FilePath
@@ -53,10 +53,12 @@ class Change:
 def changes_between(old: Rulebook, new: Rulebook) -> list[Change]:
     """What changed in meaning; nothing when only spelling, order, comments or a place in another file did."""
     before, after = meaning_of(old), meaning_of(new)
-    renamed = {was: now for rule in new.rules.values() for was, now in _renamed(rule) if _defined(was, before)}
-    before = _with_names(before, renamed)
+    names = {was: now for rule in new.rules.values() for was, now in renamed(rule) if _defined(was, before)}
+    cards = {was: now for rule in new.rules.values() for was, now in _renamed_cards(rule) if _has_card(was, before)}
+    before = _with_cards(_with_names(before, names), cards)
     found = [
-        *_renames(renamed, new),
+        *_renames(names, new, RENAMED),
+        *_renames(cards, new, ("cards",)),
         *_in_rules(before, after, old, new),
         *_in_codes(before.sets, after.sets, "Value set"),
         *_in_codes(before.tables, after.tables, "Drug table"),
@@ -68,8 +70,32 @@ def changes_between(old: Rulebook, new: Rulebook) -> list[Change]:
 # ---------------------------------------------------------------- renames
 
 
-def _renamed(rule: Rule) -> Iterator[tuple[str, str]]:
-    for section in ("parameters", "facts", "conclusions"):
+RENAMED = ("parameters", "facts", "conclusions")
+
+
+def _renamed_cards(rule: Rule) -> Iterator[tuple[str, str]]:
+    # Apart from the rest, since a card may be called as a conclusion is.
+    for name, spec in rule.model.cards.items():
+        yield from ((was, name) for was in spec.formerly)
+
+
+def _has_card(card: str, meaning: Meaning) -> bool:
+    return any(card in rule.get("cards", {}) for rule in meaning.rules.values())
+
+
+def _with_cards(meaning: Meaning, names: Mapping[str, str]) -> Meaning:
+    rules = {
+        name: {**rule, "cards": {names.get(card, card): spec for card, spec in rule["cards"].items()}}
+        if "cards" in rule
+        else rule
+        for name, rule in meaning.rules.items()
+    }
+    return Meaning(rules, meaning.sets, meaning.tables)
+
+
+def renamed(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Former and present name of each parameter, fact and conclusion of a file that has another one now."""
+    for section in RENAMED:
         for name, spec in getattr(rule.model, section).items():
             yield from ((was, name) for was in spec.formerly)
 
@@ -97,9 +123,9 @@ def _in_hole(hole: str, names: Mapping[str, str]) -> str:
     return re.sub(r"[a-z][a-z0-9_]*", lambda word: names.get(word[0], word[0]), hole)
 
 
-def _renames(renamed: Mapping[str, str], new: Rulebook) -> Iterator[Change]:
-    for was, now in renamed.items():
-        for section in ("parameters", "facts", "conclusions"):
+def _renames(names: Mapping[str, str], new: Rulebook, sections: Iterable[str]) -> Iterator[Change]:
+    for was, now in names.items():
+        for section in sections:
             for rule in new.rules.values():
                 if now in getattr(rule.model, section):
                     place = _place(new, rule, (section, now))

@@ -910,6 +910,9 @@ class CardSpec(Strict):
     links: list[LinkSpec] = []
     override_reasons: list[Slug] = []
     evidence: list[Slug] = []
+    formerly: Annotated[
+        list[Snake], Field(description="Earlier names: what was answered to the card under them still counts.")
+    ] = []
 
 
 class RuleFile(Strict):

@@ -254,8 +254,10 @@ def _card(
     here: Path = ("cards", name)
     rule = next((rule for rule in rules.values() if name in rule.model.cards), None)
     if rule is None:
-        known = [card for one in rules.values() for card in one.model.cards]
-        return rules, [site.problem(here, "unknown-override", f"`{name}` is no card.", _close(name, known))]
+        known = {card: spec for one in rules.values() for card, spec in one.model.cards.items()}
+        now = next((f"It is called `{card}` now." for card, spec in known.items() if name in spec.formerly), "")
+        fix = now or _close(name, list(known))
+        return rules, [site.problem(here, "unknown-override", f"`{name}` is no card.", fix)]
     spec = rule.model.cards[name]
     if change.hide:
         if rest := _locked_reason(spec, rules):

@@ -680,6 +680,7 @@ def card_text(
                 (NON_ADHERENCE, reason, OVERRIDE_REASONS[reason]) for reason in card.override_reasons
             ),
             rule=ref,
+            formerly=tuple(card.formerly),
         ),
         heads,
     )

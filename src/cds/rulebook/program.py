@@ -111,7 +111,11 @@ class LinkText:
 
 @dataclass(frozen=True, slots=True)
 class CardText:
-    """The texts of one card, as the rule file writes them, and the head that says when it is shown."""
+    """
+    The texts of one card, as the rule file writes them, and the head that says when it is shown.
+
+    `formerly` are its earlier names, under which the journal may know it.
+    """
 
     name: str
     head: str
@@ -129,6 +133,7 @@ class CardText:
     links: tuple[LinkText, ...]
     override_reasons: tuple[tuple[str, str, str], ...]
     rule: RuleRef
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +203,8 @@ class Program:
     definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
     copies: frozenset[str] = frozenset()
     overrides: tuple[Override, ...] = ()
+
+    def card_called(self, name: str) -> CardText | None:
+        """The card of this name, or the one that had it formerly; None for what is no card any more."""
+        now = self.cards.get(name)
+        return now or next((card for card in self.cards.values() if name in card.formerly), None)

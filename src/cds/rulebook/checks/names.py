@@ -192,7 +192,25 @@ def duplicate_name(view: View) -> Iterator[Problem]:
             )
     for section, word in (("cards", "card"), ("services", "service")):
         yield from _twice_in(view, section, word)
+    yield from _former_cards(view)
     yield from _valueset_twice(view)
+
+
+def _former_cards(view: View) -> Iterator[Problem]:
+    cards = {name: rule for rule in view.rules for name in rule.model.cards}
+    was: dict[str, str] = {}
+    for rule in view.rules:
+        for name, card in rule.model.cards.items():
+            for old in card.formerly:
+                path: Path = ("cards", name, "formerly")
+                if old in cards:
+                    where = _where(cards[old], ("cards", old))
+                    what = f"`{old}` is a card in {where}; `{name}` cannot have been called so formerly."
+                    yield rule.problem(path, "duplicate-name", what, "Choose a name that never meant something else.")
+                elif was.setdefault(old, name) != name:
+                    what = f"`{old}` is what `{was[old]}` was called formerly, too."
+                    fix = "Keep it at the card that took over what was answered to it."
+                    yield rule.problem(path, "duplicate-name", what, fix)
 
 
 def _twice_in(view: View, section: str, word: str) -> Iterator[Problem]:
