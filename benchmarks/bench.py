@@ -82,7 +82,7 @@ class Ours:
             patient_id=asked.patient_id,
             most_entries=50_000,
             deepest=64,
-            observed=self.rules.program.observed,
+            sought=self.rules.program.sought,
         )
 
     def answer(self, body: bytes) -> bytes:

@@ -34,7 +34,7 @@ def read(rules: Rules, body: bytes) -> PatientRecord:
         patient_id=asked.patient_id,
         most_entries=50_000,
         deepest=64,
-        observed=rules.program.observed,
+        sought=rules.program.sought,
     )
 
 
@@ -82,6 +82,25 @@ def test_observations_no_rule_wants_make_no_values(few: Rules) -> None:
     record = read(few, body)
     assert body.count(b'"resourceType":"Observation"') > 200
     assert len(record.measurements) == body.count(b'"code":"44261-6"') - 1  # one was entered in error
+
+
+def test_entries_no_rule_wants_make_no_values(few: Rules) -> None:
+    body = request(500)
+    record = read(few, body)
+    entries = [*record.diagnoses, *record.exposures, *record.interventions, *record.referrals]
+    assert body.count(b'"resourceType":"Condition"') + body.count(b'"resourceType":"MedicationRequest"') > 150
+    assert len(entries) < 20
+
+
+def test_a_prefetch_value_is_parsed_once(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundles, envelopes = Counting(gathering.BUNDLE), Counting(gathering.ENVELOPE)
+    monkeypatch.setattr(gathering, "BUNDLE", bundles)
+    monkeypatch.setattr(gathering, "ENVELOPE", envelopes)
+
+    read(few, request(50))
+
+    assert bundles.calls == {"decode": 6}
+    assert envelopes.calls == {"decode": 1}  # the patient, who is in no Bundle
 
 
 @both

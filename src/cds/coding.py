@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -224,3 +225,21 @@ class Observed:
     def called(self, text: str | None) -> bool:
         """Whether a text is such a whole name."""
         return text is not None and text.lstrip()[:1] in self._initials and bare(text) in self.names
+
+
+class Index(Protocol):
+    """Tells what is no concern of any rule."""
+
+    def is_another(self, concept: Concept) -> bool:
+        """Whether it is told what this is, and it is in no value set."""
+
+    def is_another_drug(self, concept: Concept) -> bool:
+        """Whether it is told which drug this is, and it is in no value set and no drug table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What the rules want of a record, told before anything is made of its resources."""
+
+    observed: Observed
+    index: Index

@@ -36,7 +36,7 @@ def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientR
     limits: dict[str, Any] = {
         "most_entries": settings.most_entries,
         "deepest": settings.deepest,
-        "observed": rules.program.observed,
+        "sought": rules.program.sought,
     }
     try:
         envelope = msgspec.json.decode(body, type=Envelope)

@@ -32,7 +32,7 @@ def decided(name: str, **prefetch: Any) -> Decision:
         patient_id=request["context"]["patientId"],
         most_entries=1000,
         deepest=64,
-        observed=RULES.program.observed,
+        sought=RULES.program.sought,
     )
     return decide(RULES, record, TODAY, SERVICE.id)
 

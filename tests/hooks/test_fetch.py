@@ -50,7 +50,7 @@ def plain_answer() -> JSON:
         patient_id=EXAMPLE["context"]["patientId"],
         most_entries=1000,
         deepest=64,
-        observed=RULES.program.observed,
+        sought=RULES.program.sought,
     )
     answer: JSON = without_uuids(response_of(decide(RULES, record, TODAY, OFFERED.id).cards))
     return answer

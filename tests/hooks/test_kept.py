@@ -25,7 +25,7 @@ from tests.server import ROOT, TODAY
 
 RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
-LIMITS: dict[str, Any] = {"most_entries": 1000, "deepest": 64, "observed": RULES.program.observed}
+LIMITS: dict[str, Any] = {"most_entries": 1000, "deepest": 64, "sought": RULES.program.sought}
 
 
 def service_for(hook: str) -> Service:

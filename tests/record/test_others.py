@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from cds.coding import Observed
+from cds.coding import Observed, Sought
 from cds.record.bundle import read_bundle
 from cds.record.dates import read_date
 from cds.record.record import NOT_UNDERSTOOD, IssueKind, NormalRange, Span, Verification
 from cds.record.units import factor, plain_unit, split_a_day
+from cds.rulebook.wanted import Codes
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, observation, patient, read
 
 # ---------------------------------------------------------------- dates
@@ -351,7 +352,7 @@ def test_the_effects_of_an_allergy_are_read_in_the_shapes_of_r4_and_r5() -> None
 
 
 def test_an_observation_nobody_wants_is_passed_over_and_one_called_by_its_whole_name_is_not() -> None:
-    wanted = Observed(frozenset({"44261-6"}), frozenset({"abc17totalscore"}))
+    wanted = Sought(Observed(frozenset({"44261-6"}), frozenset({"abc17totalscore"})), Codes({}, {}))
     codes = [
         coded("http://loinc.org", "8867-4", "ABC heart rate"),
         {"text": "ABC-17 Total Score"},
@@ -360,7 +361,7 @@ def test_an_observation_nobody_wants_is_passed_over_and_one_called_by_its_whole_
     ]
     listed = [observation(f"o{index}", code=code) for index, code in enumerate(codes)]
 
-    record = read_bundle(json.dumps(bundle(patient(), *listed)).encode(), observed=wanted, **LIMITS)
+    record = read_bundle(json.dumps(bundle(patient(), *listed)).encode(), sought=wanted, **LIMITS)
 
     assert [measurement.source for measurement in record.measurements] == [
         f"Observation/o{index}" for index in (1, 2, 3)

@@ -20,10 +20,9 @@ from cds.record.record import (
     SentState,
     Span,
 )
-from cds.rulebook.wanted import Codes, words_of
+from cds.rulebook.wanted import Codes, has_a_name
 from cds.truth import Truth
 
-LETTERS_OF_A_CODE = 1  # "I71.4" has one letter beside its digits; "MI" is a word
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 
 
@@ -87,7 +86,7 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         record=record,
         today=today,
         codes=codes,
-        nameless=tuple(entry for entry in could_be_nameless if not any(map(_has_a_name, concepts_of(entry)))),
+        nameless=tuple(entry for entry in could_be_nameless if not any(map(has_a_name, concepts_of(entry)))),
         diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes),
         measurements=_measured(record.measurements, codes),
         exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes),
@@ -114,11 +113,6 @@ def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[C
         case Exposure():
             return (entry.drug,)
     return (entry.concept,)
-
-
-def _has_a_name(concept: Concept) -> bool:
-    """Whether there is a word in it; a letter or two of a code are none."""
-    return any(len(word) > LETTERS_OF_A_CODE for text in concept.said for word in words_of(text))
 
 
 def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[Hit]]:

@@ -205,7 +205,7 @@ def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
     return {
         "most_entries": settings.most_entries,
         "deepest": settings.deepest,
-        "observed": rules.program.observed,
+        "sought": rules.program.sought,
     }
 
 

@@ -10,18 +10,26 @@ from typing import TypeVar
 
 import msgspec
 
-from cds.coding import Concept, Observed
+from cds.coding import Concept, Sought
 from cds.record import elements
 from cds.record.allergies import allergy_of
 from cds.record.depth import refuse_too_deep
 from cds.record.diagnoses import diagnosis_of
 from cds.record.drafts import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
 from cds.record.drugs import drug_finder
-from cds.record.encounters import place_finder, place_of
+from cds.record.encounters import place_finder
 from cds.record.gathering import Gathered, envelope_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
-from cds.record.medications import FindDrug, administration_of, dispense_of, given_for, request_of, statement_of
+from cds.record.medications import (
+    FindDrug,
+    administration_of,
+    dispense_of,
+    given_for,
+    referred,
+    request_of,
+    statement_of,
+)
 from cds.record.procedures import intervention_of, referral_of
 from cds.record.queries import query_of
 from cds.record.record import (
@@ -37,6 +45,7 @@ from cds.record.record import (
     SentState,
     Span,
 )
+from cds.record.sieve import Sieve
 from cds.record.whose import Names, is_about, whose
 from cds.refusal import NotFhir
 
@@ -64,13 +73,13 @@ class Fetched:
 NOTHING_FETCHED: Mapping[str, Fetched] = MappingProxyType({})
 
 
-def read_bundle(body: bytes, *, most_entries: int, deepest: int, observed: Observed | None = None) -> PatientRecord:
+def read_bundle(body: bytes, *, most_entries: int, deepest: int, sought: Sought | None = None) -> PatientRecord:
     """
     The record in a FHIR R4 Bundle of any type that holds one patient.
 
     A kind of data with at least one resource was sent; a kind with none was not, unless a searchset (the Bundle or
-    one inside it) says in its self link that it was asked for. With `observed`, Observations without one of these codes
-    are passed over. Requests with the status draft are orders being written.
+    one inside it) says in its self link that it was asked for. With `sought`, no values are made of what no rule wants
+    (see `Sieve`). Requests with the status draft are orders being written.
 
     Raises:
         NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
@@ -88,7 +97,7 @@ def read_bundle(body: bytes, *, most_entries: int, deepest: int, observed: Obser
         raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
     gathered = Gathered(most_entries)
     gathered.bundle(body, "Bundle")
-    return _record(gathered, None, observed, lambda own, find: _drafts_in(gathered, own, find))
+    return _record(gathered, None, sought, lambda own, find: _drafts_in(gathered, own, find))
 
 
 def read_prefetch(
@@ -98,7 +107,7 @@ def read_prefetch(
     patient_id: str | None,
     most_entries: int,
     deepest: int,
-    observed: Observed | None = None,
+    sought: Sought | None = None,
     fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
     orders: DraftOrders | None = None,
 ) -> PatientRecord:
@@ -130,10 +139,10 @@ def read_prefetch(
             asked = query_of(template)
             gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
     if orders is None:
-        return _record(gathered, patient_id, observed)
+        return _record(gathered, patient_id, sought)
     entries, sent = read_draft_orders(orders, gathered, deepest)
     return _record(
-        gathered, patient_id, observed, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent)
+        gathered, patient_id, sought, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent)
     )
 
 
@@ -166,7 +175,7 @@ def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
     found = [
         draft_of(Entry(msgspec.json.decode(kept.raw), kept.where, kept.full_url), gathered, own, find_drug)[0]
         for kind in ("MedicationRequest", "ServiceRequest")
-        for _, kept in gathered.kept.get(kind, ())
+        for kept in gathered.kept.get(kind, ())
         if getattr(kept.resource, "status", None) == "draft"
     ]
     return tuple(draft for draft in found if draft is not None), Sent(SentState.WHOLE)
@@ -175,38 +184,50 @@ def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
 def _record(
     gathered: Gathered,
     patient_id: str | None,
-    observed: Observed | None,
+    sought: Sought | None,
     read_drafts: Callable[[Names, FindDrug], Drafts] = _no_drafts,
 ) -> PatientRecord:
     gathered.choose()
     patient, own = whose(gathered, patient_id)
     gathered.settle(own.references)
     find_drug = drug_finder(gathered)
-    encounters = dict(_each(gathered, own, elements.Encounter, lambda said, origin: (origin.source, place_of(said))))
-    find_place = place_finder(encounters, gathered)
+    sieve = Sieve(sought)
+    find_place = place_finder(
+        dict(_each(gathered, own, elements.Encounter, lambda said, origin: (origin.source, said))), gathered
+    )
     exposures = [
-        *_each(gathered, own, elements.MedicationRequest, lambda said, origin: request_of(said, origin, find_drug)),
-        *_each(gathered, own, elements.MedicationDispense, lambda said, origin: dispense_of(said, origin, find_drug)),
-        *_each(gathered, own, elements.MedicationStatement, lambda said, origin: statement_of(said, origin, find_drug)),
         *_each(
-            gathered,
-            own,
-            elements.MedicationAdministration,
+            gathered, own, elements.MedicationRequest,
+            lambda said, origin: request_of(said, origin, find_drug), sieve.request,
+        ),
+        *_each(
+            gathered, own, elements.MedicationDispense,
+            lambda said, origin: dispense_of(said, origin, find_drug), sieve.dispense,
+        ),
+        *_each(
+            gathered, own, elements.MedicationStatement,
+            lambda said, origin: statement_of(said, origin, find_drug), sieve.statement,
+        ),
+        *_each(
+            gathered, own, elements.MedicationAdministration,
             lambda said, origin: _placed(
                 administration_of(said, origin, find_drug), find_place(said.context or said.encounter)
             ),
+            sieve.administration,
         ),
-    ]
-    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
+    ]  # fmt: skip
+    sieve.referred = referred(exposures, gathered.by_url)
+    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of, sieve.condition)
     taken = given_for(exposures, diagnoses, gathered.by_url)
-    observed_values = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o, observed)))
+    observed = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o)), sieve.observation)
     answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
-    measurements = [measurement for found in (*observed_values, *answers) for measurement in found]
+    measurements = [measurement for found in (*observed, *answers) for measurement in found]
     interventions = _each(
-        gathered, own, elements.Procedure, lambda s, o: _placed(intervention_of(s, o), find_place(s.encounter))
-    )
+        gathered, own, elements.Procedure,
+        lambda s, o: _placed(intervention_of(s, o), find_place(s.encounter)), sieve.procedure,
+    )  # fmt: skip
     allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
-    referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
+    referrals = _each(gathered, own, elements.ServiceRequest, referral_of, sieve.referral)
     drafts, drafts_sent = read_drafts(own, find_drug)
     return PatientRecord(
         patient=patient,
@@ -221,18 +242,31 @@ def _record(
         sent=_sent(gathered),
         issues=gathered.issues.listed(),
         resources=gathered.resources,
-        newest=_newest(diagnoses, measurements, exposures, interventions, referrals),
+        newest=_newest(diagnoses, measurements, exposures, interventions, referrals, sieve.newest),
     )
 
 
+def _nothing(_said: object) -> bool:
+    return False
+
+
 def _each(
-    gathered: Gathered, own: Names, struct: type[Said], read: Callable[[Said, Origin], Value | None]
+    gathered: Gathered,
+    own: Names,
+    struct: type[Said],
+    read: Callable[[Said, Origin], Value | None],
+    left_out: Callable[[Said], bool] = _nothing,
 ) -> list[Value]:
-    """What `read` makes of each resource of one type that is about this patient."""
+    """What `read` makes of each resource of one type that is about this patient, and is not to be left out."""
     found = []
-    for said, origin in gathered.of(struct):
+    plain = own.plain
+    for said, kept in gathered.of(struct):
         subject = said.patient if isinstance(said, elements.AllergyIntolerance) else getattr(said, "subject", None)
-        if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
+        surely = subject is not None and subject.reference in plain
+        if surely and left_out(said):
+            continue
+        origin = gathered.origin(kept)
+        if (surely or is_about(subject, own, gathered, origin)) and (value := read(said, origin)) is not None:
             found.append(value)
     return found
 
@@ -251,6 +285,7 @@ def _newest(
     exposures: list[Exposure],
     interventions: list[Intervention],
     referrals: list[Referral],
+    left_out: date | None,
 ) -> date | None:
     spans = [
         *(d.recorded or d.onset for d in diagnoses),
@@ -259,7 +294,8 @@ def _newest(
         *(i.when for i in interventions),
         *(r.when for r in referrals),
     ]
-    return max((span.latest for span in spans if span), default=None)
+    days = [span.latest for span in spans if span]
+    return max(days if left_out is None else [*days, left_out], default=None)
 
 
 def _sent(gathered: Gathered) -> dict[str, tuple[Sent, ...]]:

@@ -89,6 +89,15 @@ def read_date(text: str) -> DateRead:
     return DateRead(Span(first, last, _westernmost(text.strip()) if found["zone"] else None), flaw)
 
 
+def is_plain_day(text: str) -> bool:
+    """Whether a text is a FHIR date, dateTime or instant of one day, with nothing to remark about it."""
+    return (
+        len(text) <= LONGEST
+        and _AS_SPECIFIED.fullmatch(text) is not None
+        and _whole_day(text[:LENGTH_OF_DAY]).span is not None
+    )
+
+
 def _westernmost(text: str) -> date | None:
     """The day of an instant in the westernmost time zone; None without a time zone."""
     try:

@@ -18,10 +18,11 @@ def drug_finder(gathered: Gathered) -> FindDrug:
     """A function that gives the drug of a medication resource of this request."""
     medications: dict[str, elements.Medication] = {}
     two_of_a_name: set[str] = set()
-    for medication, its_origin in gathered.of(elements.Medication):
-        if its_origin.source in medications:  # from two servers: nothing says which one is meant
-            two_of_a_name.add(its_origin.source)
-        medications[its_origin.source] = medication
+    for medication, kept in gathered.of(elements.Medication):
+        source = f"Medication/{kept.identity}"
+        if source in medications:  # from two servers: nothing says which one is meant
+            two_of_a_name.add(source)
+        medications[source] = medication
     for source in two_of_a_name:
         del medications[source]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct, defstruct, field
 
 
 class Element(Struct, frozen=True, gc=False):
@@ -383,6 +383,20 @@ READ_TYPES: dict[str, type[Resource]] = {
         Encounter,
     )
 }
+
+
+class PassedOver(Struct, frozen=True, gc=False, tag_field="resourceType"):
+    """A resource of a type no rule reads: most of a chart is such. Nothing of it is decoded but its type."""
+
+
+PASSED_OVER = tuple(
+    defstruct(name, [], bases=(PassedOver,), frozen=True, gc=False, tag=name)
+    for name in (
+        "Claim", "ExplanationOfBenefit", "DiagnosticReport", "DocumentReference", "Immunization", "CarePlan",
+        "CareTeam", "Practitioner", "PractitionerRole", "Organization", "Location", "Provenance", "SupplyDelivery",
+        "Device", "Goal", "ImagingStudy", "Coverage", "Specimen",
+    )
+)  # fmt: skip
 
 
 class Head(Struct, frozen=True, gc=False):

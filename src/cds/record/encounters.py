@@ -35,11 +35,12 @@ def _classes(said: object) -> list[Concept]:
     return []
 
 
-def place_finder(encounters: Mapping[str, tuple[Concept, ...]], gathered: Gathered) -> FindPlace:
+def place_finder(encounters: Mapping[str, elements.Encounter], gathered: Gathered) -> FindPlace:
     """A function that gives the place of a resource of this request; `encounters` by "Encounter/id"."""
 
     def find(reference: elements.Reference | None) -> tuple[Concept, ...] | None:
         named = literal(reference)
-        return encounters.get(named) or encounters.get(gathered.by_url.get(named, "")) or None
+        met = (encounters.get(name) for name in (named, gathered.by_url.get(named, "")))
+        return next((place for encounter in met if encounter is not None and (place := place_of(encounter))), None)
 
     return find

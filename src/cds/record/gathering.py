@@ -19,7 +19,8 @@ from cds.record.queries import Query, query_of
 from cds.record.record import IssueKind, Sent, SentState
 from cds.refusal import NotFhir, NotJson, TooLarge
 
-RESOURCE = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())])  # noqa: UP007 (made at run time)
+KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
+RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
 LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
 HEAD = msgspec.json.Decoder(elements.Head)
 BUNDLE = msgspec.json.Decoder(elements.Bundle)
@@ -44,21 +45,15 @@ DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
 
-# Most of a chart is of types no rule reads; where the type stands first, as it commonly does, they are not decoded.
-TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
-PASSED_OVER = frozenset(
-    {b"Claim", b"ExplanationOfBenefit", b"DiagnosticReport", b"DocumentReference", b"Immunization",
-     b"CarePlan", b"CareTeam", b"Practitioner", b"PractitionerRole", b"Organization", b"Location", b"Provenance",
-     b"SupplyDelivery", b"Device", b"Goal", b"ImagingStudy", b"Coverage", b"Specimen"}
-)  # fmt: skip
 OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
 T = TypeVar("T")
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """One resource that was read: what it is, where it stood, its bytes, and its fullUrl."""
+    """One resource that was read: what it is, its id (a digest without one), where it stood, its bytes, its fullUrl."""
 
     resource: elements.Resource
+    identity: str
     where: str
     raw: msgspec.Raw
     full_url: str
@@ -78,7 +73,7 @@ class Gathered:
     Attributes:
         most_entries: More than this are refused.
         copies: Type → id or digest → every copy met; deleted: those a DELETE in the request names, as "Type/id".
-        kept: Type → id or digest and the resource, each once (the newest copy), once `choose` has been called.
+        kept: Type → the resources, each once (the newest copy), once `choose` has been called.
         by_url: fullUrl → "Type/id", to follow references inside a Bundle.
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
@@ -91,7 +86,7 @@ class Gathered:
     most_entries: int
     copies: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    kept: dict[str, list[tuple[str, Kept]]] = field(default_factory=dict)
+    kept: dict[str, list[Kept]] = field(default_factory=dict)
     by_url: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
@@ -119,7 +114,13 @@ class Gathered:
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
             return
         try:
-            envelope = ENVELOPE.decode(raw)
+            # Nearly always a sound Bundle, which is then read once only.
+            sound = BUNDLE.decode(raw)
+        except UNREADABLE:
+            sound = None
+        try:
+            is_bundle = sound is not None and sound.resourceType == "Bundle"
+            envelope = elements.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
         except UNREADABLE:
             self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
             self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
@@ -140,7 +141,7 @@ class Gathered:
             return
         before = set(self.copies)
         if envelope.resourceType == "Bundle":
-            trouble, run = self.bundle(raw, where, asked=asked)
+            trouble, run = self.bundle(raw, where, asked=asked, sound=sound)
             trouble = short or trouble
             codes = codes if run.codes is None else run.codes
             if resource_type and not trouble and run.patient:
@@ -158,14 +159,17 @@ class Gathered:
                 if found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
-    def bundle(self, raw: bytes, where: str, *, asked: Query | None = None) -> tuple[str, Query]:
+    def bundle(
+        self, raw: bytes, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
+    ) -> tuple[str, Query]:
         """
         Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
 
-        `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch.
+        `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch;
+        `sound` is the Bundle where it is already decoded.
         """
         self.altered = self.altered or ALTERS in raw
-        bundle, entries = _bundle(raw, where, self.issues)
+        bundle, entries = (sound, sound.entry or []) if sound is not None else _bundle(raw, where, self.issues)
         run = _self_query(bundle)
         found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
         matches = 0
@@ -179,17 +183,18 @@ class Gathered:
                     fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
                     where=where,
                 )
-            here = f"{where}.entry[{index}]"
-            if entry is not None and (refused := _refused(entry)):
-                trouble = trouble or self._not_used(entry, f"{here}.resource", refused)
+            here = f"{where}.entry[{index}].resource"
+            if entry is not None and (entry.response or entry.request) and (refused := _refused(entry)):
+                trouble = trouble or self._not_used(entry, here, refused)
                 continue
             if entry is None or bytes(entry.resource) in NOTHING:
                 if entry is not None and entry.resourceType is not None:
-                    self.issues.note(IssueKind.UNREADABLE, "", here, "The resource stands in place of the entry.")
+                    place = here.removesuffix(".resource")
+                    self.issues.note(IssueKind.UNREADABLE, "", place, "The resource stands in place of the entry.")
                 lost = True
                 continue
             mode = entry.search.mode if entry.search else None
-            kind = self.resource(entry.resource, f"{here}.resource", entry.fullUrl or "")
+            kind = self.resource(entry.resource, here, entry.fullUrl or "")
             if kind == "OperationOutcome":
                 trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
             elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
@@ -241,10 +246,6 @@ class Gathered:
 
     def resource(self, raw: msgspec.Raw, where: str, full_url: str) -> str:
         """Read one resource; give its type, "" if that cannot be told."""
-        first = TYPE_FIRST.match(raw)
-        if first and first[1] in PASSED_OVER:
-            self.resources += 1
-            return str(first[1], "ascii")
         try:
             resource = RESOURCE.decode(raw)
         except UNREADABLE as error:
@@ -254,12 +255,21 @@ class Gathered:
             resource = lenient
         kind = type(resource).__name__
         self.resources += 1
-        flaw = _unusable(resource) or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
+        if isinstance(resource, elements.PassedOver):
+            return kind
+        flaw = _unusable(resource, kind) or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
         if flaw:
             self._broken(kind, IssueKind.IGNORED, where, flaw)
             return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
-        self.copies.setdefault(kind, {}).setdefault(identity, []).append(Kept(resource, where, raw, full_url))
+        copies = self.copies.get(kind)
+        if copies is None:
+            copies = self.copies[kind] = {}
+        kept = Kept(resource, identity, where, raw, full_url)
+        if identity in copies:
+            copies[identity].append(kept)
+        else:
+            copies[identity] = [kept]
         if full_url:
             self.by_url[full_url] = f"{kind}/{identity}"
         return kind
@@ -323,12 +333,12 @@ class Gathered:
         for kind, by_id in self.copies.items():
             kept = self.kept.setdefault(kind, [])
             for identity, copies in by_id.items():
-                if f"{kind}/{identity}" in self.deleted:
+                if self.deleted and f"{kind}/{identity}" in self.deleted:
                     self._broken(kind, IssueKind.IGNORED, copies[0].where, "It was deleted.")
                 elif len(copies) == 1:
-                    kept.append((identity, copies[0]))
+                    kept.append(copies[0])
                 else:
-                    kept.extend((identity, copy) for copy in self._newest(kind, copies))
+                    kept.extend(self._newest(kind, copies))
 
     def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
         """The newest copy from each server; copies that name no server are of the only one that is named."""
@@ -354,12 +364,16 @@ class Gathered:
             )  # fmt: skip
         return list(chosen.values())
 
-    def of(self, struct: type[T]) -> Iterator[tuple[T, Origin]]:
-        """Resources of one type with where they came from."""
-        kind = struct.__name__
-        for identity, kept in self.kept.get(kind, ()):
+    def of(self, struct: type[T]) -> Iterator[tuple[T, Kept]]:
+        """Resources of one type, with how they were kept."""
+        for kept in self.kept.get(struct.__name__, ()):
             if isinstance(kept.resource, struct):
-                yield kept.resource, Origin(kind, f"{kind}/{identity}", kept.where, self.issues)
+                yield kept.resource, kept
+
+    def origin(self, kept: Kept) -> Origin:
+        """Where a resource came from."""
+        kind = type(kept.resource).__name__
+        return Origin(kind, f"{kind}/{kept.identity}", kept.where, self.issues)
 
 
 def envelope_of(body: bytes) -> elements.Envelope:
@@ -488,13 +502,13 @@ def _is_error(raw: msgspec.Raw) -> bool:
     return any(issue is not None and issue.severity in {"error", "fatal"} for issue in outcome.issue or ())
 
 
-def _unusable(resource: elements.Resource) -> str:
+def _unusable(resource: elements.Resource, kind: str) -> str:
     """Why a resource must not be used, "" if it can be (FHIR R4: modifierExtension, implicitRules; older versions)."""
     if resource.modifierExtension:
         return "It has a modifier extension, which may change its meaning."
     if resource.implicitRules:
         return "It was made under implicit rules, which may change its meaning."
-    for name in elements.OLDER_ELEMENTS.get(type(resource).__name__, ()):
+    for name in elements.OLDER_ELEMENTS.get(kind, ()):
         if getattr(resource, name) is not None:
             return f"It has the element {name} of an older FHIR version."
     return ""

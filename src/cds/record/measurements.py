@@ -21,14 +21,9 @@ LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
 DEEPEST_ITEM = 12
 
 
-def measurements_of(said: elements.Observation, origin: Origin, observed: Observed | None) -> Iterator[Measurement]:
-    """
-    The value of an Observation, and of each of its components; nothing for one entered in error or about another.
-
-    With `observed`, only where the Observation or a component has one of these codes or whole names: most results of a
-    chart are of no interest to any rule.
-    """
-    if said.status == "entered-in-error" or (observed is not None and not _is_observed(said, observed)):
+def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Measurement]:
+    """The value of an Observation, and of each of its components; nothing for one entered in error or about another."""
+    if said.status == "entered-in-error":
         return
     if said.focus:
         origin.note(IssueKind.IGNORED, "focus", "The observation is about something other than the patient.")
@@ -55,7 +50,8 @@ def measurements_of(said: elements.Observation, origin: Origin, observed: Observ
         yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
 
 
-def _is_observed(said: elements.Observation, observed: Observed) -> bool:
+def is_observed(said: elements.Observation, observed: Observed) -> bool:
+    """Whether an Observation, or one of its components, has one of these codes or whole names."""
     for concept in (said.code, *(part.code for part in said.component or () if part is not None)):
         if concept is None:
             continue

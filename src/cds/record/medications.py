@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -48,6 +48,7 @@ R5_ADHERENCE = {
     "stopped": "stopped", "stopped-as-directed": "stopped", "stopped-not-as-directed": "stopped",
 }  # fmt: skip
 MOST_TIMES_A_DAY = 24.0
+DAYS_OR_LONGER = frozenset({"d", "wk", "mo", "a"})  # FHIR R4 units-of-time
 LONGEST_SUPPLY_DAYS = 1000.0
 LONGEST_COURSE_DAYS = 150 * 365.25
 
@@ -235,10 +236,19 @@ def given_for(
     known = {d.source: d.concept for d in diagnoses if d.verification is not Verification.WRONG}
     found = []
     for exposure in exposures:
-        sources = (by_url.get(reference) or literal(elements.Reference(reference)) for reference in exposure.reasons_in)
-        named = tuple(known[source] for source in sources if source in known)
+        named = tuple(known[source] for source in _sources_of(exposure, by_url) if source in known)
         found.append(dataclasses.replace(exposure, reasons=(*exposure.reasons, *named)) if named else exposure)
     return found
+
+
+def referred(exposures: Iterable[Exposure], by_url: Mapping[str, str]) -> frozenset[str]:
+    """What the references of the exposures name as a reason, as Type/id."""
+    return frozenset(source for exposure in exposures for source in _sources_of(exposure, by_url))
+
+
+def _sources_of(exposure: Exposure, by_url: Mapping[str, str]) -> Iterator[str]:
+    for reference in exposure.reasons_in:
+        yield by_url.get(reference) or literal(elements.Reference(reference))
 
 
 # ---------------------------------------------------------------- dosing
@@ -254,7 +264,7 @@ def _sig(said: elements.Dosage, origin: Origin, path: str) -> Sig:
     low, high, unit = _amount(quantity, range_)
     repeat = said.timing.repeat if said.timing else None
     times_low, times_high = _times_a_day(said.timing)
-    if times_high is not None and not 0 < times_high <= MOST_TIMES_A_DAY:
+    if not _can_be_true(times_high):
         origin.note(IssueKind.IMPLAUSIBLE, f"{path}.timing", "How often it is taken cannot be true.")
         times_low = times_high = None
     start, end = (
@@ -342,6 +352,21 @@ def _times_a_day(timing: elements.Timing | None) -> tuple[float | None, float | 
             return times, times
     words = concept_of(timing.code).text.upper()
     return (A_DAY[words], A_DAY[words]) if words in A_DAY else (None, None)
+
+
+def can_be_taken(timing: elements.Timing | None) -> bool:
+    """Whether somebody can take a drug so often, as far as that is written and understood."""
+    repeat = timing.repeat if timing is not None else None
+    if repeat is None:
+        return True  # of the codes, none says more than MOST_TIMES_A_DAY
+    most = repeat.frequencyMax or repeat.frequency or 1
+    if repeat.periodUnit in DAYS_OR_LONGER and 1 <= (repeat.period or 0) <= LONGEST_SUPPLY_DAYS and most >= 1:
+        return most <= MOST_TIMES_A_DAY or _can_be_true(_times_a_day(timing)[1])
+    return _can_be_true(_times_a_day(timing)[1])
+
+
+def _can_be_true(times_a_day: float | None) -> bool:
+    return times_a_day is None or 0 < times_a_day <= MOST_TIMES_A_DAY
 
 
 def _bounds(sigs: tuple[Sig, ...]) -> tuple[Span | None, Span | None]:

@@ -54,7 +54,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         NoPatient: Nothing says whom the data are about.
     """
     patient_id = patient_id.removeprefix("Patient/") if patient_id else None
-    patients = list(gathered.of(elements.Patient))
+    patients = [(said, gathered.origin(kept)) for said, kept in gathered.of(elements.Patient)]
     if len(patients) > 1:
         raise WrongPatient(
             f"There are {len(patients)} Patient resources",
@@ -69,7 +69,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
             )
-        full_url = gathered.kept["Patient"][0][1].full_url
+        full_url = gathered.kept["Patient"][0].full_url
         own = {origin.source, full_url, *named(said.id), *named(patient_id)} - {""}
         found = patient_of(said, origin)
         if said.id is None and patient_id is not None:
@@ -85,7 +85,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         subjects = {
             reference
             for of_kind in gathered.kept.values()
-            for _, kept in of_kind
+            for kept in of_kind
             for reference in (
                 literal(getattr(kept.resource, "subject", None)),
                 literal(getattr(kept.resource, "patient", None)),

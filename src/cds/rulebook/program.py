@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from cds.coding import Observed
+from cds.coding import Observed, Sought
 from cds.rulebook.conditions import Condition
 from cds.rulebook.overlay import Override
 from cds.rulebook.strata import Layer
@@ -208,3 +208,8 @@ class Program:
         """The card of this name, or the one that had it formerly; None for what is no card any more."""
         now = self.cards.get(name)
         return now or next((card for card in self.cards.values() if name in card.formerly), None)
+
+    @property
+    def sought(self) -> Sought:
+        """What of a record any rule wants."""
+        return Sought(self.observed, self.codes)

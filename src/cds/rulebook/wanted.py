@@ -20,6 +20,7 @@ NEGATIONS_OF_A_REASON = NEGATIONS | {
 CONTRASTS = frozenset({"but", "however", "although", "though", "yet"})
 CLAUSE_ENDS = re.compile(r"[.;:!?()\[\]|\n]|\s[-\u2010-\u2015]+\s")
 LONGEST_PHRASE = 4  # words
+LETTERS_OF_A_CODE = 1  # "I71.4" has one letter beside its digits; "MI" is a word
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -27,6 +28,19 @@ def words_of(text: str) -> tuple[str, ...]:
     if text.isascii():
         return tuple(ASCII_WORD.findall(text.lower()))
     return tuple(word.lower() for word in WORD.findall(text))
+
+
+def has_a_name(concept: Concept) -> bool:
+    """Whether there is a word in it; a letter or two of a code are none."""
+    return _is_a_name(_words_in(concept))
+
+
+def _words_in(concept: Concept) -> list[str]:
+    return [word for text in concept.said for word in words_of(text)]
+
+
+def _is_a_name(words: list[str]) -> bool:
+    return any([len(word) > LETTERS_OF_A_CODE for word in words])  # noqa: C419 (a generator takes twice as long)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +128,35 @@ class DrugTable:
     names: Mapping[tuple[str, ...], str]
     not_a_name: frozenset[str] = frozenset()
     class_codes: tuple[tuple[str, str], ...] = ()
+    _first_words: frozenset[str] = field(init=False, repr=False, compare=False)
+    _class_systems: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first_words", frozenset(name[0] for name in self.names if name))
+        object.__setattr__(self, "_class_systems", frozenset(system for system, _ in self.class_codes) | {ATC})
 
     def recognise(self, concept: Concept) -> Recognised | None:
         """The drug a medication is: by product code, then ingredient code, then name; None if it is none of ours."""
+        if (coded := self._coded(concept)) is not None:
+            return coded
+        for text in concept.said:
+            if key := self._named(text):
+                return Recognised(self.drugs[key], None, by_name=True)
+        return None
+
+    def _coded(self, concept: Concept) -> Recognised | None:
         for coding in concept.codings:
             if coding.system == RXNORM and (product := self.products.get(coding.code)):
                 return Recognised(self.drugs[product.ingredient], product, by_name=False)
         for coding in concept.codings:
             if key := self.ingredient_codes.get((coding.system, coding.code)):
                 return Recognised(self.drugs[key], None, by_name=False)
-        for text in concept.said:
-            if key := self._named(text):
-                return Recognised(self.drugs[key], None, by_name=True)
         return None
 
     def _named(self, text: str) -> str | None:
         words = words_of(text)
+        if self._first_words.isdisjoint(words):
+            return None
         best: tuple[int, str] | None = None
         for start in range(len(words)):
             for length in (3, 2, 1):
@@ -151,9 +178,18 @@ class DrugTable:
                     return True
             if coding.system == ATC and coding.code:
                 return False
-        named = [word for text in concept.said for word in words_of(text)]
-        telling = [word for word in named if len(word) > 3 and word not in self.not_a_name]
-        return not telling
+        return not self._tells(_words_in(concept))
+
+    def is_another(self, concept: Concept, words: list[str]) -> bool:
+        """Whether it is told which drug this is, and it is none of ours; `words` are those in the concept."""
+        if any([coding.system in self._class_systems for coding in concept.codings]):  # noqa: C419 (as above)
+            return not self.unrecognisable(concept) and self.recognise(concept) is None
+        if not self._tells(words):
+            return False
+        return self._coded(concept) is None and (self._first_words.isdisjoint(words) or self.recognise(concept) is None)
+
+    def _tells(self, words: list[str]) -> bool:
+        return any([len(word) > 3 and word not in self.not_a_name for word in words])  # noqa: C419 (as above)
 
 
 @dataclass(frozen=True)
@@ -304,6 +340,22 @@ class Codes:
                     found.update(hit)
             negated = before[-1]
         return found
+
+    def is_another(self, concept: Concept) -> bool:
+        """Whether it is told what this is, and it is in no value set: what bears no name may be anything."""
+        return self._is_another(concept, _words_in(concept))
+
+    def is_another_drug(self, concept: Concept) -> bool:
+        """Whether it is told which drug this is, and it is in no value set and no drug table."""
+        words = _words_in(concept)
+        return self._is_another(concept, words) and all(
+            table.is_another(concept, words) for table in self.drugs.values()
+        )
+
+    def _is_another(self, concept: Concept, words: list[str]) -> bool:
+        if any(map(self.sets_with, concept.codings)) or not _is_a_name(words):
+            return False
+        return self._first_words.isdisjoint(words) or not self.sets_named(concept)
 
     def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
         """The number a coded answer stands for in one of the sets; None if in none."""

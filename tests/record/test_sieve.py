@@ -1,0 +1,179 @@
+"""What is left out of a record before anything is made of it: nothing that could change an answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from cds.answer import answer_of
+from cds.coding import CodeSet, Concept, Observed, Sought
+from cds.decide import Rules, decide
+from cds.hooks.messages import read_request
+from cds.load import load_rules
+from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.record import PatientRecord
+from cds.refusal import Refusal
+from cds.rulebook.wanted import Codes
+from tests.facts.builders import drug_table
+from tests.hooks.hostile import bodies
+from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient
+from tests.server import ROOT, TODAY
+
+SOUGHT = Sought(
+    Observed(frozenset({"44261-6"})),
+    Codes(
+        {"illness": CodeSet("illness", "Illness", {("urn:x", "ill"): ""}, {}, {}, {"wanted illness": ""}, {})},
+        {"drugs": drug_table()},
+    ),
+)
+OTHER = coded("urn:x", "other", "Another thing")
+OTHER_DRUG = {"medicationCodeableConcept": coded("urn:x", "other", "Another thing")}
+DAILY = {"frequency": 2, "period": 1, "periodUnit": "d"}
+
+
+def sieved(*resources: JSON, sought: Sought | None = SOUGHT) -> PatientRecord:
+    return read_bundle(json.dumps(bundle(patient(), *resources)).encode(), sought=sought, **LIMITS)
+
+
+def entries(record: PatientRecord) -> list[str]:
+    kinds = (record.diagnoses, record.exposures, record.interventions, record.referrals, record.measurements)
+    return [entry.source for kind in kinds for entry in kind]
+
+
+LEFT_OUT = [
+    about("Condition", "x", code=OTHER, recordedDate="2026-05-20"),
+    about("Condition", "x", code=OTHER, onsetDateTime="2026-05-20T10:00:00+02:00"),
+    about("Procedure", "x", code=OTHER, status="completed", performedDateTime="2026-05-20"),
+    about("Procedure", "x", code=OTHER, status="completed", performedPeriod={"end": "2026-05-20"}),
+    about("ServiceRequest", "x", code=OTHER, status="active", authoredOn="2026-05-20"),
+    about("MedicationDispense", "x", **OTHER_DRUG, status="completed", whenHandedOver="2026-05-20"),
+    about("MedicationStatement", "x", **OTHER_DRUG, status="active", effectivePeriod={"start": "2026-05-20"}),
+    about("MedicationAdministration", "x", **OTHER_DRUG, status="completed", effectiveDateTime="2026-05-20"),
+    order("x", **OTHER_DRUG, authoredOn="2026-05-20T08:00:00Z"),
+    order(
+        "x", **OTHER_DRUG, authoredOn="2026-05-20",
+        dosageInstruction=[{"timing": {"repeat": DAILY}}],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", LEFT_OUT, ids=lambda resource: resource["resourceType"])
+def test_what_says_that_it_is_another_thing_makes_no_value_and_its_day_still_counts(resource: JSON) -> None:
+    record, whole = sieved(resource), sieved(resource, sought=None)
+
+    assert entries(record) == []
+    assert len(entries(whole)) == 1
+    assert record.newest == whole.newest == date(2026, 5, 20)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": {"text": "wanted illness"}},
+        {"code": coded("urn:x", "ill", "Another thing")},
+        {"code": coded("urn:x", "other")},
+        {"code": {"text": "I71.4"}},
+        {"code": None},
+    ],
+    ids=["by its name", "by its code", "without a name", "a code for a name", "nothing at all"],
+)
+def test_what_is_wanted_and_what_nobody_can_recognise_stays(changes: JSON) -> None:
+    assert entries(sieved(about("Condition", "x", **({"code": OTHER} | changes)))) == ["Condition/x"]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"text": "alfadep"},
+        {"text": "investigational 7"},
+        {"text": "x 5"},
+        {},
+        coded("http://www.whocc.no/atc", "N06AX99"),
+    ],
+    ids=["one of the table", "names nothing", "no word", "empty", "a class of ours"],
+)
+def test_a_drug_of_the_table_and_one_nobody_can_recognise_stay(named: JSON) -> None:
+    assert entries(sieved(order("x", medicationCodeableConcept=named))) == ["MedicationRequest/x"]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        about("Condition", "x", code=OTHER, recordedDate="2026-02-30"),
+        about("Condition", "x", code=OTHER, onsetDateTime="1980-1-5"),
+        about("Procedure", "x", code=OTHER, performedPeriod={"start": "2026-05-02", "end": "2026-05-01"}),
+        about("ServiceRequest", "x", code=OTHER, authoredOn="yesterday"),
+        about("MedicationDispense", "x", **OTHER_DRUG, daysSupply={"value": -3}),
+        order("x", **OTHER_DRUG, authoredOn="2026-05-20T10:00:00"),
+        order("x", **OTHER_DRUG, dosageInstruction=[{"timing": {"repeat": DAILY | {"frequency": 99}}}]),
+        order("x", **OTHER_DRUG, dosageInstruction=[{"timing": {"repeat": {"boundsPeriod": {"start": "soon"}}}}]),
+        order("x", **OTHER_DRUG, dispenseRequest={"expectedSupplyDuration": {"value": 9, "unit": "moons"}}),
+    ],
+    ids=lambda resource: resource["resourceType"],
+)  # fmt: skip
+def test_what_is_wrong_with_an_unwanted_entry_is_still_remarked(resource: JSON) -> None:
+    issues = sieved(resource).issues
+    assert issues == sieved(resource, sought=None).issues
+    assert issues
+
+
+def test_an_unwanted_illness_for_which_a_wanted_drug_was_given_is_known_as_its_reason() -> None:
+    illness = about("Condition", "why", code=OTHER, recordedDate="2026-05-20")
+    given_for = order(
+        "x", medicationCodeableConcept={"text": "alfadep"}, reasonReference=[{"reference": "Condition/why"}]
+    )
+
+    (exposure,) = sieved(illness, given_for).exposures
+
+    assert [reason.words for reason in exposure.reasons] == ["Another thing"]
+
+
+def test_an_unwanted_entry_about_another_patient_refuses_the_request() -> None:
+    with pytest.raises(Refusal):
+        sieved(about("Condition", "x", code=OTHER) | {"subject": {"reference": "Patient/other"}})
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Rules:
+    return load_rules(ROOT / "rules", None, TODAY)
+
+
+class Nothing:
+    """An index of which nothing is known to be another thing."""
+
+    def is_another(self, concept: Concept) -> bool:
+        return False
+
+    is_another_drug = is_another
+
+
+def answer(rules: Rules, hook: str, body: bytes, sought: Sought) -> Any:
+    try:
+        if hook:
+            service = next(one for one in rules.program.services.values() if one.hook == hook)
+            asked = read_request(body, service)
+            record = read_prefetch(
+                asked.prefetch,
+                templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+                patient_id=asked.patient_id,
+                orders=asked.orders,
+                sought=sought,
+                **LIMITS,
+            )
+        else:
+            record = read_bundle(body, sought=sought, **LIMITS)
+    except Refusal as refusal:
+        return type(refusal), str(refusal)
+    return answer_of(rules, decide(rules, record, TODAY))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(bodies())
+def test_whatever_is_sent_the_answer_is_that_of_the_whole_record(shipped: Rules, sent: tuple[str, bytes]) -> None:
+    hook, body = sent
+    observations_alone = Sought(shipped.program.observed, Nothing())
+    assert answer(shipped, hook, body, shipped.program.sought) == answer(shipped, hook, body, observations_alone)
