@@ -547,6 +547,7 @@ def stats_command(
 
     [bold]Example:[/bold] cds journal stats --since 2026-06-01
     """
+    from cds.journal.period import Period  # noqa: PLC0415
     from cds.journal.stats import stats  # noqa: PLC0415
 
     try:
@@ -554,7 +555,7 @@ def stats_command(
     except ValueError:
         raise typer.BadParameter(f"{since} is not a day; write it as 2026-06-01.", param_hint="--since") from None
     with _store() as store:
-        found = stats(store, first)
+        found = stats(store, Period(first))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return

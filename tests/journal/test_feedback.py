@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from cds.journal import feedback, receipts
 from cds.journal.feedback import Override, recent_overrides
+from cds.journal.period import Period
 from cds.journal.stats import Tally, stats
 from cds.journal.store import Store
 from cds.journal.tables import accepted as accepted_table
@@ -25,7 +26,7 @@ def keep(store: Store, *words: feedback.Word, tenant: str = "") -> int:
 
 
 def only(store: Store) -> Tally:
-    (tally,) = stats(store, LONG_AGO).tallies
+    (tally,) = stats(store, Period(LONG_AGO)).tallies
     return tally
 
 
@@ -88,11 +89,11 @@ def test_a_clock_ahead_of_ours_does_not_have_the_last_word_for_ever(store: Store
 def test_feedback_that_comes_before_its_receipt_is_joined_later(store: Store) -> None:
     card = shown()
     keep(store, accepted(card))
-    assert stats(store, LONG_AGO).unknown_cards == 1
+    assert stats(store, Period(LONG_AGO)).unknown_cards == 1
 
     receipts.write(store, [receipt(card)])
 
-    assert stats(store, LONG_AGO).unknown_cards == 0
+    assert stats(store, Period(LONG_AGO)).unknown_cards == 0
     assert only(store).accepted == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Table, func, make_url, select
 
 from cds.journal import feedback, receipts, tables
+from cds.journal.period import Period
 from cds.journal.retention import Keep, prune
 from cds.journal.stats import stats
 from cds.journal.store import Store, StoreDown
@@ -190,7 +191,7 @@ def test_stats_count_by_rule_version_and_card_from_a_moment_on(store: Store) -> 
     receipts.write(store, [receipt(old, decided_at=NOON - timedelta(days=2)), receipt(young, silent)])
     feedback.keep(store, "", "evaluation", [accepted(young), overridden(old)], NOON)
 
-    found = stats(store, NOON - timedelta(days=1))
+    found = stats(store, Period(NOON - timedelta(days=1)))
 
     assert found.decisions == 1
     assert [(tally.card, tally.version, tally.shown, tally.accepted, tally.overridden) for tally in found.tallies] == [
@@ -202,7 +203,7 @@ def test_stats_count_by_rule_version_and_card_from_a_moment_on(store: Store) -> 
 def test_cards_of_silent_files_are_kept_counted_and_pruned_with_their_receipt(store: Store) -> None:
     receipts.write(store, [receipt(shown(), silent={"quiet": RULE}), receipt(silent={"quiet": RULE})])
 
-    tallies = {tally.card: (tally.shown, tally.silent) for tally in stats(store, NOON).tallies}
+    tallies = {tally.card: (tally.shown, tally.silent) for tally in stats(store, Period(NOON)).tallies}
     assert tallies == {"suggest": (1, 0), "quiet": (0, 2)}
 
     prune(store, KEEP, NOON + timedelta(days=1000))

@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 from cds import __version__
 from cds.decide import Decision, Rules
 from cds.journal.store import Store
-from cds.journal.tables import cards, inputs, receipts, rule_sets, silent_cards, suggestions
+from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions
 from cds.rulebook.program import RuleRef
 from cds.truth import Truth
 
+MOST_REMARKS = 50  # kept of one decision
 LONGEST = 200  # characters kept of an id a client chose
 
 
@@ -64,6 +65,8 @@ class Receipt:
         body: The input itself, packed, when it is to be kept; None otherwise.
         conclusions: Name → true, false or unknown.
         issues: Kind of remark about the data → how many.
+        unknown: Fact → how it comes to be unknown (WhyUnknown).
+        remarks: (kind, FHIR type, our words for it) → how often; the most frequent ones.
         milliseconds: Stage → how long it took.
         silent: Cards of silent rule files that would have been shown, each with its rule.
     """
@@ -86,6 +89,8 @@ class Receipt:
     milliseconds: Mapping[str, float]
     shown: tuple[Shown, ...]
     silent: Mapping[str, RuleRef] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    remarks: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
 
 
 def receipt_of(
@@ -121,6 +126,16 @@ def receipt_of(
             if ":" not in name and "~" not in name and name not in program.copies
         },
         issues=Counter(issue.kind.value for issue in decision.record.issues),
+        unknown={
+            name: fact.why_unknown.value
+            for name, fact in decision.facts.by_name.items()
+            if fact.why_unknown is not None and name not in program.copies
+        },
+        remarks=dict(
+            Counter(
+                (issue.kind.value, issue.resource_type, issue.what[:LONGEST]) for issue in decision.record.issues
+            ).most_common(MOST_REMARKS)
+        ),
         milliseconds=milliseconds,
         shown=tuple(shown),
         silent={
@@ -161,9 +176,16 @@ def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
         "input": store.digest("input", receipt.digest),
         "conclusions": dict(receipt.conclusions),
         "issues": dict(receipt.issues),
+        "unknown": dict(receipt.unknown),
         "milliseconds": dict(receipt.milliseconds),
     }
     connection.execute(store.insert_new(receipts), row)
+    rows = [
+        {"receipt": receipt.id, "position": place, "kind": kind, "resource_type": type_, "what": what, "times": times}
+        for place, ((kind, type_, what), times) in enumerate(receipt.remarks.items())
+    ]
+    if rows:
+        connection.execute(store.insert_new(remarks), rows)
     for position, card in enumerate(receipt.shown):
         row = {
             "uuid": card.uuid,

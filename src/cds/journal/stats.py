@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import and_, func, select
 
 from cds.journal.feedback import Outcome, last_words
+from cds.journal.period import Period
 from cds.journal.store import Store
 from cds.journal.tables import cards, receipts, silent_cards
 
@@ -51,9 +51,11 @@ class Stats:
     unknown_cards: int
 
 
-def stats(store: Store, since: datetime) -> Stats:
+def stats(store: Store, period: Period) -> Stats:
     """
-    Counts of what was decided from `since` on, over all tenants.
+    Counts of what was decided in a period.
+
+    Cards nobody knows are counted over all tenants and services: of them nothing else is known.
 
     Raises:
         StoreDown: The journal cannot be read.
@@ -62,33 +64,27 @@ def stats(store: Store, since: datetime) -> Stats:
     named = (cards.c.rule, cards.c.version, cards.c.name)
     of_receipt = cards.join(receipts, cards.c.receipt == receipts.c.id)
     counted = func.count()
-    shown = (
-        select(*named, counted)
-        .select_from(of_receipt)
-        .where(receipts.c.decided_at >= since)
-        .group_by(*named)
-        .order_by(*named)
-    )
+    shown = select(*named, counted).select_from(of_receipt).where(*period.within).group_by(*named).order_by(*named)
     said = (
         select(*named, last.c.outcome, last.c.reason_system, last.c.reason_code, counted)
         .select_from(of_receipt.join(last, and_(last.c.card == cards.c.uuid, last.c.tenant == receipts.c.tenant)))
-        .where(receipts.c.decided_at >= since)
+        .where(*period.within)
         .group_by(*named, last.c.outcome, last.c.reason_system, last.c.reason_code)
     )
     unknown = (
         select(counted)
         .select_from(last.outerjoin(cards, cards.c.uuid == last.c.card))
-        .where(cards.c.uuid.is_(None), last.c.received_at >= since)
+        .where(cards.c.uuid.is_(None), last.c.received_at >= period.since, last.c.received_at < period.until)
     )
     quiet = (silent_cards.c.rule, silent_cards.c.version, silent_cards.c.name)
     unseen = (
         select(*quiet, counted)
         .select_from(silent_cards.join(receipts, silent_cards.c.receipt == receipts.c.id))
-        .where(receipts.c.decided_at >= since)
+        .where(*period.within)
         .group_by(*quiet)
         .order_by(*quiet)
     )
-    decided = select(counted).select_from(receipts).where(receipts.c.decided_at >= since)
+    decided = select(counted).select_from(receipts).where(*period.within)
     with store.reading() as connection:
         tallies = {tuple(row[:3]): Tally(*row) for row in connection.execute(shown)}
         for rule, version, card, outcome, system, code, count in connection.execute(said):

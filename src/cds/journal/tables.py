@@ -85,11 +85,24 @@ receipts = Table(
     Column("input", String(64), nullable=False),
     Column("conclusions", JSON, nullable=False),
     Column("issues", JSON, nullable=False),
+    Column("unknown", JSON, nullable=False, server_default="{}"),
     Column("milliseconds", JSON, nullable=False),
     Index("receipts_by_patient", "patient", "decided_at"),
     Index("receipts_by_time", "decided_at"),
 )
 """One decision; `patient` and `input` are keyed digests, never what they are of."""
+
+remarks = Table(
+    "remarks",
+    METADATA,
+    Column("receipt", String(36), ForeignKey("receipts.id", ondelete=CASCADE), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("resource_type", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+"""What of the data was left out or doubted, in our own words: no chart text, no reference."""
 
 cards = Table(
     "cards",
