@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from cds.decide import decide
 from cds.hooks.kept import record_again
 from cds.hooks.messages import read_request
 from cds.hooks.overrides import FAILED, NOT_ASKED, LookedUp
 from cds.hooks.receipts import call_of
-from cds.journal.receipts import packed
+from cds.journal.receipts import packed, receipt_of
 from cds.load import load_rules
 from cds.reasoning.conclude import Opinions
 from cds.record.bundle import Fetched, read_prefetch
@@ -99,3 +100,38 @@ def test_answers_to_earlier_cards_are_kept_as_they_were_found(earlier: LookedUp)
 
     assert again == first
     assert again.overrides == first.overrides
+
+
+def test_remarks_of_a_receipt_are_our_words_and_hold_nothing_of_the_chart() -> None:
+    request = json.loads(Path(ROOT / "fhir_examples" / EXAMPLES[0] / "request.json").read_text())
+    del request["prefetch"]["allergies"]
+    request["prefetch"]["conditions"]["entry"].append(
+        {"resource": {"resourceType": "Condition", "code": "Anna Secret"}}
+    )
+    service = service_for(request["hook"])
+    asked = read_request(msgspec.json.encode(request), service)
+    fetched = {"phq9": Fetched(None, "the server answered with an error")}
+    record = read_prefetch(
+        asked.prefetch,
+        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        patient_id=asked.patient_id,
+        fetched=fetched,
+        **LIMITS,
+    )
+
+    found = receipt_of(
+        RULES,
+        decide(RULES, record, TODAY, service.id),
+        call_of("", service, asked, fetched, NOT_ASKED),
+        [],
+        {},
+        id="1",
+        decided_at=datetime.now(UTC),
+        keep_input=False,
+    )
+
+    said = {(kind, type_) for kind, type_, _ in found.remarks}
+    assert {("not sent", "AllergyIntolerance"), ("not sent", "Observation"), ("unreadable", "Condition")} <= said
+    assert "Secret" not in str(found.remarks)
+    assert found.unknown
+    assert not found.unknown.keys() & RULES.program.copies

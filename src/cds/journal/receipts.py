@@ -16,6 +16,7 @@ from cds import __version__
 from cds.decide import Decision, Rules
 from cds.journal.store import Store
 from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions
+from cds.record.record import IssueKind, PatientRecord, SentState
 from cds.rulebook.program import RuleRef
 from cds.truth import Truth
 
@@ -131,11 +132,7 @@ def receipt_of(
             for name, fact in decision.facts.by_name.items()
             if fact.why_unknown is not None and name not in program.copies
         },
-        remarks=dict(
-            Counter(
-                (issue.kind.value, issue.resource_type, issue.what[:LONGEST]) for issue in decision.record.issues
-            ).most_common(MOST_REMARKS)
-        ),
+        remarks=_remarks(decision.record),
         milliseconds=milliseconds,
         shown=tuple(shown),
         silent={
@@ -144,6 +141,20 @@ def receipt_of(
             if decision.truths[program.cards[name].head] is Truth.TRUE
         },
     )
+
+
+def _remarks(record: PatientRecord) -> dict[tuple[str, str, str], int]:
+    """What of the data was left out or doubted, and which queries were not answered, or not whole."""
+    counted = Counter((issue.kind.value, issue.resource_type, issue.what[:LONGEST]) for issue in record.issues)
+    lacking: Counter[tuple[str, str, str]] = Counter()
+    for kind, queries in record.sent.items():
+        for sent in queries:
+            if sent.state is not SentState.WHOLE:
+                missing = IssueKind.NOT_SENT if sent.state is SentState.NOT_SENT else IssueKind.IMPRECISE
+                what = f"{sent.because[:1].upper()}{sent.because[1:]}."
+                lacking[missing.value, kind, what[:LONGEST]] += 1
+    counted |= lacking  # of some an issue was noted already
+    return dict(counted.most_common(MOST_REMARKS))
 
 
 def write(store: Store, written: Sequence[Receipt]) -> None:

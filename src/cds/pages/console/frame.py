@@ -18,7 +18,7 @@ from cds.hooks.routes import Offer, Offers
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.journal.store import StoreDown
-from cds.pages.console.addresses import HOME, LOGIN, LOGOUT, SAFE
+from cds.pages.console.addresses import DATA, DECISIONS, FEEDBACK, HOME, LOGIN, LOGOUT, SAFE
 from cds.pages.console.users import NotSignedIn
 from cds.pages.page import Pages, page_route
 from cds.refusal import NoPage
@@ -35,7 +35,13 @@ class Entry:
     label: str
 
 
-MENU = (Entry(HOME, "Live rules"), Entry(f"{HOME}/rules", "Rule files"))
+MENU = (
+    Entry(HOME, "Live rules"),
+    Entry(f"{HOME}/rules", "Rule files"),
+    Entry(DECISIONS, "Decisions"),
+    Entry(FEEDBACK, "Feedback"),
+    Entry(DATA, "Data quality"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""Counts by day → places of bars in a drawing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+HEIGHT, TOP, BOTTOM, SIDE = 140, 18, 20, 6
+MOST_BARS = 120  # a longer time is drawn in steps of several days
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar, from its floor: the part that is filled, the whole, and what it says when pointed at."""
+
+    x: float
+    width: float
+    whole: float
+    part: float
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A drawing: its size, where its floor is, its bars, the highest count, and dates along the axis."""
+
+    width: int
+    height: int
+    floor: int
+    bars: tuple[Bar, ...]
+    highest: int
+    dates: tuple[tuple[float, str, str], ...]
+    says: str
+
+
+def bars(counts: Mapping[date, tuple[int, int]], first: date, last: date, width: int, words: tuple[str, str]) -> Bars:
+    """
+    Counts of each day, (all, those of them that …), drawn so wide.
+
+    Args:
+        counts: Day → counts; a day that is not in it has none.
+        first, last: What the axis spans, both included.
+        width: Of the drawing, in pixels.
+        words: What is counted, and what of it: ("decisions", "with a card").
+    """
+    days = (last - first).days + 1
+    step = math.ceil(days / MOST_BARS)
+    steps = math.ceil(days / step)
+    room = (width - 2 * SIDE) / steps
+    sums = []
+    for index in range(steps):
+        begins = first + timedelta(days=index * step)
+        own = [counts.get(begins + timedelta(days=day), (0, 0)) for day in range(step)]
+        sums.append((begins, sum(one for one, _ in own), sum(other for _, other in own)))
+    highest = max((whole for _, whole, _ in sums), default=0)
+    scale = HEIGHT / highest if highest else 0.0
+    made = tuple(
+        Bar(
+            round(SIDE + index * room, 1),
+            round(max(1.0, room * 0.8), 1),
+            round(whole * scale, 1),
+            round(part * scale, 1),
+            f"{begins}{f' and {step - 1} more days' if step > 1 else ''}: {whole} {words[0]}, {part} {words[1]}",
+        )
+        for index, (begins, whole, part) in enumerate(sums)
+        if whole
+    )
+    total, parts = sum(whole for _, whole, _ in sums), sum(part for _, _, part in sums)
+    return Bars(
+        width,
+        TOP + HEIGHT + BOTTOM,
+        TOP + HEIGHT,
+        made,
+        highest,
+        ((SIDE, "start", str(first)), (width - SIDE, "end", str(last))),
+        f"{first} to {last}: {total} {words[0]}, {parts} {words[1]}",
+    )
