@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from cds.coding import Coding, Concept
 from cds.decide import Decision
-from cds.explanation.timeline import Run, Timeline, timelines
+from cds.explanation.timeline import MOST_BARS, MOST_POINTS, Run, Timeline, timelines
 from cds.facts.look import look_for
 from cds.record.record import Diagnosis, PatientRecord, Sent, SentState
 from cds.rulebook.program import Program
@@ -146,3 +146,19 @@ def test_facts_made_for_other_definitions_give_no_second_timeline() -> None:
 
     assert len(of(patient, program(SCORE, wanted(), other, copies=frozenset({"trials~strict"})))) == 1
     assert len(of(patient, program(SCORE, wanted(), other))) == 2
+
+
+def test_a_chart_of_thousands_is_cut_to_the_newest() -> None:
+    first = DAY("2000-01-01")
+    orders = [
+        taken("alfadep", str(first + timedelta(days=60 * number)), str(first + timedelta(days=60 * number + 20)), 75)
+        for number in range(MOST_BARS + 40)
+    ]
+    scores = [scored(12, str(first + timedelta(days=number))) for number in range(MOST_POINTS + 40)]
+
+    (timeline,) = of(record(*orders, *scores))
+
+    assert (len(timeline.bars), timeline.left_out) == (MOST_BARS, 40)
+    assert timeline.bars[-1].runs[0].first == DAY(str(orders[-1].start.earliest)) if orders[-1].start else False
+    assert len(timeline.courses[0].points) == MOST_POINTS
+    assert timeline.courses[0].points[-1].day == first + timedelta(days=MOST_POINTS + 39)

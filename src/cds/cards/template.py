@@ -25,12 +25,15 @@ MOST_ENTRIES = 3
 NOT_RECORDED = "not recorded"
 
 
+def on_one_line(text: str) -> str:
+    """Chart text without control characters and what turns its direction round, cut at 200 characters."""
+    text = CONTROL.sub(" ", text).strip()
+    return text[: LONGEST_CHART_TEXT - 1] + "…" if len(text) > LONGEST_CHART_TEXT else text
+
+
 def escape(text: str) -> str:
     """Chart text that a Markdown or HTML renderer shows as it is, on one line, cut at 200 characters."""
-    text = CONTROL.sub(" ", text).strip()
-    if len(text) > LONGEST_CHART_TEXT:
-        text = text[: LONGEST_CHART_TEXT - 1] + "…"
-    text = PUNCTUATION.sub(r"\\\1", text)
+    text = PUNCTUATION.sub(r"\\\1", on_one_line(text))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

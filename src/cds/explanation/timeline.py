@@ -89,6 +89,7 @@ class Timeline:
         bars: Oldest first; what augments stands last.
         courses: Scales with at least one score.
         because: What else there is to say: what was not counted, and why.
+        left_out: How many bars are not among `bars`, the oldest ones.
     """
 
     label: str
@@ -99,8 +100,11 @@ class Timeline:
     bars: tuple[Bar, ...]
     courses: tuple[Course, ...]
     because: str
+    left_out: int = 0
 
 
+MOST_BARS = 60  # the newest ones; a chart with more repeats itself
+MOST_POINTS = 200  # of one scale, the newest ones
 EPOCH = date.min.toordinal() + 1  # days before it stand for "nobody knows since when"
 
 
@@ -126,9 +130,11 @@ def _timeline(
 ) -> Timeline | None:
     bars = [_bar(spell, fact, wanted) for spell in (*laid.earlier, *laid.spells)]
     bars = sorted(bars, key=lambda bar: (bar.runs[0].first or date.min, bar.name))
-    bars += _beside(laid, wanted, sorted_record)
-    if not bars:
+    beside = _beside(laid, wanted, sorted_record)
+    if not bars and not beside:
         return None
+    left_out = max(0, len(bars) - MOST_BARS)
+    bars = bars[left_out:] + beside[:MOST_BARS]
     courses = tuple(course for scale in scales if (course := _course(scale, sorted_record)).points)
     today = sorted_record.today
     begins = laid.begins.earliest if laid.begins.earliest > date.min else None
@@ -144,6 +150,7 @@ def _timeline(
         bars=tuple(bars),
         courses=courses,
         because=fact.because,
+        left_out=left_out,
     )
 
 
@@ -195,13 +202,13 @@ def _runs(days: Iterable[Days]) -> tuple[Run, ...]:
 
 
 def _course(scale: WantedNumber, sorted_record: SortedRecord) -> Course:
-    points = tuple(
+    points = [
         Point(one.when.latest, one.low, one.high, one.source)
         for one in readings(scale, sorted_record)
         if one.when is not None and one.low is not None and one.high is not None
-    )
+    ][-MOST_POINTS:]
     lowest, highest = scale.plausible or (
         min((point.low for point in points), default=0.0),
         max((point.high for point in points), default=0.0),
     )
-    return Course(scale.label, lowest, highest, points)
+    return Course(scale.label, lowest, highest, tuple(points))

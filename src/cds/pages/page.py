@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cds import __version__
+from cds.cards.template import on_one_line
 from cds.decide import Decision, Rules
 from cds.explanation.explanation import plain_conclusions
 from cds.hooks.refusals import status_of
@@ -26,6 +27,7 @@ STATIC = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "cannot tell"}
 MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
+MOST_ISSUES = 50  # remarks about the data
 FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
 
 
@@ -67,8 +69,10 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit)
-    made.globals.update(asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES)
+    made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit, chart=on_one_line)
+    made.globals.update(
+        asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES, most_issues=MOST_ISSUES
+    )
     return made
 
 
