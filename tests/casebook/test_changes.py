@@ -185,6 +185,22 @@ def test_a_survivor_says_where_it_is_and_which_patient_it_would_touch(folder: Pa
     assert "(safety)" in line
 
 
+@pytest.mark.parametrize(
+    ("comparison", "patients"),
+    [("at_least", (10, 9)), ("below", (10, 9)), ("above", (11, 10)), ("at_most", (11, 10))],
+)
+def test_the_patient_a_moved_limit_would_touch_is_the_one_between_the_two(
+    folder: Path, comparison: str, patients: tuple[int, int]
+) -> None:
+    rule = folder / "depression" / "depression.yaml"
+    rule.write_text(RULE.replace("at_least: high_score", f"{comparison}: high_score"))
+
+    moves = {change.name: change.patient for change in changes_of(read_rulebook(folder))}
+
+    for name, score in zip(("high_score: 11 for 10", "high_score: 9 for 10"), patients, strict=True):
+        assert moves[name].startswith(f"A patient with exactly {score} ")
+
+
 def test_a_code_of_each_list_is_taken_away_and_with_every_code_any(folder: Path) -> None:
     first = changes_of(read_rulebook(folder))
     every = changes_of(read_rulebook(folder), every_code=True)

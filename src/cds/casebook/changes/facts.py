@@ -29,25 +29,31 @@ MAY_BE_LEFT_OUT = frozenset(
 NOT_DECISIVE = frozenset({"formerly", "asks_for", "prefetch", "evidence", "label", "because", "unit", "find"})
 
 
-def changes_of_parameters(rule: Rule, read: frozenset[str], safety: bool) -> Iterator[Change]:
-    """Every number under `parameters` that a fact or condition reads, and under `with` of a definition, moved."""
+def changes_of_parameters(rule: Rule, read: frozenset[str], beyond: frozenset[str], safety: bool) -> Iterator[Change]:
+    """
+    Every number under `parameters` that a fact or condition reads, and under `with` of a definition, moved.
+
+    `beyond`: the parameters of which the number itself still counts as below (`above`, `at_most`, `look_back`).
+    """
     for name, parameter in rule.model.parameters.items():
         if name in read and not isinstance(parameter.value, str):
             place = Place(rule, name, safety)
-            yield from _moved(place, ("parameters", name, "value"), parameter.value, parameter.unit or "")
+            path: Path = ("parameters", name, "value")
+            yield from _moved(place, path, parameter.value, parameter.unit or "", itself=name not in beyond)
     spec = rule.model.definitions
     for identity, definition in (spec.are if spec else {}).items():
         for name, value in definition.with_.items():
             if not isinstance(value, str):
                 place = Place(rule, f"definition {identity}", safety)
-                yield from _moved(place, ("definitions", "are", identity, "with", name), value, "", name)
+                path = ("definitions", "are", identity, "with", name)
+                yield from _moved(place, path, value, "", name, itself=name not in beyond)
 
 
-def _moved(place: Place, path: Path, value: float, unit: str, name: str = "") -> Iterator[Change]:
+def _moved(place: Place, path: Path, value: float, unit: str, name: str = "", *, itself: bool) -> Iterator[Change]:
     kind = Kind.WINDOW if unit.rstrip("s") in DAYS_IN else Kind.THRESHOLD
     of = f"`{name}` " if name else ""
     for word, other in moved(value):
-        at = value if word == "up" else other
+        at = value if (word == "up") is itself else other
         yield place.change(
             kind, path, other, what=f"{of}{other:g} for {value:g}",
             patient=f"A patient with exactly {at:g} {unit or name} would be on the other side of"

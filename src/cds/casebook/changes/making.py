@@ -14,6 +14,8 @@ from cds.rulebook.names import Reading, readings
 from cds.rulebook.plan import IN_USE
 from cds.rulebook.read import Rulebook
 
+BEYOND = ("above", "at_most", "look_back")  # a number that is the limit is not yet on the other side of it
+
 
 def changes_of(book: Rulebook, *, every_code: bool = False) -> tuple[Change, ...]:
     """Every change; `every_code`: any code of any value set, not one of each list. Draft and retired files are left."""
@@ -23,15 +25,17 @@ def changes_of(book: Rulebook, *, every_code: bool = False) -> tuple[Change, ...
 def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
     labels, certain = labels_of(book), Possible(book).never_unknown()
     rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
-    read = frozenset(
-        reading.name
+    found = [
+        reading
         for rule in rules
         for reading in readings(rule)
         if isinstance(reading, Reading) and not reading.hole and reading.path[0] != "definitions"
-    )
+    ]
+    read = frozenset(reading.name for reading in found)
+    beyond = frozenset(one.name for one in found if one.path[-1] in BEYOND or one.path[-2:] == ("between", 1))
     for rule in rules:
         safety = rule.model.about.safety
-        yield from changes_of_parameters(rule, read, safety)
+        yield from changes_of_parameters(rule, read, beyond, safety)
         yield from changes_of_facts(rule, labels, safety)
         yield from changes_of_conditions(rule, labels, certain, safety)
     # What is only asked for (a panel) decides nothing: its components do.
