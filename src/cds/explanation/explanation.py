@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds.cards.card import Card
 from cds.decide import Decision, Rules
 from cds.facts.fact import Fact, Found
-from cds.reasoning.why import NOT, Missing, Reasons, Why, missing
+from cds.reasoning.why import CANNOT_BE_TOLD, NOT, NOT_RULED_OUT, Missing, Reasons, Why, missing
 from cds.record.record import Issue
 from cds.rulebook.conditions import names_in
 from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
 from cds.truth import Truth
+
+ABOUT = (f"{CANNOT_BE_TOLD}: ", f"{NOT_RULED_OUT}: ")
+HOLES = re.compile(r"\{\{.*?\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Criterion:
         name: Of the conclusion or fact; "" for a group.
         words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
         truth: Its answer.
-        negated: It is what `words` say that must not be; then `truth` is whether it is not.
+        answer: What is the case with what the words name; another truth where that must not be, or must be unknown.
         because: Why, in one sentence; "" for none.
         day: When it was observed or began; "" if that is not known.
         found: The entries of the record it rests on.
@@ -36,18 +40,13 @@ class Criterion:
     name: str
     words: str
     truth: Truth
-    negated: bool = False
+    answer: Truth
     because: str = ""
     day: str = ""
     found: tuple[Found, ...] = ()
     citations: tuple[Cited, ...] = ()
     rule: RuleRef | None = None
     parts: tuple[Criterion, ...] = ()
-
-    @property
-    def answer(self) -> Truth:
-        """The answer to its words, whether they must hold or must not."""
-        return ~self.truth if self.negated else self.truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +59,10 @@ class ShownCard:
 
 @dataclass(frozen=True, slots=True)
 class OpenCard:
-    """A card that would be shown if what is missing were known to be so: its summary, and what is missing."""
+    """A card that could be shown if what is missing were known: what it would say, and what is missing."""
 
     name: str
-    title: str
+    says: str
     missing: tuple[Missing, ...]
 
 
@@ -175,22 +174,32 @@ class _Trees:
 
     def _criterion(self, why: Why) -> Criterion:
         if id(why) not in self._known:
-            fact = self._facts.by_name.get(why.name)
-            head = self._program.heads.get(why.name)
-            words = why.words or why.label
-            self._known[id(why)] = Criterion(
-                name=why.name,
-                words=words.removeprefix(NOT),
-                truth=why.truth,
-                negated=words.startswith(NOT),
-                because=why.because,
-                day=fact.day.text if fact is not None and fact.day is not None else "",
-                found=fact.found if fact is not None else (),
-                citations=why.citations,
-                rule=head.rule if head is not None else None,
-                parts=tuple(self._criterion(child) for child in why.children),
-            )
+            self._known[id(why)] = self._made(why)
         return self._known[id(why)]
+
+    def _made(self, why: Why) -> Criterion:
+        words = (why.words or why.label).removeprefix(NOT)
+        if words.startswith(ABOUT):  # how well something is known: the thing itself says more
+            thing = self._criterion(why.children[0])
+            return replace(thing, truth=why.truth)
+        parts = tuple(self._criterion(child) for child in why.children)
+        if not why.name and len({(part.name, part.words) for part in parts}) == 1 and parts[0].name:
+            # "It is not so, or cannot be told": all parts are about one thing, whose answer says as much.
+            return replace(parts[0], truth=why.truth)
+        fact = self._facts.by_name.get(why.name)
+        head = self._program.heads.get(why.name)
+        return Criterion(
+            name=why.name,
+            words=words,
+            truth=why.truth,
+            answer=~why.truth if why.words.startswith(NOT) else why.truth,
+            because=why.because,
+            day=fact.day.text if fact is not None and fact.day is not None else "",
+            found=fact.found if fact is not None else (),
+            citations=why.citations,
+            rule=head.rule if head is not None else None,
+            parts=parts,
+        )
 
 
 def _open_cards(program: Program, decision: Decision, service: str | None) -> tuple[OpenCard, ...]:
@@ -198,7 +207,7 @@ def _open_cards(program: Program, decision: Decision, service: str | None) -> tu
     texts = [program.cards[name] for name in names if decision.truths[program.cards[name].head] is Truth.UNKNOWN]
     return tuple(
         OpenCard(
-            text.name, text.name.replace("_", " "), missing(text.head, program.heads, decision.facts, decision.truths)
+            text.name, HOLES.sub("…", text.summary), missing(text.head, program.heads, decision.facts, decision.truths)
         )
         for text in sorted(texts, key=lambda text: text.rank)
     )

@@ -35,6 +35,7 @@ SAID = {
 UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
 NOT = "not: "  # before the words of what must not be
+CANNOT_BE_TOLD, NOT_RULED_OUT = "cannot be told", "not ruled out"  # before words, with a colon: how well it is known
 ANY_OF = "any of"  # how a group reads of which one part is enough
 
 
@@ -136,9 +137,9 @@ class Reasons:
                 child = self._node(part)
                 return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
             case Unknown(part):
-                return _about(self._node(part), "cannot be told", self._truth(condition))
+                return _about(self._node(part), CANNOT_BE_TOLD, self._truth(condition))
             case Possibly(part):
-                return _about(self._node(part), "not ruled out", self._truth(condition))
+                return _about(self._node(part), NOT_RULED_OUT, self._truth(condition))
 
     def _group(self, condition: Condition, words: str, parts: tuple[Condition, ...]) -> Why:
         children = tuple(self._node(part) for part in parts)
