@@ -26,9 +26,9 @@ def opinions_from(engine: str) -> Opinions:
     return Opinions(engine)
 
 
-def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
+def rules_of(book: Rulebook, opinions: Opinions, reasoner: type[Reasoner] = Reasoner) -> Rules:
     """
-    A rulebook without errors, made ready.
+    A rulebook without errors, made ready, with a reasoner of this kind.
 
     Raises:
         RulesAreWrong: The rules are beyond what the engine can be trusted with.
@@ -36,7 +36,7 @@ def rules_of(book: Rulebook, opinions: Opinions) -> Rules:
     try:
         program = plan(book)
         conditions = {name: head.condition for name, head in program.heads.items()}
-        return Rules(program, Reasoner(conditions, program.layers, opinions))
+        return Rules(program, reasoner(conditions, program.layers, opinions))
     except ValueError as limits:
         what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
         raise RulesAreWrong((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None

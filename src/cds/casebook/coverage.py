@@ -45,6 +45,10 @@ class Limit:
     below: float | None = None
     above: float | None = None
 
+    def unseen(self) -> Limit:
+        """The same, which no number has been compared with yet."""
+        return replace(self, below=None, above=None)
+
     @property
     def sides(self) -> tuple[tuple[str, float | None], ...]:
         """What each side is called, and the nearest number on it."""
@@ -156,6 +160,15 @@ class Coverage:
             if head in truths:
                 sides.seen.add(truths[head] is Truth.TRUE)
         self._see_clauses(rules.program, decision)
+
+    def unseen(self) -> Coverage:
+        """The same, of which no case has been seen yet."""
+        return Coverage(
+            {name: replace(one, seen=set(), claimed=set()) for name, one in self.conclusions.items()},
+            {name: replace(one, seen=set()) for name, one in self.cards.items()},
+            {name: replace(one, seen=set()) for name, one in self.notes.items()},
+            [replace(one, seen=set(), limits=tuple(limit.unseen() for limit in one.limits)) for one in self.clauses],
+        )
 
     def bare(self) -> Coverage:
         """The same, light enough to travel between processes; it can be taken in, and see no more."""

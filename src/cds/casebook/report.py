@@ -12,7 +12,7 @@ from cds.casebook.run import Verdict, run_case
 from cds.casebook.variants import Shelf
 from cds.rulebook.problem import RulesAreWrong
 
-AT_ONCE = 100  # cases given to a process at a time
+AT_ONCE = 25  # cases given to a process at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
 
     def run(share: range) -> tuple[list[Verdict], Coverage]:
         # The engine must not be made before the process is.
-        seen = coverage_of(shelf.book.own(), clauses=clauses)
+        seen = coverage.unseen()
         some = [cases[index] for index in share]
         return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
 

@@ -126,8 +126,8 @@ def record_of(case: Case, rules: Rules) -> PatientRecord:
             hook, context = "order-sign", {"draftOrders": draft_orders(case.patient, case.today, rules.program.codes)}
     else:
         raise ValueError("a case gives a patient, a request or a bundle")
-    raw = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in sent.items()}
-    drafts = json.dumps(context["draftOrders"]).encode() if "draftOrders" in context else b""
+    raw = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in sent.items()}
+    drafts = msgspec.json.encode(context["draftOrders"]) if "draftOrders" in context else b""
     record = read_prefetch(
         raw,
         templates=templates,

@@ -8,11 +8,15 @@ from datetime import date
 from pathlib import Path
 
 from cds.decide import Rules
+from cds.facts.fact import Facts
 from cds.load import refuse_errors, rules_of
-from cds.reasoning.conclude import Opinions
+from cds.reasoning.conclude import Opinions, Reasoner
 from cds.reasoning.engine import available
+from cds.rulebook.conditions import Condition, names_in
 from cds.rulebook.format import MinimumDose, RuleFile
 from cds.rulebook.read import Rulebook, read_rulebook
+from cds.rulebook.strata import Layer
+from cds.truth import Truth
 
 With = Mapping[str, float | str]
 
@@ -48,8 +52,31 @@ class Shelf:
         key = frozenset(with_.items())
         if key not in self._made:
             opinions = Opinions.BOTH if available() and not with_ else Opinions.DIRECT
-            self._made[key] = rules_of(varied(self.book, with_), opinions)
+            self._made[key] = rules_of(varied(self.book, with_), opinions, OnceForEach)
         return self._made[key]
+
+
+class OnceForEach(Reasoner):
+    """
+    A reasoner that concludes once for all facts that are alike to every condition.
+
+    Cases often differ in what no condition reads: a day, a word, a source. What follows is the same for them.
+    """
+
+    def __init__(
+        self, heads: Mapping[str, Condition], layers: tuple[Layer, ...], opinions: Opinions = Opinions.BOTH
+    ) -> None:
+        super().__init__(heads, layers, opinions)
+        self._read = sorted({name for head in heads.values() for name in names_in(head)} - heads.keys())
+        self._concluded: dict[tuple[object, ...], dict[str, Truth]] = {}
+
+    def conclude(self, facts: Facts) -> dict[str, Truth]:
+        """Every head → true, false or unknown, as for the first facts that were alike."""
+        read = (facts.by_name.get(name) for name in self._read)
+        alike = tuple((fact.truth, fact.low, fact.high) if fact else None for fact in read)
+        if alike not in self._concluded:
+            self._concluded[alike] = super().conclude(facts)
+        return self._concluded[alike]
 
 
 def with_drafts(book: Rulebook) -> Rulebook:
