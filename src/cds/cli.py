@@ -550,12 +550,8 @@ def stats_command(
     from cds.journal.period import Period  # noqa: PLC0415
     from cds.journal.stats import stats  # noqa: PLC0415
 
-    try:
-        first = datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)
-    except ValueError:
-        raise typer.BadParameter(f"{since} is not a day; write it as 2026-06-01.", param_hint="--since") from None
     with _store() as store:
-        found = stats(store, Period(first))
+        found = stats(store, Period(_first_day(since)))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return
@@ -567,6 +563,31 @@ def stats_command(
         table.add_row(escape(tally.rule), escape(tally.version), escape(tally.card), *counts, escape(reasons))
     out.print(table)
     out.print(f"{found.decisions} decisions; feedback on {found.unknown_cards} cards without a receipt here")
+
+
+@journal.command(name="feedback")
+def feedback_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Write every word that was said of cards as CSV, in the terms of 45 CFR 170.315(b)(11)(ii)(C).
+
+    [bold]Example:[/bold] cds journal feedback --since 2026-06-01 > feedback.csv
+    """
+    from cds.journal.export import feedback_sheet  # noqa: PLC0415
+    from cds.journal.period import Period  # noqa: PLC0415
+
+    with _store() as store:
+        sys.stdout.write(feedback_sheet(store, Period(_first_day(since))))
+
+
+def _first_day(since: str | None) -> datetime:
+    try:
+        return datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{since} is not a day; write it as 2026-06-01.", param_hint="--since") from None
 
 
 # ---------------------------------------------------------------- printing

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     keep_inputs_days: Annotated[
         int, Field(ge=0, le=36_500, description="Days the data decided from are kept; 0: not stored.")
     ] = 0
+    keep_users: Annotated[
+        Literal["digest", "plain"],
+        Field(description="How the EHR's user (context.userId) is kept with a receipt: a keyed digest, or as sent."),
+    ] = "digest"
     link_hours: Annotated[
         float, Field(gt=0, le=24 * 31, description="Hours the link on a card opens the page of its decision.")
     ] = 12.0

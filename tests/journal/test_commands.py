@@ -71,11 +71,26 @@ def test_stats_count_without_a_comment(journal: Path) -> None:
     assert later["decisions"] == 0
 
 
+def test_feedback_is_written_as_csv_with_what_was_typed(journal: Path) -> None:
+    card = shown()
+    store = Store(str(journal))
+    receipts.write(store, [receipt(card)])
+    feedback.keep(store, "", "evaluation", [overridden(card, comment="Quackenbush")], NOON)
+    store.close()
+
+    everything = RUN.invoke(app, ["journal", "feedback"]).stdout
+    later = RUN.invoke(app, ["journal", "feedback", "--since", "2026-06-03"]).stdout
+
+    assert everything.startswith("intervention,action taken,user feedback,user,date,location")
+    assert "Quackenbush" in everything
+    assert "Quackenbush" not in later
+
+
 @pytest.mark.parametrize("place", ["none", "mysql://db/journal"])
 def test_a_place_that_is_none_is_a_wrong_use(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.setenv("CDS_JOURNAL", place)
 
-    for command in ("migrate", "prune", "stats"):
+    for command in ("migrate", "prune", "stats", "feedback"):
         assert RUN.invoke(app, ["journal", command]).exit_code == 2
 
 

@@ -73,6 +73,15 @@ def test_feedback_says_what_became_of_each_card_with_an_interval(client: httpx.C
     assert "patient-refuses" in page
 
 
+def test_feedback_is_exported_in_the_terms_of_the_regulation(client: httpx.Client) -> None:
+    listed = rows(client, "/console/feedback-export.csv")
+
+    assert len(listed) == 11
+    assert {row["action taken"] for row in listed} == {"overridden", "accepted, with a suggestion"}
+    assert all(row["user"] and "Practitioner" not in row["user"] for row in listed)
+    assert "feedback-export.csv" in client.get("/console/feedback").text
+
+
 def test_a_share_of_few_is_not_told(client: httpx.Client) -> None:
     assert "too few to tell" in client.get("/console/feedback").text  # of cards nobody said anything of
 

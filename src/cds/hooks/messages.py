@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +51,7 @@ class Context(msgspec.Struct):
     """What of the context we read; a client may send more."""
 
     patientId: str | None = None  # noqa: N815 (the specification's name)
+    userId: Any = None  # noqa: N815
     selections: Any = None
     draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
@@ -89,6 +90,7 @@ class Asked:
         hook_instance: hookInstance.
         access: Where more can be read.
         orders: The orders of its context; None for a hook that brings none.
+        user: context.userId, "" where none was sent.
     """
 
     prefetch: dict[str, msgspec.Raw]
@@ -96,6 +98,7 @@ class Asked:
     hook_instance: str
     access: Access
     orders: DraftOrders | None = None
+    user: str = field(default="", repr=False)
 
 
 REQUEST = msgspec.json.Decoder(HookRequest)
@@ -195,6 +198,7 @@ def read_request(body: bytes, service: Service) -> Asked:
         request.hookInstance,
         Access(request.fhirServer or None, authorization.access_token or None),
         orders_of(service.hook, bytes(context.draftOrders), context.selections),
+        context.userId if isinstance(context.userId, str) else "",
     )
 
 

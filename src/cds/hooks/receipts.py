@@ -34,7 +34,7 @@ def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, F
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
     if earlier.overrides is not None or earlier.failed:
         data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
-    return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data)
+    return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data, asked.user)
 
 
 def shown_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[Shown]:

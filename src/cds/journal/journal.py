@@ -90,7 +90,8 @@ def store_from(settings: Settings) -> Store | None:
     if settings.journal.strip().lower() == NONE:
         return None
     key = settings.journal_key
-    return Store(settings.journal, key.get_secret_value().encode() if key is not None else None)
+    plain = settings.keep_users == "plain"
+    return Store(settings.journal, key.get_secret_value().encode() if key is not None else None, plain_users=plain)
 
 
 def journal_from(settings: Settings) -> Journal | None:

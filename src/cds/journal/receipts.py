@@ -45,6 +45,7 @@ class Call:
         service, hook, hook_instance: As in the request.
         patient_id: context.patientId; kept as a keyed digest.
         data: Prefetch key → JSON, sent or fetched; kept as a keyed digest.
+        user: context.userId, "" where none was sent; kept as a setting says.
     """
 
     tenant: str
@@ -53,6 +54,7 @@ class Call:
     hook_instance: str
     patient_id: str = field(repr=False)
     data: Mapping[str, bytes] = field(repr=False)
+    user: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Receipt:
         conclusions: Name → true, false or unknown.
         issues: Kind of remark about the data → how many.
         unknown: Fact → how it comes to be unknown (WhyUnknown).
+        user: Becomes a keyed digest when it is written, unless users are kept as they are.
         remarks: (kind, FHIR type, our words for it) → how often; the most frequent ones.
         milliseconds: Stage → how long it took.
         silent: Cards of silent rule files that would have been shown, each with its rule.
@@ -92,6 +95,7 @@ class Receipt:
     silent: Mapping[str, RuleRef] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    user: str = field(default="", repr=False)
 
 
 def receipt_of(
@@ -133,6 +137,7 @@ def receipt_of(
             if fact.why_unknown is not None and name not in program.copies
         },
         remarks=_remarks(decision.record),
+        user=call.user.replace("\0", "")[:LONGEST],
         milliseconds=milliseconds,
         shown=tuple(shown),
         silent={
@@ -185,6 +190,7 @@ def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
         "opinions": receipt.opinions,
         "patient": patient_digest(store, receipt.tenant, receipt.patient_id),
         "input": store.digest("input", receipt.digest),
+        "user": user_kept(store, receipt.tenant, receipt.user),
         "conclusions": dict(receipt.conclusions),
         "issues": dict(receipt.issues),
         "unknown": dict(receipt.unknown),
@@ -222,6 +228,11 @@ def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
 def patient_digest(store: Store, tenant: str, patient_id: str) -> str:
     """What stands for a patient of a tenant in the journal: the same each time, and of no use without the key."""
     return store.digest("patient", tenant, patient_id)
+
+
+def user_kept(store: Store, tenant: str, user: str) -> str:
+    """What stands for a user of a tenant in the journal: a keyed digest, or the reference itself where that is kept."""
+    return user if store.plain_users or not user else store.digest("user", tenant, user)
 
 
 def _digest(call: Call) -> bytes:

@@ -46,9 +46,10 @@ class Store:
     Attributes:
         name: Where it is, without a password; for messages.
         works: Whether it could be written when that was last tried, and read since; True before the first use.
+        plain_users: Users of the EHR are kept by their reference, not by a digest of it.
     """
 
-    def __init__(self, place: str, key: bytes | None = None) -> None:
+    def __init__(self, place: str, key: bytes | None = None, *, plain_users: bool = False) -> None:
         """
         A store at a path (SQLite) or a postgresql:// URL; `key` stands in for the random secret it keeps itself.
 
@@ -58,6 +59,7 @@ class Store:
         self._url = url_of(place)
         self.name = self._url.render_as_string(hide_password=True)
         self.works = True
+        self.plain_users = plain_users
         self._key = key
         self._ready = False
         self._opening = threading.Lock()

@@ -82,6 +82,7 @@ receipts = Table(
     Column("engine", String(100), nullable=False),
     Column("opinions", String(20), nullable=False),
     Column("patient", String(64), nullable=False),
+    Column("user", Text, nullable=False, server_default=""),
     Column("input", String(64), nullable=False),
     Column("conclusions", JSON, nullable=False),
     Column("issues", JSON, nullable=False),
@@ -90,7 +91,7 @@ receipts = Table(
     Index("receipts_by_patient", "patient", "decided_at"),
     Index("receipts_by_time", "decided_at"),
 )
-"""One decision; `patient` and `input` are keyed digests, never what they are of."""
+"""One decision; `patient` and `input` are keyed digests, never what they are of; so is `user` unless a setting says."""
 
 remarks = Table(
     "remarks",

@@ -11,6 +11,7 @@ from typing import Any
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
+from cds.journal.export import feedback_sheet
 from cds.journal.interval import Share, share
 from cds.journal.period import Period
 from cds.journal.sheet import sheet
@@ -116,6 +117,7 @@ def analytics_routes(console: Console) -> APIRouter:
             "choices": CHOICES,
             "services": list(program.services),
             "csv": f"{request.url.path}.csv?{request.url.query}",
+            "export": f"{FEEDBACK}-export.csv?{request.url.query}",
         }
         return console.page(request, template, about | values)
 
@@ -179,6 +181,12 @@ def analytics_routes(console: Console) -> APIRouter:
             for row in rows_of(found)
         )  # fmt: skip
         return _csv("feedback", about, header, rows)
+
+    @router.get(f"{FEEDBACK}-export.csv")
+    async def feedback_export(request: Request) -> Response:
+        about, _ = asked(request)
+        text = await to_thread.run_sync(feedback_sheet, store(), about.period)
+        return _download("feedback-export", about, text)
 
     @router.get(DATA)
     async def data(request: Request) -> Response:
@@ -245,8 +253,12 @@ def reasons_of(found: Stats) -> list[tuple[str, str, int, Share]]:
 
 
 def _csv(name: str, asked: Asked, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    return _download(name, asked, sheet(header, rows))
+
+
+def _download(name: str, asked: Asked, text: str) -> Response:
     return Response(
-        sheet(header, rows),
+        text,
         media_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="thirdline-{name}-{asked.first}-{asked.last}.csv"',
