@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def service(folder: Path) -> Iterator[str]:
         port = taken.getsockname()[1]
     environment = os.environ | {
         "CDS_KEEP_INPUTS_DAYS": "1",
+        "CDS_CONSOLE": "true",
         "CDS_JOURNAL": str(folder / "journal.sqlite3"),
         "CDS_PORT": str(port),
     }
@@ -99,6 +100,31 @@ def ask_what_if(page: Page) -> None:
     page.get_by_role("region", name="If it were so").wait_for()
 
 
+def fill(base: str) -> None:
+    """Decisions of some patients, and what clinicians said of their cards."""
+    reasons = ("patient-refuses", "action-completed", "patient-refuses")
+    for name in ("01-two-failed-trials", "05-dose-not-recorded", "10-repaired-aneurysm", "12-allergies-not-sent") * 6:
+        cards = httpx.post(f"{base}/cds-services/ketamine-evaluation", json=moved(name), timeout=30).json()["cards"]
+        for number, card in enumerate(cards):
+            now = datetime.now(UTC).isoformat()
+            said: dict[str, Any] = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": now}
+            if number == 0:
+                code = reasons[len(card["uuid"]) % 3]
+                why = {"reason": {"code": code}, "userComment": "Wants psychotherapy first."}
+                said |= {"outcome": "overridden", "overrideReason": why}
+            httpx.post(f"{base}/cds-services/ketamine-evaluation/feedback", json={"feedback": [said]})
+
+
+CONSOLE = {
+    "console-live": "/console",
+    "console-rules": "/console/rules",
+    "console-rule-file": "/console/rules/treatment-resistant-depression",
+    "console-decisions": "/console/decisions?days=7",
+    "console-feedback": "/console/feedback?days=7",
+    "console-data": "/console/data?days=7",
+}
+
+
 def main() -> None:
     """Write every picture anew."""
     IMAGES.mkdir(exist_ok=True)
@@ -113,6 +139,9 @@ def main() -> None:
         shoot(browser, "timeline", four, at="#timeline")
         shoot(browser, "timeline-dark", open_dose, scheme="dark", at="#timeline")
         shoot(browser, "what-if", open_dose, at="#what-if", act=ask_what_if)
+        fill(base)
+        for name, path in CONSOLE.items():
+            shoot(browser, name, f"{base}{path}")
         browser.close()
 
 
