@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import select
+import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -119,7 +123,7 @@ def test_text_names_file_line_column_check_and_page(folder: Path) -> None:
     line = SLIP.split("\n").index(next(line for line in SLIP.split("\n") if "failed_trails" in line)) + 1
     assert f"{folder / RULE}:{line}:" in result.stderr
     assert "Did you mean `failed_trials`?" in result.stderr
-    assert "See docs/rule-authors/checks.md#unknown-name." in result.stderr
+    assert "See docs/rule-authors/checks/unknown-name.md." in result.stderr
 
 
 def test_test_files_are_checked_beside_rule_files(tmp_path: Path) -> None:
@@ -150,7 +154,7 @@ def test_json_holds_every_problem(folder: Path) -> None:
     found = json.loads(result.stdout)
     (problem,) = [one for one in found["problems"] if one["check"] == "unknown-name" and one["file"].endswith(RULE)]
     assert found["errors"] >= 1
-    assert problem["docs"] == "docs/rule-authors/checks.md#unknown-name"
+    assert problem["docs"] == "docs/rule-authors/checks/unknown-name.md"
     assert problem["column"] > 1
 
 
@@ -162,6 +166,38 @@ def test_sarif_has_the_form_of_the_standard(folder: Path) -> None:
     (run_,) = log["runs"]
     rules = [rule["id"] for rule in run_["tool"]["driver"]["rules"]]
     assert all(rules[result["ruleIndex"]] == result["ruleId"] for result in run_["results"])
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The whole schema of SARIF 2.1.0, as Microsoft's npm package (MIT) holds it; without npm, the test skips."""
+    npm, folder = shutil.which("npm"), tmp_path_factory.mktemp("sarif")
+    command = [str(npm), "pack", "--silent", "@microsoft/jest-sarif@1.0.0-beta.0"]
+    if npm is None or subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120).returncode:
+        pytest.skip("npm could not fetch the schema of SARIF")
+    (packed,) = folder.glob("*.tgz")
+    with tarfile.open(packed) as archive:
+        found = archive.extractfile("package/lib/schemas/sarif-2.1.0-rtm.5.json")
+        assert found is not None
+        text = found.read()
+    assert hashlib.sha256(text).hexdigest() == "2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8"
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def test_sarif_is_what_the_published_schema_asks_for(folder: Path, published: dict[str, Any]) -> None:
+    schema = jsonschema.Draft4Validator(published)
+
+    schema.validate(json.loads(run(folder, "--format", "sarif").stdout))
+    schema.validate(json.loads(FORMATS["sarif"](PROBLEMS)))
+    schema.validate(json.loads(FORMATS["sarif"](())))
+
+
+def test_sarif_names_a_file_as_an_address() -> None:
+    log = json.loads(FORMATS["sarif"]([Problem("my rules/ü.yaml", 1, 1, "unknown-name", "Wrong.", "Mend it.")]))
+
+    (result,) = log["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "my%20rules/%C3%BC.yaml"
 
 
 def test_sarif_leaves_out_the_line_of_what_has_none() -> None:

@@ -31,7 +31,7 @@ from tests.rulebook.small_rules import (
     line_of,
 )
 
-DOCS = Path(__file__).parents[2] / "docs" / "rule-authors" / "checks.md"
+DOCS = Path(__file__).parents[2] / "docs" / "rule-authors"
 FORM_CHECKS = {
     # Made while reading; their tests are in test_read.py.
     "yaml-syntax", "duplicate-key", "empty-value", "missing-key", "unknown-key", "unknown-kind", "wrong-value",
@@ -1006,10 +1006,26 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
 
 
 def test_every_check_has_its_page_and_its_test() -> None:
-    sections = set(re.findall(r"^### ([a-z-]+)$", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
+    pages = {page.stem for page in (DOCS / "checks").iterdir()}
 
     elsewhere = {"file-uses-draft", "engine-limits", "drug-without-row", "conclusion-without-test", "card-without-test"}
-    assert sections == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
+    assert pages == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
+
+
+def test_the_list_of_checks_leads_to_every_page_once() -> None:
+    listed = re.findall(r"^\| \[([a-z-]+)\]\(checks/([a-z-]+)\.md\) \|", (DOCS / "checks.md").read_text(), re.MULTILINE)
+
+    assert all(name == target for name, target in listed)
+    assert sorted(name for name, _ in listed) == sorted(page.stem for page in (DOCS / "checks").iterdir())
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "checks").iterdir()), ids=lambda page: page.stem)
+def test_a_page_of_a_check_says_what_to_avoid_what_to_prefer_and_why(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    assert text.startswith(f"# {page.stem}\n")
+    assert re.findall(r"^\*\*(\w+):\*\* \S", text, re.MULTILINE) == ["Avoid", "Prefer", "Why"]
+    assert text.endswith("\n[All checks](../checks.md)\n")
 
 
 def test_a_drug_of_a_class_of_a_table_has_a_row(tmp_path: Path) -> None:

@@ -91,9 +91,9 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
-    for page in ("format.md", "names.md", "checks.md"):
-        text = (DOCS / page).read_text(encoding="utf-8")
-        for target, anchor in re.findall(r"\]\(([a-z.-]*)(?:#([a-z-]+))?\)", text):
-            other = (DOCS / (target or page)).read_text(encoding="utf-8")
+    for page in (*(DOCS / name for name in ("format.md", "names.md", "checks.md")), *(DOCS / "checks").iterdir()):
+        text = page.read_text(encoding="utf-8")
+        for target, anchor in re.findall(r"\]\(([a-z./-]*)(?:#([a-z-]+))?\)", text):
+            other = ((page.parent / target) if target else page).read_text(encoding="utf-8")
             headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", other, re.MULTILINE)}
             assert not anchor or anchor in headings, f"{page}: {target}#{anchor}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from cds import __version__
 from cds.rulebook.problem import Problem
@@ -98,7 +99,7 @@ def _message(problem: Problem) -> str:
 
 
 def _location(problem: Problem) -> dict[str, Any]:
-    location: dict[str, Any] = {"artifactLocation": {"uri": problem.file}}
+    location: dict[str, Any] = {"artifactLocation": {"uri": quote(problem.file)}}
     if problem.line:
         location["region"] = {"startLine": problem.line, "startColumn": max(problem.column, 1)}
     return location

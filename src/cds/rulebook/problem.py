@@ -13,7 +13,7 @@ class Problem:
     Attributes:
         file: Path as the author knows it.
         line, column: Where, from 1; 0 for the whole file.
-        check: Name of the check, also of its docs page (docs/rule-authors/checks.md#check).
+        check: Name of the check, also of its docs page (docs/rule-authors/checks/check.md).
         what: What is wrong, one sentence.
         fix: What to write instead.
         why: Why it matters; "" when `what` says it.
@@ -37,7 +37,7 @@ class Problem:
     @property
     def page(self) -> str:
         """Where the docs say what to avoid, what to write instead, and why."""
-        return f"docs/rule-authors/checks.md#{self.check}"
+        return f"docs/rule-authors/checks/{self.check}.md"
 
     def __str__(self) -> str:
         text = f"{self.place}  {self.check}{' (warning)' if self.warning else ''}\n  {self.what}"
