@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -43,11 +44,11 @@ def create(**rules):
 def rule(*conditions, **more):
     return {"all": [{f"m{i}": c} for i, c in enumerate(conditions)]} | more
 def word(finding):
-    return {"$and": [{"finding": finding}, {"is": "true"}]}
+    return {finding: "true"}
 def number(finding, least):
-    return {"$and": [{"finding": finding}, {"$gte": {"n": least}}]}
+    return {"$gte": {finding: least}}
 def fact(finding, sid="1", id=None, **more):
-    return {"id": id or finding, "sid": sid, "finding": finding} | (more or {"is": "true"})
+    return {"id": id or finding, "sid": sid} | (more or {finding: "true"})
 def fired(handle, facts):
     code, state = d.assert_facts(handle, facts if isinstance(facts, str) else json.dumps(facts))
     start = d.start_action_for_state(handle, state)
@@ -190,12 +191,13 @@ def test_every_rule_says_dist_0_and_uses_only_equality_and_one_number_against_a_
         assert isinstance(rule["all"], list)
         for condition in rule["all"]:
             ((_, pattern),) = condition.items()
-            first, second = pattern["$and"]
-            assert first.keys() == {"finding"}
-            ((how, what),) = second.items()
-            assert (how == "is" and isinstance(what, str)) or (
-                how in {"$gte", "$gt", "$lte", "$lt"} and isinstance(what["n"], int)
-            )
+            ((how, what),) = pattern.items()
+            if how in {"$gte", "$gt", "$lte", "$lt"}:
+                ((how, what),) = what.items()
+                assert isinstance(what, int)
+            else:
+                assert what in {"true", "false", "unknown"}
+            assert re.fullmatch(r"p\d+|sentinel", how)
 
 
 # ---------------------------------------------------------------- numbers
@@ -213,8 +215,7 @@ def test_after_a_number_it_cannot_read_the_library_drops_the_rest_of_the_batch_a
 
 def test_the_library_takes_words_for_numbers() -> None:
     told = said("""
-        handle = create(more=rule({"$and": [{"finding": "n"}, {"$gt": {"n": 5}}]}),
-                        equal=rule({"$and": [{"finding": "n"}, {"n": 1}]}))
+        handle = create(more=rule({"$gt": {"n": 5}}), equal=rule({"n": 1}))
         print(fired(handle, [fact("n", n="abc")]), fired(handle, [fact("n", sid="2", n="1")]))
     """)
 
@@ -257,7 +258,7 @@ def test_only_integers_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
     conclude({"h": Compare("n", Comparison.AT_LEAST, 2.5)}, {}, {"n": (5e-05, 1e16)})
 
-    numbers = [fact["n"] for batch in spy.batches() for fact in batch if "n" in fact]
+    numbers = [fact[key] for batch in spy.batches() for fact in batch for key in fact if key.startswith("p")]
     assert len(numbers) == 2
     assert all(isinstance(number, int) and abs(number) < 2**63 for number in numbers)
 
@@ -284,6 +285,31 @@ def test_two_patients_with_sids_that_share_a_hash_are_one_to_the_library() -> No
     """)
 
     assert told == "(0, ['r'])"
+
+
+def test_two_properties_whose_names_share_a_hash_are_one_to_the_library() -> None:
+    assert said('print(fired(create(r=rule(word("costarring"))), [fact("liquid")]))') == "(0, ['r'])"
+
+
+def test_names_of_properties_that_share_a_hash_are_refused_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fnv_1a("costarring") == fnv_1a("liquid")
+    monkeypatch.setattr(fence, "RESERVED", ("liquid",))
+    monkeypatch.setattr(fence, "SENTINEL_PROPERTY", "costarring")
+
+    with pytest.raises(EngineLimits, match="costarring"):
+        Engine(layers({"h": Name("one")}))
+
+
+def test_a_name_of_ours_is_never_taken_for_one_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy(monkeypatch)
+    names = ("id", "sid", "n", "sentinel", "p0", "p1", "finding", "is")
+    heads: dict[str, Condition] = {f"{name}.h": Name(name) for name in names}
+    statements = {name: (T, F, U)[index % 3] for index, name in enumerate(names)}
+
+    assert conclude(heads, statements) == {f"{name}.h": truth for name, truth in statements.items()}
+    assert {key for batch in spy.batches() for fact in batch for key in fact} <= {
+        "id", "sid", "sentinel", *(f"p{number}" for number in range(len(names))),
+    }  # fmt: skip
 
 
 def test_ids_that_share_a_hash_are_refused_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,12 +370,13 @@ def test_facts_no_clause_reads_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> 
 
     conclude({"h": All((Name("a"), Compare("n", Comparison.ABOVE, 1)))}, {"a": T, "b": T}, {"n": (2, 3), "m": (1, 1)})
 
-    assert [fact["finding"] for batch in spy.batches() for fact in batch] == ["n low", "n high", "a", fence.SENTINEL]
+    assert [fact["id"] for batch in spy.batches() for fact in batch] == ["n low", "n high", "a|true", fence.SENTINEL]
+    assert all(len(fact) == 3 for batch in spy.batches() for fact in batch)
 
 
 def test_an_unread_fact_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Engine(layers({"h": Name("a")}))) as engine:
-        monkeypatch.setattr(fence, "_word_facts", lambda *_: ['"id":"x","finding":"x","is":"true"}'])
+        monkeypatch.setattr(fence, "_word_facts", lambda *_: ['"id":"x","x":"true"}'])
         with pytest.raises(EngineFailed, match="answered 1"):
             engine.run({}, {})
 
@@ -459,8 +486,10 @@ def test_a_rule_that_fires_again_and_again_is_no_answer(monkeypatch: pytest.Monk
 # ---------------------------------------------------------------- limits
 
 
-def test_many_findings_hang_the_library_while_loading() -> None:
+def test_many_tests_hang_the_library_while_loading_however_few_findings_they_are_of() -> None:
     assert hangs('create(**{f"r{i}": rule(word(f"f{i}")) for i in range(600)})')
+    assert hangs('create(**{f"r{i}{w}": rule({f"f{i}": w}) for i in range(300) for w in ("true", "false")})')
+    assert not hangs('create(**{f"r{i}{w}": rule({f"f{i}": w}) for i in range(200) for w in ("true", "false")})')
 
 
 def test_too_many_conditions_on_one_fact_or_in_one_rule_lose_the_fact() -> None:
@@ -510,11 +539,11 @@ def test_rules_that_share_a_condition(number: int, loads: bool) -> None:
     _loads_or_is_refused(layer_of(*linked), {"a": T, "b3": T}, {}, loads, "rules read it alike")
 
 
-@pytest.mark.parametrize(("number", "loads"), either_side(fence.MOST_FINDINGS))
-def test_findings_of_conclusions_that_hang_together(number: int, loads: bool) -> None:
+@pytest.mark.parametrize(("number", "loads"), either_side(fence.MOST_TESTS_IN_ALL))
+def test_tests_of_conclusions_that_hang_together(number: int, loads: bool) -> None:
     linked = [Clause(Literal("h", True), (Literal(f"f{index}", True),)) for index in range(number)]
 
-    _loads_or_is_refused(layer_of(*linked), {"f7": T}, {}, loads, "names")
+    _loads_or_is_refused(layer_of(*linked), {"f7": T}, {}, loads, "tests; ")
 
 
 def _loads_or_is_refused(
@@ -548,13 +577,11 @@ def test_a_layer_beyond_the_limits_becomes_several_rulesets_by_what_its_conclusi
     assert answers == Direct(heads).run(statements, {})
     assert len(spy.definitions()) > 3
     for definition in spy.definitions():
-        findings = {
-            pattern["$and"][0]["finding"] for r in definition.values() for c in _all(r) for pattern in c.values()
-        }
-        assert len(findings) <= fence.MOST_FINDINGS
+        tests = {json.dumps(pattern) for r in definition.values() for c in _all(r) for pattern in c.values()}
+        assert len(tests) <= fence.MOST_TESTS_IN_ALL + 1  # and that of the sentinel
 
 
-def _all(rule: Mapping[str, object]) -> list[dict[str, dict[str, list[dict[str, str]]]]]:
+def _all(rule: Mapping[str, object]) -> list[dict[str, dict[str, str]]]:
     conditions = rule["all"]
     assert isinstance(conditions, list)
     return conditions
