@@ -5,6 +5,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE requirements.lock ./
 COPY src ./src
 COPY rules ./rules
+COPY fhir_examples ./fhir_examples
 RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock .
 
 # Stage 2: no compiler, no source, no root.

@@ -119,6 +119,7 @@ CONSOLE = {
     "console-live": "/console",
     "console-rules": "/console/rules",
     "console-rule-file": "/console/rules/treatment-resistant-depression",
+    "console-playground": "/console/playground?example=01-two-failed-trials",
     "console-decisions": "/console/decisions?days=7",
     "console-feedback": "/console/feedback?days=7",
     "console-data": "/console/data?days=7",

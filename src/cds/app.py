@@ -141,12 +141,28 @@ def create_app(
             expose_headers=["Retry-After"],
         )
     watched = reload.health if reload is not None else None
-    clients += _add_routes(app, offers, settings, clock, turns, overrides, journal, watched, registered)
+    links, card_links = card_links_of(settings, journal, registered)
+    clients += _add_routes(
+        app, offers, settings, clock, turns, overrides, journal, watched, registered, links, card_links
+    )
     if access is not None:
         # A page of the console says which page a form was sent by, and is never framed.
-        console = Console(Pages(referrer="same-origin"), offers, folders, settings, clock, turns, journal, watched)
-        add_console(app, console, access)
+        pages = Pages(referrer="same-origin")
+        add_console(
+            app,
+            Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched),
+            access,
+        )
     return app
+
+
+def card_links_of(
+    settings: Settings, journal: Journal | None, registered: tuple[Registered, ...]
+) -> tuple[Links | None, CardLinks | None]:
+    """The links of decisions, and what every card links; None where nothing is kept, and where no EHR launches."""
+    links = links_of(settings, journal)
+    launched = {one.tenant: one.servers for one in registered}
+    return links, CardLinks(links, settings.public_url, launched) if links is not None or launched else None
 
 
 async def _hang_up(offers: Offers, clients: list[httpx.AsyncClient]) -> None:
@@ -167,11 +183,10 @@ def _add_routes(
     journal: Journal | None,
     watched: Callable[[], dict[str, Any]] | None,
     registered: tuple[Registered, ...],
+    links: Links | None,
+    card_links: CardLinks | None,
 ) -> list[httpx.AsyncClient]:
     """Every address there is: those for programs, then those for people; gives HTTP clients that are to be closed."""
-    links = links_of(settings, journal)
-    launched = {one.tenant: one.servers for one in registered}
-    card_links = CardLinks(links, settings.public_url, launched) if links is not None or launched else None
     app.include_router(routes(offers, settings, clock, turns, overrides, journal, watched, card_links))
     app.include_router(feedback_routes(offers, settings, journal))
     pages = Pages(settings.frame_ancestors)

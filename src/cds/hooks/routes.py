@@ -121,49 +121,32 @@ def routes(
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
         offer = offer_of(offers, request)
-        rules, service = offer.rules, service_of(offer.rules, identity)
+        service = service_of(offer.rules, identity)
         async with turns.place():
             body = await read_body(request, settings.most_bytes)
             asked = await turns.aside(lambda: read_request(body, service))
             today = clock()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
-            def answer() -> tuple[bytes, Receipt | None]:
-                begun, decision_id = perf_counter(), str(uuid.uuid4())
-                refuse_without(service, asked.prefetch, fetched, why_not)
-                record = read_prefetch(
-                    asked.prefetch,
-                    templates={p.key: p.query for p in service.prefetch},
-                    patient_id=asked.patient_id,
+            def answer() -> Answered:
+                return answered(
+                    offer,
+                    service,
+                    asked,
+                    today,
+                    settings=settings,
+                    overrides=overrides,
+                    journal=journal,
+                    links=pages,
+                    called=str(request.base_url),
                     fetched=fetched,
-                    orders=asked.orders,
-                    **limits(settings, rules),
-                )
-                earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
-                read = perf_counter()
-                decision = decide(rules, earlier.onto(record), today, service.id)
-                decided = perf_counter()
-                links = _links(pages, decision, decision_id, request, offer, service, asked)
-                response = response_of(decision.cards, links)
-                encoded = msgspec.json.encode(response)
-                if journal is None:
-                    return encoded, None
-                took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
-                return encoded, receipt_of(
-                    rules,
-                    decision,
-                    call_of(offer.tenant, service, asked, fetched, earlier),
-                    shown_of(decision.cards, response),
-                    {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
-                    id=decision_id,
-                    decided_at=datetime.now(UTC),
-                    keep_input=journal.keeps_inputs,
+                    why_not=why_not,
                 )
 
-            encoded, receipt = await turns.aside(answer)
-            if journal is not None and receipt is not None:
-                journal.note(receipt)  # not in the thread: a decision that came too late was shown to nobody
-            return Response(encoded, media_type="application/json")
+            made = await turns.aside(answer)
+            if journal is not None and made.receipt is not None:
+                journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
+            return Response(made.encoded, media_type="application/json")
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
@@ -171,7 +154,7 @@ def routes(
         rules = offer_of(offers, request).rules
         if service is not None:
             service_of(rules, service)
-        day = _day(today) if today is not None else clock()
+        day = day_of(today) if today is not None else clock()
 
         async with turns.place():
             body = await read_body(request, settings.most_bytes)
@@ -185,19 +168,82 @@ def routes(
     return router
 
 
-def _links(
-    pages: CardLinks | None,
-    decision: Decision,
-    identity: str,
-    request: Request,
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """
+    One hook, answered.
+
+    Attributes:
+        decision: What it rests on.
+        response, encoded: What the caller gets, as values and as it is sent.
+        receipt: For the journal; None where none is kept.
+    """
+
+    decision: Decision
+    response: Mapping[str, Any]
+    encoded: bytes
+    receipt: Receipt | None
+
+
+def answered(
     offer: Offer,
     service: Service,
     asked: Asked,
-) -> Sequence[Mapping[str, str]]:
-    """What every card of a decision links."""
-    if pages is None or not decision.cards:
-        return ()
-    return pages.of(identity, str(request.base_url), offer.tenant, service.id, asked.access)
+    today: date,
+    *,
+    settings: Settings,
+    overrides: Overrides,
+    journal: Journal | None,
+    links: CardLinks | None,
+    called: str,
+    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    why_not: str = "nothing is fetched for it",
+) -> Answered:
+    """
+    Decide what was asked, in one of the threads that decide; noting the receipt is the caller's.
+
+    Args:
+        called: The address of this service that was called, for links where no other is set.
+        fetched: What was read in place of what the prefetch lacks.
+        why_not: Why nothing was.
+
+    Raises:
+        Refusal: There is no answer to it.
+    """
+    rules = offer.rules
+    begun, decision_id = perf_counter(), str(uuid.uuid4())
+    refuse_without(service, asked.prefetch, fetched, why_not)
+    record = read_prefetch(
+        asked.prefetch,
+        templates={p.key: p.query for p in service.prefetch},
+        patient_id=asked.patient_id,
+        fetched=fetched,
+        orders=asked.orders,
+        **limits(settings, rules),
+    )
+    earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
+    read = perf_counter()
+    decision = decide(rules, earlier.onto(record), today, service.id)
+    decided = perf_counter()
+    linked: Sequence[Mapping[str, str]] = ()
+    if links is not None and decision.cards:
+        linked = links.of(decision_id, called, offer.tenant, service.id, asked.access)
+    response = response_of(decision.cards, linked)
+    encoded = msgspec.json.encode(response)
+    if journal is None:
+        return Answered(decision, response, encoded, None)
+    took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
+    receipt = receipt_of(
+        rules,
+        decision,
+        call_of(offer.tenant, service, asked, fetched, earlier),
+        shown_of(decision.cards, response),
+        {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
+        id=decision_id,
+        decided_at=datetime.now(UTC),
+        keep_input=journal.keeps_inputs,
+    )
+    return Answered(decision, response, encoded, receipt)
 
 
 def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
@@ -261,7 +307,13 @@ def _no_patient(prefetch: Prefetch, fetched: Fetched) -> bool:
     return fetched.value is None and prefetch.query.startswith("Patient/")
 
 
-def _day(text: str) -> date:
+def day_of(text: str) -> date:
+    """
+    A day to decide for.
+
+    Raises:
+        NotFhir: It is none.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:

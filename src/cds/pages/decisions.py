@@ -17,6 +17,7 @@ from cds.hooks.routes import Offers, limits
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.journal.kept import Kept, kept_decision
+from cds.journal.playground import tenant_of
 from cds.links import Links
 from cds.pages.explained import explained_values
 from cds.pages.page import Pages, differences, page_route
@@ -46,7 +47,7 @@ def decision_routes(
         if not links.opens(decision, key):
             raise NoPage("This link has expired", fix="Open the chart again, and follow the link of the new card")
         found = kept_decision(journal.store, decision)
-        offer = offers.get(found.tenant) if found is not None else None
+        offer = offers.get(tenant_of(found.tenant)) if found is not None else None
         if found is None or offer is None or found.service not in offer.rules.program.services:
             raise NoPage(
                 "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"

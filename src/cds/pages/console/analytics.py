@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from cds.journal.export import feedback_sheet
 from cds.journal.interval import Share, share
 from cds.journal.period import Period
+from cds.journal.playground import is_playground, playground_of
 from cds.journal.sheet import sheet
 from cds.journal.stats import Stats, Tally, stats
 from cds.journal.store import Store
@@ -25,6 +26,7 @@ from cds.pages.explained import NARROW, WIDE
 from cds.refusal import NoJournal, NotFhir
 from cds.rulebook.program import Program
 
+PLAYGROUND = "playground"  # in the address: what was tried there instead of what clinicians saw
 CHOICES = (7, 30, 90)  # days
 USUAL = 30
 LONGEST = 3_660  # days: what a table could still show
@@ -79,7 +81,7 @@ def asked_of(request: Request, tenant: str, today: date) -> Asked:
     period = Period(
         datetime.combine(begins, time.min, UTC),
         datetime.combine(ends + timedelta(days=1), time.min, UTC),
-        tenant,
+        playground_of(tenant) if query.get("of") == PLAYGROUND else tenant,
         query.get("service") or None,
         query.get("rules") or None,
     )
@@ -115,6 +117,7 @@ def analytics_routes(console: Console) -> APIRouter:
         about = {
             "asked": asked,
             "choices": CHOICES,
+            "playground": is_playground(asked.period.tenant or ""),
             "services": list(program.services),
             "csv": f"{request.url.path}.csv?{request.url.query}",
             "export": f"{FEEDBACK}-export.csv?{request.url.query}",

@@ -14,6 +14,8 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
+from cds.hooks.cardlinks import CardLinks
+from cds.hooks.overrides import Overrides
 from cds.hooks.routes import Offer, Offers
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
@@ -38,6 +40,7 @@ class Entry:
 MENU = (
     Entry(HOME, "Live rules"),
     Entry(f"{HOME}/rules", "Rule files"),
+    Entry(f"{HOME}/playground", "Playground"),
     Entry(DECISIONS, "Decisions"),
     Entry(FEEDBACK, "Feedback"),
     Entry(DATA, "Data quality"),
@@ -53,6 +56,7 @@ class Console:
         pages: Renders them.
         offers: What is live, by tenant; one for "" where there are none.
         folders: Tenant → the folder its rules were read from.
+        links: Of decisions; None where their data are not kept.
         watched: How taking changed rules goes; None where rules are not watched.
     """
 
@@ -62,8 +66,15 @@ class Console:
     settings: Settings
     clock: Callable[[], date]
     turns: Turns
+    overrides: Overrides
+    links: CardLinks | None = None
     journal: Journal | None = None
     watched: Callable[[], dict[str, Any]] | None = None
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether the data decided from are kept."""
+        return self.journal is not None and self.journal.keeps_inputs
 
     def offer(self, request: Request) -> Offer:
         """

@@ -36,7 +36,7 @@ def live_routes(console: Console) -> APIRouter:
                 "overlays_due": overlays_due(program, today),
                 "watched": console.watched() if console.watched is not None else None,
                 "journal": console.journal.health() if console.journal is not None else None,
-                "keeps_inputs": console.journal is not None and console.journal.keeps_inputs,
+                "keeps_inputs": console.keeps_inputs,
                 "disagreements": request.app.state.disagreements,
                 "turns": console.turns,
             },

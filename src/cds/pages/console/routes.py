@@ -8,13 +8,15 @@ from cds.pages.console.access import Access
 from cds.pages.console.analytics import analytics_routes
 from cds.pages.console.frame import Console
 from cds.pages.console.live import live_routes
+from cds.pages.console.playground import playground_routes
 from cds.pages.console.rule_files import rule_routes
 
 
 def add_console(app: FastAPI, console: Console, access: Access) -> None:
     """Add the pages of the console, guarded whatever is added to them; and where people sign in and out."""
     guarded = APIRouter(include_in_schema=False, dependencies=[Depends(access.let_in)])
-    for pages in (live_routes(console), rule_routes(console), analytics_routes(console)):
+    kinds = (live_routes, rule_routes, playground_routes, analytics_routes)
+    for pages in (made(console) for made in kinds):
         guarded.include_router(pages)
     app.include_router(guarded)
     app.include_router(access.routes(console.pages))
