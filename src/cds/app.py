@@ -19,6 +19,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from cds import __version__
 from cds.decide import Rules
 from cds.hooks import refusals
+from cds.hooks.attributes import attribute_routes
 from cds.hooks.cardlinks import CardLinks
 from cds.hooks.feedback import feedback_routes
 from cds.hooks.fetch import Fetcher, Limits
@@ -31,7 +32,7 @@ from cds.hooks.trust import Guard, Leeway, Trust
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.links import Links
-from cds.load import checked_rules, opinions_from
+from cds.load import checked_rules, opinions_from, to_be_mended
 from cds.pages.console.access import Access, why_not_safe
 from cds.pages.console.frame import Console
 from cds.pages.console.routes import add_console
@@ -40,7 +41,6 @@ from cds.pages.launch import Launcher, Registered
 from cds.pages.page import Pages, static_routes
 from cds.record import units
 from cds.reload import Reload
-from cds.rulebook.lock import lock_problems
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import read_rulebook
 from cds.servers import Servers
@@ -189,6 +189,7 @@ def _add_routes(
     """Every address there is: those for programs, then those for people; gives HTTP clients that are to be closed."""
     app.include_router(routes(offers, settings, clock, turns, overrides, journal, watched, card_links))
     app.include_router(feedback_routes(offers, settings, journal))
+    app.include_router(attribute_routes(offers))
     pages = Pages(settings.frame_ancestors)
     app.include_router(static_routes())
     if links is not None and journal is not None:
@@ -277,7 +278,7 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
         try:
             book = read_rulebook(folder)
             made[folder] = checked_rules(book, opinions_from(settings.engine), today)
-            for problem in lock_problems(book):
+            for problem in to_be_mended(book, today):
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)
         except RulesAreWrong as wrong:
             problems += wrong.problems

@@ -24,6 +24,7 @@ from cds.casebook import cases
 from cds.casebook.changes.printing import print_changes, progress_on
 from cds.casebook.changes.run import Wanted, try_changes
 from cds.casebook.check import check_folder
+from cds.commands.attributes import attributes
 from cds.commands.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
 from cds.commands.diff import diff
 from cds.commands.formats import FORMATS
@@ -61,6 +62,7 @@ app = typer.Typer(
 app.command()(lock)
 app.command()(fmt)
 app.command()(docs)
+app.command()(attributes)
 app.add_typer(new, name="new")
 app.command()(diff)
 ServiceId = Annotated[str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)]

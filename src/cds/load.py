@@ -9,7 +9,7 @@ from pathlib import Path
 from cds.decide import Rules
 from cds.reasoning.conclude import Opinions, Reasoner
 from cds.reasoning.engine import available
-from cds.rulebook.check import check
+from cds.rulebook.check import check, keeping_from_running
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.plan import plan
 from cds.rulebook.problem import Problem, RulesAreWrong
@@ -51,7 +51,8 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     """
     Every mistake in a rulebook, warnings included; what the engine says only once there is no error.
 
-    A lock that is out of date is one; it does not keep rules from being loaded and tried (load_rules).
+    A lock that is out of date is one, and so is a missing source attribute; neither keeps rules from being loaded and
+    tried (load_rules).
     """
     problems = sorted({*check(book, today=today), *lock_problems(book)})
     if any(not problem.warning for problem in problems):
@@ -61,6 +62,13 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     except RulesAreWrong as wrong:
         return [*problems, *wrong.problems]
     return problems
+
+
+def to_be_mended(book: Rulebook, today: date) -> list[Problem]:
+    """The errors with which a rulebook runs all the same: its lock is out of date, or source attributes are missing."""
+    found = [problem for problem in check(book, today=today) if not problem.warning]
+    in_the_way = set(keeping_from_running(found))
+    return [*lock_problems(book), *(problem for problem in found if problem not in in_the_way)]
 
 
 def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
@@ -91,6 +99,6 @@ def refuse_errors(book: Rulebook, today: date) -> None:
     Raises:
         RulesAreWrong: With every error.
     """
-    errors = tuple(problem for problem in check(book, today=today) if not problem.warning)
+    errors = keeping_from_running(check(book, today=today))
     if errors:
         raise RulesAreWrong(errors)

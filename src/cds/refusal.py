@@ -48,6 +48,10 @@ class UnknownService(Refusal):
     """No service has this id (404)."""
 
 
+class UnknownRule(Refusal):
+    """No rule file in force has this id (404)."""
+
+
 class Busy(Refusal):
     """Too much is under way already; the same request may be answered a little later (503)."""
 

@@ -74,6 +74,12 @@ about:
   limits: Tests only.
   owners: [nobody]
   reviewed: {date: 2026-01-01, by: pending, next: 2027-01-01}
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, date_of_birth, social_determinants,
+     health_status_assessments]
 parameters:
   adult_from: {value: 18, unit: years}
   high_score: {value: 10, unit: "{score}"}

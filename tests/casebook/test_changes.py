@@ -32,6 +32,12 @@ about:
   owners: [nobody]
   safety: true
   reviewed: {date: 2026-01-01, by: pending, next: 2027-01-01}
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, date_of_birth, social_determinants,
+     health_status_assessments]
 evidence:
   book: {cite: A book, says: So., verified: true}
 parameters:

@@ -74,7 +74,7 @@ def test_check_fails_until_the_version_is_raised_and_locked(tmp_path: Path) -> N
     assert (code, "lock-out-of-date" in problems) == (1, True)
     assert cds("lock", rules, *AS_OF)[0] == 1
 
-    (rules / RULE).write_text(changed(text, "version: 1.0.0", "version: 2.0.0"))
+    (rules / RULE).write_text(changed(text, "version: 1.0.0", "version: 2.0.0\n  revised: 2025-05-01"))
     assert cds("check", rules, *AS_OF)[0] == 1
     assert cds("lock", rules, *AS_OF)[0] == 0
     assert cds("check", rules, *AS_OF)[0] == 0

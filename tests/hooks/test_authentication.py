@@ -92,6 +92,8 @@ def test_a_signed_call_is_answered_on_every_address_of_the_protocol(client: http
     [
         ("GET", "/cds-services"),
         ("HEAD", "/cds-services"),
+        ("GET", "/source-attributes"),
+        ("GET", "/source-attributes/evaluation"),
         ("POST", SERVICE),
         ("POST", f"{SERVICE}/feedback"),
         ("POST", "/evaluate"),

@@ -31,6 +31,13 @@ about:
   limits: Invented.
   owners: [tests]
   reviewed: {date: 2025-01-01, by: pending, next: 2026-01-01}
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+  uses: {date_of_birth: Adults only.}
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, social_determinants,
+     health_status_assessments]
 
 evidence:
   book:
@@ -264,6 +271,13 @@ about:
   purpose: To be changed by a test.
   limits: Invented.
   owners: [tests]
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+  uses: {date_of_birth: Adults only.}
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, social_determinants,
+     health_status_assessments]
   reviewed: {date: 2025-01-01, by: pending, next: 2026-01-01}
 """
 

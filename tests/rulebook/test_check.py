@@ -164,8 +164,8 @@ SLIPS = [
         "unused-fact",
         RULE,
         "conclusions:\n",
-        "  sex: {find: sex, is_one_of: [female]}\nconclusions:\n",
-        "  sex:",
+        "  died: {find: deceased}\nconclusions:\n",
+        "  died:",
         warning=True,
     ),
     Slip(
@@ -521,6 +521,55 @@ SLIPS = [
     Slip("review-overdue", RULE, "next: 2026-01-01", "next: 2025-05-01", "reviewed:", says="31 days ago"),
     Slip("review-overdue", RULE, "next: 2026-01-01", "next: 2025-01-01", "reviewed:", says="not after the last"),
     Slip(
+        "source-attribute-missing",
+        RULE,
+        "  developer: Tests\n",
+        "",
+        "about:",
+        says="`developer`: “Developer of the intervention",
+    ),
+    Slip(
+        "source-attribute-missing",
+        RULE,
+        "does_not_use:\n    [race, ",
+        "does_not_use:\n    [",
+        "about:",
+        says="whether it uses race.",
+    ),
+    Slip(
+        "source-attribute-differs",
+        RULE,
+        "uses: {date_of_birth: Adults only.}",
+        "uses: {date_of_birth: Adults only., race: Invented.}",
+        "uses:",
+        says="both name race",
+    ),
+    Slip(
+        "source-attribute-differs",
+        RULE,
+        "uses: {date_of_birth: Adults only.}\n  does_not_use:\n    [race, ",
+        "uses: {date_of_birth: Adults only., race: Invented.}\n  does_not_use:\n    [",
+        "uses:",
+        says="nothing this file rests on reads it",
+    ),
+    Slip(
+        "source-attribute-differs",
+        RULE,
+        "uses: {date_of_birth: Adults only.}\n  does_not_use:\n    [race, ",
+        "does_not_use:\n    [date_of_birth, race, ",
+        "[date_of_birth",
+        says="it is read: `age`",
+    ),
+    Slip(
+        "source-attribute-differs",
+        RULE,
+        "  released: 2025-01-01\n",
+        "  released: 2025-01-01\n  revised: 2024-12-31\n",
+        "revised: 2024",
+        near="  released: 2025-01-01\n  revised: 2025-01-01\n",
+        says="before it was released",
+    ),
+    Slip(
         "retired-without-reason",
         RULE,
         "status: active",
@@ -825,7 +874,12 @@ cards:
     topic: {system: "https://example.org/topics", code: small, display: Small}
 """
 THIRD = CARD.partition("cards:\n")[2].replace("another:", "third:")
-BOTH = "conclusions:\n  both: {label: Both, all: [resistant, symptomatic], evidence: []}\n"
+BOTH = """\
+evidence:
+  ours: {cite: Ours, says: Nothing., verified: false}
+conclusions:
+  both: {label: Both, all: [resistant, symptomatic], evidence: [ours]}
+"""
 
 
 def test_a_name_of_another_file_is_known(tmp_path: Path) -> None:

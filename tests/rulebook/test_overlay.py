@@ -149,6 +149,12 @@ about:
   limits: Own.
   owners: [here]
   reviewed: {date: 2025-01-01, by: pending, next: 2026-01-01}
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, date_of_birth, social_determinants,
+     health_status_assessments]
 evidence:
   us: {cite: Our committee, says: So., verified: false}
 conclusions:

@@ -29,6 +29,7 @@ from cds.refusal import (
     SignInDown,
     TookTooLong,
     TooLarge,
+    UnknownRule,
     UnknownService,
     WrongPatient,
 )
@@ -42,6 +43,7 @@ STATUS: dict[type[Refusal], tuple[int, str]] = {
     WrongPatient: (400, "conflict"),
     NoPatient: (400, "required"),
     UnknownService: (404, "not-found"),
+    UnknownRule: (404, "not-found"),
     PrefetchMissing: (412, "required"),
     TooLarge: (413, "too-long"),
     Busy: (503, "throttled"),

@@ -80,6 +80,7 @@ def routes(
             "service": "Thirdline",
             "version": __version__,
             "discovery": "/cds-services",
+            "attributes": "/source-attributes",
             "evaluate": "/evaluate",
             "health": "/health",
             "description": "/openapi.json",

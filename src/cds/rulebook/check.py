@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from cds.rulebook.checks import cards, codes, conditions, definitions, drugs, files, names, numbers
+from cds.rulebook.checks import attributes, cards, codes, conditions, definitions, drugs, files, names, numbers
 from cds.rulebook.checks.view import Check, look_at
 from cds.rulebook.problem import Problem
 from cds.rulebook.read import Rulebook
@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     *definitions.CHECKS,
     *files.CHECKS,
     *cards.CHECKS,
+    *attributes.CHECKS,
 )
 
 
@@ -31,6 +32,16 @@ def check(book: Rulebook, *, today: date) -> list[Problem]:
     """
     view = look_at(book, today)
     return sorted({*book.problems, *(problem for run in CHECKS for problem in run(view))})
+
+
+def keeping_from_running(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """
+    The errors with which rules cannot run.
+
+    Source attributes are not among them: they say something about a file and decide nothing, patients should not lose
+    their cards for one that is missing, and older revisions are still compared and replayed.
+    """
+    return tuple(problem for problem in problems if not problem.warning and problem.check not in attributes.NAMES)
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:

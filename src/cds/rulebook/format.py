@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -98,6 +98,30 @@ class Retired(Strict):
     replaced_by: Slug | None = None
 
 
+class Uses(Strict):
+    """
+    What data about the person a file uses, and what for: 45 CFR 170.315(b)(11)(iv)(A)(5) to (13), in its order.
+
+    Each names data as USCDI does. `sex` is what FHIR's Patient.gender says.
+    """
+
+    race: Text | None = None
+    ethnicity: Text | None = None
+    language: Text | None = None
+    sexual_orientation: Text | None = None
+    gender_identity: Text | None = None
+    sex: Text | None = None
+    date_of_birth: Text | None = None
+    social_determinants: Text | None = None
+    health_status_assessments: Text | None = None
+
+
+Attribute = Literal[
+    "race", "ethnicity", "language", "sexual_orientation", "gender_identity", "sex", "date_of_birth",
+    "social_determinants", "health_status_assessments",
+]  # fmt: skip
+
+
 class About(Strict):
     """What a file is, who answers for it, and what it does not cover."""
 
@@ -112,6 +136,12 @@ class About(Strict):
         bool, Field(description="Patients may come to harm when it is wrong: no change of it may pass its tests.")
     ] = False
     reviewed: Reviewed
+    developer: Annotated[Text | None, Field(description="Who made a rule of the research or guideline.")] = None
+    funding: Annotated[Text | None, Field(description="Who paid for writing it down and for its program.")] = None
+    released: Annotated[Day | None, Field(description="The first day a server could have used it.")] = None
+    revised: Annotated[Day | None, Field(description="The day of this version, if it is not the first.")] = None
+    uses: Annotated[Uses, Field(description="What it uses of the person, and what for.")] = Uses()
+    does_not_use: Annotated[list[Attribute], Field(description="What it does not use.")] = []
     retired: Retired | None = None
 
 
@@ -267,8 +297,16 @@ for _form in (AllOf, AnyOf, NotThis, AtLeastOf, UnknownThis, PossiblyThis):
 
 
 class FactBase(Strict):
-    """What all facts share."""
+    """
+    What all facts share.
 
+    Attributes:
+        uses: The source attribute every fact of this kind uses; "" where that depends on its value sets.
+        element: The FHIR element that is.
+    """
+
+    uses: ClassVar[str] = ""
+    element: ClassVar[str] = ""
     label: Text | None = None
     look_back: Duration | None = None
     formerly: list[Snake] = []
@@ -277,6 +315,8 @@ class FactBase(Strict):
 class AgeFact(FactBase):
     """Age in completed years."""
 
+    uses: ClassVar[str] = "date_of_birth"
+    element: ClassVar[str] = "Patient.birthDate"
     find: Literal["age"]
     unit: Literal["years"]
 
@@ -284,6 +324,8 @@ class AgeFact(FactBase):
 class SexFact(FactBase):
     """Administrative gender."""
 
+    uses: ClassVar[str] = "sex"
+    element: ClassVar[str] = "Patient.gender"
     find: Literal["sex"]
     is_one_of: Annotated[list[Literal["male", "female", "other", "unknown"]], Field(min_length=1)]
 
@@ -1000,6 +1042,9 @@ class ValueSetHeader(Strict):
     title: Text
     notice: Text | None = None
     limits: Text | None = None
+    source_attribute: Annotated[
+        Attribute | None, Field(description="What reading these codes uses of the person, as in `about.uses`.")
+    ] = None
 
     @model_validator(mode="after")
     def _one_name(self) -> ValueSetHeader:
@@ -1110,7 +1155,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "course_without_response": CourseFact, "rise": RiseFact, "symptoms": SymptomsFact, "override": OverrideFact,
         "observation": NumberFact, "score": NumberFact, "episode": EpisodeFact, "medication_trials": TrialsFact,
         "count": CountFact, "trace_of": TraceFact,
-        "about": About, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
+        "about": About, "uses": Uses, "evidence": Evidence, "parameters": Parameter, "compare": Limits,
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
         "no_response_when": NoResponseWhen, "partial_response": PartialResponse, "adherence": Adherence,
         "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,

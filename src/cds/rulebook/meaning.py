@@ -21,8 +21,11 @@ IN_ORDER = frozenset(
     {"notes", "suggestions", "actions", "links", "between", "plausible", "site_may_set", "override_reasons",
      "measured_by", "bands", "categories"}
 )  # fmt: skip
-# What may change without a new version: the version itself, and who looked at the file and when; of drugs, sources.
-ABOUT_THE_FILE = frozenset({"version", "reviewed"})
+# What may change without a new version: the version itself, who looked at the file and when, and its source attributes,
+# which say where it comes from and what it reads; of drugs, sources.
+ABOUT_THE_FILE = frozenset(
+    {"version", "reviewed", "developer", "funding", "released", "revised", "uses", "does_not_use"}
+)
 BESIDE_THE_DRUG = frozenset({"source", "notes", "verified", "basis"})
 
 

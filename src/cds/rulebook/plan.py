@@ -10,6 +10,7 @@ from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Observed, bare
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook import wanted as w
+from cds.rulebook.attributes import source_attributes
 from cds.rulebook.definitions import Decided, side_by_side
 from cds.rulebook.holes import holes_in
 from cds.rulebook.loaded import Loaded
@@ -93,6 +94,9 @@ def plan(book: Rulebook) -> Program:
         definitions={one.of: under(one, numbers) for one in decided},
         copies=copies,
         overrides=book.overrides,
+        attributes={
+            name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
+        },
         observed=Observed.of(
             codes.sets[name]
             for fact in wanted

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from cds.coding import Observed, Sought
+from cds.rulebook.attributes import SourceAttributes
 from cds.rulebook.conditions import Condition
 from cds.rulebook.overlay import Override
 from cds.rulebook.strata import Layer
@@ -187,6 +188,7 @@ class Program:
         copies: Names of facts and heads that exist because a definition reads other values; their originals are
             what authors and clinicians know.
         overrides: What is different at the site these rules are for.
+        attributes: Rule file → its source attributes.
     """
 
     version: str
@@ -203,6 +205,7 @@ class Program:
     definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
     copies: frozenset[str] = frozenset()
     overrides: tuple[Override, ...] = ()
+    attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
 
     def card_called(self, name: str) -> CardText | None:
         """The card of this name, or the one that had it formerly; None for what is no card any more."""

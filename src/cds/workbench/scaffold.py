@@ -21,6 +21,14 @@ about:
   limits: "TODO: what it does not see, and whom it is not for"
   owners: ["TODO: who answers for it"]
   reviewed: {{date: {today}, by: pending, next: {next}}}
+  developer: "TODO: who makes a rule of the research or guideline"
+  funding: "TODO: who pays for that, or that nobody does"
+  released: {today}                 # the first day a server can use it; then `revised` with each version
+  uses:                                # of the person; `cds check` compares it with what is read
+    date_of_birth: "TODO: what the age is used for"
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, social_determinants,
+     health_status_assessments]
 
 evidence:
   source:
@@ -65,6 +73,7 @@ valueset:
   id: {id}
   title: "TODO: what a clinician calls it"
   limits: "TODO: what is not in it, and why"
+# source_attribute: race               # TODO: if reading it uses data of a kind that `about.uses` has; or remove it
 names:                                # TODO: codes, by system, each with its source (docs/rule-authors/format.md)
   source: "TODO: who chose these words"
   verified: false
