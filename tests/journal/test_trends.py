@@ -13,6 +13,7 @@ from cds.journal import feedback, receipts
 from cds.journal.feedback import Outcome, Word
 from cds.journal.interval import FEWEST, share
 from cds.journal.period import Period
+from cds.journal.playground import playground_of
 from cds.journal.sheet import sheet
 from cds.journal.stats import stats
 from cds.journal.store import Store
@@ -63,6 +64,13 @@ def test_a_period_holds_its_first_moment_and_not_its_last_and_may_be_narrowed(
     assert sum(day.decisions for day in by_day(store, period)) == count
     assert read_newest(store, period).receipts == count
     assert stats(store, period).decisions == count
+
+
+def test_what_was_tried_in_the_playground_counts_only_where_it_is_asked_for(store: Store) -> None:
+    receipts.write(store, [receipt(), receipt(tenant=playground_of("")), receipt(tenant=playground_of("north"))])
+
+    assert stats(store, ALL).decisions == 1
+    assert stats(store, Period(ALL.since, tenant=playground_of("north"))).decisions == 1
 
 
 def test_the_newest_receipts_say_how_long_it_took_what_was_concluded_and_what_stayed_unknown(store: Store) -> None:

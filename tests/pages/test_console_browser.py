@@ -37,6 +37,14 @@ def test_a_page_of_the_console_has_no_flaw_and_fits_a_phone_and_a_desk(
     assert violations(page) == []
 
 
+def test_a_rule_file_states_its_source_attributes(client: httpx.Client, visit: Callable[[str], Page]) -> None:
+    page = visit(f"{client.base_url}{RULES}/evaluation")
+
+    said = page.get_by_role("region", name="Source attributes, as a table").inner_text()
+    assert all(f"({number})" in said for number in range(2, 14))
+    assert "not said" not in said
+
+
 def test_the_menu_leads_from_page_to_page_by_keyboard(client: httpx.Client, visit: Callable[[str], Page]) -> None:
     page = visit(f"{client.base_url}/console")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement
 
+from cds.journal.playground import MARK
 from cds.journal.tables import receipts
 
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -18,7 +19,8 @@ class Period:
     What was decided from `since` until before `until`.
 
     Attributes:
-        tenant, service, rules: Only of this tenant, service or version of the rule set; None for all.
+        tenant, service, rules: Only of this tenant, service or version of the rule set; None for all, but for what was
+            tried in the console's playground.
     """
 
     since: datetime
@@ -31,7 +33,9 @@ class Period:
     def within(self) -> tuple[ColumnElement[bool], ...]:
         """Conditions on receipts."""
         named = ((receipts.c.tenant, self.tenant), (receipts.c.service, self.service), (receipts.c.rules, self.rules))
+        clinicians = () if self.tenant is not None else (~receipts.c.tenant.endswith(MARK, autoescape=True),)
         return (
+            *clinicians,
             receipts.c.decided_at >= self.since,
             receipts.c.decided_at < self.until,
             *(column == value for column, value in named if value is not None),

@@ -54,6 +54,7 @@ def rule_routes(console: Console) -> APIRouter:
             measuring.result.files.get(PurePosixPath(sheet.file).name) if measuring and measuring.result else None
         )
         values = {
+            "attributes": offer.rules.program.attributes.get(name),
             "sheet": sheet,
             "read": read,
             "live": version,
