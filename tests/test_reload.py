@@ -91,7 +91,7 @@ def test_no_request_sees_half_of_each(tmp_path: Path) -> None:
     texts = [
         LATER.replace("high_score: {value: 10", f"high_score: {{value: {high}")
         .replace("low_score: {value: 5", f"low_score: {{value: {high - 5}")
-        .replace("version: 1.0.0", f"version: 1.0.{high}")
+        .replace("version: 1.0.0", f"version: 1.0.{high}\n  revised: 2025-05-01")
         for high in (9, 10)
     ]
     rules = write_rules(tmp_path / "rules", {**FILES, RULE: texts[0]})

@@ -199,6 +199,8 @@ def test_the_api_is_described_and_no_page_loads_scripts_from_elsewhere(client: h
         "/cds-services/{identity}/feedback",
         "/evaluate",
         "/health",
+        "/source-attributes",
+        "/source-attributes/{rule}",
         "/",
     } == described["paths"].keys()
     assert client.get("/docs").status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from datetime import date, timedelta
 
@@ -14,10 +16,13 @@ from cds.journal.feedback import Outcome, Word
 from cds.journal.interval import FEWEST, share
 from cds.journal.period import Period
 from cds.journal.playground import playground_of
+from cds.journal.receipts import remarks_in
 from cds.journal.sheet import sheet
 from cds.journal.stats import stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, Remark, by_day, comments_of, read_newest, remarks_of, versions_of
+from cds.record.issues import MOST_ALIKE, Issues
+from cds.record.record import IssueKind, Patient, PatientRecord
 from tests.journal.said import NOON, accepted, overridden, receipt, shown
 
 ALL = Period(NOON - timedelta(days=100))
@@ -186,10 +191,22 @@ def test_a_share_lies_in_its_interval(pair: tuple[int, int]) -> None:
 # ---------------------------------------------------------------- sheets
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1"])
 def test_no_cell_is_taken_for_a_formula(text: str) -> None:
-    assert sheet(["a"], [[text]]).splitlines()[1].strip('"').startswith("'")
+    (_, (cell,)) = csv.reader(io.StringIO(sheet(["a"], [[text]])))
+
+    assert cell == f"'{text}"
 
 
 def test_a_sheet_keeps_numbers_commas_and_lines() -> None:
     assert sheet(["a", "b"], [["x, y", -1], ["two\nlines", None]]) == 'a,b\r\n"x, y",-1\r\n"two\nlines",\r\n'
+
+
+def test_what_is_met_too_often_to_be_kept_one_by_one_counts_as_often_as_it_was_met(store: Store) -> None:
+    issues = Issues()
+    for number in range(MOST_ALIKE + 480):
+        issues.note(IssueKind.IMPLAUSIBLE, "Observation", f"Bundle.entry[{number}]", "Unit not understood.")
+
+    found = remarks_in(PatientRecord(Patient("Patient/1"), issues=issues.listed()))
+
+    assert found == {("implausible", "Observation", "Unit not understood."): MOST_ALIKE + 480}

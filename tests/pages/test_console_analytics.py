@@ -153,11 +153,13 @@ def test_a_page_has_no_flaw_and_fits_a_phone_and_a_desk(
 def test_the_period_is_chosen_on_the_page(client: httpx.Client, visit: Callable[[str], Page]) -> None:
     page = visit(f"{client.base_url}/console/decisions")
 
-    page.get_by_label("or from").fill("2020-01-01")
+    page.get_by_label("From").fill("2020-01-01")
     page.get_by_label("to", exact=True).fill("2020-02-01")
     page.get_by_role("button", name="Show").click()
 
     page.get_by_text("No decision was made in this time").wait_for()
+    page.get_by_role("link", name="the last 7 days").click()
+    page.get_by_role("heading", name="What was concluded").wait_for()
 
 
 # ---------------------------------------------------------------- bars

@@ -136,7 +136,7 @@ def receipt_of(
             for name, fact in decision.facts.by_name.items()
             if fact.why_unknown is not None and name not in program.copies
         },
-        remarks=_remarks(decision.record),
+        remarks=remarks_in(decision.record),
         user=call.user.replace("\0", "")[:LONGEST],
         milliseconds=milliseconds,
         shown=tuple(shown),
@@ -148,9 +148,11 @@ def receipt_of(
     )
 
 
-def _remarks(record: PatientRecord) -> dict[tuple[str, str, str], int]:
+def remarks_in(record: PatientRecord) -> dict[tuple[str, str, str], int]:
     """What of the data was left out or doubted, and which queries were not answered, or not whole."""
-    counted = Counter((issue.kind.value, issue.resource_type, issue.what[:LONGEST]) for issue in record.issues)
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for issue in record.issues:
+        counted[issue.kind.value, issue.resource_type, (issue.alike or issue.what)[:LONGEST]] += issue.times
     lacking: Counter[tuple[str, str, str]] = Counter()
     for kind, queries in record.sent.items():
         for sent in queries:

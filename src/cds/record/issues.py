@@ -34,9 +34,9 @@ class Issues:
     def listed(self) -> tuple[Issue, ...]:
         """All issues kept, and for each sentence met too often one that says how many more there were."""
         more = (
-            Issue(kind, resource_type, "", f"{what} ({count - MOST_ALIKE} more like this.)")
-            for (kind, resource_type, what), count in self.alike.items()
-            if count > MOST_ALIKE
+            Issue(kind, type_, "", f"{what} ({left} more like this.)", times=left, alike=what)
+            for (kind, type_, what), count in self.alike.items()
+            if (left := count - MOST_ALIKE) > 0
         )
         return (*self.kept, *more)
 

@@ -106,6 +106,7 @@ class Issue:
         where: Path in the request, e.g. Bundle.entry[3].resource.valueQuantity.
         what: One plain sentence without chart text.
         reference: Type/id when known.
+        times: How many alike it stands for; of several, `alike` is the sentence of each.
     """
 
     kind: IssueKind
@@ -113,6 +114,8 @@ class Issue:
     where: str
     what: str
     reference: str = ""
+    times: int = 1
+    alike: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -69,7 +70,7 @@ def asked_of(request: Request, tenant: str, today: date) -> Asked:
     """
     query = request.query_params
     first, last, days = query.get("from", ""), query.get("to", ""), query.get("days", "")
-    if first or last:
+    if (first or last) and not days:
         begins, ends, chosen = _day(first, "from") if first else date.min, _day(last, "to") if last else today, 0
         if not first:
             begins = ends - timedelta(days=USUAL - 1)
@@ -117,6 +118,7 @@ def analytics_routes(console: Console) -> APIRouter:
         about = {
             "asked": asked,
             "choices": CHOICES,
+            "recent": {days: _recent(request, days) for days in CHOICES},
             "playground": is_playground(asked.period.tenant or ""),
             "services": list(program.services),
             "csv": f"{request.url.path}.csv?{request.url.query}",
@@ -253,6 +255,12 @@ def reasons_of(found: Stats) -> list[tuple[str, str, int, Share]]:
         for reason, count in reasons.items()
     ]
     return sorted(listed, key=lambda item: (-item[2], item[0], item[1]))
+
+
+def _recent(request: Request, days: int) -> str:
+    """The same page for the last days."""
+    kept = [(name, value) for name, value in request.query_params.items() if name not in ("from", "to", "days")]
+    return f"{request.url.path}?{urlencode([*kept, ('days', str(days))])}"
 
 
 def _csv(name: str, asked: Asked, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
