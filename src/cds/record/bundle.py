@@ -45,8 +45,8 @@ from cds.record.record import (
     SentState,
     Span,
 )
-from cds.record.sieve import Sieve
-from cds.record.whose import Names, is_about, whose
+from cds.record.sieve import Sieve, newest_of
+from cds.record.whose import Names, is_about, surely_about, whose
 from cds.refusal import NotFhir
 
 Said = TypeVar("Said", bound=elements.Resource)
@@ -95,9 +95,9 @@ def read_bundle(body: bytes, *, most_entries: int, deepest: int, sought: Sought 
             )
         said = f"a {str(envelope.resourceType)[:40]}" if envelope.resourceType else "not a FHIR resource"
         raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
-    gathered = Gathered(most_entries)
+    gathered = Gathered(most_entries, Sieve(sought).by_kind)
     gathered.bundle(body, "Bundle")
-    return _record(gathered, None, sought, lambda own, find: _drafts_in(gathered, own, find))
+    return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
 
 
 def read_prefetch(
@@ -122,7 +122,7 @@ def read_prefetch(
     Raises:
         NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
     """
-    gathered = Gathered(most_entries)
+    gathered = Gathered(most_entries, Sieve(sought).by_kind)
     for key, template in sorted(templates.items()):
         if key in fetched:
             _read_fetched(gathered, key, template, fetched[key])
@@ -139,11 +139,9 @@ def read_prefetch(
             asked = query_of(template)
             gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
     if orders is None:
-        return _record(gathered, patient_id, sought)
+        return _record(gathered, patient_id)
     entries, sent = read_draft_orders(orders, gathered, deepest)
-    return _record(
-        gathered, patient_id, sought, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent)
-    )
+    return _record(gathered, patient_id, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent))
 
 
 def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched) -> None:
@@ -184,50 +182,50 @@ def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
 def _record(
     gathered: Gathered,
     patient_id: str | None,
-    sought: Sought | None,
     read_drafts: Callable[[Names, FindDrug], Drafts] = _no_drafts,
 ) -> PatientRecord:
     gathered.choose()
     patient, own = whose(gathered, patient_id)
     gathered.settle(own.references)
+    if not all(surely_about(reference, own, gathered) for reference in gathered.about):
+        for kind in tuple(gathered.unread):
+            gathered.read_again(kind)
     find_drug = drug_finder(gathered)
-    sieve = Sieve(sought)
     find_place = place_finder(
         dict(_each(gathered, own, elements.Encounter, lambda said, origin: (origin.source, said))), gathered
     )
     exposures = [
         *_each(
             gathered, own, elements.MedicationRequest,
-            lambda said, origin: request_of(said, origin, find_drug), sieve.request,
+            lambda said, origin: request_of(said, origin, find_drug),
         ),
         *_each(
             gathered, own, elements.MedicationDispense,
-            lambda said, origin: dispense_of(said, origin, find_drug), sieve.dispense,
+            lambda said, origin: dispense_of(said, origin, find_drug),
         ),
         *_each(
             gathered, own, elements.MedicationStatement,
-            lambda said, origin: statement_of(said, origin, find_drug), sieve.statement,
+            lambda said, origin: statement_of(said, origin, find_drug),
         ),
         *_each(
             gathered, own, elements.MedicationAdministration,
             lambda said, origin: _placed(
                 administration_of(said, origin, find_drug), find_place(said.context or said.encounter)
             ),
-            sieve.administration,
         ),
     ]  # fmt: skip
-    sieve.referred = referred(exposures, gathered.by_url)
-    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of, sieve.condition)
-    taken = given_for(exposures, diagnoses, gathered.by_url)
-    observed = _each(gathered, own, elements.Observation, lambda s, o: list(measurements_of(s, o)), sieve.observation)
+    gathered.read_again("Condition", referred(exposures, gathered))
+    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
+    taken = given_for(exposures, diagnoses, gathered)
+    observed = _each(gathered, own, elements.Observation, lambda said, origin: list(measurements_of(said, origin)))
     answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
     measurements = [measurement for found in (*observed, *answers) for measurement in found]
     interventions = _each(
         gathered, own, elements.Procedure,
-        lambda s, o: _placed(intervention_of(s, o), find_place(s.encounter)), sieve.procedure,
+        lambda said, origin: _placed(intervention_of(said, origin), find_place(said.encounter)),
     )  # fmt: skip
     allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
-    referrals = _each(gathered, own, elements.ServiceRequest, referral_of, sieve.referral)
+    referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
     drafts, drafts_sent = read_drafts(own, find_drug)
     return PatientRecord(
         patient=patient,
@@ -242,12 +240,15 @@ def _record(
         sent=_sent(gathered),
         issues=gathered.issues.listed(),
         resources=gathered.resources,
-        newest=_newest(diagnoses, measurements, exposures, interventions, referrals, sieve.newest),
+        newest=_newest(
+            diagnoses,
+            measurements,
+            exposures,
+            interventions,
+            referrals,
+            newest_of(kept.day for left in gathered.unread.values() for kept in left),
+        ),
     )
-
-
-def _nothing(_said: object) -> bool:
-    return False
 
 
 def _each(
@@ -255,18 +256,13 @@ def _each(
     own: Names,
     struct: type[Said],
     read: Callable[[Said, Origin], Value | None],
-    left_out: Callable[[Said], bool] = _nothing,
 ) -> list[Value]:
-    """What `read` makes of each resource of one type that is about this patient, and is not to be left out."""
+    """What `read` makes of each resource of one type that is about this patient and was not left unread."""
     found = []
-    plain = own.plain
     for said, kept in gathered.of(struct):
         subject = said.patient if isinstance(said, elements.AllergyIntolerance) else getattr(said, "subject", None)
-        surely = subject is not None and subject.reference in plain
-        if surely and left_out(said):
-            continue
         origin = gathered.origin(kept)
-        if (surely or is_about(subject, own, gathered, origin)) and (value := read(said, origin)) is not None:
+        if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
             found.append(value)
     return found
 

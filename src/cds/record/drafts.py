@@ -95,7 +95,7 @@ def read_draft_orders(orders: DraftOrders, gathered: Gathered, deepest: int) -> 
     for entry in entries:
         if isinstance(entry.said, dict) and entry.said.get("resourceType") == "Medication":
             with suppress(*UNREADABLE):
-                gathered.resource(msgspec.Raw(msgspec.json.encode(entry.said)), entry.where, entry.full_url)
+                gathered.resource(msgspec.Raw(msgspec.json.encode(entry.said)), entry.where, full_url=entry.full_url)
     return entries, Sent(SentState.WHOLE)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import msgspec
 
 from cds.coding import Coding, Concept
 from cds.record import elements
 from cds.record.concepts import concept_of
-from cds.record.gathering import Gathered
+from cds.record.gathering import Gathered, Kept, read_again
 from cds.record.whose import literal
 
 FindPlace = Callable[[elements.Reference | None], tuple[Concept, ...] | None]
@@ -36,11 +37,26 @@ def _classes(said: object) -> list[Concept]:
 
 
 def place_finder(encounters: Mapping[str, elements.Encounter], gathered: Gathered) -> FindPlace:
-    """A function that gives the place of a resource of this request; `encounters` by "Encounter/id"."""
+    """
+    A function that gives the place of a resource of this request.
+
+    `encounters`, by "Encounter/id", are those that were read; one that was left unread is read when it is asked for.
+    """
+
+    @cache
+    def unread() -> Mapping[str, Kept]:
+        return {f"Encounter/{kept.identity}": kept for kept in gathered.unread.get("Encounter", ())}
+
+    def met(name: str) -> elements.Resource | None:
+        if name in encounters or name not in unread():
+            return encounters.get(name)
+        return read_again(unread()[name]).resource
 
     def find(reference: elements.Reference | None) -> tuple[Concept, ...] | None:
         named = literal(reference)
-        met = (encounters.get(name) for name in (named, gathered.by_url.get(named, "")))
-        return next((place for encounter in met if encounter is not None and (place := place_of(encounter))), None)
+        if not named:
+            return None
+        led_to = map(met, (named, gathered.by_url.get(named, "")))
+        return next((p for e in led_to if isinstance(e, elements.Encounter) and (p := place_of(e))), None)
 
     return find

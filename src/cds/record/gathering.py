@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar, Union
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar, Union
 
 import msgspec
 
@@ -34,6 +35,7 @@ ENVELOPE = msgspec.json.Decoder(elements.Envelope)
 OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
 VERSION = msgspec.json.Decoder(elements.Version)
 NOTHING = (b"", b"null")
+LONGEST_NOTHING = 4
 ALTERS = b"modifierExtension"
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
@@ -47,34 +49,66 @@ FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such an
 
 OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
 T = TypeVar("T")
+LeftOut = Callable[[Any], str | None]
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """One resource that was read: what it is, its id (a digest without one), where it stood, its bytes, its fullUrl."""
+    """
+    One resource that was met.
 
-    resource: elements.Resource
+    Attributes:
+        kind: FHIR type.
+        identity: Its id; a digest of its bytes without one.
+        resource: What it says; None where no rule wants it, so that it is read again only if something refers to it.
+        day: Of one that no rule wants, the day it is of; "" if none.
+        raw: Its bytes.
+        full_url: Its fullUrl, "" if none.
+        place, index: Where it stood: the path of the Bundle and the number of the entry, or its own path and -1.
+    """
+
+    kind: str
     identity: str
-    where: str
+    resource: elements.Resource | None
+    day: str
     raw: msgspec.Raw
     full_url: str
+    place: str
+    index: int
+
+    @property
+    def where(self) -> str:
+        """Path in the request."""
+        return path_of(self.place, self.index)
 
     @property
     def server(self) -> str:
         """The server its fullUrl names, "" if none."""
         named = RESTFUL.fullmatch(self.full_url)
-        return named["server"].lower() if named and named["kind"] == type(self.resource).__name__ else ""
+        return named["server"].lower() if named and named["kind"] == self.kind else ""
 
 
-@dataclass(slots=True)
+def read_again(kept: Kept) -> Kept:
+    """The same resource with what it says."""
+    return msgspec.structs.replace(kept, resource=RESOURCE.decode(kept.raw))
+
+
+def path_of(place: str, index: int) -> str:
+    """The path of a resource in an entry of a Bundle, or of one that stands by itself (-1)."""
+    return place if index < 0 else f"{place}.entry[{index}].resource"
+
+
+@dataclass
 class Gathered:
     """
     Resources by type and identity as they are met, with what is wrong and what was sent.
 
     Attributes:
         most_entries: More than this are refused.
-        copies: Type → id or digest → every copy met; deleted: those a DELETE in the request names, as "Type/id".
-        kept: Type → the resources, each once (the newest copy), once `choose` has been called.
-        by_url: fullUrl → "Type/id", to follow references inside a Bundle.
+        left_out: Type → what gives the day of a resource no rule wants ("" for none), None for one that is to be read.
+        copies: Type → id or digest → the first copy met; more: every copy, where there are several.
+        deleted: Those a DELETE in the request names, as "Type/id".
+        kept: Type → the resources to be read, each once (the newest copy), once `choose` has been called.
+        unread: The same of those no rule wants; about: whom these say they are about, as they say it.
         sent: FHIR type → what arrived.
         broken: Types of which some resource could not be used.
         lost: Some resource's type could not be told: it may have been of any type.
@@ -84,10 +118,13 @@ class Gathered:
     """
 
     most_entries: int
-    copies: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+    copies: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    more: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     kept: dict[str, list[Kept]] = field(default_factory=dict)
-    by_url: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, list[Kept]] = field(default_factory=dict)
+    about: set[str] = field(default_factory=set)
     sent: dict[str, list[Sent]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     issues: Issues = field(default_factory=Issues)
@@ -149,7 +186,7 @@ class Gathered:
                 return
         else:
             self.altered = self.altered or ALTERS in raw
-            kind = self.resource(msgspec.Raw(raw), where, "")
+            kind = self.resource(msgspec.Raw(raw), where)
             trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
             state = SentState.PART if trouble else SentState.WHOLE
@@ -175,26 +212,28 @@ class Gathered:
         matches = 0
         trouble = ""
         lost = False
+        self.entries += len(entries)
+        if self.entries > self.most_entries:
+            raise TooLarge(
+                f"There are more than {self.most_entries} entries",
+                fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
+                where=where,
+            )
         for index, entry in enumerate(entries):
-            self.entries += 1
-            if self.entries > self.most_entries:
-                raise TooLarge(
-                    f"There are more than {self.most_entries} entries",
-                    fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
-                    where=where,
-                )
-            here = f"{where}.entry[{index}].resource"
-            if entry is not None and (entry.response or entry.request) and (refused := _refused(entry)):
-                trouble = trouble or self._not_used(entry, here, refused)
+            if entry is None:
+                lost = True
                 continue
-            if entry is None or bytes(entry.resource) in NOTHING:
-                if entry is not None and entry.resourceType is not None:
-                    place = here.removesuffix(".resource")
+            if (entry.response or entry.request) and (refused := _refused(entry)):
+                trouble = trouble or self._not_used(entry, path_of(where, index), refused)
+                continue
+            if len(entry.resource) <= LONGEST_NOTHING and bytes(entry.resource) in NOTHING:
+                if entry.resourceType is not None:
+                    place = f"{where}.entry[{index}]"
                     self.issues.note(IssueKind.UNREADABLE, "", place, "The resource stands in place of the entry.")
                 lost = True
                 continue
             mode = entry.search.mode if entry.search else None
-            kind = self.resource(entry.resource, here, entry.fullUrl or "")
+            kind = self.resource(entry.resource, where, index, entry.fullUrl or "")
             if kind == "OperationOutcome":
                 trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
             elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
@@ -244,34 +283,38 @@ class Gathered:
             self.say(kind, Sent(SentState.NOT_SENT, because, sent.codes, failed=True))
             self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
 
-    def resource(self, raw: msgspec.Raw, where: str, full_url: str) -> str:
-        """Read one resource; give its type, "" if that cannot be told."""
+    def resource(self, raw: msgspec.Raw, place: str, index: int = -1, full_url: str = "") -> str:
+        """Read one resource, where `path_of` says that it stands; give its type, "" if that cannot be told."""
         try:
             resource = RESOURCE.decode(raw)
+            left_out = self.left_out.get(type(resource).__name__)
         except UNREADABLE as error:
-            lenient = self._not_as_expected(raw, where, error)
+            lenient = self._not_as_expected(raw, path_of(place, index), error)
             if isinstance(lenient, str):
                 return lenient
-            resource = lenient
+            resource, left_out = lenient, None
         kind = type(resource).__name__
         self.resources += 1
         if isinstance(resource, elements.PassedOver):
             return kind
         flaw = _unusable(resource, kind) or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
         if flaw:
-            self._broken(kind, IssueKind.IGNORED, where, flaw)
+            self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
             return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
+        day = left_out(resource) if left_out is not None else None
+        subject = getattr(resource, "subject", None) if day is not None else None
+        if day is not None and subject is not None and subject.reference:
+            self.about.add(subject.reference)
+            kept = Kept(kind, identity, None, day, raw, full_url, place, index)
+        else:
+            kept = Kept(kind, identity, resource, "", raw, full_url, place, index)
         copies = self.copies.get(kind)
         if copies is None:
             copies = self.copies[kind] = {}
-        kept = Kept(resource, identity, where, raw, full_url)
-        if identity in copies:
-            copies[identity].append(kept)
-        else:
-            copies[identity] = [kept]
-        if full_url:
-            self.by_url[full_url] = f"{kind}/{identity}"
+        first = copies.setdefault(identity, kept)
+        if first is not kept:
+            self.more.setdefault(kind, {}).setdefault(identity, [first]).append(kept)
         return kind
 
     def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
@@ -331,14 +374,38 @@ class Gathered:
         Resources of one id from two servers are two resources (FHIR R4 §2.36.4, Bundle.entry.fullUrl).
         """
         for kind, by_id in self.copies.items():
-            kept = self.kept.setdefault(kind, [])
-            for identity, copies in by_id.items():
-                if self.deleted and f"{kind}/{identity}" in self.deleted:
-                    self._broken(kind, IssueKind.IGNORED, copies[0].where, "It was deleted.")
-                elif len(copies) == 1:
-                    kept.append(copies[0])
-                else:
-                    kept.extend(self._newest(kind, copies))
+            chosen = (
+                list(self._chosen(kind, by_id)) if self.deleted or kind in self.more else by_id.values()
+            )  # nearly always each was met once
+            self.kept[kind] = [kept for kept in chosen if kept.resource is not None]
+            self.unread[kind] = [kept for kept in chosen if kept.resource is None]
+
+    def _chosen(self, kind: str, by_id: Mapping[str, Kept]) -> Iterator[Kept]:
+        more = self.more.get(kind, {})
+        for identity, first in by_id.items():
+            if f"{kind}/{identity}" in self.deleted:
+                self._broken(kind, IssueKind.IGNORED, first.where, "It was deleted.")
+            elif identity in more:
+                yield from self._newest(kind, more[identity])
+            else:
+                yield first
+
+    def read_again(self, kind: str, identities: Collection[str] | None = None) -> None:
+        """Keep those of one type that were left unread; only some, where `identities` are given."""
+        left = self.unread.get(kind, [])
+        self.unread[kind] = []
+        for kept in left:
+            if identities is None or kept.identity in identities:
+                self.kept[kind].append(read_again(kept))
+            else:
+                self.unread[kind].append(kept)
+
+    @cached_property
+    def by_url(self) -> Mapping[str, str]:
+        """fullUrl → "Type/id", to follow references inside a Bundle; for when everything was met."""
+        met = (kept for by_id in self.copies.values() for kept in by_id.values())
+        again = (kept for by_id in self.more.values() for copies in by_id.values() for kept in copies)
+        return {kept.full_url: f"{kept.kind}/{kept.identity}" for kept in (*met, *again) if kept.full_url}
 
     def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
         """The newest copy from each server; copies that name no server are of the only one that is named."""
@@ -372,8 +439,7 @@ class Gathered:
 
     def origin(self, kept: Kept) -> Origin:
         """Where a resource came from."""
-        kind = type(kept.resource).__name__
-        return Origin(kind, f"{kind}/{kept.identity}", kept.where, self.issues)
+        return Origin(kept.kind, f"{kept.kind}/{kept.identity}", kept.where, self.issues)
 
 
 def envelope_of(body: bytes) -> elements.Envelope:

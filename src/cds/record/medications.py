@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from cds.coding import Concept
 from cds.record import elements
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
+from cds.record.gathering import Gathered
 from cds.record.issues import Origin
 from cds.record.record import Diagnosis, Exposure, ExposureKind, IssueKind, Sig, Span, Verification
 from cds.record.units import factor
@@ -229,26 +230,25 @@ def _numbers(said: Any) -> tuple[tuple[str, str], ...]:
     return tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str) and a and b)
 
 
-def given_for(
-    exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], by_url: Mapping[str, str]
-) -> list[Exposure]:
+def given_for(exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], gathered: Gathered) -> list[Exposure]:
     """The exposures with the Conditions their references name among their reasons; a wrong Condition is no reason."""
     known = {d.source: d.concept for d in diagnoses if d.verification is not Verification.WRONG}
     found = []
     for exposure in exposures:
-        named = tuple(known[source] for source in _sources_of(exposure, by_url) if source in known)
+        named = tuple(known[source] for source in _sources_of(exposure, gathered) if source in known)
         found.append(dataclasses.replace(exposure, reasons=(*exposure.reasons, *named)) if named else exposure)
     return found
 
 
-def referred(exposures: Iterable[Exposure], by_url: Mapping[str, str]) -> frozenset[str]:
-    """What the references of the exposures name as a reason, as Type/id."""
-    return frozenset(source for exposure in exposures for source in _sources_of(exposure, by_url))
+def referred(exposures: Iterable[Exposure], gathered: Gathered) -> frozenset[str]:
+    """The ids of the Conditions that the references of the exposures name as a reason."""
+    named = (source.partition("/") for exposure in exposures for source in _sources_of(exposure, gathered))
+    return frozenset(identity for kind, _, identity in named if kind == "Condition")
 
 
-def _sources_of(exposure: Exposure, by_url: Mapping[str, str]) -> Iterator[str]:
+def _sources_of(exposure: Exposure, gathered: Gathered) -> Iterator[str]:
     for reference in exposure.reasons_in:
-        yield by_url.get(reference) or literal(elements.Reference(reference))
+        yield gathered.by_url.get(reference) or literal(elements.Reference(reference))
 
 
 # ---------------------------------------------------------------- dosing

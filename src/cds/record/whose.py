@@ -82,16 +82,14 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         }
         return found, Names(frozenset(own), frozenset(identifiers))
     if patient_id is None:
-        subjects = {
+        said_of = [
             reference
             for of_kind in gathered.kept.values()
             for kept in of_kind
-            for reference in (
-                literal(getattr(kept.resource, "subject", None)),
-                literal(getattr(kept.resource, "patient", None)),
-            )
-            if reference.startswith("Patient/")
-        }
+            for reference in (getattr(kept.resource, "subject", None), getattr(kept.resource, "patient", None))
+        ]
+        named_by = map(literal, [*said_of, *map(elements.Reference, gathered.about)])
+        subjects = {reference for reference in named_by if reference.startswith("Patient/")}
         if len(subjects) > 1:
             raise WrongPatient(
                 f"There is no Patient resource, and the data name {len(subjects)} patients",
@@ -121,6 +119,14 @@ def literal(reference: Any) -> str:
     return f"{found[1]}/{found[2]}" if found else text or ""
 
 
+def surely_about(reference: str, own: Names, gathered: Gathered) -> bool:
+    """Whether a reference leads to this patient, so that `is_about` has nothing to remark of whoever has it."""
+    if reference in own.references:
+        return True
+    named = literal(elements.Reference(reference))
+    return named in own.references or gathered.by_url.get(named, named) in own.references
+
+
 def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered, origin: Origin) -> bool:
     """
     Whether a resource is about this patient; one about another patient refuses the whole request.
@@ -145,11 +151,9 @@ def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered,
             "It does not say by reference whom it is about; it is taken as this patient's.",
         )
         return True
-    if reference in own.references or (subject is not None and subject.reference in own.references):
+    if subject is not None and surely_about(subject.reference or "", own, gathered):
         return True
     resolved = gathered.by_url.get(reference, reference)
-    if resolved in own.references:
-        return True
     if resolved.startswith("Patient/") or resolved.startswith("urn:"):
         raise WrongPatient(
             f"This {origin.kind} is about another patient",
