@@ -228,13 +228,19 @@ class Observed:
 
 
 class Index(Protocol):
-    """Tells what is no concern of any rule."""
+    """Tells what is no concern of any rule: that which both its codes and its words say to be another."""
 
-    def is_another(self, concept: Concept) -> bool:
-        """Whether it is told what this is, and it is in no value set."""
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set."""
 
-    def is_another_drug(self, concept: Concept) -> bool:
-        """Whether it is told which drug this is, and it is in no value set and no drug table."""
+    def words_of_another(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell what something is, and it is in no value set."""
+
+    def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set or a drug table."""
+
+    def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell which drug it is, and it is in no value set and no drug table."""
 
 
 @dataclass(frozen=True, slots=True)

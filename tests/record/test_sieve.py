@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from cds.answer import answer_of
-from cds.coding import CodeSet, Concept, Observed, Sought
+from cds.coding import CodeSet, Coding, Observed, Sought
 from cds.decide import Rules, decide
 from cds.hooks.messages import read_request
 from cds.load import load_rules
@@ -145,10 +145,14 @@ def shipped() -> Rules:
 class Nothing:
     """An index of which nothing is known to be another thing."""
 
-    def is_another(self, concept: Concept) -> bool:
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         return False
 
-    is_another_drug = is_another
+    def words_of_another(self, said: tuple[str, ...]) -> bool:
+        return False
+
+    codes_of_another_drug = codes_of_another
+    words_of_another_drug = words_of_another
 
 
 def answer(rules: Rules, hook: str, body: bytes, sought: Sought) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, Union
 
 import msgspec
@@ -47,6 +48,12 @@ DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
 
+SPOILS = {
+    # FHIR type → what gives the elements that nearly no resource has and none may have (see `_unusable`), and nothing.
+    kind: (attrgetter(*names), (None,) * len(names))
+    for kind in elements.READ_TYPES
+    for names in [("modifierExtension", "implicitRules", *elements.OLDER_ELEMENTS.get(kind, ()))]
+}
 OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
 T = TypeVar("T")
 LeftOut = Callable[[Any], str | None]
@@ -295,9 +302,12 @@ class Gathered:
             resource, left_out = lenient, None
         kind = type(resource).__name__
         self.resources += 1
-        if isinstance(resource, elements.PassedOver):
+        spoils = SPOILS.get(kind)
+        if spoils is None:  # a type no rule reads
             return kind
-        flaw = _unusable(resource, kind) or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
+        look, nothing = spoils
+        flaw = _unusable(resource, kind) if look(resource) != nothing else ""
+        flaw = flaw or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
         if flaw:
             self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
             return kind

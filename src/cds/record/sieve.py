@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from cds.coding import Sought
+from cds.coding import Concept, Sought
 from cds.record import elements
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import LENGTH_OF_DAY, is_plain_day
@@ -51,6 +51,8 @@ class Sieve:
         self._sought = sought
         self._others: dict[object, bool] = {}
         self._other_drugs: dict[object, bool] = {}
+        self._words: dict[tuple[str, ...], bool] = {}
+        self._words_of_drugs: dict[tuple[str, ...], bool] = {}
         self._unobserved: dict[object, bool] = {}
 
     def encounter(self, _said: elements.Encounter) -> str | None:
@@ -143,29 +145,45 @@ class Sieve:
             return None
         if said.status in WRONG or said.doNotPerform:
             return ""
-        concept = concept_of_either(said.code)
-        if self._sought is None or not self._sought.index.is_another(concept) or not _plain_day(said.authoredOn):
+        if not self._says_another(concept_of_either(said.code)) or not _plain_day(said.authoredOn):
             return None
         return said.authoredOn or ""
 
     def _is_another(self, said: elements.CodeableConcept | None) -> bool:
-        if said is None or self._sought is None:
+        if said is None:
             return False
         key = _key(said)
         found = self._others.get(key)
         if found is None:
-            found = self._others[key] = self._sought.index.is_another(concept_of(said))
+            found = self._others[key] = self._says_another(concept_of(said))
+        return found
+
+    def _says_another(self, concept: Concept) -> bool:
+        if self._sought is None or not self._sought.index.codes_of_another(concept.codings):
+            return False
+        said = concept.said
+        found = self._words.get(said)
+        if found is None:
+            found = self._words[said] = self._sought.index.words_of_another(said)
         return found
 
     def _is_another_drug(self, said: elements.MedicationUse) -> bool:
         """By the code the resource itself bears; a Medication it points to goes the long way."""
-        if said.medicationCodeableConcept is None or self._sought is None:
+        if said.medicationCodeableConcept is None:
             return False
         key = _key(said.medicationCodeableConcept)
         found = self._other_drugs.get(key)
         if found is None:
-            concept = concept_of(said.medicationCodeableConcept)
-            found = self._other_drugs[key] = self._sought.index.is_another_drug(concept)
+            found = self._other_drugs[key] = self._says_another_drug(concept_of(said.medicationCodeableConcept))
+        return found
+
+    def _says_another_drug(self, concept: Concept) -> bool:
+        if self._sought is None or not self._sought.index.codes_of_another_drug(concept.codings):
+            return False
+        said = concept.said
+        found = self._words_of_drugs.get(said)
+        if found is None:
+            found = self._words_of_drugs[said] = self._sought.index.words_of_another_drug(said)
         return found
 
 

@@ -32,11 +32,11 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def has_a_name(concept: Concept) -> bool:
     """Whether there is a word in it; a letter or two of a code are none."""
-    return _is_a_name(_words_in(concept))
+    return _is_a_name(_words_in(concept.said))
 
 
-def _words_in(concept: Concept) -> list[str]:
-    return [word for text in concept.said for word in words_of(text)]
+def _words_in(said: tuple[str, ...]) -> list[str]:
+    return [word for text in said for word in words_of(text)]
 
 
 def _is_a_name(words: list[str]) -> bool:
@@ -129,11 +129,12 @@ class DrugTable:
     not_a_name: frozenset[str] = frozenset()
     class_codes: tuple[tuple[str, str], ...] = ()
     _first_words: frozenset[str] = field(init=False, repr=False, compare=False)
-    _class_systems: frozenset[str] = field(init=False, repr=False, compare=False)
+    _systems: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_first_words", frozenset(name[0] for name in self.names if name))
-        object.__setattr__(self, "_class_systems", frozenset(system for system, _ in self.class_codes) | {ATC})
+        systems = {RXNORM, *(system for system, _ in (*self.ingredient_codes, *self.class_codes))}
+        object.__setattr__(self, "_systems", frozenset(systems))
 
     def recognise(self, concept: Concept) -> Recognised | None:
         """The drug a medication is: by product code, then ingredient code, then name; None if it is none of ours."""
@@ -178,15 +179,22 @@ class DrugTable:
                     return True
             if coding.system == ATC and coding.code:
                 return False
-        return not self._tells(_words_in(concept))
+        return not self._tells(_words_in(concept.said))
 
-    def is_another(self, concept: Concept, words: list[str]) -> bool:
-        """Whether it is told which drug this is, and it is none of ours; `words` are those in the concept."""
-        if any([coding.system in self._class_systems for coding in concept.codings]):  # noqa: C419 (as above)
-            return not self.unrecognisable(concept) and self.recognise(concept) is None
-        if not self._tells(words):
-            return False
-        return self._coded(concept) is None and (self._first_words.isdisjoint(words) or self.recognise(concept) is None)
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is of one of these drugs, or of a class of ours."""
+        for coding in codings:
+            if coding.system in self._systems and (
+                coding.code in self.products
+                or (coding.system, coding.code) in self.ingredient_codes
+                or any(coding.system == system and coding.code.startswith(root) for system, root in self.class_codes)
+            ):
+                return False
+        return True
+
+    def words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
+        """Whether texts, and the words in them, tell which drug it is, and it is none of ours."""
+        return self._tells(words) and (self._first_words.isdisjoint(words) or not any(map(self._named, said)))
 
     def _tells(self, words: list[str]) -> bool:
         return any([len(word) > 3 and word not in self.not_a_name for word in words])  # noqa: C419 (as above)
@@ -287,8 +295,11 @@ class Codes:
 
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
+        return self._sets_named(concept.said)
+
+    def _sets_named(self, said: tuple[str, ...]) -> frozenset[str]:
         found: set[str] = set()
-        for text in concept.said:
+        for text in said:
             words = words_of(text)
             if self._first_words.isdisjoint(words):
                 continue
@@ -341,21 +352,29 @@ class Codes:
             negated = before[-1]
         return found
 
-    def is_another(self, concept: Concept) -> bool:
-        """Whether it is told what this is, and it is in no value set: what bears no name may be anything."""
-        return self._is_another(concept, _words_in(concept))
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set."""
+        return not any(map(self.sets_with, codings))
 
-    def is_another_drug(self, concept: Concept) -> bool:
-        """Whether it is told which drug this is, and it is in no value set and no drug table."""
-        words = _words_in(concept)
-        return self._is_another(concept, words) and all(
-            table.is_another(concept, words) for table in self.drugs.values()
+    def words_of_another(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell what something is, and it is in no value set: what bears no name may be anything."""
+        return self._words_of_another(said, _words_in(said))
+
+    def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set or a drug table."""
+        return self.codes_of_another(codings) and all(
+            table.codes_of_another(codings) for table in self.drugs.values()
         )
 
-    def _is_another(self, concept: Concept, words: list[str]) -> bool:
-        if any(map(self.sets_with, concept.codings)) or not _is_a_name(words):
-            return False
-        return self._first_words.isdisjoint(words) or not self.sets_named(concept)
+    def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell which drug it is, and it is in no value set and no drug table."""
+        words = _words_in(said)
+        return self._words_of_another(said, words) and all(
+            table.words_of_another(said, words) for table in self.drugs.values()
+        )
+
+    def _words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
+        return _is_a_name(words) and (self._first_words.isdisjoint(words) or not self._sets_named(said))
 
     def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
         """The number a coded answer stands for in one of the sets; None if in none."""
