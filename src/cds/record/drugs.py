@@ -85,4 +85,4 @@ def _referred(
                 return contained
         return None
     named = literal(elements.Reference(reference))
-    return medications.get(named) or medications.get(gathered.by_url.get(reference, ""))
+    return medications.get(named) or medications.get(gathered.source_at(reference))

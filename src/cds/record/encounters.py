@@ -56,7 +56,7 @@ def place_finder(encounters: Mapping[str, elements.Encounter], gathered: Gathere
         named = literal(reference)
         if not named:
             return None
-        led_to = map(met, (named, gathered.by_url.get(named, "")))
+        led_to = map(met, (named, gathered.source_at(named)))
         return next((p for e in led_to if isinstance(e, elements.Encounter) and (p := place_of(e))), None)
 
     return find

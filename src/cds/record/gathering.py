@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, Union
 
@@ -104,7 +103,7 @@ def path_of(place: str, index: int) -> str:
     return place if index < 0 else f"{place}.entry[{index}].resource"
 
 
-@dataclass
+@dataclass(slots=True)
 class Gathered:
     """
     Resources by type and identity as they are met, with what is wrong and what was sent.
@@ -114,6 +113,7 @@ class Gathered:
         left_out: Type → what gives the day of a resource no rule wants ("" for none), None for one that is to be read.
         copies: Type → id or digest → the first copy met; more: every copy, where there are several.
         deleted: Those a DELETE in the request names, as "Type/id".
+        by_url: fullUrl → the last resource met of it, to follow references inside a Bundle.
         kept: Type → the resources to be read, each once (the newest copy), once `choose` has been called.
         unread: The same of those no rule wants; about: whom these say they are about, as they say it.
         sent: FHIR type → what arrived.
@@ -129,6 +129,7 @@ class Gathered:
     copies: dict[str, dict[str, Kept]] = field(default_factory=dict)
     more: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    by_url: dict[str, Kept] = field(default_factory=dict)
     kept: dict[str, list[Kept]] = field(default_factory=dict)
     unread: dict[str, list[Kept]] = field(default_factory=dict)
     about: set[str] = field(default_factory=set)
@@ -325,6 +326,8 @@ class Gathered:
         first = copies.setdefault(identity, kept)
         if first is not kept:
             self.more.setdefault(kind, {}).setdefault(identity, [first]).append(kept)
+        if full_url:
+            self.by_url[full_url] = kept
         return kind
 
     def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
@@ -410,12 +413,10 @@ class Gathered:
             else:
                 self.unread[kind].append(kept)
 
-    @cached_property
-    def by_url(self) -> Mapping[str, str]:
-        """fullUrl → "Type/id", to follow references inside a Bundle; for when everything was met."""
-        met = (kept for by_id in self.copies.values() for kept in by_id.values())
-        again = (kept for by_id in self.more.values() for copies in by_id.values() for kept in copies)
-        return {kept.full_url: f"{kept.kind}/{kept.identity}" for kept in (*met, *again) if kept.full_url}
+    def source_at(self, url: str) -> str:
+        """What a fullUrl stands for, as Type/id; "" if nothing has it."""
+        kept = self.by_url.get(url)
+        return f"{kept.kind}/{kept.identity}" if kept is not None else ""
 
     def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
         """The newest copy from each server; copies that name no server are of the only one that is named."""

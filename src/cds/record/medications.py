@@ -248,7 +248,7 @@ def referred(exposures: Iterable[Exposure], gathered: Gathered) -> frozenset[str
 
 def _sources_of(exposure: Exposure, gathered: Gathered) -> Iterator[str]:
     for reference in exposure.reasons_in:
-        yield gathered.by_url.get(reference) or literal(elements.Reference(reference))
+        yield gathered.source_at(reference) or literal(elements.Reference(reference))
 
 
 # ---------------------------------------------------------------- dosing

@@ -124,7 +124,7 @@ def surely_about(reference: str, own: Names, gathered: Gathered) -> bool:
     if reference in own.references:
         return True
     named = literal(elements.Reference(reference))
-    return named in own.references or gathered.by_url.get(named, named) in own.references
+    return named in own.references or gathered.source_at(named) in own.references
 
 
 def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered, origin: Origin) -> bool:
@@ -153,7 +153,7 @@ def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered,
         return True
     if subject is not None and surely_about(subject.reference or "", own, gathered):
         return True
-    resolved = gathered.by_url.get(reference, reference)
+    resolved = gathered.source_at(reference) or reference
     if resolved.startswith("Patient/") or resolved.startswith("urn:"):
         raise WrongPatient(
             f"This {origin.kind} is about another patient",

@@ -362,9 +362,7 @@ class Codes:
 
     def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is in a value set or a drug table."""
-        return self.codes_of_another(codings) and all(
-            table.codes_of_another(codings) for table in self.drugs.values()
-        )
+        return self.codes_of_another(codings) and all(table.codes_of_another(codings) for table in self.drugs.values())
 
     def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
         """Whether texts tell which drug it is, and it is in no value set and no drug table."""
