@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from cds.casebook.possible import Possible
-from cds.reasoning.direct import judge
 from cds.rulebook import format as f
 from cds.rulebook.plan import Numbers, compile_condition
 from cds.rulebook.read import Rulebook, read_rulebook
@@ -99,7 +98,7 @@ def test_no_answer_ever_comes_out_that_was_not_expected(written: Any, answers: l
     statement = STATEMENT.validate_python(written)
     condition = compile_condition(statement, Numbers(()), {})
 
-    came_out = judge(condition, dict(zip(NAMES, answers, strict=True)).__getitem__, {})
+    came_out = condition.truth(dict(zip(NAMES, answers, strict=True)).__getitem__, {})
 
     assert came_out in Possible(Rulebook(Path())).of(statement)
 
@@ -111,4 +110,4 @@ def test_of_few_names_every_truth_that_is_expected_comes_out(names: int) -> None
 
     tried = (dict(zip(NAMES, answers, strict=False)) for answers in product(Truth, repeat=names))
 
-    assert Possible(Rulebook(Path())).of(statement) == {judge(condition, one.__getitem__, {}) for one in tried}
+    assert Possible(Rulebook(Path())).of(statement) == {condition.truth(one.__getitem__, {}) for one in tried}

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from cds.reasoning.direct import Direct, compare
+from cds.reasoning.direct import Direct
 from cds.rulebook.conditions import (
     All,
     Any,
@@ -95,14 +95,14 @@ def test_at_least_one_two_and_three_of_three(parts: str, one: Truth, two: Truth,
 def test_a_range_compared_with_ten(
     low: float, high: float, at_least: Truth, above: Truth, at_most: Truth, below: Truth
 ) -> None:
-    answers = [compare(Compare("n", how, 10), {"n": (low, high)}) for how in Comparison]
+    answers = [Compare("n", how, 10).against({"n": (low, high)}) for how in Comparison]
 
     assert answers == [at_least, above, at_most, below]
 
 
 @pytest.mark.parametrize("how", list(Comparison))
 def test_a_number_that_is_not_known_compares_as_unknown(how: Comparison) -> None:
-    assert compare(Compare("n", how, 10), {}) is U
+    assert Compare("n", how, 10).against({}) is U
 
 
 def test_a_name_nobody_knows_is_unknown() -> None:

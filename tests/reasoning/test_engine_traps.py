@@ -24,7 +24,7 @@ import pytest
 
 import cds
 from cds.reasoning import engine as fence
-from cds.reasoning.direct import Direct, compare
+from cds.reasoning.direct import Direct
 from cds.reasoning.engine import Engine, EngineFailed, EngineLimits, available, fnv_1a, steps
 from cds.rulebook.clauses import Clause, Literal
 from cds.rulebook.clauses import Test as NumberTest
@@ -233,7 +233,7 @@ def test_a_number_compares_as_itself_however_near_the_limit_and_however_large(ho
     with closing(Engine(layers({"h": condition}))) as engine:
         told = [engine.run({}, known)["h"] for known in ranges]
 
-    assert told == [compare(condition, known) for known in ranges]
+    assert told == [condition.against(known) for known in ranges]
 
 
 def test_the_edge_is_exact() -> None:

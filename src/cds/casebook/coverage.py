@@ -10,7 +10,6 @@ from cds.casebook.cases import Case
 from cds.casebook.changes.conditions import written
 from cds.casebook.possible import Possible
 from cds.decide import Decision, Rules
-from cds.reasoning.direct import compare, judge
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook.definitions import rewritten
@@ -56,7 +55,7 @@ class Limit:
 
     def see(self, condition: c.Compare, ranges: Mapping[str, tuple[float, float]]) -> None:
         """Take down on which side of it a number, or a whole range, lies."""
-        truth = compare(condition, ranges)
+        truth = condition.against(ranges)
         if truth is Truth.UNKNOWN or condition.limit != self.number:
             return
         upwards = condition.how in {c.Comparison.AT_LEAST, c.Comparison.ABOVE}
@@ -206,7 +205,7 @@ class Coverage:
             return fact.truth if fact is not None and fact.truth is not None else Truth.UNKNOWN
 
         for clause, condition in zip(self.clauses, compiled, strict=True):
-            clause.seen.add(judge(condition, truth_of, ranges))
+            clause.seen.add(condition.truth(truth_of, ranges))
             if clause.limits:
                 for limit, compared in zip(clause.limits, _compared(condition), strict=True):
                     limit.see(compared, ranges)

@@ -8,7 +8,6 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cds.reasoning.direct import judge
 from cds.rulebook import conditions as c
 from cds.rulebook import format as f
 from cds.rulebook.definitions import rewritten
@@ -58,7 +57,7 @@ class Possible:
         if prod(map(len, truths)) > MOST_TRIED:
             return _combined(condition, [self._of(part) for part in c.parts_of(condition)])
         answers = (dict(zip(names, each, strict=True)) for each in product(*truths))
-        return frozenset(judge(condition, answer.__getitem__, {}) for answer in answers)
+        return frozenset(condition.truth(answer.__getitem__, {}) for answer in answers)
 
 
 def _of_fact(fact: Any) -> Truths:
@@ -98,4 +97,4 @@ def _combined(condition: c.Condition, parts: Sequence[Truths]) -> Truths:
 
 def _both(group: type[c.All | c.Any], one: Truths, other: Truths) -> Truths:
     pair = group((c.Name("one"), c.Name("other")))
-    return frozenset(judge(pair, {"one": a, "other": b}.__getitem__, {}) for a in one for b in other)
+    return frozenset(pair.truth({"one": a, "other": b}.__getitem__, {}) for a in one for b in other)

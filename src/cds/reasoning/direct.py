@@ -1,80 +1,27 @@
-"""The second opinion: conditions → truths, straight down the tree (strong Kleene logic), from the conditions alone."""
+"""The second opinion: conditions → truths, from the conditions alone (strong Kleene logic)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
 
-from cds.rulebook.conditions import (
-    All,
-    Any,
-    AtLeast,
-    Compare,
-    Comparison,
-    Condition,
-    Name,
-    Not,
-    Possibly,
-    Unknown,
-)
-from cds.truth import Truth, at_least, every, some
-
-Ranges = Mapping[str, tuple[float, float]]
-
-
-def compare(condition: Compare, ranges: Ranges) -> Truth:
-    """A comparison of a range with a limit; UNKNOWN when the range is not known or lies on both sides."""
-    if condition.fact not in ranges:
-        return Truth.UNKNOWN
-    low, high = ranges[condition.fact]
-    limit = condition.limit
-    match condition.how:
-        case Comparison.AT_LEAST:
-            sure, never = low >= limit, high < limit
-        case Comparison.ABOVE:
-            sure, never = low > limit, high <= limit
-        case Comparison.AT_MOST:
-            sure, never = high <= limit, low > limit
-        case Comparison.BELOW:
-            sure, never = high < limit, low >= limit
-    return Truth.TRUE if sure else Truth.FALSE if never else Truth.UNKNOWN
-
-
-def judge(condition: Condition, truth_of: Callable[[str], Truth], ranges: Ranges) -> Truth:
-    """A condition, given the truth of each name it reads and the ranges of its numbers."""
-    match condition:
-        case Name(name):
-            return truth_of(name)
-        case Compare():
-            return compare(condition, ranges)
-        case All(parts):
-            return every(judge(part, truth_of, ranges) for part in parts)
-        case Any(parts):
-            return some(judge(part, truth_of, ranges) for part in parts)
-        case AtLeast(count, parts):
-            return at_least(count, (judge(part, truth_of, ranges) for part in parts))
-        case Not(part):
-            return ~judge(part, truth_of, ranges)
-        case Unknown(part):
-            return Truth.of(judge(part, truth_of, ranges) is Truth.UNKNOWN)
-        case Possibly(part):
-            return Truth.of(judge(part, truth_of, ranges) is not Truth.FALSE)
+from cds.rulebook.conditions import Condition, Ranges, names_in
+from cds.truth import Truth
 
 
 class Direct:
-    """Evaluates a set of heads."""
+    """Evaluates a set of heads, none of which needs itself: each once, after those it reads."""
 
     def __init__(self, heads: Mapping[str, Condition]) -> None:
-        self._heads = heads
+        reads = {name: names_in(condition) for name, condition in heads.items()}
+        order = TopologicalSorter({name: read & heads.keys() for name, read in reads.items()}).static_order()
+        self._names = tuple(heads)
+        self._heads = [(name, heads[name]) for name in order]
+        self._unknown = dict.fromkeys(frozenset().union(*reads.values()), Truth.UNKNOWN)
 
     def run(self, statements: Mapping[str, Truth], ranges: Ranges) -> dict[str, Truth]:
         """Every head → its truth. A name that is neither a head nor a known statement is UNKNOWN."""
-        settled: dict[str, Truth] = {}
-
-        def truth_of(name: str) -> Truth:
-            if name not in self._heads:
-                return statements.get(name, Truth.UNKNOWN)
-            if name not in settled:
-                settled[name] = judge(self._heads[name], truth_of, ranges)
-            return settled[name]
-
-        return {name: truth_of(name) for name in self._heads}
+        settled = {**self._unknown, **statements}
+        for name, condition in self._heads:
+            settled[name] = condition.truth(settled.__getitem__, ranges)
+        return {name: settled[name] for name in self._names}

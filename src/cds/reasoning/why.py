@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import inf, isfinite
 
 from cds.facts.fact import Fact, Facts, WhyUnknown
-from cds.reasoning.direct import Direct, compare, judge
+from cds.reasoning.direct import Direct
 from cds.rulebook.conditions import (
     All,
     Any,
@@ -179,7 +179,7 @@ def _truth(condition: Condition, facts: Facts, truths: Mapping[str, Truth]) -> T
         return Truth.UNKNOWN if truth is None else truth
 
     compared = {part.fact for part in walk(condition) if isinstance(part, Compare)}
-    return judge(condition, truth_of, _ranges(facts[name] for name in compared))
+    return condition.truth(truth_of, _ranges(facts[name] for name in compared))
 
 
 def _ranges(facts: Iterable[Fact]) -> dict[str, tuple[float, float]]:
@@ -204,7 +204,7 @@ def _comparison(condition: Compare, fact: Fact) -> Why:
     return Why(
         name=fact.name,
         label=fact.label,
-        truth=compare(condition, _ranges([fact])),
+        truth=condition.against(_ranges([fact])),
         words=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
         because=fact.because,
         why_unknown=fact.why_unknown,

@@ -1,10 +1,23 @@
-"""The whole grammar of conditions, with every name resolved and every number in place."""
+"""
+The whole grammar of conditions, with every name resolved and every number in place, and what each of them says.
+
+`truth` is strong Kleene logic, straight down the tree. It is given the truth of each name and the ranges of the numbers
+that are known; a comparison with a number that is not known is UNKNOWN.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from operator import ge, gt, le, lt
+
+from cds.truth import Truth, at_least
+
+Ranges = Mapping[str, tuple[float, float]]
+TruthOf = Callable[[str], Truth]
+
+TRUE, FALSE, UNKNOWN = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 
 
 class Comparison(Enum):
@@ -16,11 +29,25 @@ class Comparison(Enum):
     BELOW = "below"
 
 
+UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a higher number holds sooner
+# What the worse end of a range must be for a comparison to be true, and what the better end must be for it to be false.
+RELATIONS = {
+    Comparison.AT_LEAST: (ge, lt),
+    Comparison.ABOVE: (gt, le),
+    Comparison.AT_MOST: (le, gt),
+    Comparison.BELOW: (lt, ge),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A fact or conclusion is true."""
 
     name: str
+
+    def truth(self, truth_of: TruthOf, _: Ranges) -> Truth:
+        """As it is said to be."""
+        return truth_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +69,19 @@ class Compare:
     parameter: str = ""
     unit: str = ""
 
+    def truth(self, _: TruthOf, ranges: Ranges) -> Truth:
+        """As `against`: it reads no name."""
+        return self.against(ranges)
+
+    def against(self, ranges: Ranges) -> Truth:
+        """UNKNOWN when the range is not known or lies on both sides."""
+        if self.fact not in ranges:
+            return UNKNOWN
+        low, high = ranges[self.fact]
+        worse, better = (low, high) if self.how in UPWARDS else (high, low)
+        holds, fails = RELATIONS[self.how]
+        return TRUE if holds(worse, self.limit) else FALSE if fails(better, self.limit) else UNKNOWN
+
 
 @dataclass(frozen=True, slots=True)
 class All:
@@ -49,12 +89,34 @@ class All:
 
     parts: tuple[Condition, ...]
 
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """FALSE as soon as one part is."""
+        settled = TRUE
+        for part in self.parts:
+            truth = part.truth(truth_of, ranges)
+            if truth is FALSE:
+                return truth
+            if truth is UNKNOWN:
+                settled = truth
+        return settled
+
 
 @dataclass(frozen=True, slots=True)
 class Any:
     """Some part is true."""
 
     parts: tuple[Condition, ...]
+
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """TRUE as soon as one part is."""
+        settled = FALSE
+        for part in self.parts:
+            truth = part.truth(truth_of, ranges)
+            if truth is TRUE:
+                return truth
+            if truth is UNKNOWN:
+                settled = truth
+        return settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +126,20 @@ class AtLeast:
     count: int
     parts: tuple[Condition, ...]
 
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """FALSE when too few can still be true."""
+        return at_least(self.count, [part.truth(truth_of, ranges) for part in self.parts])
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
     """The part is false."""
 
     part: Condition
+
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """UNKNOWN as long as the part is."""
+        return ~self.part.truth(truth_of, ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +148,20 @@ class Unknown:
 
     part: Condition
 
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """TRUE or FALSE."""
+        return TRUE if self.part.truth(truth_of, ranges) is UNKNOWN else FALSE
+
 
 @dataclass(frozen=True, slots=True)
 class Possibly:
     """The part is true or could not be decided ("cannot be ruled out"): never unknown itself."""
 
     part: Condition
+
+    def truth(self, truth_of: TruthOf, ranges: Ranges) -> Truth:
+        """TRUE or FALSE."""
+        return FALSE if self.part.truth(truth_of, ranges) is FALSE else TRUE
 
 
 Condition = Name | Compare | All | Any | AtLeast | Not | Unknown | Possibly

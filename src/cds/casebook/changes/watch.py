@@ -19,7 +19,7 @@ from cds.facts.fact import Fact, Facts
 from cds.facts.look import look_for
 from cds.load import rules_of
 from cds.reasoning.conclude import Opinions
-from cds.reasoning.direct import Direct, judge
+from cds.reasoning.direct import Direct
 from cds.record.record import PatientRecord
 from cds.rulebook import conditions as c
 from cds.rulebook import wanted as w
@@ -274,7 +274,7 @@ def _truths(seen: Seen, difference: Difference, facts: Facts, other_facts: froze
 
         heads = difference.program.heads
         if heads.keys() == known.keys() and all(
-            judge(heads[name].condition, truth_of, ranges) is known[name] for name in difference.heads
+            heads[name].condition.truth(truth_of, ranges) is known[name] for name in difference.heads
         ):
             return known
     conditions = {name: head.condition for name, head in difference.program.heads.items()}
@@ -345,13 +345,11 @@ def means_the_same(one: c.Condition, other: c.Condition, *, shown: bool = False)
     leaves = list(dict.fromkeys(part for root in (one, other) for part in c.walk(root) if not c.parts_of(part)))
     if len(leaves) > MOST_LEAVES:
         return False
+    names = {leaf: c.Name(str(number)) for number, leaf in enumerate(leaves)}
+    roots = [_renamed(root, names) for root in (one, other)]
     for truths in product(Truth, repeat=len(leaves)):
         settled = {str(number): truth for number, truth in enumerate(truths)}
-        names = {leaf: c.Name(str(number)) for number, leaf in enumerate(leaves)}
-        first, second = (
-            judge(_renamed(root, names), lambda name, settled=settled: settled[name], {})  # type: ignore[misc]
-            for root in (one, other)
-        )
+        first, second = (root.truth(settled.__getitem__, {}) for root in roots)
         if first is not second and not (shown and Truth.TRUE not in (first, second)):
             return False
     return True
