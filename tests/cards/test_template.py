@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,7 +135,9 @@ def test_what_is_known_in_part_reads_so_in_the_table(changes: dict[str, object],
 
 def test_no_trial_is_said_in_words_and_so_is_that_it_cannot_be_told() -> None:
     assert trials_table(listed()) == "No trial found in this record."
-    unknown = replace(listed(), why_unknown=WhyUnknown.NOT_SENT, because="the EHR could not read orders")
+    unknown = msgspec.structs.replace(
+        listed(), why_unknown=WhyUnknown.NOT_SENT, because="the EHR could not read orders"
+    )
     assert trials_table(unknown) == "Trials cannot be told from what was sent (the EHR could not read orders)."
 
 

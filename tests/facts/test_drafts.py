@@ -29,7 +29,7 @@ def draft(text: str = "", code: str = "", kind: str = "MedicationRequest", unrea
 
 
 def trials(*ingredients: str, why: WhyUnknown | None = None) -> Fact:
-    empty: dict[str, Any] = dict.fromkeys(Trial.__slots__)
+    empty: dict[str, Any] = dict.fromkeys(Trial.__struct_fields__)
     found = tuple(Trial(**(empty | {"ingredient": name})) for name in ingredients)
     return Fact("trials", "Trials", trials=found, why_unknown=why)
 

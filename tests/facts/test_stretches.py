@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,7 +93,7 @@ def test_the_sweep_over_days_gives_what_looking_at_every_day_gives(found: list[S
 
 def test_doses_beyond_all_measure_leave_no_trace_once_they_end() -> None:
     endless = stretch(ExposureKind.REQUEST, 700_000, 1, 0, 0, (math.inf, math.inf), bounded=True)
-    huge = replace(endless, dose=DailyDose(1e308, 1e308))
+    huge = msgspec.structs.replace(endless, dose=DailyDose(1e308, 1e308))
     plain = stretch(ExposureKind.REQUEST, 700_000, 5, 0, 0, (20.0, 20.0), bounded=True)
 
     during, after = day_by_day([endless, huge, huge, plain])

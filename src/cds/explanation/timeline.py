@@ -205,7 +205,7 @@ def _course(scale: WantedNumber, sorted_record: SortedRecord) -> Course:
     points = [
         Point(one.when.latest, one.low, one.high, one.source)
         for one in readings(scale, sorted_record)
-        if one.when is not None and one.low is not None and one.high is not None
+        if one.final and one.when is not None and one.low is not None and one.high is not None
     ][-MOST_POINTS:]
     lowest, highest = scale.plausible or (
         min((point.low for point in points), default=0.0),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from cds.coding import Concept
 from cds.record.record import Exposure, ExposureKind, Sig, Span
@@ -34,8 +35,7 @@ NOT_ONE_STRENGTH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DailyDose:
+class DailyDose(msgspec.Struct, frozen=True):
     """
     Milligrams a day.
 
@@ -54,8 +54,7 @@ class DailyDose:
 UNKNOWN_DOSE = DailyDose(None, None, "dose not recorded")
 
 
-@dataclass(frozen=True, slots=True)
-class Strength:
+class Strength(msgspec.Struct, frozen=True):
     """Milligrams per unit of a product, and whether that was read from words."""
 
     mg: float
@@ -130,8 +129,7 @@ def supplied_dose(exposure: Exposure, strength: Strength | None) -> DailyDose:
     return daily_dose(Sig(low=a_day, high=a_day, unit=unit, times_a_day_low=1.0, times_a_day_high=1.0), strength)
 
 
-@dataclass(frozen=True, slots=True)
-class Dosing:
+class Dosing(msgspec.Struct, frozen=True):
     """One dose over the days an instruction is bounded to; `start` and `end` None where it has no bounds of its own."""
 
     dose: DailyDose

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+import msgspec
+
 from cds.record.record import Span
 from cds.truth import Truth
 
@@ -24,8 +26,7 @@ class WhyUnknown(Enum):
     POSSIBLE = "possible, not confirmed"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """
     One thing a fact rests on.
 
@@ -51,8 +52,7 @@ class Evidence(Enum):
     NONE = "no evidence recorded"
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(msgspec.Struct, frozen=True):
     """
     One ingredient taken over one stretch of time, gaps up to the limit joined.
 
@@ -113,8 +113,7 @@ class Trial:
     sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """
     One answer from the record.
 

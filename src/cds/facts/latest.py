@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
+
+import msgspec
 
 from cds.facts.fact import Fact, Found, WhyUnknown
 from cds.facts.sorted_record import SortedRecord, in_window
@@ -15,8 +17,7 @@ from cds.rulebook.wanted import SummedItems, WantedNumber
 from cds.truth import Truth
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """
     One measurement in the wanted unit.
 
@@ -40,14 +41,12 @@ class Reading:
 
 def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
     """
-    Every final measurement of the wanted kind up to today, oldest first; unreadable ones among them.
+    Every measurement of the wanted kind up to today, oldest first; unreadable and not final ones among them.
 
     With `items`, also the sums of questionnaires, unless a total of the same day was given.
     """
-    return [reading for reading in _all_readings(wanted, sorted_record) if reading.final]
-
-
-def _all_readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
+    if wanted.items is None and sorted_record.measurements.keys().isdisjoint(wanted.coded):
+        return []
     found = []
     seen: set[int] = set()
     for name in wanted.coded:
@@ -57,7 +56,8 @@ def _all_readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Rea
             if id(entry) not in seen:
                 seen.add(id(entry))
                 if entry.when is None or entry.when.earliest <= sorted_record.today:
-                    found.append(replace(_read(entry, wanted, sorted_record), final=entry.final))
+                    read = _read(entry, wanted, sorted_record)
+                    found.append(read if entry.final else msgspec.structs.replace(read, final=False))
     if wanted.items is not None:
         given = {reading.when for reading in found if reading.final}
         found.extend(sum_ for sum_ in _sums(wanted, wanted.items, sorted_record) if sum_.when not in given)
@@ -89,7 +89,7 @@ def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord)
         when = next(iter(answers.values())).when
         if len(read) >= items.fewest and (when is None or when.earliest <= sorted_record.today):
             total = _sum(list(read.values()), len(all_items) - len(read), wanted, one, when, source)
-            yield replace(total, final=all(entry.final for entry in answers.values()))
+            yield msgspec.structs.replace(total, final=all(entry.final for entry in answers.values()))
 
 
 def _sum(
@@ -175,7 +175,7 @@ def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequ
     be of the window leaves the range open above, as far as a value can be true; the lowest likewise below.
     """
     today, back = sorted_record.today, wanted.look_back_days
-    windowed = [(reading, in_window(reading.when, today, back)) for reading in _all_readings(wanted, sorted_record)]
+    windowed = [(reading, in_window(reading.when, today, back)) for reading in all_readings]
     inside = [reading for reading, where in windowed if where is Truth.TRUE and reading.final]
     not_final = [reading for reading, where in windowed if where is not Truth.FALSE and not reading.final]
     doubtful = [reading for reading, where in windowed if where is Truth.UNKNOWN and reading.final]
@@ -272,18 +272,16 @@ def _none_found(
     ):
         if seen:
             return _unknown(wanted, why, because, doubtful + undated + not_final)
-    codes = frozenset(
-        code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes
-    )
-    sent = sorted_record.record.how_sent("Observation", codes)
+    sent = sorted_record.how_sent("Observation", wanted.asks_for or wanted.coded)
     if sent.state is not SentState.WHOLE:
         state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
         return _unknown(wanted, state, sent.because, [])
-    if all_readings:
-        newest = all_readings[-1]
+    final = [reading for reading in all_readings if reading.final]
+    if final:
+        newest = final[-1]
         day = newest.when.text if newest.when else ""
         because = f"the last one is of {day}, older than {wanted.look_back_days} days"
-        return replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
+        return msgspec.structs.replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
     back = f" in the last {wanted.look_back_days} days" if wanted.look_back_days is not None else ""
     return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
 

@@ -59,8 +59,9 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
     for fact in wanted:
         match fact:
             case WantedNumber():
-                scores[fact.name] = readings(fact, sorted_record)
-                facts[fact.name] = number(fact, sorted_record, scores[fact.name])
+                read = readings(fact, sorted_record)
+                scores[fact.name] = [reading for reading in read if reading.final]
+                facts[fact.name] = number(fact, sorted_record, read)
             case WantedTrials():
                 facts[fact.name], unrecognised[fact.name] = trials.find(fact, facts.get(fact.episode))
             case WantedTrace():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
+import msgspec
+
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.sorted_record import Hit, SortedRecord, concepts_of, in_window, medications_sent
+from cds.facts.sorted_record import Hit, SortedRecord, concepts_of, in_window
 from cds.record.record import (
     NOT_UNDERSTOOD,
     Allergy,
@@ -35,11 +36,11 @@ from cds.rulebook.wanted import (
 from cds.truth import Truth
 
 ENDED = frozenset({"inactive", "remission", "resolved"})  # FHIR R4 condition-clinical: the codes under "inactive"
+IN_WORDS = {Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}
 Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """
     One entry that speaks to a fact: surely (TRUE), possibly (UNKNOWN, and why), or against it (FALSE).
 
@@ -59,32 +60,32 @@ def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
     """Say whether the thing is recorded; unknown when it may be, or when the data did not come."""
     match wanted:
         case WantedDiagnosis():
-            matches = list(_diagnoses(wanted, sorted_record))
-            sent = sorted_record.record.how_sent("Condition")
+            matches = _diagnoses(wanted, sorted_record)
+            sent = sorted_record.how_sent("Condition")
         case WantedMedication():
-            matches = list(_medications(wanted, sorted_record))
-            sent = medications_sent(sorted_record.record)
+            matches = _medications(wanted, sorted_record)
+            sent = sorted_record.medications_sent
         case WantedProcedure():
-            matches = list(_procedures(wanted, sorted_record))
-            sent = sorted_record.record.how_sent("Procedure")
+            matches = _procedures(wanted, sorted_record)
+            sent = sorted_record.how_sent("Procedure")
         case WantedAllergy():
-            matches = list(_allergies(wanted, sorted_record))
-            sent = sorted_record.record.how_sent("AllergyIntolerance")
+            matches = _allergies(wanted, sorted_record)
+            sent = sorted_record.how_sent("AllergyIntolerance")
         case WantedReferral():
-            matches = list(_referrals(wanted, sorted_record))
-            sent = sorted_record.record.how_sent("ServiceRequest")
+            matches = _referrals(wanted, sorted_record)
+            sent = sorted_record.how_sent("ServiceRequest")
         case WantedAnswer():
-            matches = list(_answers(wanted, sorted_record))
-            codes = frozenset(
-                code for name in wanted.asks_for or wanted.coded for _, code in sorted_record.codes.sets[name].codes
-            )
-            sent = sorted_record.record.how_sent("Observation", codes)
+            matches = _answers(wanted, sorted_record)
+            sent = sorted_record.how_sent("Observation", wanted.asks_for or wanted.coded)
         case _:
             raise TypeError(f"not a presence: {type(wanted).__name__}")
-    return _settle(wanted, matches, sent)
+    return _settle(wanted, list(matches), sent)
 
 
 def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
+    if not matches and sent.state is SentState.WHOLE:  # of all that rules ask for, most is so
+        unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN else None
+        return _fact(wanted, wanted.if_none_found, f"none recorded. {wanted.because}", matches, unknown)
     sure = [match for match in matches if match.truth is Truth.TRUE]
     if sure:
         return _fact(wanted, Truth.TRUE, "recorded", sure)
@@ -96,11 +97,7 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
         why = WhyUnknown.POSSIBLE if told else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, reasons, possible, why)
     if sent.state is SentState.WHOLE:
-        against = [match for match in matches if match.truth is Truth.FALSE]
-        because = against[0].why if against else f"none recorded. {wanted.because}"
-        unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN and not against else None
-        truth = Truth.FALSE if against else wanted.if_none_found
-        return _fact(wanted, truth, because, against, unknown)
+        return _fact(wanted, Truth.FALSE, matches[0].why, matches)
     state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
     return _fact(wanted, Truth.UNKNOWN, sent.because, [], state)
 
@@ -108,12 +105,12 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
 def _fact(
     wanted: WantedPresence, truth: Truth, because: str, matches: list[Match], why: WhyUnknown | None = None
 ) -> Fact:
-    newest = max(matches, key=lambda match: match.when.latest.toordinal() if match.when else 0, default=None)
+    newest = max(matches, key=lambda match: match.when.latest.toordinal() if match.when else 0) if matches else None
     return Fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}[truth],
+        text=IN_WORDS[truth],
         because=because,
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
@@ -125,6 +122,8 @@ def _fact(
 
 def _hits(wanted: WantedPresence, by_set: dict[str, list[Hit]]) -> Iterator[tuple[Hit, bool]]:
     """Hits of the wanted sets, each entry once; with them, whether the set says "possibly" only."""
+    if not by_set:
+        return
     seen: set[int] = set()
     for sets, possibly in ((wanted.coded, False), (wanted.possibly_coded, True)):
         for by_name in (False, True):

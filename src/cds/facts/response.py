@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+
+import msgspec
 
 from cds.facts.fact import Evidence
 from cds.facts.latest import Reading, range_text
@@ -16,8 +17,7 @@ from cds.rulebook.wanted import MeasuredBy, NoResponse
 from cds.truth import Truth
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(msgspec.Struct, frozen=True):
     """What a scale said on one day, as a range: several of one day may differ."""
 
     when: Span
@@ -67,8 +67,7 @@ def _by_day(readings: Sequence[Reading]) -> list[Score]:
     return sorted(scores, key=lambda score: (score.when.latest, score.when.earliest))
 
 
-@dataclass(frozen=True, slots=True)
-class OtherStart:
+class OtherStart(msgspec.Struct, frozen=True):
     """Another drug was started: which, on which day (ordinal), as an antidepressant or an augmentation."""
 
     key: str
@@ -98,8 +97,7 @@ class Starts:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """
     A trial as far as it is known before its response is rated.
 
@@ -126,8 +124,7 @@ class Ended:
         return self.end.latest >= self.today
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """
     No response: true, false or unknown; what that rests on, in words, and what would settle it.
 
@@ -144,11 +141,10 @@ class Outcome:
     lost: bool = False
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    sources: tuple[str, ...] = field(default=())
+    sources: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """What the stop reasons say: ineffective, not tolerated, or something else; and whether only in words."""
 
     ineffective: bool
@@ -169,14 +165,14 @@ def rate_response(
     """
     reason = _stop_reason(wanted, trial, sorted_record)
     outcome = _rated(wanted, trial, reason, _by_scores(wanted, trial, courses), starts)
-    return replace(outcome, intolerance=reason.not_tolerated and trial.adequate is not Truth.TRUE)
+    return msgspec.structs.replace(outcome, intolerance=reason.not_tolerated and trial.adequate is not Truth.TRUE)
 
 
 def _rated(wanted: NoResponse, trial: Ended, reason: Reason, measured: Outcome | None, starts: Starts) -> Outcome:
     ask = (f"response to {trial.key}",)
     if reason.ineffective:
         if measured is not None and measured.no_response is Truth.FALSE:
-            return replace(
+            return msgspec.structs.replace(
                 measured,
                 no_response=Truth.UNKNOWN,
                 evidence=Evidence.NONE,

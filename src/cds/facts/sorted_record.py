@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, TypeVar
+
+import msgspec
 
 from cds.coding import Concept
 from cds.record.record import (
@@ -26,8 +28,7 @@ from cds.truth import Truth
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """
     An entry that is in a value set.
 
@@ -38,6 +39,9 @@ class Hit:
 
     entry: Diagnosis | Measurement | Exposure | Intervention | Allergy | Referral
     by_name: bool
+
+
+MEDICATIONS = ("medications", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,23 @@ class SortedRecord:
     interventions: dict[str, list[Hit]]
     allergies: dict[str, list[Hit]]
     referrals: dict[str, list[Hit]]
+    _sent: dict[tuple[str, tuple[str, ...]], Sent] = field(default_factory=dict, repr=False, compare=False)
+
+    def how_sent(self, resource_type: str, sets: tuple[str, ...] = ()) -> Sent:
+        """How much of a kind of data arrived, for someone looking for the codes of some sets (none: for anything)."""
+        sent = self._sent.get((resource_type, sets))
+        if sent is None:
+            sent = self.record.how_sent(resource_type, self.codes.bare_codes(sets))
+            self._sent[resource_type, sets] = sent
+        return sent
+
+    @property
+    def medications_sent(self) -> Sent:
+        """How much of the medication data arrived."""
+        sent = self._sent.get(MEDICATIONS)
+        if sent is None:
+            sent = self._sent[MEDICATIONS] = medications_sent(self.record)
+        return sent
 
 
 def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecord:

@@ -7,9 +7,11 @@ import math
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
+
+import msgspec
 
 from cds.facts.doses import DailyDose, dosings
 from cds.record.record import Exposure, ExposureKind, Span
@@ -18,8 +20,7 @@ from cds.rulebook.wanted import Recognised
 NEVER = (1, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """
     Days on one dose, as one resource shows them.
 
@@ -103,7 +104,8 @@ def _counted_once(found: list[Stretch]) -> list[Stretch]:
         if stretch.kind is not ExposureKind.ADMINISTRATION and stretch.dose.low is not None:
             said = (stretch.kind, stretch.sure, stretch.possible, stretch.dose.low, stretch.dose.high)
             if not alike[said].is_another(stretch.exposure):
-                stretch = replace(stretch, dose=replace(stretch.dose, low=None))  # noqa: PLW2901 (the same, said again)
+                counted_once = msgspec.structs.replace(stretch.dose, low=None)
+                stretch = msgspec.structs.replace(stretch, dose=counted_once)  # noqa: PLW2901 (the same, said again)
         counted.append(stretch)
     return counted
 
@@ -203,14 +205,13 @@ def _fills_one_after_another(found: list[Stretch], today: int) -> list[Stretch]:
             moved = (stretch.sure[0] + shift, min(stretch.sure[1] + shift, today))
             if moved[0] > moved[1]:
                 continue
-            stretch = replace(stretch, sure=moved, possible=moved)  # noqa: PLW2901 (the fill, where it was used)
+            stretch = msgspec.structs.replace(stretch, sure=moved, possible=moved)  # noqa: PLW2901 (where it was used)
         used_up[product] = (stretch.sure[0], max(last, stretch.sure[1]))
         placed.append(stretch)
     return placed
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
+class Days(msgspec.Struct, frozen=True):
     """
     A run of days on which nothing changes.
 
@@ -236,7 +237,7 @@ class Days:
 
 def day_by_day(found: list[Stretch]) -> list[Days]:
     """Runs of days with the dose of each, over all resources that speak about them, in order."""
-    kinds = {kind: _Running() for kind in ExposureKind}
+    kinds: dict[ExposureKind, _Running] = defaultdict(_Running)
     changes: dict[int, list[tuple[Stretch, bool, int]]] = defaultdict(list)
     for stretch in found:
         for (first, last), sure in ((stretch.possible, False), (stretch.sure, True)):
@@ -270,14 +271,14 @@ def _run(first: int, last: int, here: list[_Running]) -> Days:
 class _Sum:
     """A sum that can be taken from again without leaving a trace, as floats would; infinity is counted apart."""
 
-    finite: Fraction = Fraction(0)
+    finite: Fraction | int = 0
     infinite: int = 0
 
     def add(self, amount: float, step: int) -> None:
         if math.isinf(amount):
             self.infinite += step
         else:
-            self.finite += step * Fraction(amount)
+            self.finite += step * (int(amount) if amount == int(amount) else Fraction(amount))
 
     @property
     def value(self) -> float:
@@ -351,7 +352,7 @@ class _Running:
         ones may have been replaced by them, even by one whose dose is not known (which surely gives nothing).
         """
         last = self.loose.last()
-        total = replace(self.bounded_lows)
+        total = _Sum(self.bounded_lows.finite, self.bounded_lows.infinite)
         if last and last >= self.bounded.last():
             newest = self.loose.lows[last]
             total.finite += newest.finite

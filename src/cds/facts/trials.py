@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+
+import msgspec
 
 from cds.facts.adherence import days_covered
 from cds.facts.doses import DailyDose, dosings
@@ -23,8 +25,7 @@ PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
 TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
 
-@dataclass(frozen=True, slots=True)
-class Unrecognised:
+class Unrecognised(msgspec.Struct, frozen=True):
     """A medication nobody can tell the drug of: it may be one of the table."""
 
     drug: tuple[object, ...]
@@ -157,7 +158,10 @@ def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key
         return found
     highest = minimum * wanted.implausible_times
     unknown = DailyDose(None, None, "dose too high to be true")
-    return [replace(s, dose=unknown) if s.dose.high is not None and s.dose.high > highest else s for s in found]
+    return [
+        msgspec.structs.replace(s, dose=unknown) if s.dose.high is not None and s.dose.high > highest else s
+        for s in found
+    ]
 
 
 def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> Taken:
@@ -220,8 +224,7 @@ def _episode_start(episode: Fact | None, today: date) -> Span:
 # ---------------------------------------------------------------- spells
 
 
-@dataclass(frozen=True, slots=True)
-class Spell:
+class Spell(msgspec.Struct, frozen=True):
     """One ingredient over one stretch of time; `runs` are those in the episode, `parts` the sure ones, joined."""
 
     key: str
@@ -284,8 +287,11 @@ def _clip(runs: list[Days], begins: Span) -> list[Days]:
     cut: list[Days] = []
     possible_from, sure_from = begins.earliest.toordinal(), begins.latest.toordinal()
     for run in runs:
+        if run.first >= sure_from:
+            cut.append(run)
+            continue
         for first, last in ((possible_from, sure_from - 1), (sure_from, run.last)):
-            part = replace(run, first=max(run.first, first), last=min(run.last, last))
+            part = msgspec.structs.replace(run, first=max(run.first, first), last=min(run.last, last))
             if part.first <= part.last:
                 cut.append(part)
     return cut
@@ -507,7 +513,7 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
         for i in failed:
             if i not in keep:
                 others = ", ".join(trials[j].name for j in indexes if j != i)
-                rated[i] = replace(
+                rated[i] = msgspec.structs.replace(
                     trials[i],
                     no_response=Truth.UNKNOWN,
                     evidence=Evidence.NONE,

@@ -206,6 +206,7 @@ class Codes:
 
     sets: Mapping[str, CodeSet]
     drugs: Mapping[str, DrugTable]
+    _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
@@ -373,6 +374,13 @@ class Codes:
 
     def _words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
         return _is_a_name(words) and (self._first_words.isdisjoint(words) or not self._sets_named(said))
+
+    def bare_codes(self, sets: tuple[str, ...]) -> frozenset[str]:
+        """The codes of some value sets without their systems, as a query that asks for them names them."""
+        found = self._bare.get(sets)
+        if found is None:
+            found = self._bare[sets] = frozenset(code for name in sets for _, code in self.sets[name].codes)
+        return found
 
     def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
         """The number a coded answer stands for in one of the sets; None if in none."""
