@@ -31,7 +31,7 @@ from cds.record.medications import (
     statement_of,
 )
 from cds.record.procedures import intervention_of, referral_of
-from cds.record.queries import query_of
+from cds.record.queries import asked_by
 from cds.record.record import (
     Diagnosis,
     Draft,
@@ -136,7 +136,7 @@ def read_prefetch(
         gathered.prefetched(key, raw, templates.get(key))
     for key, template in sorted(templates.items()):
         if key not in prefetch and key not in fetched:
-            asked = query_of(template)
+            asked = asked_by(template)
             gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
     if orders is None:
         return _record(gathered, patient_id)
@@ -148,7 +148,7 @@ def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched)
     if fetched.value is not None:
         gathered.prefetched(key, bytes(fetched.value), template, root="fetched", short=fetched.because)
         return
-    asked = query_of(template)
+    asked = asked_by(template)
     sent = Sent(SentState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
     gathered.say(asked.resource_type, sent)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import msgspec
 from cds.record import elements
 from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
-from cds.record.queries import Query, query_of
+from cds.record.queries import Query, asked_by, query_of
 from cds.record.record import IssueKind, Sent, SentState
 from cds.refusal import NotFhir, NotJson, TooLarge
 
@@ -126,7 +127,7 @@ class Gathered:
 
     most_entries: int
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
-    copies: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    copies: dict[str, dict[str, Kept]] = field(default_factory=lambda: defaultdict(dict))
     more: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     by_url: dict[str, Kept] = field(default_factory=dict)
@@ -153,7 +154,7 @@ class Gathered:
         """Read one value of a prefetch, or of what was fetched in its place; `short` is why there is less than all."""
         key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
         where = f"{root}.{key}"
-        asked = query_of(template) if template else Query("")
+        asked = asked_by(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
         if raw.strip() == b"null":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
@@ -293,42 +294,46 @@ class Gathered:
 
     def resource(self, raw: msgspec.Raw, place: str, index: int = -1, full_url: str = "") -> str:
         """Read one resource, where `path_of` says that it stands; give its type, "" if that cannot be told."""
+        as_expected = True
         try:
             resource = RESOURCE.decode(raw)
-            left_out = self.left_out.get(type(resource).__name__)
         except UNREADABLE as error:
             lenient = self._not_as_expected(raw, path_of(place, index), error)
             if isinstance(lenient, str):
                 return lenient
-            resource, left_out = lenient, None
+            resource, as_expected = lenient, False
         kind = type(resource).__name__
         self.resources += 1
         spoils = SPOILS.get(kind)
         if spoils is None:  # a type no rule reads
             return kind
         look, nothing = spoils
-        flaw = _unusable(resource, kind) if look(resource) != nothing else ""
-        flaw = flaw or (self.altered and ALTERS in bytes(raw) and _altered_inside(raw)) or ""
-        if flaw:
-            self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
-            return kind
+        if self.altered or look(resource) != nothing:
+            flaw = _unusable(resource, kind) or (ALTERS in bytes(raw) and _altered_inside(raw))
+            if flaw:
+                self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
+                return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
-        day = left_out(resource) if left_out is not None else None
-        subject = getattr(resource, "subject", None) if day is not None else None
-        if day is not None and subject is not None and subject.reference:
-            self.about.add(subject.reference)
-            kept = Kept(kind, identity, None, day, raw, full_url, place, index)
-        else:
-            kept = Kept(kind, identity, resource, "", raw, full_url, place, index)
-        copies = self.copies.get(kind)
-        if copies is None:
-            copies = self.copies[kind] = {}
-        first = copies.setdefault(identity, kept)
+        day = self._left_out(resource, kind) if as_expected else None
+        kept = Kept(kind, identity, resource if day is None else None, day or "", raw, full_url, place, index)
+        first = self.copies[kind].setdefault(identity, kept)
         if first is not kept:
             self.more.setdefault(kind, {}).setdefault(identity, [first]).append(kept)
         if full_url:
             self.by_url[full_url] = kept
         return kind
+
+    def _left_out(self, resource: elements.Resource, kind: str) -> str | None:
+        """The day of a resource that no rule wants ("" for none), if it says whom it is about; None for any other."""
+        left_out = self.left_out.get(kind)
+        day = left_out(resource) if left_out is not None else None
+        if day is None:
+            return None
+        subject: elements.Reference | None = getattr(resource, "subject", None)
+        if subject is None or not subject.reference:
+            return None
+        self.about.add(subject.reference)
+        return day
 
     def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
         """Set aside an entry that was deleted or answered with an error; give the trouble that makes of the Bundle."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from cds.record import elements
@@ -71,3 +72,9 @@ def query_of(text: str) -> Query:
         elif name not in WIDE and not (name == "intent" and "order" in value.split(",")):
             narrowed.add(name)
     return Query(resource_type, codes, frozenset(narrowed), patient, most)
+
+
+@lru_cache(maxsize=256)
+def asked_by(template: str) -> Query:
+    """`query_of` for a prefetch template of ours; of a text that came in a request nothing would be remembered."""
+    return query_of(template)

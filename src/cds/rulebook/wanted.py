@@ -272,7 +272,8 @@ class Codes:
                 hit = self._roots.get((system, code[:end]))
                 if hit is not None:
                     found += tuple(name for name in hit if name not in excepted)
-        return found + tuple(name for part, name in self._ranges.get(system, ()) if part.holds(coding))
+        ranges = self._ranges.get(system)
+        return found if ranges is None else found + tuple(name for part, name in ranges if part.holds(coding))
 
     def sets_without(self, coding: Coding) -> frozenset[str]:
         """Names of the value sets that leave a code out by name."""
