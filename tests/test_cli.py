@@ -145,10 +145,9 @@ def test_somebodys_data_can_be_linted_against_strict_fhir(tmp_path: Path) -> Non
 
 
 def test_rules_beyond_the_engine_are_refused_with_a_message(tmp_path: Path) -> None:
-    numbers = "\n".join(f'  limit_{n}: {{value: {n}, unit: "{{score}}", evidence: [book]}}' for n in range(100, 180))
-    parts = "".join(f"\n      - score: {{at_least: limit_{n}}}" for n in range(100, 180))
-    conclusion = f"  over_any:\n    label: Over any\n    evidence: [book]\n    any:{parts}"
-    text = changed(GOOD[RULE], "\nparameters:\n", f"\nparameters:\n{numbers}\n")
+    conclusion = "  exact:\n    label: Exact\n    evidence: [book]\n    when: {score: {at_least: exactly}}"
+    limit = '  exactly: {value: 7.12345678, unit: "{score}", evidence: [book]}'
+    text = changed(GOOD[RULE], "\nparameters:\n", f"\nparameters:\n{limit}\n")
     text = changed(text, "\nconclusions:\n", f"\nconclusions:\n{conclusion}\n")
     folder = write_rules(tmp_path / "rules", {**GOOD, RULE: text})
 

@@ -1,4 +1,4 @@
-"""Clauses → layers: only reading "unknown" climbs."""
+"""Clauses → layers: whatever is read of a head is decided below."""
 
 from __future__ import annotations
 
@@ -7,38 +7,31 @@ import sys
 
 import pytest
 
-from cds.rulebook.clauses import Literal, Undecided, compile_heads
+from cds.rulebook.clauses import Test as NumberTest
+from cds.rulebook.clauses import compile_heads
 from cds.rulebook.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
 from cds.rulebook.strata import find_cycles, layers
 
 
-def test_what_reads_no_unknown_is_one_layer_however_deep() -> None:
-    (only,) = layers({"a": Name("fact"), "b": Not(Name("a")), "c": All((Name("b"), Any((Name("a"), Name("x")))))})
+def test_what_reads_facts_alone_is_one_layer() -> None:
+    (only,) = layers({"a": Name("fact"), "b": Not(Unknown(Name("fact"))), "c": Compare("n", Comparison.BELOW, 3)})
 
-    assert only.heads == {"a", "b", "c", "c~1"}
-    assert only.undecided == frozenset()
-
-
-def test_reading_that_a_fact_is_unknown_stays_in_the_lowest_layer() -> None:
-    (only,) = layers({"a": Unknown(Name("fact"))})
-
-    assert only.undecided == {"fact"}
+    assert only.heads == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize("reads", [Unknown, Possibly])
-def test_reading_that_a_conclusion_is_unknown_climbs_one_layer(reads: type[Unknown] | type[Possibly]) -> None:
-    low, high = layers({"asks": reads(Name("a")), "a": Name("fact")})
+@pytest.mark.parametrize("reads", [Name("a"), Not(Name("a")), Unknown(Name("a")), Possibly(Name("a"))])
+def test_what_reads_a_conclusion_is_one_layer_above_it(reads: Condition) -> None:
+    low, high = layers({"reads": All((Name("fact"), reads)), "a": Name("fact")})
 
     assert low.heads == {"a"}
-    assert high.heads == {"asks"}
-    assert high.undecided == {"a"}
+    assert high.heads == {"reads"}
 
 
-def test_unknown_of_a_group_or_a_comparison_climbs_over_its_hidden_head() -> None:
+def test_what_reads_a_group_or_whether_a_number_is_known_is_above_its_hidden_head() -> None:
     low, high = layers({"a": Unknown(Compare("n", Comparison.BELOW, 3)), "b": Unknown(All((Name("x"), Name("y"))))})
 
     assert low.heads == {"a~1", "b~1"}
-    assert high.undecided == {"a~1", "b~1"}
+    assert high.heads == {"a", "b"}
 
 
 def test_each_layer_settles_what_it_reads_before_the_next_and_each_clause_stands_once() -> None:
@@ -51,14 +44,10 @@ def test_each_layer_settles_what_it_reads_before_the_next_and_each_clause_stands
 
     built = layers(heads)
 
-    settled: set[str] = set()
+    settled = {"fact"}
     for layer in built:
         for clause in layer.clauses:
-            for part in clause.body:
-                if isinstance(part, Undecided):
-                    assert part.name in settled
-                elif isinstance(part, Literal):
-                    assert part.name in settled | layer.heads | {"fact"}
+            assert {part.name for part in clause.body if not isinstance(part, NumberTest)} <= settled
         settled |= layer.heads
     assert sorted(map(repr, compile_heads(heads))) == sorted(repr(c) for layer in built for c in layer.clauses)
 

@@ -1,38 +1,42 @@
 """
 Clauses → truths by durable-rules: the only module that imports it, and every trap of it is handled here.
 
+Each clause is a rule. What its body reads is told in two facts: all that holds for sure, and all that is open. A rule
+that fires on the sure fact alone makes its head true, one that fires on the open fact leaves it unknown, and a head for
+which no rule fires is false. Most of what a chart is asked is false, so little is told and little fires.
+
 durable-rules 2.0.28 is right, flat in memory and fast enough inside one narrow pattern, and crashes, hangs or forgets
 without an error outside it. The fence, each line pinned by a test in tests/reasoning/test_engine_traps.py:
 
 - The C module is called, not `durable.lang`: the Host runs actions in timer threads of its own.
 - `"dist": 0` in every rule: otherwise one fact cannot satisfy two conditions of a rule.
-- Only equality on our own words, and one number compared with a constant: the rest (none, or, nex, arrays, arithmetic,
+- Only equality with one word, and one number compared with a constant: the rest (none, or, nex, arrays, arithmetic,
   a comparison with an earlier fact) is ignored, refused at random, or crashes. So no negation ever gets here.
 - Numbers are integers: `5e-05` does not parse, and a batch then drops all that follows and reports success.
-- Every fact has its own `id`, since identity is a 32-bit hash of it; ids that share a hash are refused at load.
-- A finding is a property of its own ("p17"): reading a fact then takes a third of what `finding` and `is` side by side
-  took. Properties are told apart by a 32-bit hash, too; the names are ours and checked at load like ids.
+- Each fact has an `id`, since identity is a 32-bit hash of it. What it says are properties ("p17"), told apart by a
+  32-bit hash, too. No name of a rule file gets there; ours are few, and known to differ.
 - One `sid`, ours: patients are told apart by time (a lock, and the state deleted between them), never by a hash.
-- One batch per ruleset, never empty; it holds only facts that some clause reads.
-- The last fact of the batch is a sentinel whose rule always fires: if it did not, something was dropped. A state in
+- One batch per ruleset, never empty; it begins with a fact that says nothing and cannot go wrong, since without one the
+  library answers with a random state. A ruleset that is told nothing is not asked: none of its rules could fire. None
+  reads what it concludes, so nothing is told while rules fire.
+- The last thing in the batch is a sentinel whose rule always fires: if it did not, something was dropped. A state in
   which nothing fired cannot be deleted (it frees an uninitialised pointer), a state not deleted costs 1.8 MB.
-- Limits below those at which it hangs, crashes or forgets are checked at load; large layers become several rulesets.
-- Words are short and plain ASCII.
+- At 513 tests in a ruleset, 65 that one fact passes, 256 rules with one condition or 16 conditions in a rule it hangs,
+  forgets the fact or crashes: a layer becomes several rulesets, and a rule that is too long is refused at load.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import count
 
-from cds.rulebook.clauses import BodyPart, Clause, Literal, Test, Undecided
+from cds.rulebook.clauses import Body, BodyPart, Test
+from cds.rulebook.conditions import UPWARDS, Comparison, Ranges
 from cds.rulebook.strata import Layer
 from cds.truth import Truth
 
@@ -41,24 +45,26 @@ try:
 except ImportError:  # Python 3.13 and later: undefined symbol PyEval_CallObject; fixed upstream, never released
     durable = None
 
-# The library's own limits are 512, 64, 256 and 16; at them it hangs, forgets the fact, or crashes.
-MOST_TESTS_IN_ALL = 400
-MOST_TESTS = 60
-MOST_RULES_WITH_ONE_CONDITION = 250
-MOST_CONDITIONS = 15
+# A run costs 8 kB for each condition of a ruleset, and nothing where nothing is told: many small ones are faster. All
+# conditions of one may be tests that one fact passes, so there must be fewer than 64.
+MOST_CONDITIONS_IN_ALL = 50
+MOST_CONDITIONS = 15  # in one rule; the library's own limit is 16, at which it forgets
 
 STEPS = 2_000_000  # to the unit: even steps are millionths, the odd ones stand for everything between two of them
 LARGEST_LIMIT = 1e9
 LARGEST_NUMBER = 1e12  # a larger one is sent as this: it is beyond every limit all the same, and fits a C integer
+NOT_KNOWN = (-math.inf, math.inf)
 
 MOST_STUCK_STATES = 20  # the 1,025th kills the process
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:~-]{1,200}")
-SENTINEL = "sentinel fires"  # no name has a blank in it
-SENTINEL_PROPERTY = "sentinel"
-SENTINEL_FACT = f'"id":"{SENTINEL}","{SENTINEL_PROPERTY}":"true"}}'
-RESERVED = ("id", "sid")  # properties every fact has
-OPERATORS = {">=": "$gte", ">": "$gt", "<=": "$lte", "<": "$lt"}
-WORDS = {Truth.TRUE: "true", Truth.FALSE: "false", Truth.UNKNOWN: "unknown"}
+FIRST, SURE, OPEN = '"id":"first"', '"id":"sure"', '"id":"open"'
+FIRST_PASSED_NO_TEST = 1
+SENTINEL = "sentinel"
+OPERATORS = {
+    Comparison.AT_LEAST: "$gte",
+    Comparison.ABOVE: "$gt",
+    Comparison.AT_MOST: "$lte",
+    Comparison.BELOW: "$lt",
+}
 
 _serial = count(1)
 
@@ -91,24 +97,26 @@ class Engine:
             raise EngineFailed("durable-rules does not run on this Python")
         # It never lets go of the GIL, so taking turns costs nothing, and no two patients are ever in it together.
         self._turn = threading.Lock()
-        self._heads = tuple(sorted({name for layer in layers for name in layer.heads}))
         self._sid = 1
         self._closed = False
         _check_order(layers)
-        plans = [[_plan(clauses) for clauses in _split(layer)] for layer in layers]
-        self._layers: list[list[_Ruleset]] = []
+        self._heads = {name: Truth.FALSE for layer in layers for name in layer.heads}
+        self._reading = _Reading()
+        self._layers: list[_Layer] = []
+        planned = [[_plan(rules, self._reading) for rules in _split(layer)] for layer in layers]
+        self._facts = [name for name in self._reading.words if name not in self._heads]
         try:
-            for plan in plans:
-                created: list[_Ruleset] = []
-                self._layers.append(created)
-                for ruleset in plan:
+            for layer, rulesets in zip(layers, planned, strict=True):
+                made = _Layer([name for name in self._reading.words if name in layer.heads])
+                self._layers.append(made)
+                for ruleset in rulesets:
                     handle = durable.create_ruleset(f"cds-{next(_serial)}", ruleset.definition)
-                    created.append(replace(ruleset, handle=handle))
+                    made.rulesets.append(replace(ruleset, handle=handle))
         except durable.error as error:
             self.close()
             raise EngineFailed(f"durable-rules refused the rules: {error}") from error
 
-    def run(self, statements: Mapping[str, Truth], ranges: Mapping[str, tuple[float, float]]) -> dict[str, Truth]:
+    def run(self, statements: Mapping[str, Truth], ranges: Ranges) -> dict[str, Truth]:
         """
         Every head, hidden ones included → its truth.
 
@@ -117,45 +125,45 @@ class Engine:
         Raises:
             EngineFailed: No answer; never a part of one.
         """
-        heads = dict.fromkeys(self._heads, Truth.UNKNOWN)
-        known: dict[str, Truth] = {}
-        known |= {name: truth for name, truth in statements.items() if truth is not Truth.UNKNOWN and name not in heads}
+        settled = self._heads.copy()
+        told = _Told(self._reading)
+        for name in self._facts:
+            told.word(name, statements.get(name, Truth.UNKNOWN))
+        for name in self._reading.numbers:
+            told.number(name, *ranges.get(name, NOT_KNOWN))
         with self._turn:
             if self._closed:
                 raise EngineFailed("the engine is closed")
             for layer in self._layers:
-                # Rulesets of one layer share no heads, so each sees only what lower layers settled.
-                found = [self._run(ruleset, known, ranges) for ruleset in layer]
-                for settled in found:
-                    known.update(settled)
-        return {name: known.get(name, Truth.UNKNOWN) for name in heads}
+                for ruleset in layer.rulesets:
+                    batch = told.batch(ruleset.place, self._sid)
+                    if batch:
+                        self._run(ruleset, batch, settled)
+                for name in layer.read:
+                    told.word(name, settled[name])
+        return settled
 
     def close(self) -> None:
         """Give the memory back, after the run under way; a second call does nothing."""
         with self._turn:
             if not self._closed:
                 self._closed = True
-                for ruleset in (ruleset for layer in self._layers for ruleset in layer):
+                for ruleset in (ruleset for layer in self._layers for ruleset in layer.rulesets):
                     durable.delete_ruleset(ruleset.handle)
 
-    def _run(
-        self, ruleset: _Ruleset, known: Mapping[str, Truth], ranges: Mapping[str, tuple[float, float]]
-    ) -> dict[str, Truth]:
+    def _run(self, ruleset: _Ruleset, batch: str, settled: dict[str, Truth]) -> None:
+        """Let the rules of a ruleset fire on a batch, and take down what its heads become."""
         if self._sid > MOST_STUCK_STATES:
             raise EngineFailed("durable-rules failed too often; start the process anew")
-        before = f'{{"sid":"{self._sid}",'
-        numbers = list(_number_facts(ruleset, ranges))
-        texts = [before + text for text in (*numbers, *_word_facts(ruleset, known), SENTINEL_FACT)]
         started = False
         try:
             try:
-                code, state = durable.assert_facts(ruleset.handle, f"[{','.join(texts)}]")
-                # 1: some fact passed no test, which only a number may.
-                if code not in ((0, 1) if numbers else (0,)):
+                code, state = durable.assert_facts(ruleset.handle, batch)
+                if code != FIRST_PASSED_NO_TEST:
                     raise EngineFailed(f"durable-rules answered {code} to the facts")
                 first = durable.start_action_for_state(ruleset.handle, state)
                 started = first is not None
-                return _forward(ruleset, before, state, first[1] if started else None)
+                _fire(ruleset, state, first[1] if started else None, settled)
             finally:
                 if started:
                     durable.delete_state(ruleset.handle, str(self._sid))
@@ -168,70 +176,101 @@ class Engine:
 @dataclass(frozen=True, slots=True)
 class _Ruleset:
     """
-    Some clauses in the library's words, and, once `handle` is set, in its hands.
+    Some rules of a layer in the library's words, and, once `handle` is set, in its hands.
 
     Attributes:
+        place: Its number among all rulesets.
         definition: As `create_ruleset` takes it.
-        heads: Rule name → what it settles.
-        facts: A name and its truth → the fact that says so, for those that some clause reads.
-        names: The names in `facts`.
-        ends: The numbers that some clause reads, and which end of their range → the beginning of the fact that says so.
+        heads: Rule name → the heads that have its body in a clause.
+        most_firings: A rule fires more than once only if the numbers it reads are told twice, as sure and as open.
     """
 
+    place: int
     definition: str
-    heads: Mapping[str, Literal]
-    facts: Mapping[tuple[str, Truth], str]
-    names: tuple[str, ...]
-    ends: Mapping[tuple[str, str], str]
+    heads: Mapping[str, tuple[str, ...]]
+    most_firings: int
     handle: int = 0
 
 
-def _word_facts(ruleset: _Ruleset, known: Mapping[str, Truth]) -> Iterator[str]:
-    for name in ruleset.names:
-        text = ruleset.facts.get((name, known.get(name, Truth.UNKNOWN)))
-        if text is not None:
-            yield text
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Rulesets none of which reads what another concludes; `read` are their heads that higher layers read."""
+
+    read: list[str]
+    rulesets: list[_Ruleset] = field(default_factory=list)
 
 
-def _number_facts(ruleset: _Ruleset, ranges: Mapping[str, tuple[float, float]]) -> Iterator[str]:
-    for (name, end), begins in ruleset.ends.items():
-        if name in ranges:
-            low, high = ranges[name]
-            # An open end says nothing; nor does what is not a number.
-            value, open_end = (low, -math.inf) if end == "low" else (high, math.inf)
-            if value != open_end and not math.isnan(value):
-                yield f"{begins}{steps(value)}}}"
+@dataclass(slots=True)
+class _Reading:
+    """
+    Which ruleset reads what, and how it is told.
+
+    Attributes:
+        words: Name → truth → rulesets, and what is sure and what is open for each of them then.
+        numbers: Name → rulesets, and for each the properties that are compared from below and from above, "" for none.
+        rulesets: How many there are.
+    """
+
+    words: dict[str, dict[Truth, list[tuple[int, str, str]]]] = field(default_factory=dict)
+    numbers: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    rulesets: int = 0
 
 
-def _forward(ruleset: _Ruleset, before: str, state: int, firing: str | None) -> dict[str, Truth]:
-    """Let the rules fire, telling each new conclusion to those that read it, until none is left."""
-    settled: dict[str, Truth] = {}
-    fired: set[str] = set()
-    while firing is not None:
-        rule = firing.split('"', 2)[1]  # {"r17":{"m0":{...
-        if rule in fired:
-            raise EngineFailed("a rule fired twice")
-        fired.add(rule)
-        if rule != SENTINEL:
-            _record(ruleset, before, ruleset.heads[rule], settled)
+class _Told:
+    """What is told to each ruleset about one patient."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+        self._sure = [""] * reading.rulesets
+        self._open = [""] * reading.rulesets
+
+    def word(self, name: str, truth: Truth) -> None:
+        """Tell a name's truth to those that read it so."""
+        for place, sure, open_ in self._reading.words[name].get(truth, ()):
+            self._sure[place] += sure
+            self._open[place] += open_
+
+    def number(self, name: str, low: float, high: float) -> None:
+        """Tell a range: its lower end says what it is above for sure, its upper end what it may be above."""
+        # What is not a number says nothing.
+        low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
+        least, most = steps(low), steps(high)
+        for place, upwards, downwards in self._reading.numbers[name]:
+            if (low, high) != NOT_KNOWN:
+                self._sure[place] += _ends(upwards, least, downwards, most)
+            if least != most:
+                self._open[place] += _ends(upwards, most, downwards, least)
+
+    def batch(self, place: int, sid: int) -> str:
+        """The facts for a ruleset, the sentinel last; "" when nothing is to be told."""
+        both = [(SURE, self._sure[place]), (OPEN, self._open[place])]
+        facts = [f',{{{id_},"sid":"{sid}"{said}' for id_, said in both if said]
+        return f'[{{{FIRST},"sid":"{sid}"}}{"}".join(facts)},"{SENTINEL}":"true"}}]' if facts else ""
+
+
+def _ends(upwards: str, one: int, downwards: str, other: int) -> str:
+    said = f',"{upwards}":{one}' if upwards else ""
+    return f'{said},"{downwards}":{other}' if downwards else said
+
+
+def _fire(ruleset: _Ruleset, state: int, firing: str | None, settled: dict[str, Truth]) -> None:
+    """Take down what each firing says of the heads of its rule, until no rule fires any more."""
+    whole = False
+    for _ in range(ruleset.most_firings):
+        if firing is None:
+            break
+        rule = firing.split('"', 2)[1]  # {"r17":{"m0":{"id":...
+        whole = whole or rule == SENTINEL
+        for head in ruleset.heads[rule]:
+            if OPEN not in firing:
+                settled[head] = Truth.TRUE
+            elif settled[head] is Truth.FALSE:
+                settled[head] = Truth.UNKNOWN
         firing = durable.complete_and_start_action(ruleset.handle, state)
-    if SENTINEL not in fired:
+    if firing is not None:
+        raise EngineFailed("a rule fired again and again")
+    if not whole:
         raise EngineFailed("durable-rules dropped a fact")
-    return settled
-
-
-def _record(ruleset: _Ruleset, before: str, head: Literal, settled: dict[str, Truth]) -> None:
-    truth = Truth.of(head.holds)
-    if head.name not in settled:
-        settled[head.name] = truth
-        text = ruleset.facts.get((head.name, truth))
-        if text is not None:
-            code, _ = durable.assert_facts(ruleset.handle, f"[{before}{text}]")
-            # 2 (already known) would be taken amiss too: every fact is told once, so it would mean mistaken identity.
-            if code != 0:
-                raise EngineFailed(f"durable-rules answered {code} to a conclusion")
-    elif settled[head.name] is not truth:
-        raise EngineFailed(f"{head.name} came out both true and false")
 
 
 def steps(value: float) -> int:
@@ -241,8 +280,11 @@ def steps(value: float) -> int:
     Limits fall on even steps, whole millionths. A number between two millionths falls on the odd step between them,
     so that 4.9999999 stays below 5 and 5.0000001 above it.
     """
+    value = max(-LARGEST_NUMBER, min(float(value), LARGEST_NUMBER))
+    if value.is_integer():
+        return int(value) * STEPS
     # By its shortest decimal, as people wrote it: 0.1 is a tenth here, and the order of floats stays what it was.
-    millionths = Decimal(repr(max(-LARGEST_NUMBER, min(float(value), LARGEST_NUMBER)))) * (STEPS // 2)
+    millionths = Decimal(repr(value)) * (STEPS // 2)
     whole = int(millionths.to_integral_value(ROUND_FLOOR))
     return 2 * whole + (millionths != whole)
 
@@ -257,136 +299,76 @@ def _limit(test: Test) -> int:
     return step
 
 
-def _condition(part: BodyPart) -> tuple[str, str, str | int]:
-    """The finding it reads, how it compares, and with what."""
-    match part:
-        case Literal(name, holds):
-            return name, "is", WORDS[Truth.of(holds)]
-        case Undecided(name):
-            return name, "is", WORDS[Truth.UNKNOWN]
-        case Test(fact, end, op):
-            return f"{fact} {end}", op, _limit(part)
-
-
-def _plan(clauses: Iterable[Clause]) -> _Ruleset:
-    """Put clauses into the library's words, or say why they are outside the fence."""
-    listed = list(clauses)
-    excess = _excess(listed)
-    if excess:
-        raise EngineLimits(excess)
-    definition: dict[str, object] = {SENTINEL: {"all": [{"m0": {SENTINEL_PROPERTY: "true"}}], "dist": 0}}
-    heads: dict[str, Literal] = {}
-    facts: dict[tuple[str, Truth], str] = {}
-    ends: dict[tuple[str, str], str] = {}
-    findings = dict.fromkeys(_condition(part)[0] for clause in listed for part in clause.body)
-    properties = {finding: f"p{number}" for number, finding in enumerate(findings)}
-    for index, clause in enumerate(listed):
-        conditions = [_pattern(_condition(part), properties) for part in dict.fromkeys(clause.body)]
-        definition[f"r{index}"] = {"all": [{f"m{at}": it} for at, it in enumerate(conditions)], "dist": 0}
-        heads[f"r{index}"] = clause.head
-        for part in clause.body:
-            if isinstance(part, Test):
-                finding = f"{part.fact} {part.end}"
-                ends[part.fact, part.end] = f'"id":"{finding}","{properties[finding]}":'
-            else:
-                truth = Truth.of(part.holds) if isinstance(part, Literal) else Truth.UNKNOWN
-                word = WORDS[truth]
-                facts[part.name, truth] = f'"id":"{part.name}|{word}","{properties[part.name]}":"{word}"}}'
-    _no_mistaken_identity(
-        [SENTINEL]
-        + [f"{name}|{WORDS[truth]}" for name, truth in facts]
-        + [f"{name} {end}" for name, end in ends]
-        + [f"sid-{number}" for number in range(1, MOST_STUCK_STATES + 1)]  # it asserts one such fact itself
-    )
-    _no_mistaken_identity([*RESERVED, SENTINEL_PROPERTY, *properties.values()])
-    names = tuple(dict.fromkeys(name for name, _ in facts))
-    return _Ruleset(json.dumps(definition), heads, facts, names, ends)
-
-
-def _pattern(condition: tuple[str, str, str | int], properties: Mapping[str, str]) -> dict[str, object]:
-    finding, how, what = condition
-    return {properties[finding]: what} if how == "is" else {OPERATORS[how]: {properties[finding]: what}}
-
-
-def _excess(clauses: list[Clause]) -> str:
-    """The first limit these clauses exceed in one ruleset, "" if they fit."""
-    rules_with: Counter[tuple[str, str, str | int]] = Counter()
-    for clause in clauses:
-        body = {_condition(part) for part in clause.body}
-        if not body:
-            return f"{clause.head.name}: a rule without conditions"
-        if len(body) > MOST_CONDITIONS:
-            return f"{clause.head.name}: {len(body)} conditions at once; {MOST_CONDITIONS} are possible, so nest groups"
-        for name in (clause.head.name, *(part.fact if isinstance(part, Test) else part.name for part in clause.body)):
-            if not PLAIN_NAME.fullmatch(name):
-                return f"{name[:50]!r} is not a plain, short name"
-        rules_with.update(body)
-    tests_on = Counter(finding for finding, _, _ in rules_with)
-    if len(rules_with) > MOST_TESTS_IN_ALL:
-        return f"{clauses[0].head.name} and what it shares: {len(rules_with)} tests; {MOST_TESTS_IN_ALL} are possible"
-    for finding, number in tests_on.items():
-        if number > MOST_TESTS:
-            return f"{finding}: {number} different tests of it; {MOST_TESTS} are possible"
-    for (finding, _, _), number in rules_with.items():
-        if number > MOST_RULES_WITH_ONE_CONDITION:
-            return f"{finding}: {number} rules read it alike; {MOST_RULES_WITH_ONE_CONDITION} are possible"
-    return ""
-
-
-def _split(layer: Layer) -> list[list[Clause]]:
-    """A layer's clauses, in as few groups as the limits ask for; heads that need each other stay together."""
-    whole = list(layer.clauses)
-    if not _excess(whole):
-        return [whole] if whole else []
-    groups: list[list[Clause]] = [[]]
-    for together in _components(layer):
-        if groups[-1] and _excess(groups[-1] + together):
-            groups.append([])
-        groups[-1] += together
-    return groups
-
-
-def _components(layer: Layer) -> list[list[Clause]]:
-    """Clauses by what their heads share: no two groups read each other's heads."""
-    leader = {name: name for name in layer.heads}
-
-    def find(name: str) -> str:
-        while leader[name] != name:
-            leader[name] = name = leader[leader[name]]
-        return name
-
+def _split(layer: Layer) -> Iterator[dict[Body, list[str]]]:
+    """The bodies of a layer, each with all heads that have it in a clause, as rulesets that are quickly run."""
+    heads: dict[Body, list[str]] = {}
     for clause in layer.clauses:
-        for part in clause.body:
-            if isinstance(part, Literal) and part.name in leader:
-                leader[find(part.name)] = find(clause.head.name)
-    groups: dict[str, list[Clause]] = {}
-    for clause in layer.clauses:
-        groups.setdefault(find(clause.head.name), []).append(clause)
-    return list(groups.values())
+        heads.setdefault(clause.body, []).append(clause.head)
+    some: dict[Body, list[str]] = {}
+    for body, of in heads.items():
+        if some and sum(map(len, some)) + len(body) > MOST_CONDITIONS_IN_ALL:
+            yield some
+            some = {}
+        some[body] = of
+    if some:
+        yield some
+
+
+def _plan(bodies: Mapping[Body, list[str]], reading: _Reading) -> _Ruleset:
+    """Put rules into the library's words, and note what they read; or say why they are outside the fence."""
+    place, reading.rulesets = reading.rulesets, reading.rulesets + 1
+    parts = dict.fromkeys(part for body in bodies for part in body)
+    properties = {read: f"p{number}" for number, read in enumerate(dict.fromkeys(map(_read, parts)))}
+    rules: dict[str, object] = {SENTINEL: {"all": [{"m0": {SENTINEL: "true"}}], "dist": 0}}
+    heads: dict[str, tuple[str, ...]] = {SENTINEL: ()}
+    for index, (body, of) in enumerate(bodies.items()):
+        if not 0 < len(body) <= MOST_CONDITIONS:
+            raise EngineLimits(
+                f"{of[0]}: {len(body)} conditions at once; {MOST_CONDITIONS} are possible, so nest groups"
+            )
+        conditions = [{f"m{at}": _condition(part, properties[_read(part)])} for at, part in enumerate(body)]
+        rules[f"r{index}"] = {"all": conditions, "dist": 0}
+        heads[f"r{index}"] = tuple(of)
+    for part in parts:
+        _note(part, place, properties, reading)
+    most_firings = sum(2 ** sum(isinstance(part, Test) for part in body) for body in bodies) + 1
+    return _Ruleset(place, json.dumps(rules), heads, most_firings)
+
+
+def _read(part: BodyPart) -> object:
+    """What of a name is a property: that it is read so; of a number, that it is compared from below or from above."""
+    return (part.fact, part.how in UPWARDS) if isinstance(part, Test) else part
+
+
+def _condition(part: BodyPart, property_: str) -> dict[str, object]:
+    if isinstance(part, Test):
+        return {OPERATORS[part.how]: {property_: _limit(part)}}
+    return {property_: "true"}
+
+
+def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading: _Reading) -> None:
+    """Note what is to be told to a ruleset for a part of a body in it."""
+    if isinstance(part, Test):
+        upwards, downwards = properties.get((part.fact, True), ""), properties.get((part.fact, False), "")
+        told = reading.numbers.setdefault(part.fact, [])
+        if (place, upwards, downwards) not in told:
+            told.append((place, upwards, downwards))
+        return
+    said = f',"{properties[part]}":"true"'
+    by_truth = reading.words.setdefault(part.name, {})
+    for truth in part.sure:
+        by_truth.setdefault(truth, []).append((place, said, ""))
+    for truth in part.open:
+        by_truth.setdefault(truth, []).append((place, "", said))
 
 
 def _check_order(layers: tuple[Layer, ...]) -> None:
-    """What is left unknown may be read only once all that could settle it has run."""
-    settled_below: set[str] = set()
+    """A head may be read only once it is decided: until then it would count as false."""
     heads = {name for layer in layers for name in layer.heads}
+    decided: set[str] = set()
     for layer in layers:
-        too_early = (layer.undecided & heads) - settled_below
+        read = {part.name for clause in layer.clauses for part in clause.body if not isinstance(part, Test)}
+        too_early = (read & heads) - decided
         if too_early:
-            raise EngineLimits(f"{min(too_early)}: its being unknown is read before it is decided")
-        settled_below |= layer.heads
-
-
-def _no_mistaken_identity(ids: list[str]) -> None:
-    by_hash: dict[int, str] = {}
-    for text in ids:
-        other = by_hash.setdefault(fnv_1a(text), text)
-        if other != text:
-            raise EngineLimits(f"durable-rules cannot tell {other!r} from {text!r}; rename one of them")
-
-
-def fnv_1a(text: str) -> int:
-    """The 32-bit hash that is a fact's identity to durable-rules."""
-    value = 0x811C9DC5
-    for byte in text.encode():
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
+            raise EngineLimits(f"{min(too_early)} is read before it is decided")
+        decided |= layer.heads

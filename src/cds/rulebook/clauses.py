@@ -1,4 +1,4 @@
-"""Conditions → positive definite clauses over "is true" and "is false"; what no clause settles is unknown."""
+"""Conditions → positive clauses: what makes a head hold, for sure or perhaps; where no clause may hold, it is false."""
 
 from __future__ import annotations
 
@@ -19,62 +19,86 @@ from cds.rulebook.conditions import (
     Possibly,
     Unknown,
 )
+from cds.truth import Truth
 
-MOST_CHOICES = 200
-MOST_PARTS = 12  # in one body, for the engine's sake; a longer group is nested
+MOST_CHOICES = 200  # of an at_least
+MOST_PARTS = 12  # in one body, for the engine's sake; what is longer is nested
+
+ALL_TRUTHS = frozenset(Truth)
+UNKNOWN = frozenset({Truth.UNKNOWN})
+POSSIBLE = frozenset({Truth.TRUE, Truth.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A statement fact or a head is true (`holds`) or is false."""
+    """A fact or head is true (`holds`), or is false; open while it is unknown."""
 
     name: str
     holds: bool
 
+    @property
+    def sure(self) -> frozenset[Truth]:
+        """The truths with which it holds for sure."""
+        return frozenset({Truth.of(self.holds)})
+
+    @property
+    def open(self) -> frozenset[Truth]:
+        """The truths with which it may hold."""
+        return UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """The truth of a fact or head is one of `sure`; that is never open."""
+
+    name: str
+    sure: frozenset[Truth]
+
+    @property
+    def open(self) -> frozenset[Truth]:
+        """None."""
+        return frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One end of a number's range stands in a relation (>=, >, <=, <) to a limit."""
+    """A number stands in a relation to a limit. Open while its range lies on both sides."""
 
     fact: str
-    end: str
-    op: str
+    how: Comparison
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """A name of a lower layer was left unknown."""
-
-    name: str
-
-
-BodyPart = Literal | Test | Undecided
+BodyPart = Literal | Among | Test
+Body = tuple[BodyPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """The head is settled when every part of the body is; a body is never empty."""
+    """
+    The head holds when every part of the body does; a body is never empty.
 
-    head: Literal
-    body: tuple[BodyPart, ...]
+    A head is true when a clause of it holds for sure, false when none even may, and unknown otherwise.
+    """
+
+    head: str
+    body: Body
 
 
-TESTS = {
-    # What makes a comparison true, and what makes it false, over the two ends of the range.
-    Comparison.AT_LEAST: (("low", ">="), ("high", "<")),
-    Comparison.ABOVE: (("low", ">"), ("high", "<=")),
-    Comparison.AT_MOST: (("high", "<="), ("low", ">")),
-    Comparison.BELOW: (("high", "<"), ("low", ">=")),
+OPPOSITE = {
+    Comparison.AT_LEAST: Comparison.BELOW,
+    Comparison.ABOVE: Comparison.AT_MOST,
+    Comparison.AT_MOST: Comparison.ABOVE,
+    Comparison.BELOW: Comparison.AT_LEAST,
 }
 
 
 def compile_heads(heads: Mapping[str, Condition]) -> tuple[Clause, ...]:
     """
-    Clauses for "head is true" and "head is false" of every head (dual rail).
+    The clauses of every head.
 
-    Nested groups, and pieces of long ones, get hidden heads (`name~1`). Raises ValueError for a group without parts,
-    or an `at_least` with too many choices.
+    Groups inside groups get hidden heads (`name~1`). Raises ValueError for a group without parts, or an `at_least` with
+    too many choices.
     """
     compiler = _Compiler()
     for name, condition in heads.items():
@@ -89,59 +113,51 @@ class _Compiler:
         self._count: dict[str, int] = {}
 
     def head(self, name: str, condition: Condition) -> None:
-        owner = name.split("~", maxsplit=1)[0]
+        bodies = self._ways(condition, name.split("~", maxsplit=1)[0])
+        unlike = dict.fromkeys(tuple(dict.fromkeys(body)) for body in bodies)
+        self.clauses += (Clause(name, body) for body in unlike)
+
+    def _ways(self, condition: Condition, owner: str) -> list[Body]:
+        """The bodies of which one must hold for the condition to hold."""
         match condition:
-            case All(parts) if len(parts) > MOST_PARTS:
-                self.head(name, All(tuple(All(chunk) for chunk in _chunks(parts))))
-            case Any(parts) if len(parts) > MOST_PARTS:
-                self.head(name, Any(tuple(Any(chunk) for chunk in _chunks(parts))))
-            case AtLeast(1, parts):
-                self.head(name, Any(parts))
-            case AtLeast(count, parts) if count == len(parts) > 0:
-                self.head(name, All(parts))
+            case Any(parts) | AtLeast(1, parts):
+                return [body for part in _some(parts, owner) for body in self._ways(part, owner)]
             case All(parts):
-                self._all(name, [self._part(part, owner) for part in _some(parts, name)])
-            case Any(parts):
-                self._any(name, [self._part(part, owner) for part in _some(parts, name)])
+                return self._every(_some(parts, owner), owner)
+            case AtLeast(count, parts) if count == len(parts):
+                return self._every(_some(parts, owner), owner)
             case AtLeast(count, parts):
-                self._at_least(name, count, [self._part(part, owner) for part in _some(parts, name)])
-            case Unknown(part):
-                undecided, true, false = self._three(part, owner)
-                self._settle(name, True, [undecided])
-                self._settle(name, False, [true])
-                self._settle(name, False, [false])
-            case Possibly(part):
-                undecided, true, false = self._three(part, owner)
-                self._settle(name, True, [undecided])
-                self._settle(name, True, [true])
-                self._settle(name, False, [false])
+                listed = [self._part(part, True, owner) for part in _some(parts, owner)]
+                return list(combinations(listed, _checked(count, parts, owner)))
             case _:
-                true, false = self._part(condition, owner)
-                self._settle(name, True, [true])
-                self._settle(name, False, [false])
+                return [(self._part(condition, True, owner),)]
 
-    def _part(self, condition: Condition, owner: str) -> tuple[BodyPart, BodyPart]:
-        """What makes a part true, and what makes it false."""
+    def _every(self, parts: tuple[Condition, ...], owner: str) -> list[Body]:
+        flat = list(_flat(parts))
+        while len(flat) > MOST_PARTS:
+            groups = [All(tuple(flat[start : start + MOST_PARTS])) for start in range(0, len(flat), MOST_PARTS)]
+            flat = [Name(self._hidden_head(group, owner)) for group in groups]
+        return [tuple(self._part(part, True, owner) for part in flat)]
+
+    def _part(self, condition: Condition, holds: bool, owner: str) -> BodyPart:
+        """What reads whether a condition is true (`holds`), or is false."""
         match condition:
             case Name(name):
-                return Literal(name, True), Literal(name, False)
+                return Literal(name, holds)
             case Compare(fact, how, limit):
-                (true_end, true_op), (false_end, false_op) = TESTS[how]
-                return Test(fact, true_end, true_op, limit), Test(fact, false_end, false_op, limit)
+                return Test(fact, how if holds else OPPOSITE[how], limit)
             case Not(part):
-                true, false = self._part(part, owner)
-                return false, true
+                return self._part(part, not holds, owner)
+            case Unknown(part):
+                return self._among(part, UNKNOWN, holds, owner)
+            case Possibly(part):
+                return self._among(part, POSSIBLE, holds, owner)
             case _:
-                hidden = self._hidden_head(condition, owner)
-                return Literal(hidden, True), Literal(hidden, False)
+                return Literal(self._hidden_head(condition, owner), holds)
 
-    def _three(self, condition: Condition, owner: str) -> tuple[Undecided, BodyPart, BodyPart]:
-        match condition:
-            case Name(name):
-                return Undecided(name), Literal(name, True), Literal(name, False)
-            case _:
-                hidden = self._hidden_head(condition, owner)
-                return Undecided(hidden), Literal(hidden, True), Literal(hidden, False)
+    def _among(self, part: Condition, truths: frozenset[Truth], holds: bool, owner: str) -> Among:
+        name = part.name if isinstance(part, Name) else self._hidden_head(part, owner)
+        return Among(name, truths if holds else ALL_TRUTHS - truths)
 
     def _hidden_head(self, condition: Condition, owner: str) -> str:
         if condition not in self._hidden:
@@ -151,37 +167,24 @@ class _Compiler:
             self.head(name, condition)
         return self._hidden[condition]
 
-    def _all(self, name: str, parts: list[tuple[BodyPart, BodyPart]]) -> None:
-        self._settle(name, True, [true for true, _ in parts])
-        for _, false in parts:
-            self._settle(name, False, [false])
 
-    def _any(self, name: str, parts: list[tuple[BodyPart, BodyPart]]) -> None:
-        for true, _ in parts:
-            self._settle(name, True, [true])
-        self._settle(name, False, [false for _, false in parts])
-
-    def _at_least(self, name: str, count: int, parts: list[tuple[BodyPart, BodyPart]]) -> None:
-        if not 1 <= count <= len(parts):
-            raise ValueError(f"{name}: at_least {count} of {len(parts)} parts is always or never true")
-        false_count = len(parts) - count + 1
-        if comb(len(parts), count) + comb(len(parts), false_count) > MOST_CHOICES:
-            raise ValueError(f"{name}: at_least {count} of {len(parts)} parts has too many choices; nest it in groups")
-        for chosen in combinations(parts, count):
-            self._settle(name, True, [true for true, _ in chosen])
-        for chosen in combinations(parts, false_count):
-            self._settle(name, False, [false for _, false in chosen])
-
-    def _settle(self, name: str, holds: bool, body: Iterable[BodyPart]) -> None:
-        self.clauses.append(Clause(Literal(name, holds), tuple(dict.fromkeys(body))))
-
-
-def _chunks(parts: tuple[Condition, ...]) -> Iterator[tuple[Condition, ...]]:
-    for start in range(0, len(parts), MOST_PARTS):
-        yield parts[start : start + MOST_PARTS]
+def _flat(parts: Iterable[Condition]) -> Iterator[Condition]:
+    for part in parts:
+        if isinstance(part, All) and part.parts:
+            yield from _flat(part.parts)
+        else:
+            yield part
 
 
 def _some(parts: tuple[Condition, ...], name: str) -> tuple[Condition, ...]:
     if not parts:
         raise ValueError(f"{name}: a group without parts says nothing")
     return parts
+
+
+def _checked(count: int, parts: tuple[Condition, ...], name: str) -> int:
+    if not 1 <= count <= len(parts):
+        raise ValueError(f"{name}: at_least {count} of {len(parts)} parts is always or never true")
+    if comb(len(parts), count) > MOST_CHOICES:
+        raise ValueError(f"{name}: at_least {count} of {len(parts)} parts has too many choices; nest it in groups")
+    return count

@@ -181,7 +181,7 @@ class Program:
         wanted: What to look for in the record, in dependency order (what a count counts stands before the count).
         codes: Which codes and drug names matter, in one index.
         heads: Everything that is concluded, in dependency order inside its layer.
-        layers: Clauses by stratum; a later layer may read what an earlier one left unknown.
+        layers: Clauses by stratum; a later layer reads what earlier ones settled.
         services, cards, parameters, rules: The rest, by name.
         observed: Codes and whole names of every observation some fact reads.
         definitions: Conclusion → the definitions it is decided under, in the order of the file.

@@ -1,4 +1,4 @@
-"""Clauses → layers: only reading "unknown" climbs, so that inside a layer no order of firing can matter."""
+"""Clauses → layers: each reads only what lower ones settled, so that inside a layer no order of firing can matter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from cds.rulebook.clauses import Clause, Literal, Test, Undecided, compile_heads
+from cds.rulebook.clauses import Clause, Test, compile_heads
 from cds.rulebook.conditions import Condition, names_in
 
 
@@ -16,14 +16,12 @@ class Layer:
     One stratum.
 
     Attributes:
-        clauses: Positive definite clauses.
+        clauses: Positive clauses; of heads they read those of lower layers only.
         heads: Names settled here, hidden ones included.
-        undecided: Names of lower layers, or facts, whose being unknown is read here.
     """
 
     clauses: tuple[Clause, ...]
     heads: frozenset[str]
-    undecided: frozenset[str]
 
 
 def find_cycles(heads: Mapping[str, Condition]) -> list[list[str]]:
@@ -52,34 +50,17 @@ def layers(heads: Mapping[str, Condition]) -> tuple[Layer, ...]:
     if cycles:
         raise ValueError("conclusions need each other: " + "; ".join(" → ".join(circle) for circle in cycles))
     clauses = compile_heads(heads)
-    by_head: dict[str, list[Clause]] = {}
+    reads: dict[str, set[str]] = {clause.head: set() for clause in clauses}
     for clause in clauses:
-        by_head.setdefault(clause.head.name, []).append(clause)
-    reads = {
-        name: {part.name for clause in own for part in clause.body if not isinstance(part, Test)} & by_head.keys()
-        for name, own in by_head.items()
-    }
+        reads[clause.head] |= {part.name for part in clause.body if not isinstance(part, Test)} & reads.keys()
     height: dict[str, int] = {}
     for name in TopologicalSorter(reads).static_order():
-        height[name] = max((_least(part, height) for clause in by_head[name] for part in clause.body), default=0)
+        height[name] = max((height[read] + 1 for read in reads[name]), default=0)
     return tuple(
-        _layer([clause for clause in clauses if height[clause.head.name] == level])
+        _layer([clause for clause in clauses if height[clause.head] == level])
         for level in range(max(height.values(), default=-1) + 1)
     )
 
 
-def _least(part: Literal | Test | Undecided, height: Mapping[str, int]) -> int:
-    match part:
-        case Literal(name):
-            return height.get(name, 0)
-        case Undecided(name):
-            return height.get(name, -1) + 1
-    return 0
-
-
 def _layer(clauses: list[Clause]) -> Layer:
-    return Layer(
-        clauses=tuple(clauses),
-        heads=frozenset(clause.head.name for clause in clauses),
-        undecided=frozenset(part.name for clause in clauses for part in clause.body if isinstance(part, Undecided)),
-    )
+    return Layer(tuple(clauses), frozenset(clause.head for clause in clauses))
