@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cds.casebook import report as report_module
 from cds.casebook.cases import Casebook
-from cds.casebook.report import run_folder
+from cds.casebook.report import AT_ONCE, run_folder
 from cds.rulebook.problem import RulesAreWrong
 
 Read = Callable[..., Casebook]
@@ -38,6 +41,45 @@ def test_some_cases_say_nothing_of_what_is_never_shown(casebook: Read, rules_fol
     report = run_folder(rules_folder, only="ADULT counts")
 
     assert (report.passed, report.failed, report.never_shown) == (1, (), ())
+
+
+def test_verdicts_stand_in_the_order_of_the_file_also_among_cases_with_other_values(
+    casebook: Read, rules_folder: Path
+) -> None:
+    ages = range(30, 30 + 2 * AT_ONCE)
+    cases = "".join(
+        f"  - {{name: At {age}, given: depressed, but: {{age: {age}}}, with: {{adult_from: {50 + age % 3}}}, "
+        f"then: {{depressed_adult: {str(age >= 50 + age % 3).lower()}}}}}\n"
+        if age % 4
+        else f"  - {{name: At {age}, given: depressed, but: {{age: {age}}}, then: {{depressed_adult: false}}}}\n"
+        for age in ages
+    )
+    casebook(TESTS[: TESTS.index("  - ")] + cases)
+
+    report = run_folder(rules_folder)
+
+    assert [verdict.name for verdict in report.verdicts] == [f"At {age}" for age in ages]
+    assert [verdict.name for verdict in report.failed] == [f"At {age}" for age in ages if age % 4 == 0]
+
+
+def test_rules_with_other_values_are_made_once_for_all_cases_that_share_them(
+    casebook: Read, rules_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = "  - {{name: At {0}, given: depressed, with: {{adult_from: {1}}}, then: {{depressed_adult: true}}}}\n"
+    casebook(TESTS[: TESTS.index("  - ")] + "".join(shared.format(n, 20 + n % 3) for n in range(2 * AT_ONCE)))
+    taken: list[list[int]] = []
+
+    def spread(work: Callable[[range], Any], shares: list[range], jobs: int | None) -> Iterator[Any]:
+        for share in shares:
+            result = work(share)
+            taken.append([verdict.case.with_["adult_from"] for verdict in result[0]])
+            yield result
+
+    monkeypatch.setattr(report_module, "spread", spread)
+    run_folder(rules_folder)
+
+    values = [value for share in taken for value in share]
+    assert sum(one != other for one, other in pairwise(values)) == 2
 
 
 def test_a_folder_with_mistakes_is_not_run(casebook: Read, rules_folder: Path) -> None:

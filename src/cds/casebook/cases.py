@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -492,13 +491,13 @@ def changed(
     given: Described, but: Mapping[str, Any], located: Located, here: YamlPath, known: Known
 ) -> tuple[Patient | None, list[Problem]]:
     """The patient with every `but` applied, and what is wrong with them, each at its line of the test file."""
-    raw = copy.deepcopy(dict(given.raw))
+    raw = _copy(dict(given.raw))
     problems: list[Problem] = []
     touched: dict[YamlPath, YamlPath] = {}  # where it is in the patient → where it is written
     for dotted, value in but.items():
         line, column = located.at((*here, "but", dotted))
         try:
-            path = put(raw, dotted, copy.deepcopy(value), kept=frozenset(but))
+            path = put(raw, dotted, _copy(value), kept=frozenset(but))
         except LookupError as error:
             what, fix = error.args
             problems.append(Problem(located.file, line, column, "unknown-name", f"`{dotted}`: {what}", fix))
@@ -515,6 +514,15 @@ def changed(
             line, column = _as_written(located, here, touched, raw).at(where)
             problems.append(Problem(located.file, line, column, "unknown-name", what, fix))
     return patient, problems
+
+
+def _copy(value: Any) -> Any:
+    """What YAML holds, copied: dictionaries and lists; copy.deepcopy takes ten times as long."""
+    if isinstance(value, dict):
+        return {key: _copy(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_copy(member) for member in value]
+    return value
 
 
 def _as_written(

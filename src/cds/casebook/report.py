@@ -7,9 +7,10 @@ from pathlib import Path
 
 from cds.casebook.cases import read_casebook
 from cds.casebook.coverage import Coverage, coverage_of, never_shown
-from cds.casebook.processes import in_shares, spread
+from cds.casebook.processes import collecting_seldom, in_shares, spread
 from cds.casebook.run import Verdict, run_case
 from cds.casebook.variants import Shelf
+from cds.record import units
 from cds.rulebook.problem import RulesAreWrong
 
 AT_ONCE = 25  # cases given to a process at a time
@@ -41,6 +42,7 @@ class Report:
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
 
+@collecting_seldom()
 def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int | None = None) -> Report:
     """
     Run every case under `root`, or those whose sentence holds the words of `only`; `clauses`: see every clause, too.
@@ -60,14 +62,20 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
     if cases:
         shelf.check(cases[0].today)
 
+    # Cases with the same other values stand together, so that few processes make rules of them.
+    order = sorted(range(len(cases)), key=lambda index: sorted(map(str, cases[index].with_.items())), reverse=True)
+    if len(cases) > AT_ONCE:
+        units.warm()  # once, for all processes
+
     def run(share: range) -> tuple[list[Verdict], Coverage]:
         # The engine must not be made before the process is.
         seen = coverage.unseen()
-        some = [cases[index] for index in share]
+        some = [cases[order[place]] for place in share]
         return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
 
-    verdicts: list[Verdict] = []
-    for some, seen in spread(run, in_shares(len(cases), AT_ONCE), jobs):
-        verdicts += some
+    verdicts: dict[int, Verdict] = {}
+    for share, (some, seen) in zip(shares := in_shares(len(cases), AT_ONCE), spread(run, shares, jobs), strict=True):
+        verdicts |= {order[place]: verdict for place, verdict in zip(share, some, strict=True)}
         coverage.take(seen)
-    return Report(tuple(verdicts), () if only or not cases else tuple(never_shown(coverage)), coverage)
+    in_order = tuple(verdicts[index] for index in range(len(cases)))
+    return Report(in_order, () if only or not cases else tuple(never_shown(coverage)), coverage)

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -48,16 +48,12 @@ class Verdict:
         passed: Whether everything it claims is so.
         differences: What is not, shortest words first needed to see it; empty when passed.
         why: The tree of reasons of every conclusion that differed, a line each.
-        truths: Every conclusion, card and note → true, false or unknown; empty for a refused request.
-        shown: Cards shown, in order.
     """
 
     case: Case
     passed: bool
     differences: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
-    truths: Mapping[str, Truth] = field(default_factory=dict)
-    shown: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,8 +92,6 @@ def run_case(case: Case, rules: Rules, decide: Decide = decide, tell: Tell | Non
         passed=not found,
         differences=tuple(text for text, _ in found),
         why=tuple(_reasons(rules, decision, dict.fromkeys(head for _, heads in found for head in heads))),
-        truths=decision.truths,
-        shown=tuple(card.name for card in decision.cards),
     )
 
 

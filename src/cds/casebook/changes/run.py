@@ -11,7 +11,7 @@ from cds.casebook.cases import Case, Explained, read_casebook
 from cds.casebook.changes.change import Change
 from cds.casebook.changes.making import changes_of
 from cds.casebook.changes.watch import Fate, Watch
-from cds.casebook.processes import in_shares, spread
+from cds.casebook.processes import collecting_seldom, in_shares, spread
 from cds.casebook.variants import Shelf
 from cds.rulebook.problem import RulesAreWrong
 
@@ -93,6 +93,7 @@ class Wanted:
         return not self.of and self.sample is None
 
 
+@collecting_seldom()
 def try_changes(
     root: Path, wanted: Wanted, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
 ) -> Changes:
