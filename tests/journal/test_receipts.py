@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, make_url, select
+from sqlalchemy import Table, event, func, make_url, select
 
 from cds.journal import feedback, receipts, tables
+from cds.journal import writer as writing
 from cds.journal.period import Period
 from cds.journal.retention import Keep, prune
 from cds.journal.stats import stats
@@ -128,6 +129,46 @@ def test_the_writer_writes_behind_and_what_waits_is_written_at_the_end(store: St
     writer.close(60)
 
     assert (count(store, tables.receipts), writer.waiting, writer.lost) == (250, 0, 0)
+
+
+def test_receipts_that_come_together_share_a_transaction_and_a_statement_for_each_table(store: Store) -> None:
+    store.open()
+    said: list[str] = []
+
+    def hear(*what: Any) -> None:
+        said.append(what[2])
+
+    event.listen(store._engine, "before_cursor_execute", hear)
+    try:
+        receipts.write(store, [receipt(shown("one"), shown("other")) for _ in range(40)])
+    finally:
+        event.remove(store._engine, "before_cursor_execute", hear)
+
+    inserts = [statement.split()[2] for statement in said if statement.startswith("INSERT")]
+    assert count(store, tables.cards) == 80
+    assert sorted(inserts) == sorted(set(inserts))
+
+
+def test_a_receipt_alone_is_written_at_once_and_those_that_follow_it_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def write(_: Store, written: Sequence[receipts.Receipt]) -> None:
+        batches.append(len(written))
+
+    monkeypatch.setattr(writing, "write", write)
+    monkeypatch.setattr(writing, "BETWEEN_WRITES", 1.0)
+    writer = Writer(store, KEEP)
+    writer.start()
+    writer.offer(receipt(shown()))
+    until(lambda: batches == [1])
+
+    for _ in range(7):
+        writer.offer(receipt(shown()))
+    writer.close(60)
+
+    assert batches == [1, 7]
 
 
 def test_what_a_store_that_is_away_misses_is_written_when_it_is_back(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Table
 
 from cds import __version__
 from cds.decide import Decision, Rules
@@ -22,6 +23,7 @@ from cds.truth import Truth
 
 MOST_REMARKS = 50  # kept of one decision
 LONGEST = 200  # characters kept of an id a client chose
+IN_ORDER = (rule_sets, receipts, remarks, cards, suggestions, silent_cards, inputs)  # what another refers to, first
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,60 +173,71 @@ def write(store: Store, written: Sequence[Receipt]) -> None:
     Raises:
         StoreDown: None was written.
     """
+    rows: dict[Table, list[dict[str, Any]]] = {table: [] for table in IN_ORDER}
+    rows[rule_sets] = [
+        {"version": version, "files": files_of(one)} for version, one in {one.rules: one for one in written}.items()
+    ]
+    for receipt in written:
+        _add(rows, store, receipt)
     with store.writing() as connection:
-        for receipt in written:
-            _write(store, connection, receipt)
+        for table, listed in rows.items():
+            if listed:
+                connection.execute(store.insert_new(table), listed)
 
 
-def _write(store: Store, connection: Connection, receipt: Receipt) -> None:
-    files = {rule.id: {"version": rule.version, "digest": rule.digest} for rule in receipt.files.values()}
-    connection.execute(store.insert_new(rule_sets), {"version": receipt.rules, "files": files})
-    row = {
-        "id": receipt.id,
-        "tenant": receipt.tenant,
-        "service": receipt.service,
-        "hook": receipt.hook,
-        "hook_instance": receipt.hook_instance,
-        "decided_at": receipt.decided_at,
-        "day": receipt.day,
-        "rules": receipt.rules,
-        "engine": __version__,
-        "opinions": receipt.opinions,
-        "patient": patient_digest(store, receipt.tenant, receipt.patient_id),
-        "input": store.digest("input", receipt.digest),
-        "user": user_kept(store, receipt.tenant, receipt.user),
-        "conclusions": dict(receipt.conclusions),
-        "issues": dict(receipt.issues),
-        "unknown": dict(receipt.unknown),
-        "milliseconds": dict(receipt.milliseconds),
-    }
-    connection.execute(store.insert_new(receipts), row)
-    rows = [
+def files_of(receipt: Receipt) -> dict[str, dict[str, str]]:
+    """The rule files it was decided by: id → version and digest."""
+    return {rule.id: {"version": rule.version, "digest": rule.digest} for rule in receipt.files.values()}
+
+
+def _add(rows: Mapping[Table, list[dict[str, Any]]], store: Store, receipt: Receipt) -> None:
+    rows[receipts].append(
+        {
+            "id": receipt.id,
+            "tenant": receipt.tenant,
+            "service": receipt.service,
+            "hook": receipt.hook,
+            "hook_instance": receipt.hook_instance,
+            "decided_at": receipt.decided_at,
+            "day": receipt.day,
+            "rules": receipt.rules,
+            "engine": __version__,
+            "opinions": receipt.opinions,
+            "patient": patient_digest(store, receipt.tenant, receipt.patient_id),
+            "input": store.digest("input", receipt.digest),
+            "user": user_kept(store, receipt.tenant, receipt.user),
+            "conclusions": dict(receipt.conclusions),
+            "issues": dict(receipt.issues),
+            "unknown": dict(receipt.unknown),
+            "milliseconds": dict(receipt.milliseconds),
+        }
+    )
+    rows[remarks].extend(
         {"receipt": receipt.id, "position": place, "kind": kind, "resource_type": type_, "what": what, "times": times}
         for place, ((kind, type_, what), times) in enumerate(receipt.remarks.items())
-    ]
-    if rows:
-        connection.execute(store.insert_new(remarks), rows)
+    )
     for position, card in enumerate(receipt.shown):
-        row = {
-            "uuid": card.uuid,
-            "receipt": receipt.id,
-            "position": position,
-            "name": card.name,
-            "rule": card.rule.id,
-            "version": card.rule.version,
-            "indicator": card.indicator,
-        }
-        connection.execute(store.insert_new(cards), row)
-        for place, suggestion in enumerate(card.suggestions):
-            row = {"uuid": suggestion, "card": card.uuid, "position": place}
-            connection.execute(store.insert_new(suggestions), row)
-    for name, rule in receipt.silent.items():
-        row = {"receipt": receipt.id, "name": name, "rule": rule.id, "version": rule.version}
-        connection.execute(store.insert_new(silent_cards), row)
+        rows[cards].append(
+            {
+                "uuid": card.uuid,
+                "receipt": receipt.id,
+                "position": position,
+                "name": card.name,
+                "rule": card.rule.id,
+                "version": card.rule.version,
+                "indicator": card.indicator,
+            }
+        )
+        rows[suggestions].extend(
+            {"uuid": suggestion, "card": card.uuid, "position": place}
+            for place, suggestion in enumerate(card.suggestions)
+        )
+    rows[silent_cards].extend(
+        {"receipt": receipt.id, "name": name, "rule": rule.id, "version": rule.version}
+        for name, rule in receipt.silent.items()
+    )
     if receipt.body is not None:
-        row = {"receipt": receipt.id, "kept_at": receipt.decided_at, "body": receipt.body}
-        connection.execute(store.insert_new(inputs), row)
+        rows[inputs].append({"receipt": receipt.id, "kept_at": receipt.decided_at, "body": receipt.body})
 
 
 def patient_digest(store: Store, tenant: str, patient_id: str) -> str:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
@@ -218,11 +219,15 @@ def url_of(place: str) -> URL:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         options = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MS}"}
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+        return create_engine(url, hide_parameters=True, json_serializer=_json, pool_pre_ping=True, connect_args=options)
+    engine = create_engine(url, hide_parameters=True, json_serializer=_json, connect_args={"timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _set_up(connection: sqlite3.Connection, _: object) -> None:

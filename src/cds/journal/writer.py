@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from cds.journal.store import Store, StoreDown
 log = logging.getLogger(__name__)
 MOST_WAITING = 2_000  # receipts; some kilobytes each unless the input is kept
 AT_ONCE = 100  # receipts in one transaction
+BETWEEN_WRITES = 0.1  # seconds at the least: a transaction costs more than what is in it
 RETRY_SECONDS = 2.0
 PRUNE_SECONDS = 6 * 3600.0
 LOSSES_PER_LINE = 1_000  # one line in the log for so many
@@ -41,6 +43,7 @@ class Writer:
         self._closing = False
         self._refused = False
         self._prune_at = 0.0
+        self._wrote_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     @property
@@ -63,7 +66,8 @@ class Writer:
         with self._changed:
             if len(self._waiting) < self._most and not self._closing:
                 self._waiting.append(receipt)
-                self._changed.notify()
+                if len(self._waiting) in (1, AT_ONCE):
+                    self._changed.notify()
                 return
             self._lose(1)
 
@@ -84,6 +88,7 @@ class Writer:
             with self._changed:
                 if not self._waiting and not self._closing:
                     self._changed.wait(RETRY_SECONDS)
+                self._changed.wait_for(self._many, max(0.0, self._wrote_at + BETWEEN_WRITES - time.monotonic()))
                 batch = list(islice(self._waiting, AT_ONCE))
                 if not batch and self._closing:
                     return
@@ -95,6 +100,9 @@ class Writer:
                         return
                     self._changed.wait_for(lambda: self._closing, RETRY_SECONDS)
 
+    def _many(self) -> bool:
+        return self._closing or len(self._waiting) >= AT_ONCE
+
     def _write(self, batch: list[Receipt]) -> None:
         if not batch:
             if not self._store.works:
@@ -105,6 +113,7 @@ class Writer:
             return
         try:
             write(self._store, batch)
+            self._wrote_at = time.monotonic()
             self._take(len(batch))
         except (SQLAlchemyError, ValueError, TypeError) as error:
             if len(batch) > 1:
