@@ -26,7 +26,7 @@ def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, F
     These are what was sent, what was fetched in its place and how that went, the orders, and answers to earlier cards
     (null where these could not be looked up).
     """
-    data = {key: bytes(value) for key, value in asked.prefetch.items()}
+    data: dict[str, bytes | msgspec.Raw] = dict(asked.prefetch)
     if fetched:
         data[FETCHED] = msgspec.json.encode(dict(sorted(fetched.items())))
     if asked.orders is not None and asked.orders.sent:

@@ -55,7 +55,7 @@ class Call:
     hook: str
     hook_instance: str
     patient_id: str = field(repr=False)
-    data: Mapping[str, bytes] = field(repr=False)
+    data: Mapping[str, bytes | msgspec.Raw] = field(repr=False)
     user: str = field(default="", repr=False)
 
 
