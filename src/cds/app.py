@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from anyio import to_thread
@@ -27,25 +27,24 @@ from cds.hooks.openapi import ERRORS
 from cds.hooks.overrides import Overrides
 from cds.hooks.replay import SeenEverywhere, SeenHere
 from cds.hooks.routes import ANYBODY, Offer, Offers, routes
-from cds.hooks.tenants import Tenant, read_tenants
-from cds.hooks.trust import Guard, Leeway, Trust
 from cds.hooks.turns import Turns
 from cds.journal.journal import Journal
 from cds.links import Links
-from cds.load import checked_rules, opinions_from, to_be_mended
+from cds.load import opinions_from, refuse_errors, rules_of
 from cds.pages.console.access import Access, why_not_safe
-from cds.pages.console.frame import Console
-from cds.pages.console.routes import add_console
 from cds.pages.decisions import decision_routes
-from cds.pages.launch import Launcher, Registered
 from cds.pages.page import Pages, static_routes
 from cds.record import units
-from cds.reload import Reload
+from cds.rulebook.lock import lock_problems
 from cds.rulebook.problem import Problem, RulesAreWrong
 from cds.rulebook.read import read_rulebook
 from cds.servers import Servers
 from cds.settings import Settings
-from cds.smart import App
+from cds.smart import App, Registered
+
+if TYPE_CHECKING:
+    from cds.hooks.tenants import Tenant
+    from cds.reload import Reload
 
 log = logging.getLogger(__name__)
 COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
@@ -70,11 +69,7 @@ def create_app(
     refuse_strangers(settings)
     access = access_to_console(settings)
     with ExitStack() as half_made:
-        tenants, clients = (
-            read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
-            if settings.tenants is not None
-            else ((), [])
-        )
+        tenants, clients = tenants_of(settings)
         registered = registered_of(settings, tenants, journal)
         made = _rules_of(settings, tenants, clock()) if rules is None else {}
         half_made.callback(_close, made)
@@ -88,7 +83,7 @@ def create_app(
         to_close = half_made.pop_all()
 
     folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
-    reload = Reload(offers, made, folders, opinions_from(settings.engine), clock) if settings.watch and made else None
+    reload = reload_of(offers, made, folders, settings, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -128,9 +123,7 @@ def create_app(
         responses=ERRORS,
     )
     if tenants:
-        leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
-        seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
-        app.add_middleware(Guard, trust=Trust(tenants, settings.public_url, seen, leeway))
+        add_guard(app, tenants, settings, journal)
     refusals.register(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -146,14 +139,64 @@ def create_app(
         app, offers, settings, clock, turns, overrides, journal, watched, registered, links, card_links
     )
     if access is not None:
-        # A page of the console says which page a form was sent by, and is never framed.
-        pages = Pages(referrer="same-origin")
-        add_console(
-            app,
-            Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched),
-            access,
-        )
+        add_console(app, offers, folders, settings, clock, turns, overrides, card_links, journal, watched, access)
     return app
+
+
+def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.AsyncClient]]:
+    """The organisations that may call, with the HTTP clients their keys are read by; none where anybody may."""
+    if settings.tenants is None:
+        return (), []
+    # What few installations use is loaded for those alone: a start takes half as long, a worker a tenth less memory.
+    from cds.hooks.tenants import read_tenants  # noqa: PLC0415
+
+    return read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
+
+
+def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
+    """Ask every caller who they are."""
+    from cds.hooks.trust import Guard, Leeway, Trust  # noqa: PLC0415 (as `tenants_of`)
+
+    leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
+    seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
+    app.add_middleware(Guard, trust=Trust(tenants, settings.public_url, seen, leeway))
+
+
+def reload_of(
+    offers: dict[str, Offer],
+    made: dict[Path, Rules],
+    folders: dict[str, Path],
+    settings: Settings,
+    clock: Callable[[], date],
+) -> Reload | None:
+    """What takes changed rules while the service runs; None where they are not watched."""
+    if not settings.watch or not made:
+        return None
+    from cds.reload import Reload  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
+
+    return Reload(offers, made, folders, opinions_from(settings.engine), clock)
+
+
+def add_console(
+    app: FastAPI,
+    offers: Offers,
+    folders: Mapping[str, Path],
+    settings: Settings,
+    clock: Callable[[], date],
+    turns: Turns,
+    overrides: Overrides,
+    card_links: CardLinks | None,
+    journal: Journal | None,
+    watched: Callable[[], dict[str, Any]] | None,
+    access: Access,
+) -> None:
+    """The pages of the console; the workbench and the casebook they are made of are loaded for them alone."""
+    from cds.pages.console import frame, routes  # noqa: PLC0415
+
+    # A page of the console says which page a form was sent by, and is never framed.
+    pages = Pages(referrer="same-origin")
+    console = frame.Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched)
+    routes.add_console(app, console, access)
 
 
 def card_links_of(
@@ -196,6 +239,8 @@ def _add_routes(
         app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
     if not registered or journal is None:
         return []
+    from cds.pages.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
+
     launcher = Launcher(pages, registered, offers, settings, journal, turns, overrides, links, clock)
     app.include_router(launcher.routes())
     return list(launcher.clients.values())
@@ -277,8 +322,9 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
     for folder in sorted(folders):
         try:
             book = read_rulebook(folder)
-            made[folder] = checked_rules(book, opinions_from(settings.engine), today)
-            for problem in to_be_mended(book, today):
+            to_be_mended = [*refuse_errors(book, today), *lock_problems(book)]
+            made[folder] = rules_of(book, opinions_from(settings.engine))
+            for problem in to_be_mended:
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)
         except RulesAreWrong as wrong:
             problems += wrong.problems

@@ -64,13 +64,6 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     return problems
 
 
-def to_be_mended(book: Rulebook, today: date) -> list[Problem]:
-    """The errors with which a rulebook runs all the same: its lock is out of date, or source attributes are missing."""
-    found = [problem for problem in check(book, today=today) if not problem.warning]
-    in_the_way = set(keeping_from_running(found))
-    return [*lock_problems(book), *(problem for problem in found if problem not in in_the_way)]
-
-
 def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
     """
     Read, check and make ready the rules of a folder; `opinions` None means both where both run.
@@ -92,13 +85,15 @@ def checked_rules(book: Rulebook, opinions: Opinions | None, today: date) -> Rul
     return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
 
 
-def refuse_errors(book: Rulebook, today: date) -> None:
+def refuse_errors(book: Rulebook, today: date) -> list[Problem]:
     """
-    Nothing, for a rulebook that can be made ready; warnings do not keep rules from running.
+    The errors with which a rulebook runs all the same: source attributes are missing.
 
     Raises:
-        RulesAreWrong: With every error.
+        RulesAreWrong: With every error that keeps it from running; warnings do not.
     """
-    errors = keeping_from_running(check(book, today=today))
-    if errors:
-        raise RulesAreWrong(errors)
+    found = check(book, today=today)
+    in_the_way = keeping_from_running(found)
+    if in_the_way:
+        raise RulesAreWrong(in_the_way)
+    return [problem for problem in found if not problem.warning]

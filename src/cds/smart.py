@@ -43,6 +43,15 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Registered:
+    """An organisation whose EHR may launch: its tenant, its FHIR servers, and how we are known there."""
+
+    tenant: str
+    servers: Servers
+    app: App
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """What a FHIR server says of its authorization (SMART App Launch 2.2, "Conformance")."""
 

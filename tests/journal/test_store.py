@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,7 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from cds.journal import tables
-from cds.journal.store import Store, StoreDown, url_of
+from cds.journal.store import Store, StoreDown, set_up, url_of
 from tests.journal import postgres
 
 START = "import sys; from cds.journal.store import Store; Store(sys.argv[1]).open()"
@@ -24,7 +27,9 @@ START = "import sys; from cds.journal.store import Store; Store(sys.argv[1]).ope
 
 def test_migrations_make_the_tables_that_the_code_uses(store: Store) -> None:
     with store.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.METADATA) == []
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, tables.METADATA) == []
+        assert context.get_current_revision() == tables.VERSION
 
 
 def test_opening_again_changes_nothing(place: str) -> None:
@@ -157,3 +162,25 @@ def test_the_password_stays_out_of_the_name() -> None:
     store = Store("postgresql://journal:secret-word@db.example/journal")
 
     assert "secret-word" not in store.name
+
+
+class Refusing(sqlite3.Connection):
+    """Refuses to turn to WAL at first, as SQLite does while another connection is about to."""
+
+    refusals = 2
+
+    def execute(self, statement: str, *given: Any) -> sqlite3.Cursor:
+        if "journal_mode" in statement and self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+        return super().execute(statement, *given)
+
+
+def test_a_new_file_that_others_are_setting_up_is_waited_for(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite3", factory=Refusing)) as connection:
+        set_up(connection, None)
+
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.refusals == 0

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from fhir.resources.R4B.operationoutcome import OperationOutcome
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,6 +65,8 @@ def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -
     if where:
         issue["expression"] = [where]
     resource = {"resourceType": "OperationOutcome", "issue": [issue]}
+    from fhir.resources.R4B.operationoutcome import OperationOutcome  # noqa: PLC0415 (slow to import; nearly no call fails)
+
     OperationOutcome.model_validate(resource)
     return Response(msgspec.json.encode(resource), status_code=status, media_type="application/fhir+json")
 

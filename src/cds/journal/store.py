@@ -9,6 +9,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,11 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, make_url, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -28,6 +26,7 @@ from cds.journal import tables
 
 log = logging.getLogger(__name__)
 BUSY_MS = 5_000  # how long a writer of SQLite waits for another
+BETWEEN_TRIES = 0.01  # seconds
 CONNECT_SECONDS = 3
 STATEMENT_MS = 10_000
 MIGRATING = 7_455_201  # any number, the same in every version: PostgreSQL's lock while tables are made
@@ -36,6 +35,10 @@ WRITES = "writes"
 
 class StoreDown(Exception):  # noqa: N818 (it says what is, as Refusal does)
     """The journal cannot be written or read now; nothing of what was asked was done."""
+
+
+class _OtherTables(Exception):  # noqa: N818 (as above)
+    """The tables were made by a version this one does not know."""
 
 
 class Store:
@@ -167,6 +170,8 @@ class Store:
         """An insert that leaves alone a row whose key is there already."""
         if self.embedded:
             return sqlite.insert(table).on_conflict_do_nothing()
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 (few keep the journal there)
+
         return postgresql.insert(table).on_conflict_do_nothing()
 
     # ------------------------------------------------------------ inside
@@ -174,10 +179,19 @@ class Store:
     def _migrate(self, connection: Connection) -> None:
         if not self.embedded:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATING})
+        if _version(connection) == tables.VERSION:
+            return
+        from alembic import command  # noqa: PLC0415 (slow to import, and hardly ever needed)
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
+
         config = Config()
         config.set_main_option("script_location", "cds.journal:migrations")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise _OtherTables from None
 
     @contextmanager
     def _watched(self, *, proves: bool = True) -> Iterator[None]:
@@ -185,7 +199,7 @@ class Store:
             yield
         except (IntegrityError, DataError, ProgrammingError):
             raise  # we wrote what no database takes; another try would end the same
-        except (DBAPIError, PoolTimeout, CommandError, OSError) as error:
+        except (DBAPIError, PoolTimeout, _OtherTables, OSError) as error:
             if self.works:
                 # The kind alone: a database's message may quote what was being written.
                 log.error("the journal does not work: %s (%s)", _kind(error), self.name)
@@ -221,7 +235,7 @@ def _engine(url: URL) -> Engine:
         options = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MS}"}
         return create_engine(url, hide_parameters=True, json_serializer=_json, pool_pre_ping=True, connect_args=options)
     engine = create_engine(url, hide_parameters=True, json_serializer=_json, connect_args={"timeout": BUSY_MS / 1000})
-    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -230,16 +244,31 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _set_up(connection: sqlite3.Connection, _: object) -> None:
+def set_up(connection: sqlite3.Connection, _: object) -> None:
+    """What each connection to SQLite is told before it is used."""
     connection.isolation_level = None  # we begin transactions ourselves; see _begin
     for pragma in (
         f"busy_timeout={BUSY_MS}",
-        "journal_mode=WAL",
         "synchronous=FULL",  # what was committed survives a power cut, not only a crash
         "foreign_keys=ON",
         "secure_delete=ON",  # what was pruned is overwritten, not only unlinked
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn to WAL; while another connection to a new file does so, SQLite refuses at once, without its busy_timeout."""
+    give_up = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+            time.sleep(BETWEEN_TRIES)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
@@ -252,6 +281,13 @@ def _make_file(path: Path) -> None:
     """An empty file that only we may read, where there is none; SQLite gives its companions the same permissions."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _version(connection: Connection) -> str:
+    """The revision of the tables there are; "" for none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() or ""
 
 
 def _secret(connection: Connection) -> bytes:
@@ -270,7 +306,7 @@ def _kind(error: Exception) -> str:
     The text of an error may quote what was being written, so that it is left out, except where nothing was: a
     connection that cannot be made, a folder that is none.
     """
-    if isinstance(error, CommandError):
+    if isinstance(error, _OtherTables):
         return "its tables are of another version of this software"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__

@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
+VERSION = "0004"
+"""The revision of migrations/ that makes these tables."""
 
 
 class Instant(TypeDecorator[datetime]):

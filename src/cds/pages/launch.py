@@ -31,13 +31,12 @@ from cds.pages.page import Pages, page_route
 from cds.record.bundle import read_prefetch
 from cds.refusal import NoPage
 from cds.rulebook.program import Service
-from cds.servers import Servers
 from cds.settings import Settings
 from cds.smart import (
-    App,
     Configuration,
     Granted,
     LaunchFailed,
+    Registered,
     authorize_at,
     challenge_of,
     configuration_of,
@@ -52,15 +51,6 @@ PURPOSE = "SMART launch"
 AGAIN = "Open the chart again, and follow the link of its card"
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 LONGEST = 4_000  # characters of what an EHR sends along
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """An organisation whose EHR may launch: its tenant, its FHIR servers, and how we are known there."""
-
-    tenant: str
-    servers: Servers
-    app: App
 
 
 @dataclass(frozen=True, slots=True)
