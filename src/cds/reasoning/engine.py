@@ -30,7 +30,7 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import count
@@ -127,8 +127,7 @@ class Engine:
         """
         settled = self._heads.copy()
         told = _Told(self._reading)
-        for name in self._facts:
-            told.word(name, statements.get(name, Truth.UNKNOWN))
+        told.words(self._facts, statements)
         for name in self._reading.numbers:
             told.number(name, *ranges.get(name, NOT_KNOWN))
         with self._turn:
@@ -139,8 +138,7 @@ class Engine:
                     batch = told.batch(ruleset.place, self._sid)
                     if batch:
                         self._run(ruleset, batch, settled)
-                for name in layer.read:
-                    told.word(name, settled[name])
+                told.words(layer.read, settled)
         return settled
 
     def close(self) -> None:
@@ -224,17 +222,20 @@ class _Told:
         self._sure = [""] * reading.rulesets
         self._open = [""] * reading.rulesets
 
-    def word(self, name: str, truth: Truth) -> None:
-        """Tell a name's truth to those that read it so."""
-        for place, sure, open_ in self._reading.words[name].get(truth, ()):
-            self._sure[place] += sure
-            self._open[place] += open_
+    def words(self, names: Iterable[str], truths: Mapping[str, Truth]) -> None:
+        """Tell the truth of names to those that read them so; one that is not there is unknown."""
+        readers, unknown, nobody = self._reading.words, Truth.UNKNOWN, ()
+        for name in names:
+            for place, sure, open_ in readers[name].get(truths.get(name, unknown), nobody):
+                self._sure[place] += sure
+                self._open[place] += open_
 
     def number(self, name: str, low: float, high: float) -> None:
         """Tell a range: its lower end says what it is above for sure, its upper end what it may be above."""
         # What is not a number says nothing.
         low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
-        least, most = steps(low), steps(high)
+        least = steps(low)
+        most = least if high == low else steps(high)
         for place, upwards, downwards in self._reading.numbers[name]:
             if (low, high) != NOT_KNOWN:
                 self._sure[place] += _ends(upwards, least, downwards, most)
@@ -261,11 +262,10 @@ def _fire(ruleset: _Ruleset, state: int, firing: str | None, settled: dict[str, 
             break
         rule = firing.split('"', 2)[1]  # {"r17":{"m0":{"id":...
         whole = whole or rule == SENTINEL
+        truth = Truth.UNKNOWN if OPEN in firing else Truth.TRUE
         for head in ruleset.heads[rule]:
-            if OPEN not in firing:
-                settled[head] = Truth.TRUE
-            elif settled[head] is Truth.FALSE:
-                settled[head] = Truth.UNKNOWN
+            if settled[head] is not Truth.TRUE:
+                settled[head] = truth
         firing = durable.complete_and_start_action(ruleset.handle, state)
     if firing is not None:
         raise EngineFailed("a rule fired again and again")
