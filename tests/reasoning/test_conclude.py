@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import pytest
 
@@ -17,6 +19,7 @@ from cds.reasoning import engine as fence
 from cds.reasoning.conclude import Disagreement, Opinions, Reasoner
 from cds.reasoning.direct import Direct
 from cds.reasoning.engine import available
+from cds.rulebook import clauses, conditions
 from cds.rulebook.clauses import Literal
 from cds.rulebook.conditions import All, Any, AtLeast, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
 from cds.rulebook.plan import plan
@@ -27,6 +30,7 @@ from cds.truth import Truth
 
 needs_engine = pytest.mark.skipif(not available(), reason="durable-rules does not run on this Python")
 
+TYPES = {"Condition", "Ranges"}
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 HEADS: Mapping[str, Condition] = {
     "depressed": All((Name("diagnosis"), Compare("score", Comparison.AT_LEAST, 10))),
@@ -94,6 +98,18 @@ def test_the_wrong_answer_of_either_side_is_noticed(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(Direct, "run", lambda *_: dict.fromkeys(HEADS, T))
         with pytest.raises(Disagreement):
             reasoning.conclude(facts())
+
+
+@pytest.mark.parametrize("module", [fence, clauses])
+def test_the_engine_borrows_no_logic_from_the_other_opinion(module: ModuleType) -> None:
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+
+    asked = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert asked.isdisjoint({"truth", "against"})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in {"cds.truth", "cds.rulebook.conditions"}:
+            assert all(isinstance(vars(conditions).get(one.name), type) or one.name in TYPES for one in node.names)
+        assert not (isinstance(node, ast.ImportFrom) and node.module == "cds.reasoning.direct")
 
 
 @needs_engine

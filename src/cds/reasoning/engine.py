@@ -36,7 +36,7 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import count
 
 from cds.rulebook.clauses import Body, BodyPart, Test
-from cds.rulebook.conditions import UPWARDS, Comparison, Ranges
+from cds.rulebook.conditions import Comparison, Ranges
 from cds.rulebook.strata import Layer
 from cds.truth import Truth
 
@@ -65,6 +65,7 @@ OPERATORS = {
     Comparison.AT_MOST: "$lte",
     Comparison.BELOW: "$lt",
 }
+UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a number reaches these limits from below
 
 _serial = count(1)
 

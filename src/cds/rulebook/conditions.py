@@ -29,7 +29,7 @@ class Comparison(Enum):
     BELOW = "below"
 
 
-UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a higher number holds sooner
+HIGHER_HOLDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})
 # What the worse end of a range must be for a comparison to be true, and what the better end must be for it to be false.
 RELATIONS = {
     Comparison.AT_LEAST: (ge, lt),
@@ -78,7 +78,7 @@ class Compare:
         if self.fact not in ranges:
             return UNKNOWN
         low, high = ranges[self.fact]
-        worse, better = (low, high) if self.how in UPWARDS else (high, low)
+        worse, better = (low, high) if self.how in HIGHER_HOLDS else (high, low)
         holds, fails = RELATIONS[self.how]
         return TRUE if holds(worse, self.limit) else FALSE if fails(better, self.limit) else UNKNOWN
 
