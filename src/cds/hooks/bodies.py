@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from io import BytesIO
 
 from fastapi import Request
 from isal import isal_zlib
@@ -24,7 +25,10 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
-    return b"".join([part async for part in unpacked(request.headers, request.stream(), most_bytes)])
+    body = BytesIO()  # grows in place; a list of its parts would be there a second time once they are joined
+    async for part in unpacked(request.headers, request.stream(), most_bytes):
+        body.write(part)
+    return body.getvalue()
 
 
 async def unpacked(

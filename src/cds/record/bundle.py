@@ -96,7 +96,7 @@ def read_bundle(body: bytes, *, most_entries: int, deepest: int, sought: Sought 
         said = f"a {str(envelope.resourceType)[:40]}" if envelope.resourceType else "not a FHIR resource"
         raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
     gathered = Gathered(most_entries, Sieve(sought).by_kind)
-    gathered.bundle(body, "Bundle")
+    gathered.bundle(msgspec.Raw(body), "Bundle")
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
 
 
@@ -131,9 +131,8 @@ def read_prefetch(
     for key, value in sorted(prefetch.items()):
         if key in fetched and key in templates:
             continue
-        raw = bytes(value)
-        refuse_too_deep(raw, deepest, f"prefetch.{key}")
-        gathered.prefetched(key, raw, templates.get(key))
+        refuse_too_deep(bytes(value), deepest, f"prefetch.{key}")
+        gathered.prefetched(key, value, templates.get(key))
     for key, template in sorted(templates.items()):
         if key not in prefetch and key not in fetched:
             asked = asked_by(template)
@@ -146,7 +145,7 @@ def read_prefetch(
 
 def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched) -> None:
     if fetched.value is not None:
-        gathered.prefetched(key, bytes(fetched.value), template, root="fetched", short=fetched.because)
+        gathered.prefetched(key, fetched.value, template, root="fetched", short=fetched.because)
         return
     asked = asked_by(template)
     sent = Sent(SentState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
@@ -156,7 +155,7 @@ def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched)
 def _read_others(gathered: Gathered, key: str, fetched: Fetched) -> None:
     """What was fetched beside the keys: resources that others refer to."""
     if fetched.value is not None:
-        gathered.prefetched(key, bytes(fetched.value), None, root="fetched")
+        gathered.prefetched(key, fetched.value, None, root="fetched")
     if fetched.because:
         gathered.issues.note(IssueKind.NOT_SENT, key, f"fetched.{key}", f"{fetched.because}.")
 

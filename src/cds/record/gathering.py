@@ -37,6 +37,7 @@ OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
 VERSION = msgspec.json.Decoder(elements.Version)
 NOTHING = (b"", b"null")
 LONGEST_NOTHING = 4
+LONGEST_NULL = 64  # with blanks around it
 ALTERS = b"modifierExtension"
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
@@ -149,14 +150,14 @@ class Gathered:
             self.sent.setdefault(resource_type, []).append(sent)
 
     def prefetched(
-        self, key: str, raw: bytes, template: str | None, *, root: str = "prefetch", short: str = ""
+        self, key: str, raw: msgspec.Raw, template: str | None, *, root: str = "prefetch", short: str = ""
     ) -> None:
         """Read one value of a prefetch, or of what was fetched in its place; `short` is why there is less than all."""
         key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
         where = f"{root}.{key}"
         asked = asked_by(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
-        if raw.strip() == b"null":
+        if _is_null(raw):
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
             return
         try:
@@ -180,7 +181,7 @@ class Gathered:
             return
         if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
             # {"resource": …, "response": …} of a batch
-            self.prefetched(key, bytes(envelope.resource), template, root=root, short=short)
+            self.prefetched(key, envelope.resource, template, root=root, short=short)
             return
         if envelope.resourceType == "OperationOutcome":
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
@@ -194,8 +195,8 @@ class Gathered:
                 self.empty.append((resource_type, run.patient, Sent(SentState.WHOLE, "", codes)))
                 return
         else:
-            self.altered = self.altered or ALTERS in raw
-            kind = self.resource(msgspec.Raw(raw), where)
+            self.altered = self.altered or ALTERS in bytes(raw)
+            kind = self.resource(raw, where)
             trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
             state = SentState.PART if trouble else SentState.WHOLE
@@ -206,7 +207,7 @@ class Gathered:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
     def bundle(
-        self, raw: bytes, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
+        self, raw: msgspec.Raw, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
     ) -> tuple[str, Query]:
         """
         Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
@@ -214,7 +215,7 @@ class Gathered:
         `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch;
         `sound` is the Bundle where it is already decoded.
         """
-        self.altered = self.altered or ALTERS in raw
+        self.altered = self.altered or ALTERS in bytes(raw)
         bundle, entries = (sound, sound.entry or []) if sound is not None else _bundle(raw, where, self.issues)
         run = _self_query(bundle)
         found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
@@ -361,7 +362,7 @@ class Gathered:
             self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {_plainly(error)}.")
             return ""
         if kind == "Bundle":
-            self.bundle(bytes(raw), where)
+            self.bundle(raw, where)
             return kind
         if not kind:
             self.issues.note(IssueKind.UNREADABLE, "", where, "This does not say which resource it is.")
@@ -468,7 +469,11 @@ def envelope_of(body: bytes) -> elements.Envelope:
         raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
 
 
-def _bundle(raw: bytes, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
+def _is_null(raw: msgspec.Raw) -> bool:
+    return len(raw) <= LONGEST_NULL and bytes(raw).strip() == b"null"
+
+
+def _bundle(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
     """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
     try:
         bundle = BUNDLE.decode(raw)
