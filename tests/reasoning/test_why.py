@@ -83,6 +83,25 @@ def test_a_head_tells_its_label_its_answer_its_evidence_and_its_parts() -> None:
     ]
 
 
+def test_of_a_tree_only_what_somebody_looks_at_is_made() -> None:
+    looked: list[str] = []
+
+    class Looked(dict[str, Fact]):
+        def __getitem__(self, name: str) -> Fact:
+            looked.append(name)
+            return super().__getitem__(name)
+
+    answered = Answered(statement("a", T), statement("b", F), low=All((A, B)), head=Any((Name("low"), Not(A))))
+    answered.facts = Facts(Looked(answered.facts.by_name), date(2025, 6, 1))
+
+    why = answered.why()
+    assert looked == []
+    (low, _) = why.children
+    assert looked == ["a"]
+    assert ([child.truth for child in low.children], low.children[1].label) == ([T, F], "B")
+    assert looked == ["a", "a", "b"]
+
+
 @pytest.mark.parametrize("group", [All((A, B)), Any((A, B)), AtLeast(2, (A, B))])
 def test_the_parts_of_a_group_are_the_children_of_its_head(group: Condition) -> None:
     why = Answered(statement("a", T), statement("b", U), head=group).why()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite
+from typing import overload
 
 from cds.facts.fact import Fact, Facts, WhyUnknown
 from cds.reasoning.direct import Direct
@@ -21,6 +22,7 @@ from cds.rulebook.conditions import (
     Possibly,
     Unknown,
     names_in,
+    parts_of,
     walk,
 )
 from cds.rulebook.program import Cited, Head
@@ -64,7 +66,39 @@ class Why:
     why_unknown: WhyUnknown | None = None
     sources: tuple[str, ...] = ()
     citations: tuple[Cited, ...] = ()
-    children: tuple[Why, ...] = ()
+    children: Sequence[Why] = ()
+
+
+class _Later(Sequence[Why]):
+    """Children that are made when somebody looks at them: most of a tree is never read."""
+
+    def __init__(self, make: Callable[[], Iterable[Why]]) -> None:
+        self._make = make
+        self._made: tuple[Why, ...] | None = None
+
+    def _all(self) -> tuple[Why, ...]:
+        if self._made is None:
+            self._made = tuple(self._make())
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Why]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> Why: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Why]: ...
+    def __getitem__(self, index: int | slice) -> Why | Sequence[Why]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +136,22 @@ class Reasons:
         self._heads = heads
         self._facts = facts
         self._truths = truths
+        self._answered = _Answered(facts, truths)
         self._known: dict[str, Why] = {}
 
     def why(self, name: str) -> Why:
         """As `explain`."""
         if name not in self._known:
             head = self._heads[name]
-            inner = self._node(head.condition)
+            condition = head.condition
+            parts = parts_of(condition) if isinstance(condition, All | Any | AtLeast) else (condition,)
             self._known[name] = Why(
                 name=name,
                 label=head.label,
                 truth=self._truths[name],
                 words=head.label,
                 citations=head.evidence,
-                children=inner.children if isinstance(head.condition, All | Any | AtLeast) else (inner,),
+                children=self._nodes(parts),
             )
         return self._known[name]
 
@@ -137,16 +173,15 @@ class Reasons:
                 child = self._node(part)
                 return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
             case Unknown(part):
-                return _about(self._node(part), CANNOT_BE_TOLD, self._truth(condition))
+                return _about(self._node(part), CANNOT_BE_TOLD, self._answered.truth(condition))
             case Possibly(part):
-                return _about(self._node(part), NOT_RULED_OUT, self._truth(condition))
+                return _about(self._node(part), NOT_RULED_OUT, self._answered.truth(condition))
 
     def _group(self, condition: Condition, words: str, parts: tuple[Condition, ...]) -> Why:
-        children = tuple(self._node(part) for part in parts)
-        return Why("", "", self._truth(condition), words, children=children)
+        return Why("", "", self._answered.truth(condition), words, children=self._nodes(parts))
 
-    def _truth(self, condition: Condition) -> Truth:
-        return _truth(condition, self._facts, self._truths)
+    def _nodes(self, parts: tuple[Condition, ...]) -> Sequence[Why]:
+        return _Later(lambda: map(self._node, parts))
 
 
 def deciding(why: Why) -> tuple[str, ...]:
@@ -171,15 +206,20 @@ def _about(child: Why, words: str, truth: Truth) -> Why:
     )
 
 
-def _truth(condition: Condition, facts: Facts, truths: Mapping[str, Truth]) -> Truth:
-    def truth_of(name: str) -> Truth:
-        if name in truths:
-            return truths[name]
-        truth = facts[name].truth
-        return Truth.UNKNOWN if truth is None else truth
+class _Answered:
+    """What was answered, ready to judge any part of a condition by."""
 
-    compared = {part.fact for part in walk(condition) if isinstance(part, Compare)}
-    return condition.truth(truth_of, _ranges(facts[name] for name in compared))
+    def __init__(self, facts: Facts, truths: Mapping[str, Truth]) -> None:
+        statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
+        self._truths = {**statements, **truths}
+        self._ranges = _ranges(facts.by_name.values())
+
+    def truth(self, condition: Condition) -> Truth:
+        """As it came out."""
+        return condition.truth(self._truth_of, self._ranges)
+
+    def _truth_of(self, name: str) -> Truth:
+        return self._truths.get(name, Truth.UNKNOWN)
 
 
 def _ranges(facts: Iterable[Fact]) -> dict[str, tuple[float, float]]:
@@ -224,7 +264,7 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     """
     if truths[name] is not Truth.UNKNOWN:
         return ()
-    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, facts, truths)))
+    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, _Answered(facts, truths))))
     could = _Could(name, heads, facts)
     found = []
     for fact_name in open_facts:
@@ -237,21 +277,21 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     return tuple(first.values())
 
 
-def _undecided(condition: Condition, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> list[str]:
+def _undecided(condition: Condition, heads: Mapping[str, Head], answered: _Answered) -> list[str]:
     """Facts that are unknown and under no settled branch, in reading order."""
-    if _truth(condition, facts, truths) is not Truth.UNKNOWN:
+    if answered.truth(condition) is not Truth.UNKNOWN:
         return []
     match condition:
         case Name(name) if name in heads:
-            return _undecided(heads[name].condition, heads, facts, truths)
+            return _undecided(heads[name].condition, heads, answered)
         case Name(name):
             return [name]
         case Compare(fact):
             return [fact]
         case All(parts) | Any(parts) | AtLeast(_, parts):
-            return [name for part in parts for name in _undecided(part, heads, facts, truths)]
+            return [name for part in parts for name in _undecided(part, heads, answered)]
         case Not(part):
-            return _undecided(part, heads, facts, truths)
+            return _undecided(part, heads, answered)
     return []
 
 
