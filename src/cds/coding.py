@@ -130,7 +130,11 @@ class Concept(msgspec.Struct, frozen=True, gc=False):
     @property
     def said(self) -> tuple[str, ...]:
         """Its text and displays, each once: they are commonly the same."""
-        return tuple(dict.fromkeys([text for text in (self.text, *[c.display for c in self.codings]) if text]))
+        said = [self.text] if self.text else []
+        for coding in self.codings:
+            if coding.display and coding.display not in said:
+                said.append(coding.display)
+        return tuple(said)
 
 
 class CodeRange(msgspec.Struct, frozen=True):
