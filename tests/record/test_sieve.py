@@ -181,3 +181,48 @@ def test_whatever_is_sent_the_answer_is_that_of_the_whole_record(shipped: Rules,
     hook, body = sent
     observations_alone = Sought(shipped.program.observed, Nothing())
     assert answer(shipped, hook, body, shipped.program.sought) == answer(shipped, hook, body, observations_alone)
+
+
+ILL = coded("urn:x", "ill", "Another thing")
+
+
+@pytest.mark.parametrize(("older", "newer", "expected"), [(OTHER, ILL, ["Condition/x"]), (ILL, OTHER, [])])
+def test_of_two_copies_the_newer_counts_whichever_of_them_is_wanted(
+    older: JSON, newer: JSON, expected: list[str]
+) -> None:
+    copies = [
+        about("Condition", "x", code=code, recordedDate=day, meta={"lastUpdated": f"{day}T08:00:00Z"})
+        for code, day in ((newer, "2026-05-20"), (older, "2026-04-20"))
+    ]
+    for listed in (copies, copies[::-1]):
+        record = sieved(*listed)
+        assert entries(record) == expected
+        assert record.newest == date(2026, 5, 20)
+
+
+def test_the_day_of_an_unwanted_entry_that_was_deleted_does_not_count() -> None:
+    there = about("Condition", "x", code=OTHER, recordedDate="2026-05-20")
+    sent = bundle(patient(), there)
+    deletes = {"entry": [{"request": {"method": "DELETE", "url": "Condition/x"}}]}
+    history = json.dumps(sent | {"type": "history", "entry": [*sent["entry"], *deletes["entry"]]}).encode()
+
+    assert read_bundle(json.dumps(sent).encode(), sought=SOUGHT, **LIMITS).newest == date(2026, 5, 20)
+    assert read_bundle(history, sought=SOUGHT, **LIMITS).newest is None
+
+
+def test_an_unwanted_entry_that_names_the_patient_by_an_address_is_left_out_too() -> None:
+    there = about("Condition", "x", code=OTHER, recordedDate="2026-05-20")
+    named = there["subject"]["reference"]
+    record = sieved(there | {"subject": {"reference": f"https://ehr.example.org/fhir/{named}"}})
+
+    assert entries(record) == []
+    assert record.newest == date(2026, 5, 20)
+    assert record.issues == ()
+
+
+def test_an_unwanted_entry_about_no_patient_is_remarked_and_its_day_does_not_count() -> None:
+    there = about("Condition", "x", code=OTHER, recordedDate="2026-05-20") | {"subject": {"reference": "Group/g"}}
+    record, whole = sieved(there), sieved(there, sought=None)
+
+    assert record.issues == whole.issues != ()
+    assert record.newest is whole.newest is None
