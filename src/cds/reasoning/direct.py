@@ -22,6 +22,7 @@ class Direct:
     def run(self, statements: Mapping[str, Truth], ranges: Ranges) -> dict[str, Truth]:
         """Every head → its truth. A name that is neither a head nor a known statement is UNKNOWN."""
         settled = {**self._unknown, **statements}
+        truth_of = settled.__getitem__
         for name, condition in self._heads:
-            settled[name] = condition.truth(settled.__getitem__, ranges)
+            settled[name] = condition.truth(truth_of, ranges)
         return {name: settled[name] for name in self._names}
