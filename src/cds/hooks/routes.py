@@ -72,6 +72,38 @@ def routes(
     """Every address that answers questions; without a journal, no receipts are kept, without `pages`, none linked."""
     router = APIRouter()
 
+    # First, since addresses are compared in turn with every request.
+    @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
+    async def call(identity: str, request: Request) -> Response:
+        """Answer one hook."""
+        offer = offer_of(offers, request)
+        service = service_of(offer.rules, identity)
+        async with turns.place():
+            body = await read_body(request, settings.most_bytes)
+            asked = await turns.aside(lambda: read_request(body, service))
+            today = clock()
+            fetched, why_not = await _fetch(offer.fetcher, service, asked)
+
+            def answer() -> Answered:
+                return answered(
+                    offer,
+                    service,
+                    asked,
+                    today,
+                    settings=settings,
+                    overrides=overrides,
+                    journal=journal,
+                    links=pages,
+                    called=str(request.base_url),
+                    fetched=fetched,
+                    why_not=why_not,
+                )
+
+            made = await turns.aside(answer)
+            if journal is not None and made.receipt is not None:
+                journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
+            return Response(made.encoded, media_type="application/json")
+
     @router.head("/", include_in_schema=False)
     @router.get("/")
     async def root() -> dict[str, str]:
@@ -117,37 +149,6 @@ def routes(
     async def discover(request: Request) -> JSONResponse:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
         return JSONResponse(discovery_of(list(offer_of(offers, request).rules.program.services.values())))
-
-    @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
-    async def call(identity: str, request: Request) -> Response:
-        """Answer one hook."""
-        offer = offer_of(offers, request)
-        service = service_of(offer.rules, identity)
-        async with turns.place():
-            body = await read_body(request, settings.most_bytes)
-            asked = await turns.aside(lambda: read_request(body, service))
-            today = clock()
-            fetched, why_not = await _fetch(offer.fetcher, service, asked)
-
-            def answer() -> Answered:
-                return answered(
-                    offer,
-                    service,
-                    asked,
-                    today,
-                    settings=settings,
-                    overrides=overrides,
-                    journal=journal,
-                    links=pages,
-                    called=str(request.base_url),
-                    fetched=fetched,
-                    why_not=why_not,
-                )
-
-            made = await turns.aside(answer)
-            if journal is not None and made.receipt is not None:
-                journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
-            return Response(made.encoded, media_type="application/json")
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
