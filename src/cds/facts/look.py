@@ -58,6 +58,8 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
     treatments = {fact.name: fact for fact in wanted if isinstance(fact, WantedTreatment)}
     for fact in wanted:
         match fact:
+            case WantedPresence():  # first, since most facts are such
+                facts[fact.name] = presence(fact, sorted_record)
             case WantedNumber():
                 read = readings(fact, sorted_record)
                 scores[fact.name] = [reading for reading in read if reading.final]
@@ -112,8 +114,6 @@ def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Se
             return find_treatment(wanted, sorted_record)
         case WantedOverride():
             return find_override(wanted, sorted_record)
-        case WantedPresence():
-            return presence(wanted, sorted_record)
     raise TypeError(f"no finder for {type(wanted).__name__}")
 
 

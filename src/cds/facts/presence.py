@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TypeVar
 
@@ -58,12 +58,15 @@ class Match(msgspec.Struct, frozen=True):
 
 def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
     """Say whether the thing is recorded; unknown when it may be, or when the data did not come."""
+    matches: Iterable[Match]
     match wanted:
         case WantedDiagnosis():
-            matches = _diagnoses(wanted, sorted_record)
+            matches = _diagnoses(wanted, sorted_record) if _any(wanted, sorted_record, sorted_record.diagnoses) else ()
             sent = sorted_record.how_sent("Condition")
         case WantedMedication():
-            matches = _medications(wanted, sorted_record)
+            matches = (
+                _medications(wanted, sorted_record) if _any(wanted, sorted_record, sorted_record.exposures) else ()
+            )
             sent = sorted_record.medications_sent
         case WantedProcedure():
             matches = _procedures(wanted, sorted_record)
@@ -80,6 +83,14 @@ def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
         case _:
             raise TypeError(f"not a presence: {type(wanted).__name__}")
     return _settle(wanted, list(matches), sent)
+
+
+def _any(wanted: WantedPresence, sorted_record: SortedRecord, by_set: Mapping[str, list[Hit]]) -> bool:
+    """Whether some entry may be what is wanted: of most things that rules ask for, a chart says nothing."""
+    sets = by_set.keys()
+    return bool(sorted_record.nameless) or not (
+        sets.isdisjoint(wanted.coded) and sets.isdisjoint(wanted.possibly_coded)
+    )
 
 
 def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
