@@ -27,6 +27,7 @@ bench-peers:
 
 examples: .venv/ready
 	.venv/bin/python scripts/renew_examples.py
+	.venv/bin/python scripts/renew_safety.py
 
 clean:
 	rm -rf .venv
