@@ -33,15 +33,15 @@ from benchmarks.measure import ROOT, Load, cpu_ms, serving
 from benchmarks.page import write_page
 from benchmarks.plain import Walk
 from benchmarks.workload import OUTCOMES, SERVICE, SETS, SIZES, SUMMARIES, TODAY, request, value_sets
-from cds.cards.write import write_cards
+from cds.api.messages import read_request, response_of
+from cds.cards.render import write_cards
 from cds.decide import Rules, decide
-from cds.facts.look import look_for
-from cds.hooks.messages import read_request, response_of
-from cds.load import load_rules
-from cds.reasoning.conclude import Opinions
+from cds.engine.evaluator import Opinions
+from cds.facts.evaluate import look_for
 from cds.record import units
 from cds.record.bundle import read_prefetch
-from cds.record.record import PatientRecord
+from cds.record.model import PatientRecord
+from cds.ruleset import load_rules
 
 PEERS = ROOT / ".bench"
 NODE_MODULES = PEERS / "node_modules"

@@ -13,12 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from cds.reasoning.direct import Direct
-from cds.reasoning.engine import Engine
-from cds.rulebook.clauses import Test
-from cds.rulebook.plan import plan
-from cds.rulebook.read import read_rulebook
-from cds.truth import Truth
+from cds.engine.durable import Engine
+from cds.engine.kleene import Direct
+from cds.logic.clauses import Test
+from cds.logic.truth import Truth
+from cds.rulebook.compile import plan
+from cds.rulebook.loader import read_rulebook
 
 EVALUATIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
 CASES = 500

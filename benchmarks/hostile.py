@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.hooks.hostile import bodies, flaw_of, send
-from tests.hooks.test_process import process
+from tests.api.hostile import bodies, flaw_of, send
+from tests.api.test_process import process
 
 SLOWEST_SECONDS = 10.0  # for one answer, on a machine with much else to do
 

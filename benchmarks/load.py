@@ -23,7 +23,7 @@ from typing import Any
 
 import httpx
 
-from tests.hooks.test_process import process
+from tests.api.test_process import process
 from tests.moved import example
 from tests.server import ROOT
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cds.app import create_app
-from cds.reasoning.conclude import Reasoner
-from cds.rulebook.problem import RulesAreWrong
+from cds.engine.evaluator import Reasoner
 from cds.rulebook.shipped import default_rules_folder
 from cds.settings import Settings
+from cds.yaml_source.problem import RulesAreWrong
 
 
 @pytest.fixture

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from cds.coding import ATC, ICD10CM, LOINC, RXNORM, SNOMED, CodeRange, Coding, canonical_code, canonical_system
+from cds.terminology.value_sets import (
+    ATC,
+    ICD10CM,
+    LOINC,
+    RXNORM,
+    SNOMED,
+    CodeRange,
+    Coding,
+    canonical_code,
+    canonical_system,
+)
 
 
 @pytest.mark.parametrize("uri", [ICD10CM, LOINC, RXNORM, SNOMED, ATC])

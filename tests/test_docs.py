@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds.load import load_rules
-from cds.rulebook.plan import names_groups
-from cds.rulebook.read import read_rulebook
+from cds.rulebook.compile import names_groups
+from cds.rulebook.loader import read_rulebook
+from cds.ruleset import load_rules
 from cds.settings import Settings
 from scripts.renew_examples import PAGE, page
 from tests.server import ROOT, TODAY

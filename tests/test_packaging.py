@@ -53,10 +53,10 @@ def test_the_wheel_holds_the_code_the_types_and_the_rules(tmp_path: Path) -> Non
     (wheel,) = tmp_path.glob("thirdline-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
 
-    assert {"cds/py.typed", "cds/cli.py", "cds/_rules/depression/treatment-resistant-depression.yaml"} <= names
+    assert {"cds/py.typed", "cds/cli/main.py", "cds/_rules/depression/treatment-resistant-depression.yaml"} <= names
     assert {"cds/journal/migrations/env.py", "cds/journal/migrations/versions/0001_first.py"} <= names
-    assert "cds/casebook/templates/coverage.html" in names
-    assert {"cds/pages/templates/console/frame.html", "cds/pages/static/console.js"} <= names
+    assert "cds/authoring/testing/templates/coverage.html" in names
+    assert {"cds/web/templates/console/frame.html", "cds/web/static/console.js"} <= names
     assert {"cds/_examples/01-two-failed-trials/request.json", "cds/_examples/today.txt"} <= names
     assert not any(name.startswith("tests/") for name in names)
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cds.casebook.examine import examine
-from tests.hooks.test_process import process
+from cds.authoring.testing.verdict import examine
+from tests.api.test_process import process
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.server import TODAY
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import httpx
 import pytest
 
-from cds.servers import Servers, base_url, is_public, network, stands_below
+from cds.fhir_client.allowlist import Servers, base_url, is_public, network, stands_below
 
 ALLOWED = Servers((base_url("https://fhir.example.org/r4/"), base_url("http://10.1.2.3:8080/sim")))
 

@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks.as_rules import write_rules
 from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
+from cds.api.messages import read_request
 from cds.decide import Rules, decide
-from cds.hooks.messages import read_request
-from cds.load import load_rules
-from cds.reasoning import engine
-from cds.record import gathering
+from cds.engine import durable as engine
+from cds.record import collect as gathering
 from cds.record.bundle import read_prefetch
-from cds.record.record import PatientRecord
+from cds.record.model import PatientRecord
+from cds.ruleset import load_rules
 
 both = pytest.mark.skipif(not engine.available(), reason="durable-rules does not run on this Python")
 

@@ -17,33 +17,33 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from cds import __version__
+from cds.api import error_responses as refusals
+from cds.api.admission import Turns
+from cds.api.card_links import CardLinks
+from cds.api.feedback import feedback_routes
+from cds.api.links import Links
+from cds.api.openapi import ERRORS
+from cds.api.overrides import Overrides
+from cds.api.routes import ANYBODY, Offer, Offers, routes
+from cds.api.source_attributes import attribute_routes
+from cds.auth.jti import SeenEverywhere, SeenHere
+from cds.auth.smart import App, Registered
 from cds.decide import Rules
-from cds.hooks import refusals
-from cds.hooks.attributes import attribute_routes
-from cds.hooks.cardlinks import CardLinks
-from cds.hooks.feedback import feedback_routes
-from cds.hooks.fetch import Fetcher, Limits
-from cds.hooks.openapi import ERRORS
-from cds.hooks.overrides import Overrides
-from cds.hooks.replay import SeenEverywhere, SeenHere
-from cds.hooks.routes import ANYBODY, Offer, Offers, routes
-from cds.hooks.turns import Turns
+from cds.fhir_client.allowlist import Servers
+from cds.fhir_client.fetch import Fetcher, Limits
 from cds.journal.journal import Journal
-from cds.links import Links
-from cds.load import opinions_from, refuse_errors, rules_of
-from cds.pages.console.access import Access, why_not_safe
-from cds.pages.decisions import decision_routes
-from cds.pages.page import Pages, static_routes
 from cds.record import units
+from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_problems
-from cds.rulebook.problem import Problem, RulesAreWrong
-from cds.rulebook.read import read_rulebook
-from cds.servers import Servers
+from cds.ruleset import opinions_from, refuse_errors, rules_of
 from cds.settings import Settings
-from cds.smart import App, Registered
+from cds.web.console.access import Access, why_not_safe
+from cds.web.decisions import decision_routes
+from cds.web.page import Pages, static_routes
+from cds.yaml_source.problem import Problem, RulesAreWrong
 
 if TYPE_CHECKING:
-    from cds.hooks.tenants import Tenant
+    from cds.auth.tenants import Tenant
     from cds.reload import Reload
 
 log = logging.getLogger(__name__)
@@ -148,14 +148,14 @@ def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.Async
     if settings.tenants is None:
         return (), []
     # What few installations use is loaded for those alone: a start takes half as long, a worker a tenth less memory.
-    from cds.hooks.tenants import read_tenants  # noqa: PLC0415
+    from cds.auth.tenants import read_tenants  # noqa: PLC0415
 
     return read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
 
 
 def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
     """Ask every caller who they are."""
-    from cds.hooks.trust import Guard, Leeway, Trust  # noqa: PLC0415 (as `tenants_of`)
+    from cds.auth.client_jwt import Guard, Leeway, Trust  # noqa: PLC0415 (as `tenants_of`)
 
     leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
     seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
@@ -190,12 +190,12 @@ def add_console(
     watched: Callable[[], dict[str, Any]] | None,
     access: Access,
 ) -> None:
-    """The pages of the console; the workbench and the casebook they are made of are loaded for them alone."""
-    from cds.pages.console import frame, routes  # noqa: PLC0415
+    """The pages of the console; the authoring tools they are made of are loaded for them alone."""
+    from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
 
     # A page of the console says which page a form was sent by, and is never framed.
     pages = Pages(referrer="same-origin")
-    console = frame.Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched)
+    console = layout.Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched)
     routes.add_console(app, console, access)
 
 
@@ -239,7 +239,7 @@ def _add_routes(
         app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
     if not registered or journal is None:
         return []
-    from cds.pages.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
+    from cds.web.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
 
     launcher = Launcher(pages, registered, offers, settings, journal, turns, overrides, links, clock)
     app.include_router(launcher.routes())

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds.cards.card import Card
-from cds.cards.write import write_cards
+from cds.cards.render import write_cards
+from cds.engine.evaluator import Reasoner
+from cds.facts.evaluate import look_for
 from cds.facts.fact import Facts
-from cds.facts.look import look_for
-from cds.reasoning.conclude import Reasoner
-from cds.record.record import PatientRecord
+from cds.logic.truth import Truth
+from cds.record.model import PatientRecord
 from cds.rulebook.program import Program
-from cds.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 from watchfiles import awatch
 
-from cds.casebook.examine import Verdict
+from cds.api.routes import Offer
+from cds.authoring.testing.verdict import Verdict
 from cds.decide import Rules
-from cds.hooks.routes import Offer
-from cds.load import checked_rules
-from cds.reasoning.conclude import Opinions
-from cds.rulebook.problem import RulesAreWrong
-from cds.rulebook.read import read_rulebook
+from cds.engine.evaluator import Opinions
+from cds.rulebook.loader import read_rulebook
+from cds.ruleset import checked_rules
+from cds.yaml_source.problem import RulesAreWrong
 
 log = logging.getLogger(__name__)
 MOST_SAID = 3  # mistakes named in one line of the log
@@ -111,7 +111,7 @@ class Reload:
 
 async def _examined(folder: Path, today: date) -> Verdict:
     """What `examine` says, from a process of its own: tests take seconds, and answers must not wait for them."""
-    command = (sys.executable, "-m", "cds.casebook.examine", str(folder), today.isoformat())
+    command = (sys.executable, "-m", "cds.authoring.testing.verdict", str(folder), today.isoformat())
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         said, _ = await process.communicate()

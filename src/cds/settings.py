@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cds.fhir_client.allowlist import Servers, base_url, literal_address, network
 from cds.rulebook.shipped import default_rules_folder
-from cds.servers import Servers, base_url, literal_address, network
 
 
 class Settings(BaseSettings):

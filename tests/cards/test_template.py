@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cds.cards.template import Values, escape, fill, trials_table, why_list
+from cds.engine.explain import Missing, Why
 from cds.facts.fact import Evidence, Fact, Facts, Found, Trial, WhyUnknown
-from cds.reasoning.why import Missing, Why
-from cds.record.record import Span
+from cds.logic.truth import Truth
+from cds.record.model import Span
 from cds.rulebook.program import ParameterValue, UnderDefinition
-from cds.truth import Truth
 from tests.facts.builders import TODAY, day
 
 RENDER = MarkdownIt("gfm-like", {"linkify": False})

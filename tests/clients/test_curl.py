@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hooks.test_process import process
+from tests.api.test_process import process
 from tests.server import ROOT
 
 PAGE = (ROOT / "docs" / "integrators" / "clients.md").read_text(encoding="utf-8")

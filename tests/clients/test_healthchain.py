@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.hooks.test_process import process
-from tests.hooks.wire import flaws_in_response
+from tests.api.test_process import process
+from tests.api.wire import flaws_in_response
 from tests.moved import example
 from tests.server import ROOT
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_process import process
 from tests.fhir_server import fhir_server, resources_in
-from tests.hooks.test_process import process
 from tests.moved import example
 
 FILES = Path(__file__).parent / "medplum"

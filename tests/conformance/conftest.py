@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.api.callers import BASE, Ehr, key_set, sandbox
+from tests.api.test_process import process
 from tests.fhir_server import FhirServer, fhir_server, resources_in
-from tests.hooks.callers import BASE, Ehr, key_set, sandbox
-from tests.hooks.test_process import process
 from tests.moved import example
 
 JSON = dict[str, Any]

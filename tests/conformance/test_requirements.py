@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.wire import empties, flaws_in_card, flaws_in_discovery, flaws_in_response, is_uuid, issue
 from tests.conformance.conftest import JSON, ORIGIN, Running
 from tests.fhir_server import Answer, FhirServer
-from tests.hooks.wire import empties, flaws_in_card, flaws_in_discovery, flaws_in_response, is_uuid, issue
 from tests.moved import example
 from tests.server import ROOT
 

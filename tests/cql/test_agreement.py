@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
+from cds.engine.durable import available
+from cds.engine.evaluator import Opinions, Reasoner
 from cds.facts.fact import Fact, Facts
-from cds.load import load_rules
-from cds.reasoning.conclude import Opinions, Reasoner
-from cds.reasoning.engine import available
-from cds.rulebook.conditions import Compare, Condition, Name, walk
-from cds.rulebook.strata import layers
-from cds.truth import Truth
+from cds.logic.conditions import Compare, Condition, Name, walk
+from cds.logic.strata import layers
+from cds.logic.truth import Truth
+from cds.ruleset import load_rules
 from tests.cql.written import HERE, library, run
+from tests.engine.test_kleene import random_condition
 from tests.facts.builders import taken, trials, wanted
-from tests.reasoning.test_kleene import random_condition
 from tests.server import ROOT, TODAY
 
 FACT_SETS = int(os.environ.get("CQL_FACT_SETS", "100"))  # .ci/run asks for a thousand

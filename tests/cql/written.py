@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cds.rulebook.conditions import (
+from cds.logic.conditions import (
     All,
     AtLeast,
     Compare,
@@ -22,7 +22,7 @@ from cds.rulebook.conditions import (
     Unknown,
     walk,
 )
-from cds.rulebook.conditions import Any as AnyOf
+from cds.logic.conditions import Any as AnyOf
 
 HERE = Path(__file__).parent
 SIGNS = {Comparison.AT_LEAST: ">=", Comparison.ABOVE: ">", Comparison.AT_MOST: "<=", Comparison.BELOW: "<"}

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 
 from cds.decide import Decision, decide
+from cds.engine.evaluator import Opinions
 from cds.explanation.explanation import Criterion, Explanation, explanation_of, plain_conclusions
 from cds.explanation.flips import flips
-from cds.load import load_rules
-from cds.reasoning.conclude import Opinions
+from cds.logic.truth import Truth
 from cds.record.bundle import read_prefetch
-from cds.truth import Truth
+from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY
 
 RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)

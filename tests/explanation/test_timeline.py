@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cds.coding import Coding, Concept
 from cds.decide import Decision
 from cds.explanation.timeline import MOST_BARS, MOST_POINTS, Run, Timeline, timelines
-from cds.facts.look import look_for
-from cds.record.record import Diagnosis, PatientRecord, Sent, SentState
+from cds.facts.evaluate import look_for
+from cds.record.model import Diagnosis, PatientRecord, Sent, SentState
 from cds.rulebook.program import Program
 from cds.rulebook.wanted import WantedEpisode
+from cds.terminology.value_sets import Coding, Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken, wanted
 
 DAY = date.fromisoformat

@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from cds.coding import ATC, LOINC, RXNORM, CodeSet, Coding, Concept
+from cds.facts.context import SortedRecord, sort_record
 from cds.facts.episode import find_episode
 from cds.facts.fact import Fact, Trial
-from cds.facts.latest import readings
-from cds.facts.sorted_record import SortedRecord, sort_record
-from cds.facts.trials import TrialFinder, Unrecognised
-from cds.record.record import (
+from cds.facts.measurement import readings
+from cds.facts.trials.trials import TrialFinder, Unrecognised
+from cds.record.model import (
     Exposure,
     ExposureKind,
     Measurement,
@@ -35,6 +34,7 @@ from cds.rulebook.wanted import (
     WantedTrials,
     words_of,
 )
+from cds.terminology.value_sets import ATC, LOINC, RXNORM, CodeSet, Coding, Concept
 
 TODAY = date(2026, 6, 1)
 WHOLE = (Sent(SentState.WHOLE),)

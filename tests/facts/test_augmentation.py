@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cds.facts.augmentation import augmentation
 from cds.facts.fact import Fact
-from cds.record.record import Exposure, Sent, SentState
+from cds.facts.trials.augmentation import augmentation
+from cds.record.model import Exposure, Sent, SentState
 from cds.rulebook.wanted import WantedAugmentation
 from tests.facts.builders import ALL_SENT, daily, look, record, sort, taken
 

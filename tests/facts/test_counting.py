@@ -4,11 +4,11 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from cds.coding import Concept
-from cds.facts.counting import count
 from cds.facts.fact import Fact
-from cds.record.record import Exposure, Sent, SentState
+from cds.facts.trials.count import count
+from cds.record.model import Exposure, Sent, SentState
 from cds.rulebook.wanted import WantedCount
+from cds.terminology.value_sets import Concept
 from tests.facts.builders import ALL_SENT, look, record, taken
 
 FAILED = WantedCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")

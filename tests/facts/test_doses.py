@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cds.coding import Coding, Concept
-from cds.facts.doses import dosings, strength_of
-from cds.record.record import ExposureKind, Sig
+from cds.facts.trials.doses import dosings, strength_of
+from cds.record.model import ExposureKind, Sig
+from cds.terminology.value_sets import Coding, Concept
 from tests.facts.builders import day, month, taken
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from cds.coding import RXNORM, CodeSet, Coding, Concept
-from cds.facts.drafts import find_draft, place_of_order
+from cds.facts.context import sort_record
+from cds.facts.draft_order import find_draft, place_of_order
 from cds.facts.fact import Fact, Trial, WhyUnknown
-from cds.facts.sorted_record import sort_record
-from cds.record.record import Draft, Patient, PatientRecord, Sent, SentState
+from cds.logic.truth import Truth
+from cds.record.model import Draft, Patient, PatientRecord, Sent, SentState
 from cds.rulebook.wanted import Codes, WantedDraftOrder, WantedPlaceOfOrder
-from cds.truth import Truth
+from cds.terminology.value_sets import RXNORM, CodeSet, Coding, Concept
 from tests.facts.builders import TODAY, drug_table
 
 SEDATIVES = CodeSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, {"sedadrug": "sedadrug"}, {})

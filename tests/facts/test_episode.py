@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds.coding import Coding, Concept
 from cds.facts.fact import WhyUnknown
-from cds.record.record import Diagnosis, Verification
+from cds.record.model import Diagnosis, Verification
+from cds.terminology.value_sets import Coding, Concept
 from tests.facts.builders import day, episode_of, month, record, scored
 
 

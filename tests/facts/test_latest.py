@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cds.coding import LOINC, CodeSet, Coding, Concept, bare
+from cds.facts.context import sort_record
 from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.latest import number, range_text, readings
-from cds.facts.sorted_record import sort_record
+from cds.facts.measurement import number, range_text, readings
 from cds.record.dates import read_date
-from cds.record.record import Measurement, NormalRange, PatientRecord, Sent, SentState
+from cds.record.model import Measurement, NormalRange, PatientRecord, Sent, SentState
 from cds.rulebook.wanted import Codes, SummedItems
+from cds.terminology.value_sets import LOINC, CodeSet, Coding, Concept, bare
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
 

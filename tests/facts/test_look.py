@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from cds.coding import Concept
+from cds.facts.evaluate import look_for
 from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.look import look_for
+from cds.logic.truth import Truth
 from cds.record.dates import read_date
-from cds.record.record import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
+from cds.record.model import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
 from cds.rulebook.wanted import WantedAge, WantedDeceased, WantedNumber, WantedSex, WantedTrace
-from cds.truth import Truth
+from cds.terminology.value_sets import Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, month, record, scored, sort
 
 AGE = WantedAge("age", "Age", None)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from cds.facts.episode import episode_length
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.points import points
-from cds.record.record import Span
+from cds.facts.rating_scale import points
+from cds.logic.truth import Truth
+from cds.record.model import Span
 from cds.rulebook.wanted import ByBand, ForEach, Highest, Item, WantedEpisodeLength, WantedPoints, Whether
-from cds.truth import Truth
 from tests.facts.builders import TODAY, day
 
 LENGTH = ByBand("length", ((0, 1), (366, 2), (731, 3)))

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from cds.coding import CodeSet, Coding, Concept
+from cds.facts.context import sort_record
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.presence import presence
-from cds.facts.sorted_record import sort_record
-from cds.record.record import (
+from cds.logic.truth import Truth
+from cds.record.model import (
     NOT_UNDERSTOOD,
     Allergy,
     Diagnosis,
@@ -32,7 +32,7 @@ from cds.rulebook.wanted import (
     WantedProcedure,
     WantedReferral,
 )
-from cds.truth import Truth
+from cds.terminology.value_sets import CodeSet, Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN

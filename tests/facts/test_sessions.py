@@ -8,11 +8,11 @@ from math import inf
 
 import pytest
 
-from cds.coding import Coding, Concept
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.sessions import sessions
-from cds.record.record import ExposureKind, Intervention, Sent, SentState, Span
+from cds.record.model import ExposureKind, Intervention, Sent, SentState, Span
 from cds.rulebook.wanted import WantedSessions
+from cds.terminology.value_sets import Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, day, record, sort, taken
 
 WANTED = WantedSessions("sessions", "Sessions", None, ("other-use",), procedures=True, administrations=False)

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.coding import Concept
-from cds.facts.doses import DailyDose
-from cds.facts.stretches import NEVER, Days, Stretch, Successors, day_by_day, stretches
-from cds.record.record import Exposure, ExposureKind
+from cds.facts.trials.doses import DailyDose
+from cds.facts.trials.exposure_periods import NEVER, Days, Stretch, Successors, day_by_day, stretches
+from cds.record.model import Exposure, ExposureKind
 from cds.rulebook.wanted import Drug, Recognised
+from cds.terminology.value_sets import Concept
 from tests.facts.builders import TODAY, day, taken
 
 ALFADEP = Recognised(Drug("alfadep", "SSRI", "antidepressant", "any", {}), None, by_name=False)

@@ -4,8 +4,8 @@ import pytest
 
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.symptoms import find_symptoms
+from cds.logic.truth import Truth
 from cds.rulebook.wanted import WantedSymptoms
-from cds.truth import Truth
 
 WANTED = WantedSymptoms("now", "Symptoms now", None, (("one", 10.0), ("two", 20.0)))
 NOT_THERE = Fact("", "Score", because="none recorded", why_unknown=WhyUnknown.NOT_FOUND, missing=("Score",))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cds.coding import CodeSet, Coding, Concept
+from cds.facts.context import sort_record
 from cds.facts.fact import Fact
-from cds.facts.latest import Reading
-from cds.facts.since import find_override, find_rise
-from cds.facts.sorted_record import sort_record
+from cds.facts.measurement import Reading
+from cds.facts.override import find_override, find_rise
 from cds.facts.treatment import find_course, find_treatment
-from cds.record.record import (
+from cds.logic.truth import Truth
+from cds.record.model import (
     Exposure,
     ExposureKind,
     Intervention,
@@ -26,7 +26,7 @@ from cds.record.record import (
     Span,
 )
 from cds.rulebook.wanted import Codes, WantedCourse, WantedOverride, WantedRise, WantedTreatment
-from cds.truth import Truth
+from cds.terminology.value_sets import CodeSet, Coding, Concept
 
 TODAY = date(2026, 6, 1)
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.coding import ATC, Coding, Concept
 from cds.facts.fact import Evidence
-from cds.facts.trials import TrialFinder
-from cds.record.record import Exposure, ExposureKind, Sent, SentState, Sig, Span
+from cds.facts.trials.trials import TrialFinder
+from cds.logic.truth import Truth
+from cds.record.model import Exposure, ExposureKind, Sent, SentState, Sig, Span
 from cds.rulebook.wanted import Adherence
-from cds.truth import Truth
+from cds.terminology.value_sets import ATC, Coding, Concept
 from tests.facts.builders import (
     ALL_SENT,
     TODAY,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cds.casebook.report import run_folder
-from cds.load import load_rules, problems_in
-from cds.reasoning.conclude import Opinions
+from cds.authoring.testing.report import run_folder
+from cds.engine.evaluator import Opinions
+from cds.ruleset import load_rules, problems_in
 from tests.server import TODAY, serving
 
 RULES = Path(__file__).parent / "rules"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cds.cli import app
+from cds.cli.main import app
 from cds.journal import feedback, receipts
 from cds.journal.store import Store
 from tests.journal.said import NOON, overridden, receipt, shown

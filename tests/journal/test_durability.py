@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from cds.journal.store import Store
 from cds.journal.tables import feedback, receipts
-from tests.hooks.test_process import SERVICE, process
+from tests.api.test_process import SERVICE, process
 
 WRITE = """
 import sys

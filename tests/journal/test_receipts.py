@@ -17,7 +17,7 @@ from cds.journal.period import Period
 from cds.journal.retention import Keep, prune
 from cds.journal.stats import stats
 from cds.journal.store import Store, StoreDown
-from cds.journal.tokens import first_use
+from cds.journal.used_tokens import first_use
 from cds.journal.writer import Writer
 from tests.journal.said import NOON, RULE, accepted, overridden, receipt, shown
 

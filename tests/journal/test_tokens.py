@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from cds.journal import tables
 from cds.journal.store import Store
-from cds.journal.tokens import first_use
+from cds.journal.used_tokens import first_use
 
 SOON = datetime.now(UTC) + timedelta(minutes=5)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -19,7 +19,7 @@ OTHER_PROCESS = """
 import sys
 from datetime import datetime, UTC
 from cds.journal.store import Store
-from cds.journal.tokens import first_use
+from cds.journal.used_tokens import first_use
 store = Store(sys.argv[1])
 until = datetime(2199, 1, 1, tzinfo=UTC)
 print(sum(first_use(store, "https://ehr.example", f"token {n}", until) for n in range(40)))

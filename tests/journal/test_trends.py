@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.journal import feedback, receipts
+from cds.journal.csv_text import sheet
 from cds.journal.feedback import Outcome, Word
 from cds.journal.interval import FEWEST, share
 from cds.journal.period import Period
 from cds.journal.playground import playground_of
 from cds.journal.receipts import remarks_in
-from cds.journal.sheet import sheet
 from cds.journal.stats import stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, Remark, by_day, comments_of, read_newest, remarks_of, versions_of
 from cds.record.issues import MOST_ALIKE, Issues
-from cds.record.record import IssueKind, Patient, PatientRecord
+from cds.record.model import IssueKind, Patient, PatientRecord
 from tests.journal.said import NOON, accepted, overridden, receipt, shown
 
 ALL = Period(NOON - timedelta(days=100))

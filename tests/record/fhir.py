@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.record import PatientRecord
+from cds.record.model import PatientRecord
 
 JSON = dict[str, Any]
 LIMITS: JSON = {"most_entries": 1000, "deepest": 64}

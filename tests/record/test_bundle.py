@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds.errors import NoPatient, NotFhir, NotJson, Refusal, TooLarge, WrongPatient
 from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.record import IssueKind, SentState
-from cds.refusal import NoPatient, NotFhir, NotJson, Refusal, TooLarge, WrongPatient
+from cds.record.model import IssueKind, SentState
 from tests.record.fhir import (
     JSON,
     LIMITS,

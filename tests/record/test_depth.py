@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.record.depth import refuse_too_deep
-from cds.refusal import TooLarge
+from cds.errors import TooLarge
+from cds.record.nesting import refuse_too_deep
 
 SHAPES: dict[str, Callable[[object], object]] = {
     "a chain": lambda inner: {"a": inner},

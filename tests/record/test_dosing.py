@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds.record.record import Exposure
+from cds.record.model import Exposure
 from tests.record.fhir import JSON, about, order, read
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from cds.errors import TooLarge, WrongPatient
 from cds.record.bundle import read_prefetch
-from cds.record.drafts import orders_of
-from cds.record.record import IssueKind, PatientRecord, SentState
-from cds.refusal import TooLarge, WrongPatient
+from cds.record.draft_orders import orders_of
+from cds.record.model import IssueKind, PatientRecord, SentState
 from tests.record.fhir import JSON, LIMITS, bundle, coded, order, prefetch, read
 
 RX = "http://www.nlm.nih.gov/research/umls/rxnorm"

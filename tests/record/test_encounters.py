@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds.refusal import WrongPatient
+from cds.errors import WrongPatient
 from tests.record.fhir import about, read
 
 HERE = {"reference": "Encounter/e1"}

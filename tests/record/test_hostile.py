@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from cds.coding import ICD10CM, CodeSet, Coding, Concept
 from cds.record.dates import read_date
 from cds.rulebook.wanted import Codes
+from cds.terminology.value_sets import ICD10CM, CodeSet, Coding, Concept
 from tests.facts.builders import codes, drug_table, sort
 from tests.record.fhir import about, observation, order, read
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cds.record.record import IssueKind, SentState, Verification
-from cds.refusal import WrongPatient
+from cds.errors import WrongPatient
+from cds.record.model import IssueKind, SentState, Verification
 from tests.record.fhir import JSON, about, coded, observation, order, patient, prefetch, read
 
 ALTERED: JSON = {"modifierExtension": [{"url": "http://x", "valueBoolean": True}]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cds.record.record import Exposure, IssueKind
+from cds.record.model import Exposure, IssueKind
 from tests.record.fhir import JSON, about, coded, order, read
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cds.record.queries import Query, query_of
-from cds.record.record import PatientRecord, Sent, SentState
+from cds.record.model import PatientRecord, Sent, SentState
+from cds.record.search import Query, query_of
 from tests.record.fhir import JSON, about, bundle, observation, order, patient, prefetch, read
 
 TEMPLATES = {

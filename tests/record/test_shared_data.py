@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cds.errors import NoPatient, NotJson, WrongPatient
 from cds.record.bundle import read_bundle
-from cds.refusal import NoPatient, NotJson, WrongPatient
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WHOLE_PATIENTS = ("synthea", "pysynthea", "mimic", "ecqm")

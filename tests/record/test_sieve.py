@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from cds.answer import answer_of
-from cds.coding import CodeSet, Coding, Observed, Sought
+from cds.api.messages import read_request
 from cds.decide import Rules, decide
-from cds.hooks.messages import read_request
-from cds.load import load_rules
+from cds.errors import Refusal
 from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.record import PatientRecord
-from cds.refusal import Refusal
+from cds.record.model import PatientRecord
 from cds.rulebook.wanted import Codes
+from cds.ruleset import load_rules
+from cds.serialize import answer_of
+from cds.terminology.value_sets import CodeSet, Coding, Observed, Sought
+from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
-from tests.hooks.hostile import bodies
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient
 from tests.server import ROOT, TODAY
 

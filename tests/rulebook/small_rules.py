@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from cds.rulebook.check import check
-from cds.rulebook.problem import Problem
-from cds.rulebook.read import Rulebook, read_rulebook
+from cds.rulebook.lint.lint import check
+from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.yaml_source.problem import Problem
 
 TODAY = date(2025, 6, 1)
 RULE = "depression/depression.yaml"

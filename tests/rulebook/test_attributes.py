@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 
-from cds.load import load_rules, problems_in
-from cds.reasoning.conclude import Opinions
-from cds.rulebook.attributes import PARAGRAPHS, USES, SourceAttributes, source_attributes
-from cds.rulebook.format import Attribute
-from cds.rulebook.problem import Problem
-from cds.rulebook.read import read_rulebook
+from cds.engine.evaluator import Opinions
+from cds.rulebook.format.rule_file import Attribute
+from cds.rulebook.loader import read_rulebook
+from cds.rulebook.source_attributes import PARAGRAPHS, USES, SourceAttributes, source_attributes
+from cds.ruleset import load_rules, problems_in
+from cds.yaml_source.problem import Problem
 from tests.rulebook.small_rules import (
     ANOTHER_FILE,
     GOOD,

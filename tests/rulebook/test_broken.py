@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cds.rulebook.check import check
-from cds.rulebook.read import read_rulebook
+from cds.rulebook.lint.lint import check
+from cds.rulebook.loader import read_rulebook
 from tests.rulebook.small_rules import GOOD, RULE, TODAY, write_rules
 
 BROKEN = sorted((Path(__file__).parent / "broken").glob("*.yaml"))

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cds.rulebook.check import check, has_errors
-from cds.rulebook.format import RuleFile
-from cds.rulebook.read import read_rulebook
-from cds.rulebook.schemas import schema_text
+from cds.rulebook.format.rule_file import RuleFile
+from cds.rulebook.json_schema import schema_text
+from cds.rulebook.lint.lint import check, has_errors
+from cds.rulebook.loader import read_rulebook
 from tests.rulebook.small_rules import (
     ANOTHER_FILE,
     GOOD,
@@ -37,7 +37,7 @@ FORM_CHECKS = {
     "yaml-syntax", "duplicate-key", "empty-value", "missing-key", "unknown-key", "unknown-kind", "wrong-value",
     "wrong-form", "unreadable", "file-ending", "no-rules", "duplicate-id", "product-columns",
     "lock-out-of-date",  # in test_lock.py
-    "todo-left",  # in tests/commands/test_make.py
+    "todo-left",  # in tests/cli/test_make.py
     "site-uses", "site-may-not", "unknown-override", "site-review-overdue",  # in test_overlay.py
 }  # fmt: skip
 
@@ -1043,7 +1043,7 @@ def keys_with(word: str, text: str) -> set[str]:
 
 
 def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
-    """When a key is new: read it in cds.rulebook.names or cds.rulebook.checks.view, then add it here."""
+    """When a key is new: read it in cds.rulebook.references or cds.rulebook.lint.view, then add it here."""
     assert keys_with("pattern", "^([0-9]+ (day|") == {
         "look_back", "apart", "otherwise", "joins_gaps_up_to", "lasts_at_least", "augmentation_lasts_at_least",
         "before", "after", "ended_by_successor_within",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cds.rulebook.clauses import MOST_PARTS, Among, Clause, Literal, compile_heads
-from cds.rulebook.clauses import Test as NumberTest
-from cds.rulebook.conditions import (
+from cds.logic.clauses import MOST_PARTS, Among, Clause, Literal, compile_heads
+from cds.logic.clauses import Test as NumberTest
+from cds.logic.conditions import (
     All,
     Any,
     AtLeast,
@@ -18,7 +18,7 @@ from cds.rulebook.conditions import (
     Possibly,
     Unknown,
 )
-from cds.truth import Truth
+from cds.logic.truth import Truth
 
 A, B, C = Name("a"), Name("b"), Name("c")
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cds.rulebook import conditions as c
+from cds.logic import conditions as c
 from cds.rulebook import wanted as w
-from cds.rulebook.plan import plan
+from cds.rulebook.compile import plan
 from cds.rulebook.program import Program
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, book_of, changed
 

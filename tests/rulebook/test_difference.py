@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cds.rulebook.difference import Kind, changes_between
+from cds.rulebook.diff import Kind, changes_between
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TABLE, book_of, changed
 
 

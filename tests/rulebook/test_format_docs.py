@@ -7,10 +7,10 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
-from cds.rulebook.check import check
-from cds.rulebook.checks.view import coded
-from cds.rulebook.plan import plan
-from cds.rulebook.read import Rulebook, read_rulebook
+from cds.rulebook.compile import plan
+from cds.rulebook.lint.lint import check
+from cds.rulebook.lint.view import coded
+from cds.rulebook.loader import Rulebook, read_rulebook
 from tests.rulebook.small_rules import write_rules
 
 DOCS = Path(__file__).parents[2] / "docs" / "rule-authors"

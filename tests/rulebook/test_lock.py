@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cds.rulebook.loader import LOCK
 from cds.rulebook.lock import lock_problems, lock_text, not_mended
-from cds.rulebook.read import LOCK
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TABLE, book_of, changed
 
 FILES = {**GOOD, OTHER: ANOTHER_FILE}

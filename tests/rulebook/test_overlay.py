@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cds.casebook.report import run_folder
-from cds.load import load_rules, problems_in
-from cds.reasoning.conclude import Opinions
-from cds.rulebook.difference import changes_between
-from cds.rulebook.plan import code_sets
-from cds.rulebook.read import Rulebook, read_rulebook
+from cds.authoring.testing.report import run_folder
+from cds.engine.evaluator import Opinions
+from cds.rulebook.compile import code_sets
+from cds.rulebook.diff import changes_between
+from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.ruleset import load_rules, problems_in
 from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, write_rules
 from tests.server import ROOT
 

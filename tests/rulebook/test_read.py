@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cds.rulebook.problem import Problem
-from cds.rulebook.read import read_rulebook
-from cds.rulebook.yaml_text import read_yaml
+from cds.rulebook.loader import read_rulebook
+from cds.yaml_source.document import read_yaml
+from cds.yaml_source.problem import Problem
 from tests.rulebook.small_rules import (
     ANOTHER_FILE,
     GOOD,

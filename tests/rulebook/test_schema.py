@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from cds.casebook import cases
-from cds.rulebook import format as rule_format
-from cds.rulebook import site_format
-from cds.rulebook.schemas import schema_text
-from cds.rulebook.yaml_text import read_yaml
+from cds.authoring.testing import cases
+from cds.rulebook.format import rule_file as rule_format
+from cds.rulebook.format import site as site_format
+from cds.rulebook.json_schema import schema_text
+from cds.yaml_source.document import read_yaml
 from tests.rulebook.small_rules import GOOD, RULE, SCORE_SET, SET, SNOMED_SET, TABLE, changed
 
 SCHEMAS = rule_format.SCHEMAS | site_format.SCHEMAS | cases.SCHEMAS

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from cds.rulebook.clauses import Test as NumberTest
-from cds.rulebook.clauses import compile_heads
-from cds.rulebook.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
-from cds.rulebook.strata import find_cycles, layers
+from cds.logic.clauses import Test as NumberTest
+from cds.logic.clauses import compile_heads
+from cds.logic.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
+from cds.logic.strata import find_cycles, layers
 
 
 def test_what_reads_facts_alone_is_one_layer() -> None:
@@ -87,7 +87,7 @@ def test_rules_without_circles_have_none() -> None:
 
 def test_the_same_circles_are_told_in_every_process() -> None:
     script = (
-        "from cds.rulebook.strata import find_cycles; from cds.rulebook.conditions import All, Name;"
+        "from cds.logic.strata import find_cycles; from cds.logic.conditions import All, Name;"
         "names = [f'n{i}' for i in range(8)];"
         "print(find_cycles({'top': All(tuple(map(Name, names)))} | {n: Name(n) for n in names}))"
     )

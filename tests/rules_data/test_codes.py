@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cds.rulebook.yaml_text import read_yaml
+from cds.yaml_source.document import read_yaml
 
 ROOT = Path(__file__).parents[2]
 VALUESETS = ROOT / "rules" / "valuesets"

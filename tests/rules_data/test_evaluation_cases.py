@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cds.casebook.cases import read_casebook
+from cds.authoring.testing.cases import read_casebook
 from tests.server import ROOT
 
 BESIDE_THE_RULE = {*range(2, 6), *range(7, 13), 14, 16, 18, 20, 21, 27, *range(29, 34)}

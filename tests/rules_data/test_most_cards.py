@@ -10,12 +10,12 @@ from random import Random
 
 import pytest
 
-from cds.load import load_rules
-from cds.reasoning.conclude import Opinions
-from cds.reasoning.direct import Direct
-from cds.rulebook.conditions import All, Any, AtLeast, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
+from cds.engine.evaluator import Opinions
+from cds.engine.kleene import Direct
+from cds.logic.conditions import All, Any, AtLeast, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
+from cds.logic.truth import Truth
 from cds.rulebook.program import Program
-from cds.truth import Truth
+from cds.ruleset import load_rules
 from tests.server import TODAY
 
 

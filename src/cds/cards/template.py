@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from cds.engine.explain import ANY_OF, NOT, Missing, Why, deciding
 from cds.facts.fact import Fact, Facts
-from cds.reasoning.why import ANY_OF, NOT, Missing, Why, deciding
+from cds.logic.truth import Truth
 from cds.rulebook.program import ParameterValue, UnderDefinition
-from cds.truth import Truth
 
 HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
 # GitHub Flavored Markdown 2.4: an ASCII punctuation character after a backslash is itself. Clients also render HTML

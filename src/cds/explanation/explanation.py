@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from cds.cards.card import Card
 from cds.decide import Decision, Rules
+from cds.engine.explain import CANNOT_BE_TOLD, NOT, NOT_RULED_OUT, Missing, Reasons, Why, missing
 from cds.facts.fact import Fact, Found
-from cds.reasoning.why import CANNOT_BE_TOLD, NOT, NOT_RULED_OUT, Missing, Reasons, Why, missing
-from cds.record.record import Issue
-from cds.rulebook.conditions import names_in
+from cds.logic.conditions import names_in
+from cds.logic.truth import Truth
+from cds.record.model import Issue
 from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
-from cds.truth import Truth
 
 ABOUT = (f"{CANNOT_BE_TOLD}: ", f"{NOT_RULED_OUT}: ")
 HOLES = re.compile(r"\{\{.*?\}\}")

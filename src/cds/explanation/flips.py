@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cds.decide import Decision, Rules
 from cds.explanation.explanation import plain_conclusions
 from cds.facts.fact import Fact
-from cds.truth import Truth
+from cds.logic.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds.decide import Decision
+from cds.facts.context import SortedRecord, sort_record
 from cds.facts.fact import Fact, Trial
-from cds.facts.latest import readings
-from cds.facts.sorted_record import SortedRecord, sort_record
-from cds.facts.stretches import Days, day_by_day, stretches
-from cds.facts.trials import Laid, Spell, TrialFinder, day_reached
+from cds.facts.measurement import readings
+from cds.facts.trials.exposure_periods import Days, day_by_day, stretches
+from cds.facts.trials.trials import Laid, Spell, TrialFinder, day_reached
 from cds.rulebook.program import Program
 from cds.rulebook.wanted import WantedNumber, WantedTrials
 

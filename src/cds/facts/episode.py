@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from cds.facts.context import SortedRecord
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.latest import Reading, range_text
-from cds.facts.sorted_record import SortedRecord
-from cds.record.record import Diagnosis, Span, Verification
+from cds.facts.measurement import Reading, range_text
+from cds.record.model import Diagnosis, Span, Verification
 from cds.rulebook.wanted import WantedEpisode, WantedEpisodeLength
 
 

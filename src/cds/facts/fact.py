@@ -9,8 +9,8 @@ from enum import Enum
 
 import msgspec
 
-from cds.record.record import Span
-from cds.truth import Truth
+from cds.logic.truth import Truth
+from cds.record.model import Span
 
 
 class WhyUnknown(Enum):

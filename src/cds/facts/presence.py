@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
+from cds.facts.context import Hit, SortedRecord, concepts_of, in_window
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.sorted_record import Hit, SortedRecord, concepts_of, in_window
-from cds.record.record import (
+from cds.logic.truth import Truth
+from cds.record.model import (
     NOT_UNDERSTOOD,
     Allergy,
     Diagnosis,
@@ -33,7 +34,6 @@ from cds.rulebook.wanted import (
     WantedProcedure,
     WantedReferral,
 )
-from cds.truth import Truth
 
 ENDED = frozenset({"inactive", "remission", "resolved"})  # FHIR R4 condition-clinical: the codes under "inactive"
 IN_WORDS = {Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}

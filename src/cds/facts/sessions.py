@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from cds.facts.context import Hit, SortedRecord, in_window
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.latest import range_text
-from cds.facts.sorted_record import Hit, SortedRecord, in_window
-from cds.record.record import Exposure, ExposureKind, Intervention, Sent, SentState, Span
+from cds.facts.measurement import range_text
+from cds.logic.truth import Truth
+from cds.record.model import Exposure, ExposureKind, Intervention, Sent, SentState, Span
 from cds.rulebook.wanted import WantedSessions
-from cds.truth import Truth
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 

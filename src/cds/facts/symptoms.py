@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cds.facts.fact import Fact, WhyUnknown
+from cds.logic.truth import Truth, some
 from cds.rulebook.wanted import WantedSymptoms
-from cds.truth import Truth, some
 
 
 def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from cds.coding import Concept
+from cds.facts.context import Hit, SortedRecord, in_window, medications_sent
 from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.latest import Reading
-from cds.facts.sorted_record import Hit, SortedRecord, in_window, medications_sent
-from cds.record.record import Exposure, ExposureKind, Intervention, Sent, SentState, Span
+from cds.facts.measurement import Reading
+from cds.logic.truth import Truth
+from cds.record.model import Exposure, ExposureKind, Intervention, Sent, SentState, Span
 from cds.rulebook.wanted import WantedCourse, WantedTreatment
-from cds.truth import Truth
+from cds.terminology.value_sets import Concept
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import and_, select
 
+from cds.journal.csv_text import sheet
 from cds.journal.period import Period
-from cds.journal.sheet import sheet
 from cds.journal.store import Store
 from cds.journal.tables import accepted, cards, comments, feedback, receipts
 

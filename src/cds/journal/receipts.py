@@ -17,9 +17,9 @@ from cds import __version__
 from cds.decide import Decision, Rules
 from cds.journal.store import Store
 from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions
-from cds.record.record import IssueKind, PatientRecord, SentState
+from cds.logic.truth import Truth
+from cds.record.model import IssueKind, PatientRecord, SentState
 from cds.rulebook.program import RuleRef
-from cds.truth import Truth
 
 MOST_REMARKS = 50  # kept of one decision
 LONGEST = 200  # characters kept of an id a client chose

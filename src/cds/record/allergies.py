@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cds.record import elements
+from cds.record import fhir as elements
 from cds.record.concepts import clinical_status, code_among, concept_of, concept_of_either
-from cds.record.diagnoses import verification_of
+from cds.record.conditions import verification_of
 from cds.record.issues import Origin
-from cds.record.record import Allergy
+from cds.record.model import Allergy
 
 CLINICAL = frozenset({"active", "inactive", "resolved"})  # FHIR R4 allergyintolerance-clinical
 TYPES = frozenset({"allergy", "intolerance"})  # FHIR R4 allergy-intolerance-type

@@ -10,17 +10,15 @@ from typing import TypeVar
 
 import msgspec
 
-from cds.coding import Concept, Sought
-from cds.record import elements
+from cds.errors import NotFhir
+from cds.record import fhir as elements
 from cds.record.allergies import allergy_of
-from cds.record.depth import refuse_too_deep
-from cds.record.diagnoses import diagnosis_of
-from cds.record.drafts import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
-from cds.record.drugs import drug_finder
-from cds.record.encounters import place_finder
-from cds.record.gathering import Gathered, envelope_of
+from cds.record.collect import Gathered, envelope_of
+from cds.record.conditions import diagnosis_of
+from cds.record.draft_orders import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
+from cds.record.medication_references import drug_finder
 from cds.record.medications import (
     FindDrug,
     administration_of,
@@ -30,9 +28,7 @@ from cds.record.medications import (
     request_of,
     statement_of,
 )
-from cds.record.procedures import intervention_of, referral_of
-from cds.record.queries import asked_by
-from cds.record.record import (
+from cds.record.model import (
     Diagnosis,
     Draft,
     Exposure,
@@ -45,9 +41,13 @@ from cds.record.record import (
     SentState,
     Span,
 )
-from cds.record.sieve import Sieve, newest_of
-from cds.record.whose import Names, is_about, surely_about, whose
-from cds.refusal import NotFhir
+from cds.record.nesting import refuse_too_deep
+from cds.record.places import place_finder
+from cds.record.procedures import intervention_of, referral_of
+from cds.record.relevance import Sieve, newest_of
+from cds.record.search import asked_by
+from cds.record.subject import Names, is_about, surely_about, whose
+from cds.terminology.value_sets import Concept, Sought
 
 Said = TypeVar("Said", bound=elements.Resource)
 Value = TypeVar("Value")
@@ -82,7 +82,7 @@ def read_bundle(body: bytes, *, most_entries: int, deepest: int, sought: Sought 
     (see `Sieve`). Requests with the status draft are orders being written.
 
     Raises:
-        NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
+        NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.errors.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     refuse_too_deep(body, deepest)
@@ -120,7 +120,7 @@ def read_prefetch(
     without a template of ours says only what is in it.
 
     Raises:
-        NotFhir, TooLarge, WrongPatient, NoPatient: See cds.refusal.
+        NotFhir, TooLarge, WrongPatient, NoPatient: See cds.errors.
     """
     gathered = Gathered(most_entries, Sieve(sought).by_kind)
     for key, template in sorted(templates.items()):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from cds.coding import Coding, Concept, canonical_code, canonical_system
-from cds.record import elements
-from cds.record.record import NOT_UNDERSTOOD
+from cds.record import fhir as elements
+from cds.record.model import NOT_UNDERSTOOD
+from cds.terminology.value_sets import Coding, Concept, canonical_code, canonical_system
 
 EMPTY = Concept()
 LONGEST_SYSTEM = 256

@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
-from cds.record.elements import Period
+from cds.record.fhir import Period
 from cds.record.issues import Origin
-from cds.record.record import IssueKind, Span
+from cds.record.model import IssueKind, Span
 
 FIRST_YEAR, LAST_YEAR = 1850, 2300
 """Years outside are typing or system errors, not dates in a patient's record (project decision)."""

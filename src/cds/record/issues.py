@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cds.record.record import Issue, IssueKind
+from cds.record.model import Issue, IssueKind
 
 MOST_ALIKE = 20
 """Issues of one kind, type and sentence that are kept one by one; the rest are counted in one more issue."""

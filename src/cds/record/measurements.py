@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds.coding import LOINC, Coding, Concept, Observed
-from cds.record import elements
+from cds.record import fhir as elements
 from cds.record.concepts import code_among, coding_of, concept_of
 from cds.record.dates import period_of, span_of
 from cds.record.issues import Origin
-from cds.record.record import IssueKind, Measurement, NormalRange, Span
+from cds.record.model import IssueKind, Measurement, NormalRange, Span
+from cds.terminology.value_sets import LOINC, Coding, Concept, Observed
 
 FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
 NORMAL = frozenset({"normal", "recommended"})  # FHIR R4 referencerange-meaning

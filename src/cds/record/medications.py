@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from cds.coding import Concept
-from cds.record import elements
+from cds.record import fhir as elements
+from cds.record.collect import Gathered
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
-from cds.record.gathering import Gathered
 from cds.record.issues import Origin
-from cds.record.record import Diagnosis, Exposure, ExposureKind, IssueKind, Sig, Span, Verification
+from cds.record.model import Diagnosis, Exposure, ExposureKind, IssueKind, Sig, Span, Verification
+from cds.record.subject import literal
 from cds.record.units import factor
-from cds.record.whose import literal
+from cds.terminology.value_sets import Concept
 
 FindDrug = Callable[[elements.MedicationUse, Origin], Concept]
 """Gives the drug of a medication resource, references followed."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cds.record import elements
+from cds.record import fhir as elements
 from cds.record.dates import span_of
 from cds.record.issues import Origin
-from cds.record.record import IssueKind, Patient
+from cds.record.model import IssueKind, Patient
 
 GENDERS = frozenset({"male", "female", "other", "unknown"})  # FHIR R4 administrative-gender
 

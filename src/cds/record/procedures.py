@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cds.record import elements
+from cds.record import fhir as elements
 from cds.record.concepts import concept_of, concept_of_either
 from cds.record.dates import across, period_of, span_of
 from cds.record.issues import Origin
-from cds.record.record import Intervention, Referral
+from cds.record.model import Intervention, Referral
 
 NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation"})  # FHIR R4 event-status
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cds.rulebook import format as f
-from cds.rulebook.names import Reading, Rule, below, read_by, readings
-from cds.rulebook.yaml_text import Path
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.references import Reading, Rule, below, read_by, readings
+from cds.yaml_source.document import Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from cds.rulebook.meaning import digests
-from cds.rulebook.names import Rule
-from cds.rulebook.problem import Problem
-from cds.rulebook.read import LOCK, Rulebook
+from cds.rulebook.fingerprint import digests
+from cds.rulebook.loader import LOCK, Rulebook
+from cds.rulebook.references import Rule
+from cds.yaml_source.problem import Problem
 
 HEAD = """\
 # Written by `cds lock`, never by hand: each rule file, its version, and a digest of what it means.

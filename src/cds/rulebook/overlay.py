@@ -10,12 +10,12 @@ from typing import Any
 
 from rapidfuzz import process
 
-from cds.rulebook import format as f
-from cds.rulebook.loaded import Loaded
-from cds.rulebook.names import Rule, below, conditions, parts, read_by, readings, walk
-from cds.rulebook.problem import Problem
-from cds.rulebook.site_format import CardChange, CodesChange, SetTo, SiteFile
-from cds.rulebook.yaml_text import Path
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
+from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
+from cds.yaml_source.document import Path
+from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.problem import Problem
 
 USES = re.compile(r"([a-z][a-z0-9-]*)((?:\s*,?\s*(?:>=|<=|==|<|>)\s*\d+(?:\.\d+){0,2})+)\Z")
 BOUND = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+){0,2})")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from cds.coding import Observed, Sought
-from cds.rulebook.attributes import SourceAttributes
-from cds.rulebook.conditions import Condition
+from cds.logic.conditions import Condition
+from cds.logic.strata import Layer
 from cds.rulebook.overlay import Override
-from cds.rulebook.strata import Layer
+from cds.rulebook.source_attributes import SourceAttributes
 from cds.rulebook.wanted import Codes, Wanted
+from cds.terminology.value_sets import Observed, Sought
 
 
 @dataclass(frozen=True, slots=True)

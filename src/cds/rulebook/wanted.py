@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from cds.coding import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept, bare
-from cds.truth import Truth
+from cds.logic.truth import Truth
+from cds.terminology.value_sets import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept, bare
 
 WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
 ASCII_WORD = re.compile(r"[a-z]+")  # the same, of a text in lower case without any other letters
@@ -924,7 +924,7 @@ class WantedCount(Wanted):
 
     Attributes:
         trials: Name of the trials fact.
-        that_are: Trial properties that must all hold (names of cds.facts.counting.PROPERTIES).
+        that_are: Trial properties that must all hold (names of cds.facts.trials.count.PROPERTIES).
         different: "ingredient" or "drug_class": count each only once; "" counts trials.
         classes: Only drugs of these classes; None for all.
         merge_same_molecule: Ingredients of one molecule are one.

@@ -1,0 +1,148 @@
+"""POST /cds-services/{id}/feedback → the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from cds.api.body import read_body
+from cds.api.messages import decode
+from cds.api.openapi import FEEDBACK as FEEDBACK_BODY
+from cds.api.openapi import NOTHING, gives, takes
+from cds.api.routes import FIRST_YEAR, LAST_YEAR, Offers, offer_of, service_of
+from cds.errors import NoJournal, NotFhir, TooLarge
+from cds.journal.feedback import Outcome, Word
+from cds.journal.journal import Journal
+from cds.settings import Settings
+
+AT_ONCE = 4  # writes under way in one process; the rest wait their turn
+MOST_WORDS = 10_000  # in one call
+LONGEST_ID = 200  # characters of a uuid or a code; a real one has 36
+FIX = "Send card, outcome, outcomeTimestamp and the rest as CDS Hooks 2.0.1 describes it under Feedback"
+
+
+class Coding(msgspec.Struct):
+    """A reason; clients leave out display, and sometimes system."""
+
+    code: str | None = None
+    system: str | None = None
+    display: str | None = None
+
+
+class OverrideReason(msgspec.Struct):
+    """Why a card was overridden."""
+
+    reason: Coding | None = None
+    userComment: str | None = None  # noqa: N815 (the specification's name)
+
+
+class AcceptedSuggestion(msgspec.Struct):
+    """A suggestion that was taken up."""
+
+    id: str
+
+
+class Entry(msgspec.Struct):
+    """One thing said of one card."""
+
+    card: str
+    outcome: Outcome
+    outcomeTimestamp: str  # noqa: N815
+    acceptedSuggestions: list[AcceptedSuggestion] | None = None  # noqa: N815
+    overrideReason: OverrideReason | None = None  # noqa: N815
+
+
+class Feedback(msgspec.Struct):
+    """What of a call we read (CDS Hooks 2.0.1, "Feedback"); a client may send more."""
+
+    feedback: list[Entry]
+
+
+FEEDBACK = msgspec.json.Decoder(Feedback)
+
+
+def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None) -> APIRouter:
+    """Where clients say what became of cards; without a journal nothing is taken."""
+    router = APIRouter()
+    limiter = CapacityLimiter(AT_ONCE)
+
+    @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
+    async def feedback(identity: str, request: Request) -> JSONResponse:
+        """Keep what became of cards; 200 once it is on disk."""
+        offer = offer_of(offers, request)
+        service = service_of(offer.rules, identity)
+        if journal is None:
+            raise NoJournal(
+                "This service keeps no journal, so that feedback would be lost",
+                fix="Set CDS_JOURNAL on the server, or send no feedback",
+            )
+        hear = journal.hear
+        words = read_feedback(await read_body(request, settings.most_bytes))
+        await to_thread.run_sync(lambda: hear(offer.tenant, service.id, words), limiter=limiter)
+        return JSONResponse({})
+
+    return router
+
+
+def read_feedback(body: bytes) -> Sequence[Word]:
+    """
+    What a call says of cards.
+
+    Raises:
+        NotJson, NotFhir, TooLarge: With the member that is wrong; then nothing of the call is kept.
+    """
+    entries = decode(FEEDBACK, body, "CDS Hooks feedback", fix=FIX).feedback
+    if not entries:
+        raise NotFhir("feedback is empty", fix=FIX, where="feedback")
+    if len(entries) > MOST_WORDS:
+        raise TooLarge(f"feedback holds more than {MOST_WORDS} entries", fix="Send it in several calls")
+    return [_word(entry, f"feedback[{index}]") for index, entry in enumerate(entries)]
+
+
+def _word(entry: Entry, where: str) -> Word:
+    why = entry.overrideReason or OverrideReason()
+    reason = why.reason or Coding()
+    taken = entry.acceptedSuggestions or []
+    return Word(
+        card=_id(entry.card, f"{where}.card"),
+        outcome=entry.outcome,
+        suggestions=tuple(
+            _id(suggestion.id, f"{where}.acceptedSuggestions[{index}].id") for index, suggestion in enumerate(taken)
+        ),
+        reason_system=_id(reason.system, f"{where}.overrideReason.reason.system") if reason.system else "",
+        reason_code=_id(reason.code, f"{where}.overrideReason.reason.code") if reason.code else "",
+        display=_text(reason.display),
+        comment=_text(why.userComment),
+        at=_moment(entry.outcomeTimestamp, f"{where}.outcomeTimestamp"),
+    )
+
+
+def _id(text: str, where: str) -> str:
+    if not text or len(text) > LONGEST_ID or not text.isprintable():
+        raise NotFhir(
+            f"This is not an id or a code: it has {len(text)} characters, or some that cannot be printed",
+            fix=f"Send what the card had, of 1 to {LONGEST_ID} characters",
+            where=where,
+        )
+    return text
+
+
+def _text(text: str | None) -> str:
+    """Free text; a NUL, which PostgreSQL takes in no text, as the sign for a character that cannot be shown."""
+    return (text or "").strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _moment(text: str, where: str) -> datetime:
+    """A timestamp in UTC; one without an offset is in UTC already, as the specification asks."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if FIRST_YEAR <= moment.year <= LAST_YEAR:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except ValueError:
+        pass
+    raise NotFhir("This is not a moment", fix="Write it as 2026-06-01T12:30:00Z", where=where)

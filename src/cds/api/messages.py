@@ -1,0 +1,219 @@
+"""CDS Hooks 2.0.1 messages as the specification names them: discovery, request, response."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from cds.cards.card import Card
+from cds.errors import NotFhir, NotJson, TooLarge, WrongPatient
+from cds.fhir_client.fetch import Access
+from cds.record.draft_orders import DraftOrders, orders_of
+from cds.rulebook.program import Service
+from cds.serialize import card_values, without_empty
+
+T = TypeVar("T")
+VERSION = "2.0.1"  # of CDS Hooks
+
+
+class ServiceEntry(BaseModel):
+    """
+    One entry of the discovery answer (CDS Hooks 2.0.1, "Discovery").
+
+    `version` is the specification's, as the 3.0 ballot recommends; clients of 2.0.1 meet it as a member they need not
+    know.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    hook: str
+    id: str
+    title: str
+    description: str
+    version: str
+    prefetch: dict[str, str]
+
+
+class Discovery(BaseModel):
+    """The answer to GET /cds-services."""
+
+    model_config = ConfigDict(frozen=True)
+
+    services: list[ServiceEntry]
+
+
+class Context(msgspec.Struct):
+    """What of the context we read; a client may send more."""
+
+    patientId: str | None = None  # noqa: N815 (the specification's name)
+    userId: Any = None  # noqa: N815
+    selections: Any = None
+    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
+
+
+class FhirAuthorization(msgspec.Struct):
+    """What of the authorization we read (CDS Hooks 2.0.1, "Passing the Access Token to the CDS Service")."""
+
+    access_token: str | None = None
+    patient: str | None = None
+
+
+class HookRequest(msgspec.Struct):
+    """
+    What of a request we read (CDS Hooks 2.0.1, "HTTP Request").
+
+    Unknown members and extensions are accepted. FHIR stays undecoded until record/ reads it.
+    """
+
+    hook: str | None = None
+    hookInstance: str | None = None  # noqa: N815
+    context: Context | None = None
+    prefetch: dict[str, msgspec.Raw] | None = None
+    fhirServer: str | None = None  # noqa: N815
+    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
+    resourceType: Any = None  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    A request that was read.
+
+    Attributes:
+        prefetch: Key → what was sent under it.
+        patient_id: context.patientId.
+        hook_instance: hookInstance.
+        access: Where more can be read.
+        orders: The orders of its context; None for a hook that brings none.
+        user: context.userId, "" where none was sent.
+    """
+
+    prefetch: dict[str, msgspec.Raw]
+    patient_id: str
+    hook_instance: str
+    access: Access
+    orders: DraftOrders | None = None
+    user: str = field(default="", repr=False)
+
+
+REQUEST = msgspec.json.Decoder(HookRequest)
+
+
+def discovery_of(services: list[Service]) -> dict[str, Any]:
+    """What we offer, with prefetch templates made from what the rules read; nothing empty but the list itself."""
+    offered = Discovery(
+        services=[
+            ServiceEntry(
+                hook=service.hook,
+                id=service.id,
+                title=service.title,
+                description=service.description,
+                version=VERSION,
+                prefetch={prefetch.key: prefetch.query for prefetch in service.prefetch},
+            )
+            for service in services
+        ]
+    )
+    return {"services": [without_empty(service.model_dump()) for service in offered.services]}
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str, *, fix: str) -> T:
+    """
+    A body as what it should be, a byte-order mark aside.
+
+    Raises:
+        NotJson, NotFhir, TooLarge: With the member that is wrong.
+    """
+    try:
+        return decoder.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except msgspec.ValidationError as error:
+        wrong, _, where = str(error).partition(" - at ")
+        raise NotFhir(f"This is not {what}: {wrong}", fix=fix, where=where.strip("`").removeprefix("$.")) from None
+    except RecursionError:
+        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+    except UnicodeDecodeError:
+        raise NotJson("This is not UTF-8", fix="Send JSON in UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
+
+
+def read_request(body: bytes, service: Service) -> Asked:
+    """
+    What a request asks.
+
+    Raises:
+        NotJson, NotFhir, TooLarge, WrongPatient: With the member that is wrong.
+    """
+    request = decode(
+        REQUEST,
+        body,
+        "a CDS Hooks request",
+        fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
+    )
+    if request.resourceType is not None:
+        raise NotFhir(
+            "This is a FHIR resource, not a CDS Hooks request",
+            fix="Post a Bundle to /evaluate, or send its resources as the prefetch of a request",
+        )
+    if request.hook != service.hook:
+        raise NotFhir(
+            f"This service answers {service.hook}, and the request's hook is another",
+            fix=f"Send hook: {service.hook}, or call the service of your hook (GET /cds-services lists them)",
+            where="hook",
+        )
+    if not request.hookInstance:
+        raise NotFhir("hookInstance is missing", fix="Send a UUID", where="hookInstance")
+    patient_id = request.context.patientId if request.context else None
+    if not patient_id:
+        raise NotFhir("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
+    if "/" in patient_id:
+        raise NotFhir(
+            "context.patientId is a reference, not an id",
+            fix="Send the id alone, without Patient/",
+            where="context.patientId",
+        )
+    authorization = request.fhirAuthorization or FhirAuthorization()
+    if authorization.patient and authorization.patient.removeprefix("Patient/") != patient_id:
+        raise WrongPatient(
+            "The access token is for another patient than the one in context",
+            fix="Send the token of the patient in context; nothing was evaluated",
+            where="fhirAuthorization.patient",
+        )
+    prefetch = request.prefetch or {}
+    if "resourceType" in prefetch:
+        raise NotFhir(
+            "prefetch is a FHIR resource, not an object of keys",
+            fix="Send the answer to each template under its key; GET /cds-services lists them",
+            where="prefetch",
+        )
+    context = request.context or Context()
+    return Asked(
+        prefetch,
+        patient_id,
+        request.hookInstance,
+        Access(request.fhirServer or None, authorization.access_token or None),
+        orders_of(service.hook, bytes(context.draftOrders), context.selections),
+        context.userId if isinstance(context.userId, str) else "",
+    )
+
+
+def response_of(cards: tuple[Card, ...], links: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """
+    The answer to a request: cards with the uuids that feedback needs (CDS Hooks 2.0.1, "Card Attributes").
+
+    `links` stand on every card, after its own.
+    """
+    answered = []
+    for card in cards:
+        values = card_values(card)
+        for suggestion in values.get("suggestions", []):
+            suggestion["uuid"] = str(uuid.uuid4())
+        if links:
+            values["links"] = [*values.get("links", ()), *links]
+        answered.append({"uuid": str(uuid.uuid4()), **values})
+    return {"cards": answered}

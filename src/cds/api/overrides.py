@@ -1,0 +1,99 @@
+"""What clinicians answered to earlier cards → the record; looked up in the journal when it is their turn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from cds.journal import feedback
+from cds.journal.journal import Journal
+from cds.journal.store import StoreDown
+from cds.record.model import NOT_LOOKED_UP, Override, PatientRecord, without_overrides
+from cds.rulebook.program import Program
+from cds.rulebook.wanted import WantedOverride
+
+log = logging.getLogger(__name__)
+SECONDS = 1.0  # for one look-up, which takes some milliseconds; a store that hangs must not cost the clinician the card
+FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # feedback of earlier years is refused
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """
+    What was found for one request.
+
+    Attributes:
+        overrides: None where none are kept, where no rule reads them, and where they could not be looked up.
+        failed: They are kept, and could not be looked up.
+    """
+
+    overrides: tuple[Override, ...] | None = None
+    failed: bool = False
+
+    def onto(self, record: PatientRecord) -> PatientRecord:
+        """The record with these answers."""
+        if self.failed:
+            return without_overrides(record)
+        return record if self.overrides is None else replace(record, overrides=self.overrides)
+
+
+NOT_ASKED = LookedUp()
+FAILED = LookedUp(failed=True)
+
+
+class Overrides:
+    """
+    Looks up what was answered to a patient's earlier cards, for as far back as some rule of the program reads.
+
+    Called in the threads that decide, so that no more look-ups are under way than there are decisions, and none waits
+    for a thread. A look-up cannot be stopped: while one that was given up goes on, nothing else is looked up.
+    """
+
+    def __init__(self, journal: Journal | None, at_once: int, seconds: float = SECONDS) -> None:
+        self._journal = journal
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="overrides")
+        self._given_up: set[Future[list[feedback.Override]]] = set()
+
+    def close(self) -> None:
+        """Take no more work; what is under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def of(self, program: Program, tenant: str, patient_id: str, today: date) -> LookedUp:
+        """The patient's answers; raises nothing, and takes no longer than it may."""
+        journal = self._journal
+        windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, WantedOverride)]
+        if journal is None or not windows:
+            return NOT_ASKED
+        if not journal.store.works or self._given_up:  # the writer tries the store again, behind the answers
+            return FAILED
+        looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, _since(windows, today))
+        try:
+            return LookedUp(_by_topic(looking.result(self._seconds), program))
+        except StoreDown:  # the store has said so in the log
+            return FAILED
+        except TimeoutError:
+            log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
+            self._given_up.add(looking)
+            looking.add_done_callback(self._given_up.discard)
+            return FAILED
+
+
+def _since(windows: Sequence[int | None], today: date) -> datetime:
+    """The first moment the longest of these windows can reach to, in any time zone."""
+    days = [days for days in windows if days is not None]
+    if len(days) < len(windows) or max(days) >= (today - FIRST.date()).days:
+        return FIRST
+    return datetime.combine(today - timedelta(days=max(days) + 1), time.min, UTC)
+
+
+def _by_topic(found: list[feedback.Override], program: Program) -> tuple[Override, ...]:
+    """Of cards the program still has: nobody can say what another one was about."""
+    return tuple(
+        Override(card.topic[1], one.reason, one.when.astimezone().date())
+        for one in found
+        if (card := program.card_called(one.card)) is not None and card.topic is not None
+    )

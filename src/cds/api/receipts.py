@@ -1,0 +1,51 @@
+"""A request and its answer → what the journal keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cds.api.messages import Asked
+from cds.api.overrides import LookedUp
+from cds.cards.card import Card
+from cds.journal.receipts import Call, Shown
+from cds.record.bundle import Fetched
+from cds.rulebook.program import Service
+
+# No prefetch key of ours has a dot.
+ORDERS, SELECTIONS = "context.draftOrders", "context.selections"
+OVERRIDES, FETCHED = "journal.overrides", "server.fetched"
+
+
+def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched], earlier: LookedUp) -> Call:
+    """
+    Who asked, and the data that were decided from.
+
+    These are what was sent, what was fetched in its place and how that went, the orders, and answers to earlier cards
+    (null where these could not be looked up).
+    """
+    data: dict[str, bytes | msgspec.Raw] = dict(asked.prefetch)
+    if fetched:
+        data[FETCHED] = msgspec.json.encode(dict(sorted(fetched.items())))
+    if asked.orders is not None and asked.orders.sent:
+        data[ORDERS] = asked.orders.sent
+        data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
+    if earlier.overrides is not None or earlier.failed:
+        data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
+    return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data, asked.user)
+
+
+def shown_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[Shown]:
+    """The cards with the uuids that the response gives them."""
+    return [
+        Shown(
+            answered["uuid"],
+            tuple(suggestion["uuid"] for suggestion in answered.get("suggestions", ())),
+            card.name,
+            card.indicator,
+            card.rule,
+        )
+        for card, answered in zip(cards, response["cards"], strict=True)
+    ]

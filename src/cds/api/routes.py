@@ -1,0 +1,327 @@
+"""GET /cds-services, POST /cds-services/{id}, POST /evaluate, GET /health → decide()."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from time import perf_counter
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from cds import __version__
+from cds.api.admission import Turns
+from cds.api.body import read_body
+from cds.api.card_links import CardLinks
+from cds.api.messages import Asked, Discovery, discovery_of, read_request, response_of
+from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
+from cds.api.overrides import Overrides
+from cds.api.receipts import call_of, shown_of
+from cds.decide import Decision, Rules, decide
+from cds.errors import NotFhir, PrefetchMissing, UnknownService
+from cds.fhir_client.fetch import Fetcher, NotUsable
+from cds.journal.journal import Journal
+from cds.journal.receipts import Receipt, receipt_of
+from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
+from cds.rulebook.program import Prefetch, Service
+from cds.serialize import answer_of
+from cds.settings import Settings
+
+ANYBODY = ""
+FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    What a caller is answered with.
+
+    Attributes:
+        rules: Its rules.
+        fetcher: Reads what a prefetch lacks; None: nothing but what was sent is read.
+        tenant: Its name, "" where nobody is asked who they are.
+    """
+
+    rules: Rules
+    fetcher: Fetcher | None = None
+    tenant: str = ANYBODY
+
+
+Offers = Mapping[str, Offer]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
+
+
+def offer_of(offers: Offers, request: Request) -> Offer:
+    """What the caller of this request is answered with."""
+    return offers[request.state.caller.tenant if ANYBODY not in offers else ANYBODY]
+
+
+def routes(
+    offers: Offers,
+    settings: Settings,
+    clock: Callable[[], date],
+    turns: Turns,
+    overrides: Overrides,
+    journal: Journal | None = None,
+    watched: Callable[[], dict[str, Any]] | None = None,
+    pages: CardLinks | None = None,
+) -> APIRouter:
+    """Every address that answers questions; without a journal, no receipts are kept, without `pages`, none linked."""
+    router = APIRouter()
+
+    # First, since addresses are compared in turn with every request.
+    @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
+    async def call(identity: str, request: Request) -> Response:
+        """Answer one hook."""
+        offer = offer_of(offers, request)
+        service = service_of(offer.rules, identity)
+        async with turns.place():
+            body = await read_body(request, settings.most_bytes)
+            asked = await turns.aside(lambda: read_request(body, service))
+            today = clock()
+            fetched, why_not = await _fetch(offer.fetcher, service, asked)
+
+            def answer() -> Answered:
+                return answered(
+                    offer,
+                    service,
+                    asked,
+                    today,
+                    settings=settings,
+                    overrides=overrides,
+                    journal=journal,
+                    links=pages,
+                    called=str(request.base_url),
+                    fetched=fetched,
+                    why_not=why_not,
+                )
+
+            made = await turns.aside(answer)
+            if journal is not None and made.receipt is not None:
+                journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
+            return Response(made.encoded, media_type="application/json")
+
+    @router.head("/", include_in_schema=False)
+    @router.get("/")
+    async def root() -> dict[str, str]:
+        """Where to go from here."""
+        return {
+            "service": "Thirdline",
+            "version": __version__,
+            "discovery": "/cds-services",
+            "attributes": "/source-attributes",
+            "evaluate": "/evaluate",
+            "health": "/health",
+            "description": "/openapi.json",
+        }
+
+    @router.head("/health", include_in_schema=False)
+    @router.get("/health")
+    async def health(request: Request, response: Response) -> dict[str, Any]:
+        """
+        Whether this service can be trusted with an answer; 503 once the two engines have disagreed, or all hangs.
+
+        A journal that does not work is "degraded" and 200: the answers are right, and nobody should turn them away.
+        """
+        disagreements = request.app.state.disagreements
+        failed = "failed" if disagreements else "stuck" if turns.stuck else ""
+        response.status_code = 503 if failed else 200
+        status = failed or ("degraded" if journal is not None and not journal.works else "ok")
+        if ANYBODY not in offers:
+            return {"status": status}  # this address is open: what runs here is for those who run it
+        rules = offers[ANYBODY].rules
+        return {
+            "status": status,
+            "version": __version__,
+            "rules": rules.program.version,
+            "opinions": rules.reasoner.opinions.value,
+            "disagreements": disagreements,
+            "under_way": turns.inside,
+            "overdue": turns.overdue,
+            "journal": journal.health() if journal is not None else {"status": "off"},
+        } | ({"watched": watched()} if watched is not None else {})
+
+    @router.head("/cds-services", include_in_schema=False)
+    @router.get("/cds-services", responses={200: {"model": Discovery}})
+    async def discover(request: Request) -> JSONResponse:
+        """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
+        return JSONResponse(discovery_of(list(offer_of(offers, request).rules.program.services.values())))
+
+    @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
+    async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
+        """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
+        rules = offer_of(offers, request).rules
+        if service is not None:
+            service_of(rules, service)
+        day = day_of(today) if today is not None else clock()
+
+        async with turns.place():
+            body = await read_body(request, settings.most_bytes)
+
+            def answer() -> bytes:
+                record = read_bundle(body, **limits(settings, rules))
+                return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
+
+            return Response(await turns.aside(answer), media_type="application/json")
+
+    return router
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """
+    One hook, answered.
+
+    Attributes:
+        decision: What it rests on.
+        response, encoded: What the caller gets, as values and as it is sent.
+        receipt: For the journal; None where none is kept.
+    """
+
+    decision: Decision
+    response: Mapping[str, Any]
+    encoded: bytes
+    receipt: Receipt | None
+
+
+def answered(
+    offer: Offer,
+    service: Service,
+    asked: Asked,
+    today: date,
+    *,
+    settings: Settings,
+    overrides: Overrides,
+    journal: Journal | None,
+    links: CardLinks | None,
+    called: str,
+    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    why_not: str = "nothing is fetched for it",
+) -> Answered:
+    """
+    Decide what was asked, in one of the threads that decide; noting the receipt is the caller's.
+
+    Args:
+        called: The address of this service that was called, for links where no other is set.
+        fetched: What was read in place of what the prefetch lacks.
+        why_not: Why nothing was.
+
+    Raises:
+        Refusal: There is no answer to it.
+    """
+    rules = offer.rules
+    begun, decision_id = perf_counter(), str(uuid.uuid4())
+    refuse_without(service, asked.prefetch, fetched, why_not)
+    record = read_prefetch(
+        asked.prefetch,
+        templates={p.key: p.query for p in service.prefetch},
+        patient_id=asked.patient_id,
+        fetched=fetched,
+        orders=asked.orders,
+        **limits(settings, rules),
+    )
+    earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
+    read = perf_counter()
+    decision = decide(rules, earlier.onto(record), today, service.id)
+    decided = perf_counter()
+    linked: Sequence[Mapping[str, str]] = ()
+    if links is not None and decision.cards:
+        linked = links.of(decision_id, called, offer.tenant, service.id, asked.access)
+    response = response_of(decision.cards, linked)
+    encoded = msgspec.json.encode(response)
+    if journal is None:
+        return Answered(decision, response, encoded, None)
+    took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
+    receipt = receipt_of(
+        rules,
+        decision,
+        call_of(offer.tenant, service, asked, fetched, earlier),
+        shown_of(decision.cards, response),
+        {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
+        id=decision_id,
+        decided_at=datetime.now(UTC),
+        keep_input=journal.keeps_inputs,
+    )
+    return Answered(decision, response, encoded, receipt)
+
+
+def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
+    """How much is read of what was sent, and which observations."""
+    return {
+        "most_entries": settings.most_entries,
+        "deepest": settings.deepest,
+        "sought": rules.program.sought,
+    }
+
+
+async def _fetch(fetcher: Fetcher | None, service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:
+    """What the prefetch lacks, and why nothing could be fetched ("" if something could, or nothing is lacking)."""
+    if fetcher is None:
+        return NOTHING_FETCHED, "this service fetches from no server"
+    try:
+        orders = asked.orders.sent if asked.orders is not None else b""
+        return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders), ""
+    except NotUsable as why:
+        return NOTHING_FETCHED, str(why)
+
+
+def service_of(rules: Rules, identity: str) -> Service:
+    """The service of an id; raises UnknownService."""
+    service = rules.program.services.get(identity)
+    if service is None:
+        raise UnknownService(
+            "There is no such service", fix=f"GET /cds-services lists them: {', '.join(rules.program.services)}"
+        )
+    return service
+
+
+def refuse_without(
+    service: Service,
+    prefetch: Mapping[str, msgspec.Raw],
+    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    why_not: str = "",
+) -> None:
+    """
+    Refuse a request without a prefetch key no answer is possible without (CDS Hooks 2.0.1: 412).
+
+    Once a FHIR server was asked, what it would not give is unknown, like everything that fails; only without the
+    patient there is no answer at all.
+    """
+    missing = [
+        p
+        for p in service.prefetch
+        if p.required and p.key not in prefetch and (p.key not in fetched or _no_patient(p, fetched[p.key]))
+    ]
+    if missing:
+        because = why_not or "; ".join(fetched[p.key].because for p in missing if p.key in fetched)
+        raise PrefetchMissing(
+            f"Prefetch is missing {', '.join(p.key for p in missing)}",
+            fix="Send " + "; ".join(f"{p.key}: {p.query}" for p in missing)
+            + (f". Nothing was fetched instead: {because}" if because else ""),
+            where=f"prefetch.{missing[0].key}",
+        )  # fmt: skip
+
+
+def _no_patient(prefetch: Prefetch, fetched: Fetched) -> bool:
+    return fetched.value is None and prefetch.query.startswith("Patient/")
+
+
+def day_of(text: str) -> date:
+    """
+    A day to decide for.
+
+    Raises:
+        NotFhir: It is none.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise NotFhir(
+            f"today is not a date from {FIRST_YEAR} to {LAST_YEAR}", fix="Write it as 2026-06-01", where="today"
+        )
+    return day

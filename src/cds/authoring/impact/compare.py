@@ -1,0 +1,235 @@
+"""Old rules + new rules + patients → who gets another card or conclusion, and because of which change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from cds.authoring.impact.cohort import Patient
+from cds.authoring.testing.run import said
+from cds.cards.card import Card
+from cds.decide import Decision, Rules, decide
+from cds.errors import Refusal
+from cds.facts.fact import Fact
+from cds.logic.conditions import Compare, names_in, walk
+from cds.read_request import read_record
+from cds.rulebook.diff import Change, Kind, renamed
+from cds.rulebook.lint.view import coded
+from cds.rulebook.loader import Rulebook
+from cds.rulebook.references import Reading, readings
+from cds.settings import Settings
+
+PLACING = {("rank",), ("most_cards",), ("service",), ("status",)}  # what moves cards without touching a condition
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that came out differently: "card", "conclusion", "definition" or "fact", its name, before and after."""
+
+    what: str
+    name: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """
+    One patient for whom something comes out differently.
+
+    Attributes:
+        patient: Where the data stand.
+        turns: Cards and conclusions that differ, and the facts that led there.
+        because: The changes of the rules behind them.
+        reworded: Cards shown before and after, in other words.
+    """
+
+    patient: str
+    turns: tuple[Turn, ...]
+    because: tuple[Change, ...]
+    reworded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two rule sets."""
+
+    book: Rulebook
+    rules: Rules
+
+    @cached_property
+    def formerly(self) -> Mapping[str, str]:
+        """Former name of a fact or conclusion → the one it has now."""
+        return {was: now for rule in self.book.rules.values() for was, now in renamed(rule)}
+
+    @cached_property
+    def reads(self) -> Mapping[str, frozenset[str]]:
+        """Fact or head → the names it reads: facts, conclusions, parameters, value sets, drug tables."""
+        found: dict[str, set[str]] = {}
+        chosen_by: dict[str, str] = {}
+        for rule in self.book.rules.values():
+            for reading in readings(rule):
+                if isinstance(reading, Reading) and reading.path[0] == "facts":
+                    found.setdefault(str(reading.path[1]), set()).add(reading.name)
+            for name, path in coded(rule):
+                found.setdefault(str(path[1]), set()).add(name)
+            for name, fact in rule.model.facts.items():
+                if table := getattr(fact, "drugs", None):
+                    found.setdefault(name, set()).add(table)
+            if spec := rule.model.definitions:
+                chosen_by |= {name: spec.chosen_by for one in spec.are.values() for name in one.with_}
+        for name, head in self.rules.program.heads.items():
+            of = {part.parameter for part in walk(head.condition) if isinstance(part, Compare) and part.parameter}
+            found.setdefault(name, set()).update(names_in(head.condition), of)
+        for names in found.values():
+            names |= {chosen_by[name] for name in names if name in chosen_by}
+        return {name: frozenset(names) for name, names in found.items()}
+
+    def decide(self, patient: Patient, today: date, settings: Settings) -> Decision | Refusal:
+        """What these rules say of a patient."""
+        try:
+            record, service = read_record(patient.body, self.rules, settings)
+            return decide(self.rules, record, today, service)
+        except Refusal as refusal:
+            return refusal
+
+
+def replay(
+    old: Side, new: Side, changes: Iterable[Change], patients: Iterable[Patient], today: date, settings: Settings
+) -> Iterator[Affected | None]:
+    """Each patient under both rule sets; None for one for whom nothing differs."""
+    told = tuple(changes)
+    for patient in patients:
+        before, after = old.decide(patient, today, settings), new.decide(patient, today, settings)
+        if isinstance(before, Refusal) or isinstance(after, Refusal):
+            words = [f"refused: {one.what}" if isinstance(one, Refusal) else "answered" for one in (before, after)]
+            same = words[0] == words[1]
+            turn = Turn("answer", "answer", "the request", *words)
+            yield None if same else Affected(patient.name, (turn,), (), ())
+            continue
+        yield _affected(patient, old, new, told, before, after)
+
+
+def _affected(
+    patient: Patient, old: Side, new: Side, changes: tuple[Change, ...], before: Decision, after: Decision
+) -> Affected | None:
+    values = [{new.formerly.get(name, name): said for name, said in _values(before).items()}, _values(after)]
+    differ = {name for name in values[0].keys() | values[1].keys() if values[0].get(name) != values[1].get(name)}
+    was, now = _by_name(before, new), _by_name(after, new)
+    turns = [
+        *_cards(was, now),
+        *(_turn("conclusion", name, new, old, values) for name in _conclusions(old, new) if name in differ),
+        *_definitions(old, new, before, after),
+    ]
+    reworded = tuple(name for name, card in was.items() if name in now and _words(card) != _words(now[name]))
+    if not turns and not reworded:
+        return None
+    reads = {
+        name: old.reads.get(name, frozenset()) | new.reads.get(name, frozenset()) for name in {**old.reads, **new.reads}
+    }
+    reached = _reached([f"card:{turn.name}" if turn.what == "card" else turn.name for turn in turns], reads, differ)
+    facts = [name for name in reached if name in after.facts.by_name or name in before.facts.by_name]
+    own = sorted(name for name in facts if name in differ and _plain(name) == name)
+    because = tuple(change for change in changes if any(_touches(change, name, reads) for name in reached))
+    if turns and not because:
+        because = tuple(change for change in changes if change.path[-1:] in PLACING or not change.path)
+    turns += [_turn("fact", name, new, old, values) for name in own]
+    return Affected(patient.name, tuple(turns), because, reworded)
+
+
+def _values(decision: Decision) -> dict[str, str]:
+    found = {name: truth.value for name, truth in decision.truths.items()}
+    return found | {name: _said(fact) for name, fact in decision.facts.by_name.items()}
+
+
+def _said(fact: Fact) -> str:
+    """A fact's value; of trials what was made of each, as their number alone may be the same."""
+    return said(fact) if not fact.trials else "; ".join(
+        f"{trial.name} {trial.start.text if trial.start else ''}: adequate {trial.adequate.value}, "
+        f"no response {trial.no_response.value}"
+        for trial in fact.trials
+    )  # fmt: skip
+
+
+def _conclusions(old: Side, new: Side) -> list[str]:
+    programs = (new.rules.program, old.rules.program)
+    return [
+        name for name in dict.fromkeys(n for p in programs for n in p.heads if n not in p.copies) if ":" not in name
+    ]
+
+
+def _turn(what: str, name: str, new: Side, old: Side, values: list[dict[str, str]]) -> Turn:
+    label = new.rules.program.labels.get(name) or old.rules.program.labels.get(name, name)
+    return Turn(what, name, label, *(side.get(name, "not there") for side in values))
+
+
+def _cards(was: Mapping[str, Card], now: Mapping[str, Card]) -> Iterator[Turn]:
+    for name in dict.fromkeys((*was, *now)):
+        a, b = was.get(name), now.get(name)
+        if a is None or b is None:
+            shown = b or a
+            label = shown.summary if shown else ""
+            yield Turn("card", name, label, "shown" if a else "not shown", "shown" if b else "not shown")
+        elif a.indicator != b.indicator:
+            yield Turn("card", name, b.summary, a.indicator, b.indicator)
+
+
+def _definitions(old: Side, new: Side, before: Decision, after: Decision) -> Iterator[Turn]:
+    was = {one.id: before.truths[one.head].value for many in old.rules.program.definitions.values() for one in many}
+    for many in new.rules.program.definitions.values():
+        for one in many:
+            now = after.truths[one.head].value
+            if not one.in_use and was.get(one.id, now) != now:
+                yield Turn("definition", one.head, one.label, was[one.id], now)
+
+
+def _by_name(decision: Decision, new: Side) -> dict[str, Card]:
+    """The cards shown, by the names they have in the new rules."""
+    found: dict[str, Card] = {}
+    for card in decision.cards:
+        called = new.rules.program.card_called(card.name)
+        found[called.name if called else card.name] = card
+    return found
+
+
+def _words(card: Card) -> tuple[object, ...]:
+    """What a clinician reads and can click, without the line that names rule and version."""
+    detail = [line for line in card.detail.splitlines() if not line.startswith("*Rule ")]
+    return card.summary, detail, card.suggestions, card.links, card.override_reasons
+
+
+def _reached(heads: Iterable[str], reads: Mapping[str, frozenset[str]], differ: set[str]) -> list[str]:
+    """The heads, and what they read that differs, down to where it began."""
+    seen: dict[str, None] = {}
+    to_do = list(heads)
+    while to_do:
+        name = to_do.pop()
+        if name not in seen:
+            seen[name] = None
+            copy = name.removeprefix(_plain(name)) if "__" in name else ""
+            of = reads.get(name, frozenset()) | reads.get(_plain(name), frozenset())
+            to_do.extend(sorted(({one + copy for one in of} | of) & differ))
+    return list(seen)
+
+
+def _touches(change: Change, name: str, reads: Mapping[str, frozenset[str]]) -> bool:
+    plain = _plain(name)
+    if name.startswith("card:"):
+        own = change.kind is Kind.CLAUSE and plain in change.names
+        return own or bool(change.names & _limits(name, reads))
+    of = plain in change.names and change.kind not in {Kind.LIFE, Kind.EVIDENCE, Kind.CARD}
+    return of or bool(change.names & _limits(name, reads) and change.kind is not Kind.EVIDENCE)
+
+
+def _limits(name: str, reads: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Parameters, value sets and tables a name reads itself: what has no value of its own for a patient."""
+    own = reads.get(name, frozenset()) | reads.get(_plain(name), frozenset())
+    return frozenset(read for read in own if read not in reads)
+
+
+def _plain(name: str) -> str:
+    """The name as its author wrote it: without "card:", and without the definition it is a copy for."""
+    return name.removeprefix("card:").split("__")[0]

@@ -1,0 +1,77 @@
+"""What changed and for whom → Markdown, for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
+
+from cds.authoring.impact.compare import Affected, Turn
+from cds.rulebook.diff import Change
+
+
+def report(
+    old: str, new: str, today: date, changes: Sequence[Change], affected: Sequence[Affected], patients: int, most: int
+) -> str:
+    """The page; at most so many patients are shown in full."""
+    return "\n".join(_lines(old, new, today, changes, affected, patients, most)) + "\n"
+
+
+def _lines(
+    old: str, new: str, today: date, changes: Sequence[Change], affected: Sequence[Affected], patients: int, most: int
+) -> Iterator[str]:
+    yield f"# Rules: {old} → {new}"
+    yield ""
+    yield "## What changed"
+    yield ""
+    if not changes:
+        yield "Nothing changed in meaning."
+        yield ""
+    for kind, group in groupby(changes, key=lambda change: change.kind):
+        yield f"**{kind.value}**"
+        yield ""
+        yield from (f"- {change.says} ({change.place})" for change in group)
+        yield ""
+    other = [one for one in affected if one.turns]
+    reworded = [one for one in affected if one.reworded]
+    yield "## For whom"
+    yield ""
+    yield f"Decided as of {today}: {_counted(patients)} replayed; {len(other)} with another card or conclusion."
+    for one in other[:most]:
+        yield ""
+        yield f"### {one.patient}"
+        yield ""
+        yield "| what | before | after |"
+        yield "|---|---|---|"
+        yield from (_row(turn) for turn in one.turns)
+        if one.because:
+            yield ""
+            yield "Because of:"
+            yield ""
+            yield from (f"- {change.says}" for change in one.because)
+    if len(other) > most:
+        yield ""
+        yield f"And {len(other) - most} more: {', '.join(one.patient for one in other[most:])}."
+    if reworded:
+        yield ""
+        yield "**Same card, other words:**"
+        yield ""
+        cards = sorted({card for one in reworded for card in one.reworded})
+        for card in cards:
+            whose = [one.patient for one in reworded if card in one.reworded]
+            more = f" and {len(whose) - most} more" if len(whose) > most else ""
+            yield f"- `{card}`: {', '.join(whose[:most])}{more}"
+
+
+def _row(turn: Turn) -> str:
+    label = "" if turn.label in {turn.name, ""} else f" ({_cell(turn.label)})"
+    name = turn.name.replace("__", " under ") if turn.what == "definition" else turn.name
+    return f"| {turn.what} `{name}`{label} | {_cell(turn.before)} | {_cell(turn.after)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _counted(patients: int) -> str:
+    return f"{patients} patient{'' if patients == 1 else 's'}"

@@ -1,0 +1,153 @@
+"""Every change of a folder's rules, tried on its cases: which ones no case notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from cds.authoring.mutation.detect import Fate, Watch
+from cds.authoring.mutation.generate import changes_of
+from cds.authoring.mutation.mutant import Change
+from cds.authoring.testing.cases import Case, Explained, read_casebook
+from cds.authoring.testing.parallel import collecting_seldom, in_shares, spread
+from cds.authoring.testing.rulesets import Shelf
+from cds.yaml_source.problem import RulesAreWrong
+
+AT_ONCE = 8  # changes given to a process at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What came of one change.
+
+    Attributes:
+        change: Which.
+        fate: What came of it.
+        noticed_by: The sentence of the case that noticed it, "" for none.
+        because: Why no case can notice it, as a test file explains; "" where none does.
+    """
+
+    change: Change
+    fate: Fate
+    noticed_by: str = ""
+    because: str = ""
+
+    @property
+    def survived(self) -> bool:
+        """Whether no case noticed it, and nobody explains why."""
+        return self.fate is Fate.SURVIVED and not self.because
+
+
+@dataclass(frozen=True)
+class Changes:
+    """
+    What came of all changes.
+
+    Attributes:
+        outcomes: In the order of files and lines.
+        idle: Explanations of changes that are not there, or that a case does notice.
+        failing: Cases that fail without any change: they notice nothing.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    idle: tuple[Explained, ...] = ()
+    failing: tuple[Case, ...] = ()
+
+    @property
+    def counted(self) -> tuple[Outcome, ...]:
+        """Changes that make a difference: neither refused nor the same in other words, nor explained."""
+        return tuple(one for one in self.outcomes if one.fate is Fate.NOTICED or one.survived)
+
+    @property
+    def survivors(self) -> tuple[Outcome, ...]:
+        """Changes no case notices."""
+        return tuple(one for one in self.outcomes if one.survived)
+
+    @property
+    def percent(self) -> float:
+        """Survivors in a hundred changes that make a difference."""
+        return 100 * len(self.survivors) / len(self.counted) if self.counted else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    Which changes to try.
+
+    Attributes:
+        of: Names of files (stems), facts, conclusions, cards, parameters, value sets or drugs; all without any.
+        sample: About so many, spread evenly; all without.
+        every_code: Any code of a value set, not one of each list.
+    """
+
+    of: tuple[str, ...] = ()
+    sample: int | None = None
+    every_code: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.of and self.sample is None
+
+
+@collecting_seldom()
+def try_changes(
+    root: Path, wanted: Wanted, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
+) -> Changes:
+    """
+    Try the changes of a folder in `jobs` processes (as many as processors without); `tell` hears how many are done.
+
+    Raises:
+        RulesAreWrong: Rule files or test files hold mistakes.
+        LookupError: Nothing has one of the wanted names.
+    """
+    shelf = Shelf(root)
+    casebook = read_casebook(root, shelf.book)
+    if casebook.problems:
+        raise RulesAreWrong(tuple(casebook.problems))
+    if casebook.cases:
+        shelf.check(casebook.cases[0].today)
+    changes = _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted)
+    watch = Watch(shelf, casebook)
+    if watch.failing:
+        return Changes((), failing=tuple(watch.failing))
+    explained = casebook.explained
+
+    def tried(share: range) -> list[tuple[Fate, str]]:
+        fates = [watch.fate(changes[index]) for index in share]
+        return [(fate, case.name if case else "") for fate, case in fates]
+
+    outcomes: list[Outcome] = []
+    tell(0, len(changes))
+    for results in spread(tried, in_shares(len(changes), AT_ONCE), jobs):
+        for fate, noticed_by in results:
+            change = changes[len(outcomes)]
+            because = next((one.because for one in explained if fnmatchcase(change.name, one.pattern)), "")
+            outcomes.append(Outcome(change, fate, noticed_by, because if fate is Fate.SURVIVED else ""))
+        tell(len(outcomes), len(changes))
+    idle = [
+        one
+        for one in explained
+        if wanted.everything
+        and not any(out.fate is Fate.SURVIVED and fnmatchcase(out.change.name, one.pattern) for out in outcomes)
+    ]
+    return Changes(tuple(outcomes), tuple(idle))
+
+
+def _chosen(changes: tuple[Change, ...], wanted: Wanted) -> tuple[Change, ...]:
+    if wanted.of:
+        for name in wanted.of:
+            if not any(_is_of(change, name) for change in changes):
+                raise LookupError(name)
+        changes = tuple(change for change in changes if any(_is_of(change, name) for name in wanted.of))
+    if wanted.sample is not None and wanted.sample < len(changes):
+        step = len(changes) / wanted.sample
+        changes = tuple(changes[int(index * step)] for index in range(wanted.sample))
+    return changes
+
+
+def _is_of(change: Change, name: str) -> bool:
+    return name in (change.target, Path(change.file).stem) or change.target.endswith(f"card {name}")

@@ -1,0 +1,325 @@
+"""Rulebook + cases → what a person reads of each rule file: what it is for, what it rests on, what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from cds.authoring.reference.wording import Named, Words, unit_words, words_of
+from cds.authoring.testing.cases import Case, Casebook
+from cds.rulebook.diff import written
+from cds.rulebook.fingerprint import plain
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.loader import Rulebook
+from cds.rulebook.lock import lock_problems
+from cds.rulebook.references import BareNumber, Rule, readings
+
+FACT, CONCLUSION, CARD, FILE = "fact", "conclusion", "card", "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number or word; `may` says what a site may make of it, "" for nothing."""
+
+    name: str
+    value: str
+    unit: str
+    may: str
+    evidence: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A fact: its words, and how it is looked for, in a line of YAML."""
+
+    name: str
+    label: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """A conclusion, in words and in a line of YAML."""
+
+    name: str
+    label: str
+    when: Words
+    how: str
+    evidence: tuple[str, ...]
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card: when it is shown, in words and in a line of YAML, and what it says."""
+
+    name: str
+    summary: str
+    indicator: str
+    when: Words
+    how: str
+    detail: str
+    notes: int
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """One of several definitions of a conclusion, and the parameters that differ under it."""
+
+    id: str
+    label: str
+    says: str
+    differs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One entry of `evidence`."""
+
+    id: str
+    cite: str
+    url: str
+    says: str
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What the diagram of a file shows: a fact, a conclusion or a card of it, or another file; ids do not collide."""
+
+    id: str
+    kind: str
+    label: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A case that claims something of a file: its sentence, and where it stands."""
+
+    sentence: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """
+    One rule file.
+
+    Attributes:
+        file: Its path below the folder of rules.
+        owners: Who answers for it.
+        reviewed: By whom; "" while a clinical review is pending.
+        lock: How it differs from rules.lock; empty when it does not.
+        locked: Whether there is a lock at all.
+        nodes, links: What depends on what; a link leads from what is read to what reads it.
+        proofs: Cases that claim something this file defines.
+        text: The file as it is.
+    """
+
+    id: str
+    file: str
+    title: str
+    purpose: str
+    limits: str
+    version: str
+    status: str
+    owners: tuple[str, ...]
+    safety: bool
+    reviewed: str
+    reviewed_on: date
+    review_due: date
+    lock: tuple[str, ...]
+    locked: bool
+    parameters: tuple[Parameter, ...]
+    facts: tuple[Looked, ...]
+    conclusions: tuple[Follows, ...]
+    definitions: tuple[Defined, ...]
+    cards: tuple[Shown, ...]
+    sources: tuple[Source, ...]
+    nodes: tuple[Node, ...]
+    links: tuple[tuple[str, str], ...]
+    proofs: tuple[Proof, ...]
+    text: str
+
+
+def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
+    """A sheet of every rule file, by their ids."""
+    named = Named.of(book)
+    homes = {name: rule for rule in book.rules.values() for name in (*rule.model.facts, *rule.model.conclusions)}
+    readers = _readers(book)
+    lock: dict[str, list[str]] = {}
+    for problem in lock_problems(book):
+        lock.setdefault(problem.file, []).append(f"{problem.what} {problem.fix}")
+    for name in sorted(book.rules):
+        rule = book.rules[name]
+        nodes, links = _diagram(rule, homes, readers, named)
+        about = rule.model.about
+        yield Sheet(
+            id=name,
+            file=_below(rule.file, book),
+            title=about.title,
+            purpose=about.purpose,
+            limits=about.limits,
+            version=about.version,
+            status=about.status,
+            owners=tuple(about.owners),
+            safety=about.safety,
+            reviewed="" if about.reviewed.by == "pending" else about.reviewed.by,
+            reviewed_on=about.reviewed.date,
+            review_due=about.reviewed.next,
+            lock=tuple(lock.get(rule.file, ())),
+            locked=book.lock is not None,
+            parameters=tuple(_parameter(key, spec) for key, spec in rule.model.parameters.items()),
+            facts=tuple(
+                Looked(key, spec.label or key, written(_without_label(plain(spec))))
+                for key, spec in rule.model.facts.items()
+            ),
+            conclusions=tuple(
+                Follows(
+                    key,
+                    spec.label,
+                    words_of(spec.condition(), named),
+                    written(plain(spec.condition(), "when")),
+                    tuple(spec.evidence),
+                    spec.locked,
+                )
+                for key, spec in rule.model.conclusions.items()
+            ),
+            definitions=tuple(_definitions(rule)),
+            cards=tuple(
+                Shown(
+                    key,
+                    spec.summary,
+                    spec.indicator,
+                    words_of(spec.show_when, named),
+                    written(plain(spec.show_when, "when")),
+                    spec.detail,
+                    len(spec.notes),
+                    tuple(spec.evidence),
+                )
+                for key, spec in rule.model.cards.items()
+            ),
+            sources=tuple(
+                Source(
+                    key,
+                    entry.cite,
+                    f"https://doi.org/{entry.doi}" if entry.doi else str(entry.url or ""),
+                    entry.says,
+                    entry.verified,
+                )
+                for key, entry in rule.model.evidence.items()
+            ),
+            nodes=nodes,
+            links=links,
+            proofs=tuple(
+                Proof(case.name, _below(str(case.file), book), case.line)
+                for case in casebook.cases
+                if proves(case, rule)
+            ),
+            text=rule.text,
+        )
+
+
+def proves(case: Case, rule: Rule) -> bool:
+    """Whether a case claims something that a file defines: a fact, conclusion, definition or card."""
+    then, model = case.then, rule.model
+    if any(name in model.facts or name in model.conclusions for name in then.answers):
+        return True
+    if model.definitions is not None and any(name in model.definitions.are for name in then.definitions):
+        return True
+    return any(name in model.cards for name in (*(then.cards or ()), then.first_card, *then.shows, *then.shows_not))
+
+
+def _below(file: str, book: Rulebook) -> str:
+    """A path without the folder of rules, or of those a site's overlay is of."""
+    for root in (book.root, book.base):
+        if root is not None and Path(file).is_relative_to(root):
+            return Path(file).relative_to(root).as_posix()
+    return Path(file).name
+
+
+def _parameter(name: str, spec: f.Parameter) -> Parameter:
+    value = f"{spec.value:g}" if isinstance(spec.value, float) else str(spec.value)
+    return Parameter(name, value, unit_words(spec.unit), _range(spec), tuple(spec.evidence), spec.note or "")
+
+
+def _range(spec: f.Parameter) -> str:
+    if spec.site_may_set is True:
+        return ", ".join(spec.one_of or [])
+    return f"{spec.site_may_set[0]} to {spec.site_may_set[1]}" if isinstance(spec.site_may_set, list) else ""
+
+
+def _without_label(spec: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in spec.items() if key not in ("label", "formerly")}
+
+
+def _definitions(rule: Rule) -> Iterator[Defined]:
+    if rule.model.definitions is not None:
+        for name, one in rule.model.definitions.are.items():
+            yield Defined(name, one.label, one.says, tuple((key, str(value)) for key, value in one.with_.items()))
+
+
+# ---------------------------------------------------------------- what depends on what
+
+
+def _own(rule: Rule) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """(section, name, names read) of every fact, conclusion and card of a file; holes of texts decide nothing."""
+    reads: dict[tuple[str, str], set[str]] = {}
+    for reading in readings(rule):
+        if isinstance(reading, BareNumber) or reading.hole:
+            continue
+        section = str(reading.path[0])
+        if section in ("facts", "conclusions", "cards"):
+            reads.setdefault((section, str(reading.path[1])), set()).add(reading.name)
+    for section, names in (
+        ("facts", rule.model.facts), ("conclusions", rule.model.conclusions), ("cards", rule.model.cards),
+    ):  # fmt: skip
+        for name in names:
+            yield section, name, frozenset(reads.get((section, name), ()))
+
+
+def _readers(book: Rulebook) -> Mapping[str, frozenset[str]]:
+    """Name → the files that read it."""
+    found: dict[str, set[str]] = {}
+    for rule in book.rules.values():
+        for _, _, names in _own(rule):
+            for name in names:
+                found.setdefault(name, set()).add(rule.model.about.id)
+    return {name: frozenset(files) for name, files in found.items()}
+
+
+def _diagram(
+    rule: Rule, homes: Mapping[str, Rule], readers: Mapping[str, frozenset[str]], named: Named
+) -> tuple[tuple[Node, ...], tuple[tuple[str, str], ...]]:
+    """Facts, conclusions and cards of a file, the files it reads from, and those that read from it."""
+    kinds = {"facts": FACT, "conclusions": CONCLUSION, "cards": CARD}
+    nodes: dict[str, Node] = {}
+    links: dict[tuple[str, str], None] = {}
+    here = rule.model.about.id
+    for section, name, names in _own(rule):
+        own = f"{kinds[section]}:{name}"
+        label = named.labels.get(name, name) if section != "cards" else rule.model.cards[name].summary
+        nodes[own] = Node(own, kinds[section], label, f"{kinds[section]}-{name}")
+        for read in sorted(names):
+            home = homes.get(read)
+            if home is None:
+                continue  # a parameter
+            if home is rule:
+                links[f"{FACT if read in rule.model.facts else CONCLUSION}:{read}", own] = None
+            else:
+                nodes.setdefault(f"from:{home.model.about.id}", _file(home, "from"))
+                links[f"from:{home.model.about.id}", own] = None
+        for other in sorted(readers.get(name, frozenset()) - {here}) if section != "cards" else ():
+            links[own, f"to:{other}"] = None
+            nodes.setdefault(f"to:{other}", Node(f"to:{other}", FILE, other, other))
+    return tuple(nodes.values()), tuple(links)
+
+
+def _file(rule: Rule, way: str) -> Node:
+    return Node(f"{way}:{rule.model.about.id}", FILE, rule.model.about.id, rule.model.about.id)

@@ -1,0 +1,175 @@
+"""New files for rule authors: complete, and with a TODO wherever only the author knows what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+
+from cds.rulebook.loader import Rulebook
+
+REVIEW = timedelta(days=183)
+
+RULE = """\
+# yaml-language-server: $schema={schema}
+about:
+  id: {id}
+  title: "TODO: the question this file answers, in a line"
+  version: 0.1.0
+  status: draft                       # then silent, then active: docs/rule-authors/lifecycle.md
+  purpose: "TODO: what it decides, for whom"
+  limits: "TODO: what it does not see, and whom it is not for"
+  owners: ["TODO: who answers for it"]
+  reviewed: {{date: {today}, by: pending, next: {next}}}
+  developer: "TODO: who makes a rule of the research or guideline"
+  funding: "TODO: who pays for that, or that nobody does"
+  released: {today}                 # the first day a server can use it; then `revised` with each version
+  uses:                                # of the person; `cds check` compares it with what is read
+    date_of_birth: "TODO: what the age is used for"
+  does_not_use:
+    [race, ethnicity, language, sexual_orientation, gender_identity, sex, social_determinants,
+     health_status_assessments]
+
+evidence:
+  source:
+    cite: "TODO: author, journal, year; or who decided it"
+    says: "TODO: the one sentence the rule rests on"
+    verified: false
+
+parameters:
+  {name}_age: {{value: 18, unit: years, evidence: [source], note: "TODO: the number this rule turns on"}}
+
+facts:
+  {name}_years: {{label: Age, find: age, unit: years}}   # TODO: what to look for (docs/rule-authors/format.md)
+
+conclusions:
+  {name}:
+    label: "TODO: what is concluded, as a clinician would say it"
+    when:
+      {name}_years: {{at_least: {name}_age}}
+    evidence: [source]
+"""
+
+CASES = """\
+# yaml-language-server: $schema={schema}
+today: {today}
+
+patients:
+  {name}_patient:                     # TODO: a patient for whom it holds
+    age: 46
+
+tests:
+{cases}"""
+
+CASE = """\
+  - name: "TODO: a sentence: when {conclusion} is {truth}"
+    given: {name}_patient
+    then: {{{conclusion}: {truth}}}   # TODO: change the patient (`but:`) until a clinician would agree
+"""
+
+VALUE_SET = """\
+# yaml-language-server: $schema={schema}
+valueset:
+  id: {id}
+  title: "TODO: what a clinician calls it"
+  limits: "TODO: what is not in it, and why"
+# source_attribute: race               # TODO: if reading it uses data of a kind that `about.uses` has; or remove it
+names:                                # TODO: codes, by system, each with its source (docs/rule-authors/format.md)
+  source: "TODO: who chose these words"
+  verified: false
+  words: ["TODO word"]
+"""
+
+SITE = """\
+# yaml-language-server: $schema={schema}
+site:
+  id: {id}
+  name: "TODO: the name of the site"
+{rules}  uses:
+{uses}
+# set:                                 # TODO: what differs (docs/rule-authors/sites.md)
+#   a_parameter: {{to: 3, because: why, by: who, review: {next}}}
+"""
+
+
+class Exists(Exception):  # noqa: N818 (a message to whoever typed the command)
+    """There is such a file already; nothing was written."""
+
+
+class NoSuch(Exception):  # noqa: N818
+    """There is no such rule file."""
+
+
+def new_rule(root: Path, place: str, today: date) -> dict[Path, str]:
+    """A rule file (`depression/my-rule`, or a name alone) and its tests."""
+    path = root / f"{place}.yaml"
+    schema = "../" * (len(path.relative_to(root).parts) - 1)
+    names = {"id": path.stem, "name": path.stem.replace("-", "_"), "today": today, "next": today + REVIEW}
+    rule = RULE.format(schema=f"{schema}rules.schema.json", **names)
+    tests = _cases(path, root, [str(names["name"])], today)
+    return {path: rule, path.with_name(f"{path.stem}.test.yaml"): tests}
+
+
+def new_test(book: Rulebook, rule: str, today: date) -> dict[Path, str]:
+    """
+    Cases for every conclusion of a rule file.
+
+    Raises:
+        NoSuch: No rule file has that id.
+    """
+    if rule not in book.rules:
+        raise NoSuch(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
+    path = Path(book.rules[rule].file)
+    conclusions = list(book.rules[rule].model.conclusions)
+    return {path.with_name(f"{path.stem}.test.yaml"): _cases(path, book.root, conclusions, today)}
+
+
+def _cases(path: Path, root: Path, conclusions: list[str], today: date) -> str:
+    name = path.stem.replace("-", "_")
+    schema = "../" * (len(path.relative_to(root).parts) - 1)
+    cases = "\n".join(
+        CASE.format(conclusion=conclusion, truth=truth, name=name)
+        for conclusion in conclusions
+        for truth in ("true", "false", "unknown")
+    )
+    return CASES.format(schema=f"{schema}casetest.schema.json", today=today, name=name, cases=cases)
+
+
+def new_value_set(root: Path, name: str) -> dict[Path, str]:
+    """A value set that is recognised by a word until it has codes."""
+    return {root / "valuesets" / f"{name}.yaml": VALUE_SET.format(schema="../valueset.schema.json", id=name)}
+
+
+def new_site(folder: Path, book: Rulebook, rules: str | None, today: date) -> dict[Path, str]:
+    """A site's folder with an overlay that changes nothing yet, of the rules as they are."""
+    uses = "\n".join(
+        f"    - {name} >={rule.model.about.version},<{_next(rule.model.about.version)}"
+        for name, rule in book.rules.items()
+    )
+    text = SITE.format(
+        schema=f"{rules or '..'}/site.schema.json",
+        id=folder.name,
+        rules=f"  rules: {rules}\n" if rules else "",
+        uses=uses,
+        next=today + REVIEW,
+    )
+    return {folder / "site.yaml": text}
+
+
+def _next(version: str) -> str:
+    return f"{int(version.split('.', maxsplit=1)[0]) + 1}.0"
+
+
+def write(files: Mapping[Path, str]) -> None:
+    """
+    Write new files, all or none.
+
+    Raises:
+        Exists: With the first that is there already.
+    """
+    for path in files:
+        if path.exists():
+            raise Exists(f"{path} is there already; nothing was written")
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

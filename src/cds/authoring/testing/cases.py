@@ -1,0 +1,535 @@
+"""*.test.yaml beside rules, and rules/patients/*.yaml → Casebook: every case ready to run, every mistake of form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    model_validator,
+)
+
+from cds.authoring.testing import patient_format as shorthand
+from cds.authoring.testing.names import SEE, Known, did_you_mean, names_of, wrong_names
+from cds.authoring.testing.patch import put
+from cds.authoring.testing.patient_format import Key, Patient
+from cds.errors import Refusal
+from cds.rulebook.format.rule_file import Slug, Snake, Strict, Text
+from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
+from cds.yaml_source.document import Located, read_yaml
+from cds.yaml_source.document import Path as YamlPath
+from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.problem import Problem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DOSE_COLUMNS = ("minimum_mg_a_day", "strict_minimum_mg_a_day")
+REFUSALS = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in Refusal.__subclasses__()
+}  # fmt: skip
+
+# ---------------------------------------------------------------- the format
+
+
+class Whole(Strict):
+    """A whole request or bundle from a file, not a shorthand patient; the path starts beside the rules folder."""
+
+    request: Text | None = None
+    bundle: Text | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Whole:
+        if (self.request is None) == (self.bundle is None):
+            raise ValueError("write `request:` or `bundle:`")
+        return self
+
+
+class Between(Strict):
+    """A range: `{from: 1, to: 2}`; without `to`, no upper end is known."""
+
+    from_: Annotated[int | float, Field(alias="from")]
+    to: int | float | None = None
+
+
+EXPECTED: dict[str, Any] = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"type": "number"},
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {
+                "from": {"type": "number"},
+                "to": {"type": "number"},
+                "not": {"type": ["boolean", "string"]},
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+class Then(BaseModel):
+    """
+    What must be so; what is left out is not claimed.
+
+    Beside these keys stand facts and conclusions by name: true, false, unknown, {not: true}, a number,
+    {from: 1, to: 2} or a day.
+
+    Attributes:
+        cards: Exactly these cards, in this order.
+        no_cards: Nothing is shown.
+        first_card: The card shown first.
+        shows, shows_not: Cards that must, or must not, be among those shown.
+        notes: Card → numbers of its notes that hold, from 1.
+        says, says_not: Text that must, or must not, stand in a shown card.
+        missing: Text that must stand in the list of what would settle the unknown conclusions named here.
+        data_quality: Text that must stand among the remarks about the data.
+        definitions: Definition → what the conclusion it defines must be under it.
+        error: The request is refused: wrong-patient, no-patient, …
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, json_schema_extra={"additionalProperties": EXPECTED})
+
+    cards: list[Snake] | None = None
+    no_cards: bool = False
+    first_card: Snake | None = None
+    shows: list[Snake] = []
+    shows_not: list[Snake] = []
+    notes: dict[Snake, list[Annotated[int, Field(ge=1)]]] = {}
+    says: list[Text] = []
+    says_not: list[Text] = []
+    missing: list[Text] = []
+    data_quality: list[Text] = []
+    definitions: dict[Slug, bool | Literal["unknown"]] = {}
+    error: str | None = None
+
+    @property
+    def answers(self) -> Mapping[str, Any]:
+        """Fact or conclusion → what it must be."""
+        return self.__pydantic_extra__ or {}
+
+    @model_validator(mode="after")
+    def _claims_something(self) -> Then:
+        if not self.model_fields_set and not self.answers:
+            raise ValueError("say what must be so")
+        if self.no_cards and (self.cards or self.first_card or self.shows or self.says or self.notes):
+            raise ValueError("`no_cards` leaves nothing for cards, first_card, shows, says and notes")
+        if self.error and len(self.model_fields_set) > 1:
+            raise ValueError("a refused request has no answers: leave out everything but `error`")
+        return self
+
+
+class Test(Strict):
+    """One case: a patient, what is different about them, and what must follow."""
+
+    __test__ = False  # not a class of tests for pytest
+
+    name: Annotated[str, StringConstraints(min_length=3, max_length=200, strip_whitespace=True, pattern=r"^[^\n]*$")]
+    given: Annotated[
+        Annotated[Key, Tag("name")] | Annotated[Whole, Tag("file")],
+        Discriminator(lambda given: "name" if isinstance(given, str) else "file"),
+        Field(description="A patient here or in patients/, or a whole file."),
+    ]
+    but: dict[str, Any] = Field(
+        default_factory=dict, description="Path → value: took.venlafaxine.for: 5 weeks; null takes away; + appends."
+    )
+    with_: dict[str, int | float | str] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Parameter, or drug.minimum_mg_a_day → value, for this case only.",
+    )
+    service: Annotated[Slug | None, Field(description="Cards of this service; of all services without it.")] = None
+    then: Then
+
+
+class Unnoticeable(Strict):
+    """A change of a rule that no case can notice, and why (`cds test --changes`)."""
+
+    change: Annotated[Text, Field(description="Its name, as --changes prints it; `*` stands for anything.")]
+    because: Text
+
+
+class TestFile(Strict):
+    """The cases of one rule file, beside it."""
+
+    __test__ = False
+
+    today: date
+    patients: dict[Key, Patient] = Field(default_factory=dict)
+    tests: Annotated[list[Test], Field(min_length=1)]
+    unnoticeable: list[Unnoticeable] = Field(default_factory=list)
+
+
+class PatientsFile(Strict):
+    """Patients that several test files share: rules/patients/*.yaml."""
+
+    patients: Annotated[dict[Key, Patient], Field(min_length=1)]
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "casetest.schema.json": TestFile,
+    "patients.schema.json": PatientsFile,
+}
+
+# ---------------------------------------------------------------- the casebook
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """
+    One case, ready to run.
+
+    Attributes:
+        name: Its sentence.
+        file, line: Where it stands.
+        today: The day it is decided for.
+        patient: The shorthand patient, every `but` applied; None when a file is given.
+        request, bundle: The file given instead.
+        with_: Parameters and minimum doses that differ in this case.
+        service: Whose cards are meant; "" for all.
+        then: What must be so.
+    """
+
+    name: str
+    file: Path
+    line: int
+    today: date
+    patient: Patient | None
+    request: Path | None
+    bundle: Path | None
+    with_: Mapping[str, float | str]
+    service: str
+    then: Then
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """
+    Why no case can notice a change of a rule.
+
+    Attributes:
+        change: Name of the change, or of several: `*` stands for anything.
+        because: The reason.
+        file, line: Where it stands.
+    """
+
+    change: str
+    because: str
+    file: str
+    line: int
+
+    @property
+    def pattern(self) -> str:
+        """The name as fnmatch reads it: of its signs only `*` is one."""
+        return re.sub(r"([?\[])", r"[\1]", self.change)
+
+
+@dataclass
+class Casebook:
+    """
+    Every case under a rules folder.
+
+    Attributes:
+        root: The folder.
+        cases: In the order of files and lines; a file with a mistake of form has none.
+        explained: Changes that no case can notice.
+        problems: Every mistake, each at its line.
+    """
+
+    root: Path
+    cases: list[Case] = field(default_factory=list)
+    explained: list[Explained] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, file: Path) -> list[Case]:
+        """The cases of one file."""
+        return [case for case in self.cases if case.file == file]
+
+    def problems_in(self, file: Path) -> list[Problem]:
+        """The problems of one file, and those of shared patients."""
+        mine = {str(file), *(p.file for p in self.problems if not p.file.endswith(".test.yaml"))}
+        return [problem for problem in self.problems if problem.file in mine]
+
+
+@dataclass(frozen=True)
+class Described:
+    """A patient as written, and where."""
+
+    located: Located
+    path: YamlPath
+    raw: Mapping[str, Any]
+
+
+def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
+    """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
+    casebook = Casebook(root)
+    known = names_of(book if book is not None else read_rulebook(root))
+    shared: dict[str, Described] = {}
+    base = book.base if book is not None else None
+    for path in sorted(p for folder in (base, root) if folder for p in (folder / "patients").glob("*.yaml")):
+        if read := _read(path, PatientsFile, casebook):
+            _take_patients(read, shared, known, casebook)
+    for path in sorted(root.rglob("*.test.yaml")):
+        if tests := _read(path, TestFile, casebook):
+            patients = dict(shared)
+            _take_patients(tests, patients, known, casebook)
+            _take_tests(path, tests, patients, known, casebook)
+            for index, one in enumerate(tests.model.unnoticeable):
+                line, _ = tests.located.at(("unnoticeable", index, "change"))
+                casebook.explained.append(Explained(one.change, one.because, str(path), line))
+    casebook.problems = sorted(set(casebook.problems))
+    return casebook
+
+
+def _read(path: Path, model: type[Model], casebook: Casebook) -> Loaded[Model] | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        casebook.problems.append(
+            Problem(str(path), 0, 0, "unreadable", f"Cannot read this file: {error}.", "Save it as UTF-8 text.")
+        )
+        return None
+    located = read_yaml(text, str(path))
+    casebook.problems.extend(located.problems)
+    if located.value is None:
+        return None
+    try:
+        read = model.model_validate(located.value)
+    except ValidationError as error:
+        casebook.problems.extend(_in_test_words(error, located, model))
+        return None
+    return None if located.problems else Loaded(str(path), located, read, "")
+
+
+def _in_test_words(error: ValidationError, located: Located, model: type[BaseModel]) -> Iterator[Problem]:
+    close = {}
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "extra_forbidden":
+            key = str(detail["loc"][-1])
+            close[f"`{key}` is not a key"] = did_you_mean(key, _keys_at(detail["loc"][:-1], model))
+    for problem in problems_of(error, located, model):
+        fix = next((fix for start, fix in close.items() if problem.what.startswith(start)), problem.fix)
+        yield replace(problem, fix=fix.replace("docs/rule-authors/format.md", "docs/rule-authors/tests.md"))
+
+
+def _keys_at(loc: tuple[int | str, ...], root: type[BaseModel]) -> frozenset[str]:
+    """Keys that can stand at a place of a test file."""
+    model = next((MODELS[step] for step in reversed(loc) if isinstance(step, str) and step in MODELS), root)
+    return frozenset(info.alias or name for name, info in model.model_fields.items())
+
+
+MODELS: dict[str, type[BaseModel]] = {
+    "patients": Patient, "tests": Test, "unnoticeable": Unnoticeable, "given": Whole, "then": Then,
+    "took": shorthand.Taking,
+    "orders": shorthand.Order, "steps": shorthand.Step, "dose": shorthand.Dose, "dispenses": shorthand.Dispense,
+    "reasons": shorthand.Reason, "stopped_for": shorthand.Reason, "answer": shorthand.Reason,
+    "conditions": shorthand.Condition, "scores": shorthand.Score, "answers": shorthand.Answer,
+    "questionnaires": shorthand.Questionnaire, "blood_pressure": shorthand.BloodPressure,
+    "observations": shorthand.Observation,
+    "allergies": shorthand.Allergy, "procedures": shorthand.Procedure, "family_history": shorthand.Relative,
+    "referrals": shorthand.Referral, "overrides": shorthand.Overridden,
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- patients
+
+
+def _take_patients(
+    read: Loaded[TestFile] | Loaded[PatientsFile], into: dict[str, Described], known: Known, casebook: Casebook
+) -> None:
+    for name, patient in read.model.patients.items():
+        path: YamlPath = ("patients", name)
+        if name in into:
+            there = into[name].located
+            casebook.problems.append(
+                read.problem(
+                    path, "duplicate-name",
+                    f"`{name}` is also a patient in {there.file}:{there.at(into[name].path)[0]}.",
+                    "Give one another name, or use the shared one with `but`.",
+                )
+            )  # fmt: skip
+            continue
+        into[name] = Described(read.located, path, read.located.value["patients"][name] or {})
+        for where, what, fix in wrong_names(patient, known):
+            casebook.problems.append(read.problem((*path, *where), "unknown-name", what, fix))
+
+
+# ---------------------------------------------------------------- tests
+
+
+def _take_tests(
+    path: Path, read: Loaded[TestFile], patients: Mapping[str, Described], known: Known, casebook: Casebook
+) -> None:
+    seen: dict[str, int] = {}
+    for index, test in enumerate(read.model.tests):
+        here: YamlPath = ("tests", index)
+        line = read.located.at((*here, "name"))[0]
+        if test.name in seen:
+            what = f"The test in line {seen[test.name]} has the same name."
+            casebook.problems.append(read.problem((*here, "name"), "duplicate-name", what, "Say how this one differs."))
+        seen.setdefault(test.name, line)
+        problems = [read.problem((*here, *at), "unknown-name", what, fix) for at, what, fix in _names(test, known)]
+        patient, request, bundle = None, None, None
+        if isinstance(test.given, Whole):
+            request, bundle = _file(test.given.request, casebook), _file(test.given.bundle, casebook)
+            problems += _whole(test, request or bundle, read, here)
+        elif test.given not in patients:
+            fix = did_you_mean(test.given, frozenset(patients), "Describe the patient under `patients:`.")
+            problems.append(read.problem((*here, "given"), "unknown-name", f"There is no patient `{test.given}`.", fix))
+        else:
+            patient, wrong = changed(patients[test.given], test.but, read.located, here, known)
+            problems += wrong
+        casebook.problems.extend(problems)
+        if not problems:
+            casebook.cases.append(
+                Case(
+                    name=test.name,
+                    file=path,
+                    line=line,
+                    today=read.model.today,
+                    patient=patient,
+                    request=request,
+                    bundle=bundle,
+                    with_=test.with_,
+                    service=test.service or "",
+                    then=test.then,
+                )
+            )
+
+
+def _file(name: str | None, casebook: Casebook) -> Path | None:
+    return casebook.root.resolve().parent / name if name else None
+
+
+def _whole(test: Test, file: Path | None, read: Loaded[TestFile], here: YamlPath) -> list[Problem]:
+    problems = []
+    if test.but:
+        what = "`but` changes a described patient; this case gives a whole file."
+        problems.append(read.problem((*here, "but"), "wrong-form", what, "Change the file, or describe a patient."))
+    if file is not None and not file.is_file():
+        what = f"There is no file {file.name} there."
+        problems.append(
+            read.problem((*here, "given"), "unknown-name", what, "The path starts beside the rules folder.")
+        )
+    return problems
+
+
+def _names(test: Test, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
+    """Names in `then`, `with` and `service` that nothing has, and expectations of no legal form."""
+    then = test.then
+    if then.error and then.error not in REFUSALS:
+        fix = did_you_mean(then.error, frozenset(REFUSALS), f"Write one of {', '.join(sorted(REFUSALS))}.")
+        yield ("then", "error"), f"`{then.error}` is not a refusal.", fix
+    for name, expected in then.answers.items():
+        if wrong := _wrong_expectation(expected):
+            yield ("then", name), f"`{name}: {expected}`: {wrong}.", SEE
+    if not known.sure:
+        return
+    for name in then.definitions:
+        if name not in known.definitions:
+            fix = did_you_mean(name, known.definitions)
+            yield ("then", "definitions", name), f"`{name}` is not a definition.", fix
+    claimable = known.facts | known.conclusions
+    for name in then.answers:
+        if name not in claimable:
+            fix = did_you_mean(name, claimable | frozenset(Then.model_fields))
+            yield ("then", name), f"`{name}` is not a fact, a conclusion or a key of `then`.", fix
+    cards = frozenset(known.notes)
+    for key in ("cards", "shows", "shows_not"):
+        for index, card in enumerate(getattr(then, key) or ()):
+            if card not in cards:
+                yield ("then", key, index), f"`{card}` is not a card.", did_you_mean(card, cards)
+    if then.first_card and then.first_card not in cards:
+        yield ("then", "first_card"), f"`{then.first_card}` is not a card.", did_you_mean(then.first_card, cards)
+    for card, numbers in then.notes.items():
+        if card not in cards:
+            yield ("then", "notes", card), f"`{card}` is not a card.", did_you_mean(card, cards)
+        elif too_high := [number for number in numbers if number > known.notes[card]]:
+            what = f"`{card}` has {known.notes[card]} note(s); there is no note {too_high[0]}."
+            yield ("then", "notes", card), what, "Notes are counted from 1, as they stand in the rule file."
+    if test.service and test.service not in known.services:
+        yield ("service",), f"`{test.service}` is not a service.", did_you_mean(test.service, known.services)
+    for name in test.with_:
+        drug, _, column = name.partition(".")
+        if column not in DOSE_COLUMNS if drug in known.drugs else name not in known.parameters:
+            doses = frozenset(f"{drug}.{dose}" for drug in known.drugs for dose in DOSE_COLUMNS)
+            yield ("with", name), f"`{name}` is not a parameter.", did_you_mean(name, known.parameters | doses)
+
+
+def _wrong_expectation(expected: Any) -> str:
+    if isinstance(expected, bool | int | float | date) or expected == "unknown":
+        return ""
+    if isinstance(expected, str) and re.fullmatch(r"\d{4}(-\d\d)?", expected):
+        return ""
+    if isinstance(expected, dict):
+        if set(expected) == {"not"}:
+            return "" if expected["not"] in (True, False, "unknown") else "`not` is followed by true, false or unknown"
+        try:
+            Between.model_validate(expected)
+        except ValidationError:
+            return "a range is {from: 1, to: 2}"
+        return ""
+    return "write true, false, unknown, {not: true}, a number, {from: 1, to: 2} or a day"
+
+
+# ---------------------------------------------------------------- but
+
+
+def changed(
+    given: Described, but: Mapping[str, Any], located: Located, here: YamlPath, known: Known
+) -> tuple[Patient | None, list[Problem]]:
+    """The patient with every `but` applied, and what is wrong with them, each at its line of the test file."""
+    raw = _copy(dict(given.raw))
+    problems: list[Problem] = []
+    touched: dict[YamlPath, YamlPath] = {}  # where it is in the patient → where it is written
+    for dotted, value in but.items():
+        line, column = located.at((*here, "but", dotted))
+        try:
+            path = put(raw, dotted, _copy(value), kept=frozenset(but))
+        except LookupError as error:
+            what, fix = error.args
+            problems.append(Problem(located.file, line, column, "unknown-name", f"`{dotted}`: {what}", fix))
+            continue
+        touched[path] = (*here, "but", dotted)
+    if problems:
+        return None, problems
+    try:
+        patient = Patient.model_validate(raw)
+    except ValidationError as error:
+        return None, list(_in_test_words(error, _as_written(located, here, touched, raw), Patient))
+    for where, what, fix in wrong_names(patient, known):
+        if any(where[: len(path)] == path for path in touched):
+            line, column = _as_written(located, here, touched, raw).at(where)
+            problems.append(Problem(located.file, line, column, "unknown-name", what, fix))
+    return patient, problems
+
+
+def _copy(value: Any) -> Any:
+    """What YAML holds, copied: dictionaries and lists; copy.deepcopy takes ten times as long."""
+    if isinstance(value, dict):
+        return {key: _copy(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_copy(member) for member in value]
+    return value
+
+
+def _as_written(
+    located: Located, here: YamlPath, touched: Mapping[YamlPath, YamlPath], raw: Mapping[str, Any]
+) -> Located:
+    """A changed patient, of whom every value that a `but` gave has the line of that `but`."""
+    lines: dict[YamlPath, tuple[int, int]] = {(): located.at((*here, "but"))}
+    for path, start in touched.items():
+        lines |= {(*path, *at[len(start) :]): place for at, place in located.lines.items() if at[: len(start)] == start}
+    return Located(located.file, dict(raw), lines)

@@ -1,0 +1,62 @@
+"""Rule files and their test files → every mistake in either, and what no test looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from cds.authoring.testing.cases import Case, Casebook, read_casebook
+from cds.rulebook.compile import IN_USE
+from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.ruleset import problems_of
+from cds.yaml_source.problem import Problem
+
+
+def check_folder(folder: Path, today: date) -> list[Problem]:
+    """Every mistake in the rule files and test files of a folder, warnings included, by file and line."""
+    book = read_rulebook(folder)
+    casebook = read_casebook(folder, book)
+    problems = {*problems_of(book, today), *casebook.problems}
+    if not any(not problem.warning for problem in problems):
+        problems |= {*conclusion_without_test(book, casebook), *card_without_test(book, casebook)}
+    return sorted(problems)
+
+
+def conclusion_without_test(book: Rulebook, casebook: Casebook) -> Iterator[Problem]:
+    """Some case says what a conclusion must be."""
+    claimed = {name for case in casebook.cases for name in case.then.answers}
+    for rule in book.rules.values():
+        if rule.model.about.status not in IN_USE:
+            continue
+        defined = rule.model.definitions.of if rule.model.definitions else ""
+        for name in rule.model.conclusions:
+            if name not in claimed and not (name == defined and any(case.then.definitions for case in casebook.cases)):
+                yield rule.problem(
+                    ("conclusions", name), "conclusion-without-test", f"No case says what `{name}` must be.",
+                    f"Write one in {_test_file(rule.file)}.", "Nobody would notice a mistake in it.", warning=True,
+                )  # fmt: skip
+
+
+def card_without_test(book: Rulebook, casebook: Casebook) -> Iterator[Problem]:
+    """Some case says that a card is shown."""
+    shown = {name for case in casebook.cases for name in _shown(case)}
+    for rule in book.rules.values():
+        if rule.model.about.status not in IN_USE:
+            continue
+        for name in rule.model.cards:
+            if name not in shown:
+                yield rule.problem(
+                    ("cards", name), "card-without-test", f"No case says that `{name}` is shown.",
+                    f"Write one in {_test_file(rule.file)}, with `cards` or `shows`.",
+                    "Nobody would miss it.", warning=True,
+                )  # fmt: skip
+
+
+def _shown(case: Case) -> list[str]:
+    first = [case.then.first_card] if case.then.first_card else []
+    return [*(case.then.cards or ()), *case.then.shows, *first]
+
+
+def _test_file(file: str) -> str:
+    return Path(file).with_suffix(".test.yaml").name

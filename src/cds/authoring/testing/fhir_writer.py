@@ -1,0 +1,729 @@
+"""Shorthand patient → the FHIR R4 an EHR would send: prefetch, Bundle or a whole CDS Hooks request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from cds.authoring.testing import patient_format as s
+from cds.authoring.testing.days import NOT_RECORDED, before, fhir_date, full_day, last_day
+from cds.record.model import Override
+from cds.rulebook.wanted import Codes
+from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+
+Json = dict[str, Any]
+
+BASE = "https://ehr.example.org/fhir"
+PATIENT_ID = "example"
+SOMEONE_ELSE = "someone-else"
+UCUM = "http://unitsofmeasure.org"
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+RELATIONSHIP = {"mother": "MTH", "father": "FTH", "sister": "SIS", "brother": "BRO", "child": "CHILD"}
+
+TYPES = {
+    # prefetch key → FHIR type; observations whole, unfiltered
+    "conditions": "Condition",
+    "medicationRequests": "MedicationRequest",
+    "medicationStatements": "MedicationStatement",
+    "medicationDispenses": "MedicationDispense",
+    "medicationAdministrations": "MedicationAdministration",
+    "allergies": "AllergyIntolerance",
+    "procedures": "Procedure",
+    "serviceRequests": "ServiceRequest",
+    "encounters": "Encounter",
+    "observations": "Observation",
+}
+TEMPLATES = {"patient": "Patient/{{context.patientId}}"} | {
+    key: f"{kind}?patient={{{{context.patientId}}}}" for key, kind in TYPES.items()
+}
+KEYS: dict[s.Kind, tuple[str, ...]] = {
+    # a kind of data in a case → prefetch keys
+    "conditions": ("conditions",),
+    "medications": (
+        "medicationRequests", "medicationStatements", "medicationDispenses", "medicationAdministrations"
+    ),
+    "medication_requests": ("medicationRequests",),
+    "medication_statements": ("medicationStatements",),
+    "medication_dispenses": ("medicationDispenses",),
+    "medication_administrations": ("medicationAdministrations",),
+    "allergies": ("allergies",),
+    "procedures": ("procedures",),
+    "referrals": ("serviceRequests",),
+    "encounters": ("encounters",),
+    "observations": ("observations",),
+    "family_history": ("familyHistory",),
+    "overrides": (),
+}  # fmt: skip
+UNITS = {"mg", "g", "ug", "mL", "mg/mL", "mm[Hg]", "d", "1", "%", "kg", "cm"}
+SYSTOLIC = ("8480-6", "Systolic blood pressure")
+DIASTOLIC = ("8462-4", "Diastolic blood pressure")
+BLOOD_PRESSURE = ("85354-9", "Blood pressure panel with all children optional")
+
+
+class CannotBeWritten(Exception):  # noqa: N818 (a sentence about the case, not a fault of ours)
+    """The rules folder lacks what the shorthand needs, such as a code in a value set that is named."""
+
+
+# ---------------------------------------------------------------- the three envelopes
+
+
+def prefetch_of(patient: s.Patient, today: date, codes: Codes) -> dict[str, Json]:
+    """What the EHR sends for TEMPLATES: a searchset per kind, an OperationOutcome for what failed, the Patient."""
+    resources = resources_of(patient, today, codes)
+    left_out = {key for kind in patient.not_sent for key in KEYS[kind]}
+    failed = {key for kind in patient.failed for key in KEYS[kind]}
+    truncated = {key for kind in patient.truncated for key in KEYS[kind]}
+    sent: dict[str, Json] = {"patient": patient_resource(patient, today)}
+    for key, kind in TYPES.items():
+        if key in left_out:
+            continue
+        if key in failed:
+            sent[key] = operation_outcome()
+        else:
+            own = [resource for resource in resources if resource["resourceType"] == kind]
+            sent[key] = searchset(kind, own, truncated=key in truncated)
+    responses = [resource for resource in resources if resource["resourceType"] == "QuestionnaireResponse"]
+    if responses:
+        sent["questionnaireResponses"] = searchset("QuestionnaireResponse", responses)
+    relatives = [resource for resource in resources if resource["resourceType"] == "FamilyMemberHistory"]
+    if relatives and "familyHistory" not in left_out | failed:
+        sent["familyHistory"] = searchset("FamilyMemberHistory", relatives)
+    return sent
+
+
+def bundle_of(patient: s.Patient, today: date, codes: Codes) -> Json:
+    """Everything in one collection Bundle; kinds not sent or failed are left out."""
+    left_out = {
+        TYPES.get(key, "FamilyMemberHistory") for kind in (*patient.not_sent, *patient.failed) for key in KEYS[kind]
+    }
+    resources = [patient_resource(patient, today), *resources_of(patient, today, codes)]
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": f"{BASE}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+            for resource in resources
+            if resource["resourceType"] not in left_out
+        ],
+    }
+
+
+def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
+    """A CDS Hooks 2.0.1 request with this prefetch; orders of the patient stand in context.draftOrders."""
+    context: Json = {"userId": "Practitioner/example", "patientId": PATIENT_ID}
+    if hook in {"order-select", "order-sign"}:
+        context["draftOrders"] = draft_orders(patient, today, codes)
+        if hook == "order-select":
+            drafts = [entry["resource"] for entry in context["draftOrders"]["entry"]]
+            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
+    return {
+        "hook": hook,
+        "hookInstance": "00000000-0000-4000-8000-000000000001",
+        "context": context,
+        "prefetch": prefetch_of(patient, today, codes),
+    }
+
+
+def overrides_of(patient: s.Patient, today: date) -> tuple[Override, ...] | None:
+    """Answers to earlier cards, as the journal gives them; None where none is kept."""
+    if patient.overrides is None:
+        return None
+    days = [(one, full_day(fhir_date(one.on, today))) for one in patient.overrides]
+    return tuple(Override(one.topic, one.reason, day) for one, day in days if day is not None)
+
+
+def searchset(kind: str, resources: Iterable[Json], *, truncated: bool = False) -> Json:
+    """A search result; a truncated one says there is a next page and does not bring it."""
+    entries = [
+        {"fullUrl": f"{BASE}/{kind}/{resource['id']}", "resource": resource, "search": {"mode": "match"}}
+        for resource in resources
+    ]
+    url = f"{BASE}/{kind}?patient={PATIENT_ID}"
+    bundle: Json = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(entries) + (20 if truncated else 0),
+        "link": [{"relation": "self", "url": url}],
+    }
+    if truncated:
+        bundle["link"].append({"relation": "next", "url": f"{url}&page=2"})
+    if entries:
+        bundle["entry"] = entries
+    return bundle
+
+
+def operation_outcome() -> Json:
+    """What a prefetch key holds when the EHR's own query failed."""
+    return {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "error", "code": "exception", "diagnostics": "The query failed."}],
+    }
+
+
+# ---------------------------------------------------------------- resources
+
+
+def patient_resource(patient: s.Patient, today: date) -> Json:
+    """Patient; somebody of age 46 has their birthday today."""
+    born = before(today, patient.age, "year").isoformat() if patient.age is not None else None
+    resource: Json = {"resourceType": "Patient", "id": PATIENT_ID}
+    _set(resource, birthDate=born or fhir_date(patient.birth_date, today), gender=patient.sex)
+    if isinstance(patient.died, str):
+        resource["deceasedDateTime"] = fhir_date(patient.died, today)
+    elif patient.died:
+        resource["deceasedBoolean"] = True
+    return resource
+
+
+def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
+    """Every resource but the Patient, with ids that depend on the case alone."""
+    write = _Writer(today, codes)
+    resources = [
+        *(write.condition(entry) for entry in patient.conditions),
+        *(write.score(entry) for entry in patient.scores),
+        *(write.answer(entry) for entry in patient.answers),
+        *(write.questionnaire(entry) for entry in patient.questionnaires),
+        *(resource for entry in patient.blood_pressure for resource in write.blood_pressure(entry)),
+        *(write.observation(entry) for entry in patient.observations),
+        *(resource for key, taking in patient.took.items() for resource in write.taking(key, taking)),
+        *(write.allergy(entry) for entry in patient.allergies),
+        *(resource for entry in patient.procedures for resource in write.procedure(entry)),
+        *(write.relative(entry) for entry in patient.family_history),
+        *(write.referral(entry) for entry in patient.referrals),
+        *(write.encounter(name) for name in patient.places()),
+    ]
+    counts: dict[str, int] = {}
+    for resource in resources:
+        kind = resource["resourceType"]
+        counts[kind] = counts.get(kind, 0) + 1
+        resource["id"] = f"{resource.pop('stem', '') or kind.lower()}-{counts[kind]}"
+    return [{"resourceType": r["resourceType"], "id": r["id"], **r} for r in resources]
+
+
+def draft_orders(patient: s.Patient, today: date, codes: Codes) -> Json:
+    """The orders of a patient as order-select and order-sign bring them."""
+    drafts = [{"resource": draft} for draft in _orders(patient, today, codes)]
+    return {"resourceType": "Bundle", "type": "collection", "entry": drafts}
+
+
+def _orders(patient: s.Patient, today: date, codes: Codes) -> Iterator[Json]:
+    write = _Writer(today, codes)
+    for key, order in patient.orders.items():
+        resource: Json = {
+            "resourceType": "MedicationRequest",
+            "id": f"{key.replace('_', '-')}-draft",
+            "status": order.status,
+            "intent": "order",
+            "subject": write.subject(order),
+            "authoredOn": today.isoformat(),
+        }
+        if order.as_ == "service":
+            yield resource | {"resourceType": "ServiceRequest", "code": write.concept(order, SNOMED)}
+            continue
+        if order.picked:
+            resource["medicationCodeableConcept"] = write.drug(key, order)
+        sigs = write.dosages([_Stretch(None, None, order.mg_a_day, order.dose)], order)
+        _set(resource, dosageInstruction=sigs, reasonCode=write.reasons(order))
+        yield resource
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """One dose held from a first to a last day, each as precise as it was written."""
+
+    start: str | None
+    end: str | None
+    mg_a_day: float | str | None
+    dose: s.Dose | None
+
+
+class _Writer:
+    """Writes resources for one day, with the codes of one rules folder."""
+
+    def __init__(self, today: date, codes: Codes) -> None:
+        self.today = today
+        self.codes = codes
+
+    def day(self, text: str | None) -> str | None:
+        """The FHIR date a case's day stands for."""
+        return fhir_date(text, self.today)
+
+    def subject(self, entry: s.Entry | s.BloodPressure) -> Json:
+        """Whose it is."""
+        return {"reference": f"Patient/{SOMEONE_ELSE if entry.of else PATIENT_ID}"}
+
+    # ------------------------------------------------------------ codes
+
+    def first_code(self, name: str) -> Json:
+        """The first code of a value set, or its first name or words when it has no code."""
+        found = self.codes.sets.get(name)
+        if found is None:
+            raise CannotBeWritten(f"there is no value set `{name}`")
+        for (system, code), display in (found.codes or found.roots).items():
+            return {"coding": [{"system": system, "code": code, "display": display}]}
+        for words in (*found.full_names.values(), *found.names.values()):
+            return {"text": words}
+        raise CannotBeWritten(f"the value set `{name}` is empty")
+
+    def concept(self, entry: s.Entry, system: str) -> Json:
+        """What an entry is, as a CodeableConcept."""
+        concept: Json = {}
+        if entry.coded:
+            concept = self.first_code(entry.coded)
+        elif entry.code:
+            uri = s.SYSTEMS.get(entry.system, entry.system) if entry.system else system
+            coding = {"system": uri, "code": entry.code}
+            _set(coding, display=entry.display)
+            concept = {"coding": [coding]}
+        if entry.text:
+            concept["text"] = entry.text
+        return concept
+
+    def drug(self, key: str, drug: s.Drug, *, product: str | None = None, strength: str | None = None) -> Json:
+        """Which drug: a product's code, an ingredient's RxNorm or else ATC code with its name, any code, or words."""
+        if product or drug.product:
+            concept: Json = {"coding": [{"system": RXNORM, "code": product or drug.product}]}
+        elif ingredient := drug.ingredient(key):
+            concept = self.ingredient(ingredient)
+        else:
+            concept = self.concept(drug, RXNORM)
+        if drug.text:
+            concept["text"] = drug.text
+        if strength:
+            concept["text"] = f"{concept.get('text') or key} {strength}"
+        return concept
+
+    def ingredient(self, name: str) -> Json:
+        """An ingredient of a drug table by its RxNorm code, else its ATC code, else its name."""
+        codings: dict[str, str] = {}
+        known = False
+        for table in self.codes.drugs.values():
+            known = known or name in table.drugs
+            for (system, code), key in table.ingredient_codes.items():
+                if key == name:
+                    codings.setdefault(system, code)
+        if not known:
+            raise CannotBeWritten(f"`{name}` is not a drug of any table")
+        for system in (RXNORM, ATC):
+            if system in codings:
+                return {"coding": [{"system": system, "code": codings[system], "display": name}], "text": name}
+        return {"text": name}
+
+    def reasons(self, drug: s.Drug) -> list[Json]:
+        """Why a drug was given."""
+        return [self.concept(reason, ICD10CM) for reason in drug.reasons]
+
+    # ------------------------------------------------------------ one resource per entry
+
+    def condition(self, entry: s.Condition) -> Json:
+        """Condition. FHIR forbids a clinicalStatus on one entered in error (con-5)."""
+        resource: Json = {"resourceType": "Condition", "stem": _stem(entry.coded)}
+        status = None if entry.verification == "entered-in-error" else entry.status
+        _set(
+            resource,
+            clinicalStatus=_status("condition-clinical", status),
+            verificationStatus=_status("condition-ver-status", entry.verification),
+            category=[_coding("condition-category", _CATEGORIES[entry.category])] if entry.category else None,
+            code=self.concept(entry, ICD10CM),
+            subject=self.subject(entry),
+            onsetDateTime=self.day(entry.onset),
+            abatementDateTime=self.day(entry.abated),
+            recordedDate=self.day(entry.recorded),
+        )
+        return resource
+
+    def allergy(self, entry: s.Allergy) -> Json:
+        """AllergyIntolerance. FHIR forbids a clinicalStatus on one entered in error (ait-2)."""
+        resource: Json = {"resourceType": "AllergyIntolerance", "stem": _stem(entry.coded)}
+        status = None if entry.verification == "entered-in-error" else entry.status
+        _set(
+            resource,
+            clinicalStatus=_status("allergyintolerance-clinical", status),
+            verificationStatus=_status("allergyintolerance-verification", entry.verification),
+            type=entry.type,
+            code=self.concept(entry, RXNORM),
+            patient=self.subject(entry),
+            reaction=[{"manifestation": [self.concept(effect, SNOMED) for effect in entry.effects]}]
+            if entry.effects
+            else None,
+        )
+        return resource
+
+    def procedure(self, entry: s.Procedure) -> Iterator[Json]:
+        """Procedure, one for each day it was done."""
+        for day in entry.on if isinstance(entry.on, list) else [entry.on]:
+            resource: Json = {
+                "resourceType": "Procedure",
+                "stem": _stem(entry.coded),
+                "status": entry.status,
+                "code": self.concept(entry, SNOMED),
+                "subject": self.subject(entry),
+            }
+            _set(resource, performedDateTime=self.day(day), encounter=_encounter(entry.during))
+            if entry.from_ or entry.to:
+                resource["performedPeriod"] = self.period(self.day(entry.from_), self.day(entry.to))
+            yield resource
+
+    def referral(self, entry: s.Referral) -> Json:
+        """ServiceRequest."""
+        resource: Json = {
+            "resourceType": "ServiceRequest",
+            "stem": _stem(entry.coded),
+            "status": entry.status,
+            "intent": "order",
+            "code": self.concept(entry, SNOMED),
+            "subject": self.subject(entry),
+        }
+        _set(resource, authoredOn=self.day(entry.on))
+        return resource
+
+    def encounter(self, name: str) -> Json:
+        """The encounter that `during` names: its class is the first code of the value set, or its type the words."""
+        concept = self.first_code(name)
+        coding = concept.get("coding")
+        resource: Json = {"resourceType": "Encounter", "stem": name, "status": "finished"}
+        resource |= {"class": coding[0]} if coding else {"type": [concept]}
+        return resource | {"subject": {"reference": f"Patient/{PATIENT_ID}"}}
+
+    def relative(self, entry: s.Relative) -> Json:
+        """FamilyMemberHistory: about a relative, never about the patient."""
+        relationship: Json = {"text": entry.relationship}
+        if code := RELATIONSHIP.get(entry.relationship):
+            relationship["coding"] = [{"system": f"{HL7}v3-RoleCode", "code": code}]
+        return {
+            "resourceType": "FamilyMemberHistory",
+            "stem": "relative",
+            "status": "completed",
+            "patient": self.subject(entry),
+            "relationship": relationship,
+            "condition": [{"code": self.concept(entry, ICD10CM)}],
+        }
+
+    # ------------------------------------------------------------ observations
+
+    def _observation(self, entry: Any, code: Json, stem: str) -> Json:
+        resource: Json = {
+            "resourceType": "Observation",
+            "stem": stem,
+            "status": entry.status,
+            "code": code,
+            "subject": self.subject(entry),
+        }
+        _set(resource, effectiveDateTime=self.day(entry.at))
+        return resource
+
+    def score(self, entry: s.Score) -> Json:
+        """Observation with the total as a quantity, or as an integer when it has no unit."""
+        resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
+        resource.update(_value(entry.value, entry.unit))
+        return resource
+
+    def answer(self, entry: s.Answer) -> Json:
+        """Observation with the answer as a number, as its answer code, or as true or false."""
+        resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
+        if isinstance(entry.value, bool):
+            resource["valueBoolean"] = entry.value
+        elif isinstance(entry.value, str):
+            resource["valueCodeableConcept"] = {"coding": [{"system": LOINC, "code": entry.value}]}
+        elif entry.as_ == "code" and entry.value is not None:
+            resource["valueCodeableConcept"] = {"coding": [self.answer_code(entry.coded or "", float(entry.value))]}
+        else:
+            resource.update(_value(entry.value, "{score}" if entry.as_ == "quantity" else "none"))
+        return resource
+
+    def answer_code(self, name: str, number: float) -> Json:
+        """The code of a value set's answer that stands for a number."""
+        found = self.codes.sets.get(name)
+        for (system, code), value in found.answers.items() if found else ():
+            if value == number:
+                return {"system": system, "code": code}
+        raise CannotBeWritten(f"`{name}` has no answer code for {number:g}")
+
+    def questionnaire(self, entry: s.Questionnaire) -> Json:
+        """QuestionnaireResponse whose linkIds are the codes of the items, in the order of their value set."""
+        found = self.codes.sets.get(entry.coded or "")
+        if found is None or len(found.codes) < len(entry.answers):
+            raise CannotBeWritten(f"`{entry.coded}` is no value set of so many items")
+        items = []
+        for (_, code), number in zip(found.codes, entry.answers, strict=False):
+            if number is None:
+                continue
+            coded = entry.as_ == "code"
+            value = {"valueCoding": self.answer_code(found.name, float(number))} if coded else {"valueInteger": number}
+            items.append({"linkId": code, "answer": [value]})
+        for name, number in entry.total.items():
+            coding = self.concept(s.Reason(coded=name), LOINC)["coding"][0]
+            items.append({"linkId": coding["code"], "answer": [{"valueInteger": number}]})
+        resource: Json = {
+            "resourceType": "QuestionnaireResponse",
+            "stem": _stem(entry.coded),
+            "status": entry.status,
+            "subject": self.subject(entry),
+            "item": items,
+        }
+        _set(resource, authored=self.day(entry.at))
+        return resource
+
+    def observation(self, entry: s.Observation) -> Json:
+        """Observation, as general as the shorthand gets."""
+        resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
+        if entry.answer is not None:
+            resource["valueCodeableConcept"] = self.concept(entry.answer, LOINC)
+        elif isinstance(entry.value, str):
+            resource["valueString"] = entry.value
+        else:
+            resource.update(_value(entry.value, entry.unit or "none", entry.comparator, entry.why_no_value))
+        if entry.normal:
+            ends = zip(("low", "high"), entry.normal, strict=True)
+            resource["referenceRange"] = [
+                {end: _quantity(value, entry.unit) for end, value in ends if value is not None}
+            ]
+        return resource
+
+    def blood_pressure(self, entry: s.BloodPressure) -> Iterator[Json]:
+        """A panel whose components carry the two values (FHIR vital signs profile), or two observations."""
+        parts = [(SYSTOLIC, entry.systolic), (DIASTOLIC, entry.diastolic)]
+        if entry.as_ == "two_observations":
+            for code, value in parts:
+                resource = self._observation(entry, _loinc(code), "blood-pressure")
+                yield resource | _value(value, entry.unit)
+            return
+        resource = self._observation(entry, _loinc(BLOOD_PRESSURE), "blood-pressure")
+        resource["category"] = [_coding("observation-category", "vital-signs")]
+        resource["component"] = [{"code": _loinc(code), **_value(value, entry.unit)} for code, value in parts]
+        yield resource
+
+    # ------------------------------------------------------------ medications
+
+    def taking(self, key: str, taking: s.Taking) -> Iterator[Json]:
+        """One taking in each kind of resource that shows it, and its dispenses."""
+        stretches = self.stretches(taking)
+        stem = key.replace("_", "-")
+        for kind in taking.shown_as:
+            match kind:
+                case "request":
+                    yield self.request(key, taking, stretches) | {"stem": stem}
+                case "statement":
+                    yield self.statement(key, taking, stretches) | {"stem": stem}
+                case "administration":
+                    for resource in self.administrations(key, taking, stretches):
+                        yield resource | {"stem": stem}
+                case "dispense" if not taking.dispenses:
+                    for stretch in stretches:
+                        yield self.dispense_of(key, taking, stretch) | {"stem": stem}
+        for dispense in taking.dispenses:
+            yield self.dispense(key, taking, dispense, stretches) | {"stem": stem}
+
+    def stretches(self, taking: s.Taking) -> list[_Stretch]:
+        """The doses one after the other, each with its first and last day."""
+        start, end = self.day(taking.from_), self.day(taking.to)
+        first = full_day(start)
+        if taking.for_ and first:
+            end = last_day(first, taking.for_).isoformat()
+        if not taking.steps:
+            return [_Stretch(start, end, taking.mg_a_day, taking.dose)]
+        stretches = []
+        for step in taking.steps:
+            last = last_day(first, step.for_) if step.for_ and first else None
+            stretches.append(_Stretch(start, last.isoformat() if last else end, step.mg_a_day, step.dose))
+            if last:
+                first = date.fromordinal(last.toordinal() + 1)
+                start = first.isoformat()
+        return stretches
+
+    def medication(self, kind: str, key: str, taking: s.Taking, status: str) -> Json:
+        """What the four resources share."""
+        resource: Json = {"resourceType": kind}
+        _set(resource, status=_recorded(status))
+        resource |= {"medicationCodeableConcept": self.drug(key, taking), "subject": self.subject(taking)}
+        if kind != "MedicationDispense":  # R4 gives it no reasonCode
+            _set(resource, reasonCode=self.reasons(taking))
+        return resource
+
+    def stop_reason(self, taking: s.Taking) -> Json | None:
+        """Why it was stopped."""
+        return self.concept(taking.stopped_for, SNOMED) if taking.stopped_for else None
+
+    def request(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Json:
+        """MedicationRequest: active while it goes on, stopped with a reason or without an end, completed otherwise."""
+        resource = self.medication("MedicationRequest", key, taking, taking.status or _status_of(taking))
+        _set(
+            resource,
+            identifier=[{"system": f"{BASE}/order", "value": taking.number}] if taking.number else None,
+            intent=_recorded(taking.intent),
+            statusReason=self.stop_reason(taking),
+            authoredOn=self.day(taking.authored) or stretches[0].start,
+            dosageInstruction=self.dosages(stretches, taking),
+        )
+        return resource
+
+    def statement(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Json:
+        """MedicationStatement."""
+        resource = self.medication("MedicationStatement", key, taking, taking.status or _status_of(taking))
+        stop = self.stop_reason(taking)
+        _set(
+            resource,
+            statusReason=[stop] if stop else None,
+            effectivePeriod=self.period(stretches[0].start, stretches[-1].end),
+            dosage=self.dosages(stretches, taking),
+        )
+        return resource
+
+    def administrations(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Iterator[Json]:
+        """MedicationAdministration: one per day named by `on`, or one per stretch."""
+        for day in taking.on or ():
+            resource = self.medication("MedicationAdministration", key, taking, taking.status or "completed")
+            _set(resource, context=_encounter(taking.during))
+            _set(resource, effectiveDateTime=self.day(day), dosage=_given(taking.mg_a_day, taking.dose))
+            yield resource
+        if taking.on is None:
+            running = _status_of(taking).replace("active", "in-progress")
+            for stretch in stretches:
+                resource = self.medication("MedicationAdministration", key, taking, taking.status or running)
+                resource["effectivePeriod"] = self.period(stretch.start, stretch.end) or {}
+                _set(resource, dosage=_given(stretch.mg_a_day, stretch.dose))
+                yield resource
+
+    def dispense_of(self, key: str, taking: s.Taking, stretch: _Stretch) -> Json:
+        """One MedicationDispense that covers a stretch."""
+        resource = self.medication("MedicationDispense", key, taking, taking.status or "completed")
+        if resource.get("status") in {"active", "draft"}:
+            resource["status"] = "completed"
+        first, last = full_day(stretch.start), full_day(stretch.end)
+        if first and (last or taking.ongoing):
+            days = ((last or self.today) - first).days + 1
+            resource["daysSupply"] = _quantity(days, "d")
+        _set(resource, whenHandedOver=stretch.start, dosageInstruction=self.dosages([stretch], taking))
+        return resource
+
+    def dispense(self, key: str, taking: s.Taking, dispense: s.Dispense, stretches: list[_Stretch]) -> Json:
+        """One MedicationDispense as written."""
+        resource = self.medication("MedicationDispense", key, taking, dispense.status)
+        resource["medicationCodeableConcept"] = self.drug(
+            key, taking, product=dispense.product, strength=dispense.strength
+        )
+        if dispense.quantity is not None:
+            resource["quantity"] = _quantity(dispense.quantity, dispense.unit)
+        if dispense.days_supply is not None:
+            resource["daysSupply"] = _quantity(dispense.days_supply, "d")
+        on = self.day(dispense.on)
+        sig = next((x for x in stretches if x.start and on and x.start <= on <= (x.end or "9999")), stretches[0])
+        without_bounds = _Stretch(None, None, sig.mg_a_day, sig.dose)
+        _set(resource, whenHandedOver=on, dosageInstruction=self.dosages([without_bounds], taking))
+        return resource
+
+    def dosages(self, stretches: list[_Stretch], drug: s.Drug) -> list[Json]:
+        """Dosage per stretch, numbered when there are several, with its bounds."""
+        dosages = []
+        for number, stretch in enumerate(stretches, start=1):
+            dosage: Json = {"sequence": number} if len(stretches) > 1 else {}
+            repeat = _rhythm(stretch)
+            _set(repeat, boundsPeriod=self.period(stretch.start, stretch.end))
+            if repeat:
+                dosage["timing"] = {"repeat": repeat}
+            if drug.as_needed:
+                dosage["asNeededBoolean"] = True
+            if amount := _amount(stretch.mg_a_day, stretch.dose):
+                dosage["doseAndRate"] = [{"doseQuantity": amount}]
+            if dosage:
+                dosages.append(dosage)
+        return dosages
+
+    def period(self, start: str | None, end: str | None) -> Json | None:
+        """A FHIR Period, None without either end."""
+        period: Json = {}
+        _set(period, start=start, end=end)
+        return period or None
+
+
+_CATEGORIES = {"problem_list": "problem-list-item", "encounter": "encounter-diagnosis"}
+
+
+def _set(resource: Json, **elements: Any) -> None:
+    """Set elements that have a value: FHIR has neither null nor empty lists."""
+    resource.update({name: value for name, value in elements.items() if value not in (None, [], {})})
+
+
+def _recorded(word: str | None) -> str | None:
+    return None if word == NOT_RECORDED else word
+
+
+def _stem(coded: str | None) -> str:
+    return (coded or "")[:50]
+
+
+def _status(system: str, code: str | None) -> Json | None:
+    return _coding(system, code) if code and code != NOT_RECORDED else None
+
+
+def _coding(system: str, code: str) -> Json:
+    return {"coding": [{"system": HL7 + system, "code": code}]}
+
+
+def _loinc(code: tuple[str, str]) -> Json:
+    return {"coding": [{"system": LOINC, "code": code[0], "display": code[1]}]}
+
+
+def _quantity(value: float, unit: str | None, comparator: str | None = None) -> Json:
+    quantity: Json = {"value": value}
+    _set(quantity, comparator=comparator)
+    if unit:
+        ucum = unit in UNITS or not unit.isalpha()
+        quantity |= {"unit": "day" if unit == "d" else unit, "system": UCUM, "code": unit if ucum else f"{{{unit}}}"}
+    return quantity
+
+
+def _value(value: float | None, unit: str, comparator: str | None = None, why_not: str = "unknown") -> Json:
+    if value is None:
+        return {"dataAbsentReason": _coding("data-absent-reason", why_not)}
+    if unit == "none" and isinstance(value, int) and not comparator:
+        return {"valueInteger": value}
+    return {"valueQuantity": _quantity(value, None if unit == "none" else unit, comparator)}
+
+
+def _amount(mg_a_day: float | str | None, dose: s.Dose | None) -> Json | None:
+    if dose:
+        return _quantity(dose.value, dose.unit)
+    return _quantity(mg_a_day, "mg") if isinstance(mg_a_day, int | float) else None
+
+
+def _given(mg_a_day: float | str | None, dose: s.Dose | None) -> Json | None:
+    amount = _amount(mg_a_day, dose)
+    return {"dose": amount} if amount else None
+
+
+def _encounter(name: str | None) -> Json | None:
+    return {"reference": f"Encounter/{name}-1"} if name else None
+
+
+def _rhythm(stretch: _Stretch) -> Json:
+    """Timing.repeat without bounds: mg_a_day is one dose a day."""
+    dose = stretch.dose
+    if dose is None:
+        once_a_day = isinstance(stretch.mg_a_day, int | float)
+        return {"frequency": 1, "period": 1, "periodUnit": "d"} if once_a_day else {}
+    if dose.every:
+        count, unit = dose.every.split()
+        return {"frequency": 1, "period": int(count), "periodUnit": _PERIODS[unit.removesuffix("s")]}
+    if dose.times_a_day is None:
+        return {}
+    if dose.times_a_day == int(dose.times_a_day):
+        return {"frequency": int(dose.times_a_day), "period": 1, "periodUnit": "d"}
+    return {"frequency": 1, "period": round(1 / dose.times_a_day, 6), "periodUnit": "d"}
+
+
+_PERIODS = {"day": "d", "week": "wk", "month": "mo", "year": "a"}
+
+
+def _status_of(taking: s.Taking) -> str:
+    if taking.ongoing:
+        return "active"
+    return "stopped" if taking.stopped_for or taking.to == NOT_RECORDED else "completed"
+
+
+def templates_for(prefetch: Mapping[str, Any]) -> dict[str, str]:
+    """The query of every key of a generated prefetch."""
+    more = {"familyHistory": "FamilyMemberHistory?patient={{context.patientId}}"}
+    return TEMPLATES | {key: query for key, query in more.items() if key in prefetch}

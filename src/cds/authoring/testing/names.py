@@ -1,0 +1,88 @@
+"""Names a case may use, and the nearest one to a name that nothing has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rapidfuzz import process
+
+from cds.authoring.testing.patient_format import Patient
+from cds.rulebook.format.rule_file import ValueSetFile
+from cds.rulebook.loader import Rulebook
+from cds.yaml_source.document import Path as YamlPath
+from cds.yaml_source.loaded import Loaded
+
+SEE = "See docs/rule-authors/tests.md."
+
+
+@dataclass(frozen=True)
+class Known:
+    """
+    Names a case may use.
+
+    Attributes:
+        sure: False when rule files hold mistakes: then nobody knows, and no name is called wrong.
+        answers: Value set → numbers that have an answer code.
+        notes: Card → how many notes it has.
+    """
+
+    sure: bool
+    facts: frozenset[str]
+    conclusions: frozenset[str]
+    notes: Mapping[str, int]
+    services: frozenset[str]
+    parameters: frozenset[str]
+    definitions: frozenset[str]
+    sets: frozenset[str]
+    answers: Mapping[str, frozenset[float]]
+    drugs: frozenset[str]
+
+
+def names_of(book: Rulebook) -> Known:
+    """Every name a case may use."""
+    rules = [rule.model for rule in book.rules.values()]
+    answers: dict[str, set[float]] = {}
+    for loaded in book.sets:
+        numbers = answers.setdefault(_set_name(loaded), set())
+        for group in loaded.model.answers:
+            numbers.update(map(float, group.values.values()))
+    return Known(
+        sure=not book.problems,
+        facts=frozenset(name for rule in rules for name in rule.facts),
+        conclusions=frozenset(name for rule in rules for name in rule.conclusions),
+        notes={name: len(card.notes) for rule in rules for name, card in rule.cards.items()},
+        services=frozenset(name for rule in rules for name in rule.services),
+        parameters=frozenset(name for rule in rules for name in rule.parameters),
+        definitions=frozenset(name for rule in rules if rule.definitions for name in rule.definitions.are),
+        sets=frozenset(answers),
+        answers={name: frozenset(numbers) for name, numbers in answers.items()},
+        drugs=frozenset(key for table in book.tables.values() for key in table.model.drugs),
+    )
+
+
+def _set_name(loaded: Loaded[ValueSetFile]) -> str:
+    return loaded.model.valueset.id or loaded.model.valueset.adds_to or ""
+
+
+def wrong_names(patient: Patient, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
+    """Value sets, drugs and answers a patient names that the rules folder does not have: where, what, and the fix."""
+    if not known.sure:
+        return
+    for reference in patient.references():
+        name = reference.name
+        match reference.kind:
+            case "value set" if name not in known.sets:
+                yield reference.path, f"`{name}` is not a value set.", did_you_mean(name, known.sets)
+            case "drug" if name not in known.drugs:
+                fix = did_you_mean(name, known.drugs, "Name the drug with `product`, `code`, `coded` or `text`.")
+                yield reference.path, f"`{name}` is not a drug of any table.", fix
+            case "answer" if reference.number not in known.answers.get(name, ()):
+                what = f"`{name}` has no answer code for {reference.number:g}."
+                yield reference.path, what, "Add it to `answers` of the value set, or leave out `as: code`."
+
+
+def did_you_mean(name: str, names: frozenset[str], otherwise: str = SEE) -> str:
+    """The nearest name, or what else to do."""
+    close = process.extractOne(name, sorted(names), score_cutoff=70)
+    return f"Did you mean `{close[0]}`?" if close else otherwise

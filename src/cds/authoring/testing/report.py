@@ -1,0 +1,81 @@
+"""Every case of a rules folder, run: what `cds test` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cds.authoring.testing.cases import read_casebook
+from cds.authoring.testing.coverage import Coverage, coverage_of, never_shown
+from cds.authoring.testing.parallel import collecting_seldom, in_shares, spread
+from cds.authoring.testing.rulesets import Shelf
+from cds.authoring.testing.run import Verdict, run_case
+from cds.record import units
+from cds.yaml_source.problem import RulesAreWrong
+
+AT_ONCE = 25  # cases given to a process at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What came of the cases of a folder.
+
+    Attributes:
+        verdicts: One per case, in the order of files and lines.
+        never_shown: Answers no case claims and cards no case shows; empty when only some cases were run.
+        coverage: What the cases show; of clauses only when that was asked for.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    never_shown: tuple[str, ...]
+    coverage: Coverage
+
+    @property
+    def passed(self) -> int:
+        """How many cases passed."""
+        return sum(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """Those that did not."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+
+@collecting_seldom()
+def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int | None = None) -> Report:
+    """
+    Run every case under `root`, or those whose sentence holds the words of `only`; `clauses`: see every clause, too.
+
+    In `jobs` processes: as many as processors without.
+
+    Raises:
+        RulesAreWrong: Rule files or test files hold mistakes; nothing was run.
+    """
+    shelf = Shelf(root)
+    casebook = read_casebook(root, shelf.book)
+    if casebook.problems:
+        raise RulesAreWrong(tuple(casebook.problems))
+    words = only.casefold().split()
+    cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
+    coverage = coverage_of(shelf.book.own(), clauses=clauses)
+    if cases:
+        shelf.check(cases[0].today)
+
+    # Cases with the same other values stand together, so that few processes make rules of them.
+    order = sorted(range(len(cases)), key=lambda index: sorted(map(str, cases[index].with_.items())), reverse=True)
+    if len(cases) > AT_ONCE:
+        units.warm()  # once, for all processes
+
+    def run(share: range) -> tuple[list[Verdict], Coverage]:
+        # The engine must not be made before the process is.
+        seen = coverage.unseen()
+        some = [cases[order[place]] for place in share]
+        return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
+
+    verdicts: dict[int, Verdict] = {}
+    for share, (some, seen) in zip(shares := in_shares(len(cases), AT_ONCE), spread(run, shares, jobs), strict=True):
+        verdicts |= {order[place]: verdict for place, verdict in zip(share, some, strict=True)}
+        coverage.take(seen)
+    in_order = tuple(verdicts[index] for index in range(len(cases)))
+    return Report(in_order, () if only or not cases else tuple(never_shown(coverage)), coverage)

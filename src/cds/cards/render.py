@@ -1,0 +1,130 @@
+"""Conclusions + texts → Cards, most important first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from cds.cards.card import Action, Card, Suggestion
+from cds.cards.suggestions import build
+from cds.cards.template import Values, fill
+from cds.engine.explain import Missing, Reasons, Why, missing
+from cds.facts.fact import Facts
+from cds.logic.conditions import names_in
+from cds.logic.truth import Truth
+from cds.record.model import Issue, IssueKind, PatientRecord
+from cds.rulebook.program import CardText, Program, UnderDefinition
+
+MOST_ISSUES = 6
+
+
+def write_cards(
+    program: Program, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth], service: str | None
+) -> tuple[Card, ...]:
+    """
+    The cards to show for a service, or for every service: most important first, at most so many as it allows.
+
+    A card that several services send is shown once, for the first of them. A card is shown when its head is TRUE;
+    unknown and false are not. Raises KeyError for an unknown service.
+    """
+    shown: dict[str, Card] = {}
+    names = [service] if service is not None else sorted(program.services)
+    for name in names:
+        own = program.services[name]
+        due = [program.cards[card] for card in own.cards if truths[program.cards[card].head] is Truth.TRUE]
+        for text in due[: own.most_cards]:
+            if text.name not in shown:
+                shown[text.name] = _write(text, name, program, record, facts, truths)
+    return tuple(sorted(shown.values(), key=lambda card: (program.cards[card.name].rank, card.name)))
+
+
+def _write(
+    text: CardText,
+    service: str,
+    program: Program,
+    record: PatientRecord,
+    facts: Facts,
+    truths: Mapping[str, Truth],
+) -> Card:
+    why = Reasons(program.heads, facts, truths).why
+
+    def lacking(name: str) -> tuple[Missing, ...]:
+        return missing(name, program.heads, facts, truths)
+
+    def definitions(name: str) -> tuple[tuple[UnderDefinition, Why], ...]:
+        return tuple((definition, why(definition.head)) for definition in program.definitions[name])
+
+    without_notes = Values(facts, program.parameters, why, lacking, definitions, (), record.patient.reference)
+    notes = tuple(fill(note.say, without_notes) for note in text.notes if truths[note.head] is Truth.TRUE)
+    values = Values(facts, program.parameters, why, lacking, definitions, notes, record.patient.reference)
+    detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
+    return Card(
+        name=text.name,
+        service=service,
+        summary=fill(text.summary, values),
+        detail=detail,
+        indicator=text.indicator,
+        source_label=text.source_label,
+        source_url=text.source_url,
+        topic=text.topic,
+        suggestions=tuple(
+            Suggestion(
+                suggestion.label,
+                suggestion.recommended,
+                tuple(Action(words, build(resource, values)) for words, resource in suggestion.actions),
+            )
+            for suggestion in text.suggestions
+        ),
+        selection_behavior=text.selection_behavior if text.suggestions else "",
+        links=text.links,
+        override_reasons=text.override_reasons,
+        rule=text.rule,
+        references=references(text.head, program, facts),
+    )
+
+
+def footer(text: CardText, record: PatientRecord, today: date) -> str:
+    """Rule and version, its review, the age of the data, and what of the data was left out."""
+    rule = text.rule
+    review = f"reviewed {rule.reviewed}" if rule.reviewed else "clinical review pending"
+    if rule.review_due is not None and rule.review_due < today:
+        review += ", **review overdue**"
+    newest = f"newest entry {record.newest}" if record.newest else "no entry has a date"
+    lines = [
+        f"*Rule {rule.id} {rule.version} ({review}). Decided {today} from {record.resources} resources, {newest}.*"
+    ]
+    issues = [
+        issue
+        for issue in record.issues
+        if issue.kind in {IssueKind.UNREADABLE, IssueKind.IMPLAUSIBLE, IssueKind.IGNORED}
+    ]
+    if issues:
+        lines.append(f"*Left out of this answer: {_counted(issues)}.*")
+    return "\n".join(lines)
+
+
+def _counted(issues: list[Issue]) -> str:
+    counts: dict[tuple[str, str], int] = {}
+    for issue in issues:
+        key = (issue.resource_type or "resource", issue.kind.value)
+        counts[key] = counts.get(key, 0) + 1
+    listed = [f"{count} {type_} {kind}" for (type_, kind), count in sorted(counts.items())]
+    more = len(listed) - MOST_ISSUES
+    return ", ".join(listed[:MOST_ISSUES]) + (f" and {more} more kinds" if more > 0 else "")
+
+
+def references(head: str, program: Program, facts: Facts) -> tuple[str, ...]:
+    """FHIR references of every fact the head reads, directly or through conclusions."""
+    seen: set[str] = set()
+    to_do = [head]
+    found: set[str] = set()
+    while to_do:
+        name = to_do.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in program.heads:
+            to_do.extend(names_in(program.heads[name].condition))
+        elif name in facts.by_name:
+            found.update(item.reference for item in facts[name].found)
+    return tuple(sorted(found))

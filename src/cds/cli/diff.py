@@ -1,0 +1,95 @@
+"""cds diff: what changed in the rules, and for whom."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cds.authoring.impact.cohort import Patient, patients_in
+from cds.authoring.impact.compare import Side, replay
+from cds.authoring.impact.markdown import report
+from cds.authoring.impact.revisions import NoRevision, folder_of
+from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
+from cds.engine.evaluator import Opinions
+from cds.rulebook.diff import changes_between
+from cds.rulebook.loader import read_rulebook
+from cds.ruleset import checked_rules
+from cds.settings import Settings
+from cds.yaml_source.problem import RulesAreWrong
+
+EXAMPLES = "fhir_examples"
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A git revision, or a folder of rule files.")],
+    new: Annotated[
+        str | None,
+        typer.Argument(metavar="[NEW]", help="The same; by default the rule files as they are.", show_default=False),
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option("--cohort", help="Patients besides: Bundles, or NDJSON.", show_default=False)
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option("--rules", help="Folder of rule files in the repository.", show_default=False)
+    ] = None,
+    examples: Annotated[
+        Path | None, typer.Option("--examples", help="Folder of examples; fhir_examples.", show_default=False)
+    ] = None,
+    today: Today = None,
+    most: Annotated[int, typer.Option("--most", min=0, help="Patients shown in full.")] = 20,
+) -> None:
+    """
+    Say what changed in the meaning of the rules, and which patients get another card or conclusion; as Markdown.
+
+    [bold]Example:[/bold] cds diff main
+    [bold]Example:[/bold] cds diff v1.0 v1.1 --cohort export/
+    """
+    settings = Settings()
+    folder = rules or settings.rules
+    if examples is None:
+        examples = next((p for p in (Path(EXAMPLES), folder.parent / EXAMPLES) if p.is_dir()), None)
+    pinned = examples / "today.txt" if examples else None
+    day = (
+        date.fromisoformat(pinned.read_text().strip())
+        if today is None and pinned and pinned.is_file()
+        else day_of(today)
+    )
+    with ExitStack() as stack:
+        try:
+            unpacked = [Path(stack.enter_context(TemporaryDirectory())) for _ in "on"]
+            folders = [folder_of(old, folder, unpacked[0]), folder_of(new, folder, unpacked[1]) if new else folder]
+            sides = [_side(one, day) for one in folders]
+        except NoRevision as unknown:
+            raise typer.BadParameter(f"{unknown}.", param_hint="OLD or NEW") from None
+        except RulesAreWrong as wrong:
+            print_problems(wrong.problems)
+            raise typer.Exit(PROBLEMS) from None
+        changes = changes_between(sides[0].book, sides[1].book)
+        try:
+            patients = [p for place in (examples, cohort) if place is not None for p in _patients(place)]
+        except ValueError as wrong_line:
+            err.print(escape(f"{wrong_line}."))
+            raise typer.Exit(PROBLEMS) from None
+        affected = [one for one in replay(sides[0], sides[1], changes, patients, day, settings) if one is not None]
+        for side in sides:
+            side.rules.reasoner.close()
+    sys.stdout.write(report(old, new or str(folder), day, changes, affected, len(patients), most))
+    raise typer.Exit(OK)
+
+
+def _side(folder: Path, today: date) -> Side:
+    book = read_rulebook(folder)
+    return Side(book, checked_rules(book, Opinions.DIRECT, today))
+
+
+def _patients(place: Path) -> list[Patient]:
+    if not place.exists():
+        raise typer.BadParameter(f"{place} does not exist.", param_hint="--cohort")
+    return list(patients_in(place))

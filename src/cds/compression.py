@@ -1,0 +1,56 @@
+"""Bodies that arrive from elsewhere, of requests and of answers to our own: decompressed up to a limit of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+
+from isal import isal_zlib
+
+from cds.errors import NotJson, TooLarge
+
+GZIP = ("gzip", "x-gzip")
+AS_IT_IS = ("", "identity")
+
+
+async def decompress(
+    headers: Mapping[str, str], chunks: AsyncIterable[bytes], most_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    """
+    A body part by part, decompressed when its headers say Content-Encoding: gzip.
+
+    Raises:
+        TooLarge: The body is, or decompresses to, more than `most_bytes`; it is not read to its end.
+        NotJson: It is not the gzip it says it is, or compressed in another way.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in GZIP + AS_IT_IS:
+        raise NotJson(
+            "The body has a Content-Encoding that is not unpacked here", fix="Send gzip, or the JSON as it is"
+        )
+    unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16) if encoding in GZIP else None
+    size = received = 0
+    async for chunk in chunks:
+        # Bounded as it arrives, too: bytes behind the gzip, or blocks that unpack to nothing, never reach `size`.
+        received += len(chunk)
+        if received > most_bytes:
+            raise too_large(most_bytes)
+        try:
+            # The bound is never 0, which would be taken for "no bound".
+            part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
+        except isal_zlib.error:  # type: ignore[misc]  # the stub says it is an instance
+            raise NotJson("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
+        size += len(part)
+        if size > most_bytes:
+            raise too_large(most_bytes)
+        yield part
+        if unpacker is not None and unpacker.unused_data:
+            raise NotJson("Something follows the gzip body", fix="Send one gzip member")
+    if unpacker is not None and not unpacker.eof:
+        raise NotJson("The gzip body ends too early", fix="Send the whole of it")
+
+
+def too_large(most_bytes: int) -> TooLarge:
+    """The error for a body of more than `most_bytes` bytes."""
+    return TooLarge(
+        f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MOST_BYTES on the server"
+    )

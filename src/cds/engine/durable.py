@@ -1,0 +1,375 @@
+"""
+Clauses → truths by durable-rules: the only module that imports it, and every trap of it is handled here.
+
+Each clause is a rule. What its body reads is told in two facts: all that holds for sure, and all that is open. A rule
+that fires on the sure fact alone makes its head true, one that fires on the open fact leaves it unknown, and a head for
+which no rule fires is false. Most of what a chart is asked is false, so little is told and little fires.
+
+durable-rules 2.0.28 is right, flat in memory and fast enough inside one narrow pattern, and crashes, hangs or forgets
+without an error outside it. The fence, each line pinned by a test in tests/engine/test_engine_traps.py:
+
+- The C module is called, not `durable.lang`: the Host runs actions in timer threads of its own.
+- `"dist": 0` in every rule: otherwise one fact cannot satisfy two conditions of a rule.
+- Only equality with one word, and one number compared with a constant: the rest (none, or, nex, arrays, arithmetic,
+  a comparison with an earlier fact) is ignored, refused at random, or crashes. So no negation ever gets here.
+- Numbers are integers: `5e-05` does not parse, and a batch then drops all that follows and reports success.
+- Each fact has an `id`, since identity is a 32-bit hash of it. What it says are properties ("p17"), told apart by a
+  32-bit hash, too. No name of a rule file gets there; ours are few, and known to differ.
+- One `sid`, ours: patients are told apart by time (a lock, and the state deleted between them), never by a hash.
+- One batch per ruleset, never empty; it begins with a fact that says nothing and cannot go wrong, since without one the
+  library answers with a random state. A ruleset that is told nothing is not asked: none of its rules could fire. None
+  reads what it concludes, so nothing is told while rules fire.
+- The last thing in the batch is a sentinel whose rule always fires: if it did not, something was dropped. A state in
+  which nothing fired cannot be deleted (it frees an uninitialised pointer), a state not deleted costs 1.8 MB.
+- At 513 tests in a ruleset, 65 that one fact passes, 256 rules with one condition or 16 conditions in a rule it hangs,
+  forgets the fact or crashes: a layer becomes several rulesets, and a rule that is too long is refused at load.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_FLOOR, Decimal
+from itertools import count
+
+from cds.logic.clauses import Body, BodyPart, Test
+from cds.logic.conditions import Comparison, Ranges
+from cds.logic.strata import Layer
+from cds.logic.truth import Truth
+
+try:
+    import durable_rules_engine as durable
+except ImportError:  # Python 3.13 and later: undefined symbol PyEval_CallObject; fixed upstream, never released
+    durable = None
+
+# A run costs 8 kB for each condition of a ruleset, and nothing where nothing is told: many small ones are faster. All
+# conditions of one may be tests that one fact passes, so there must be fewer than 64.
+MOST_CONDITIONS_IN_ALL = 50
+MOST_CONDITIONS = 15  # in one rule; the library's own limit is 16, at which it forgets
+
+STEPS = 2_000_000  # to the unit: even steps are millionths, the odd ones stand for everything between two of them
+LARGEST_LIMIT = 1e9
+LARGEST_NUMBER = 1e12  # a larger one is sent as this: it is beyond every limit all the same, and fits a C integer
+NOT_KNOWN = (-math.inf, math.inf)
+
+MOST_STUCK_STATES = 20  # the 1,025th kills the process
+FIRST, SURE, OPEN = '"id":"first"', '"id":"sure"', '"id":"open"'
+FIRST_PASSED_NO_TEST = 1
+SENTINEL = "sentinel"
+OPERATORS = {
+    Comparison.AT_LEAST: "$gte",
+    Comparison.ABOVE: "$gt",
+    Comparison.AT_MOST: "$lte",
+    Comparison.BELOW: "$lt",
+}
+UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a number reaches these limits from below
+
+_serial = count(1)
+
+
+class EngineLimits(ValueError):  # noqa: N818 (the name says what happened)
+    """These rules cannot be given to durable-rules safely. Raised at load."""
+
+
+class EngineFailed(RuntimeError):  # noqa: N818 (as above)
+    """durable-rules gave no answer that can be used. No chart text is in the message."""
+
+
+def available() -> bool:
+    """Whether durable-rules runs on this Python."""
+    return durable is not None
+
+
+class Engine:
+    """
+    The clauses of all layers made ready to run; usable from several threads, which take turns.
+
+    Make it after the fork, one per worker process; `close()` gives its memory back.
+
+    Raises:
+        EngineLimits: The rules are outside the fence.
+    """
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        if durable is None:
+            raise EngineFailed("durable-rules does not run on this Python")
+        # It never lets go of the GIL, so taking turns costs nothing, and no two patients are ever in it together.
+        self._turn = threading.Lock()
+        self._sid = 1
+        self._closed = False
+        _check_order(layers)
+        self._heads = {name: Truth.FALSE for layer in layers for name in layer.heads}
+        self._reading = _Reading()
+        self._layers: list[_Layer] = []
+        planned = [[_plan(rules, self._reading) for rules in _split(layer)] for layer in layers]
+        self._facts = [name for name in self._reading.words if name not in self._heads]
+        try:
+            for layer, rulesets in zip(layers, planned, strict=True):
+                made = _Layer([name for name in self._reading.words if name in layer.heads])
+                self._layers.append(made)
+                for ruleset in rulesets:
+                    handle = durable.create_ruleset(f"cds-{next(_serial)}", ruleset.definition)
+                    made.rulesets.append(replace(ruleset, handle=handle))
+        except durable.error as error:
+            self.close()
+            raise EngineFailed(f"durable-rules refused the rules: {error}") from error
+
+    def run(self, statements: Mapping[str, Truth], ranges: Ranges) -> dict[str, Truth]:
+        """
+        Every head, hidden ones included → its truth.
+
+        Ranges are closed, their ends may be infinite; a number that is unknown is absent.
+
+        Raises:
+            EngineFailed: No answer; never a part of one.
+        """
+        settled = self._heads.copy()
+        told = _Told(self._reading)
+        told.words(self._facts, statements)
+        for name in self._reading.numbers:
+            told.number(name, *ranges.get(name, NOT_KNOWN))
+        with self._turn:
+            if self._closed:
+                raise EngineFailed("the engine is closed")
+            for layer in self._layers:
+                for ruleset in layer.rulesets:
+                    batch = told.batch(ruleset.place, self._sid)
+                    if batch:
+                        self._run(ruleset, batch, settled)
+                told.words(layer.read, settled)
+        return settled
+
+    def close(self) -> None:
+        """Give the memory back, after the run under way; a second call does nothing."""
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                for ruleset in (ruleset for layer in self._layers for ruleset in layer.rulesets):
+                    durable.delete_ruleset(ruleset.handle)
+
+    def _run(self, ruleset: _Ruleset, batch: str, settled: dict[str, Truth]) -> None:
+        """Let the rules of a ruleset fire on a batch, and take down what its heads become."""
+        if self._sid > MOST_STUCK_STATES:
+            raise EngineFailed("durable-rules failed too often; start the process anew")
+        started = False
+        try:
+            try:
+                code, state = durable.assert_facts(ruleset.handle, batch)
+                if code != FIRST_PASSED_NO_TEST:
+                    raise EngineFailed(f"durable-rules answered {code} to the facts")
+                first = durable.start_action_for_state(ruleset.handle, state)
+                started = first is not None
+                _fire(ruleset, state, first[1] if started else None, settled)
+            finally:
+                if started:
+                    durable.delete_state(ruleset.handle, str(self._sid))
+                else:
+                    self._sid += 1  # deleting a state in which nothing fired would crash: leave it, never meet it again
+        except durable.error as error:
+            raise EngineFailed(f"durable-rules failed: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruleset:
+    """
+    Some rules of a layer in the library's words, and, once `handle` is set, in its hands.
+
+    Attributes:
+        place: Its number among all rulesets.
+        definition: As `create_ruleset` takes it.
+        heads: Rule name → the heads that have its body in a clause.
+        most_firings: A rule fires more than once only if the numbers it reads are told twice, as sure and as open.
+    """
+
+    place: int
+    definition: str
+    heads: Mapping[str, tuple[str, ...]]
+    most_firings: int
+    handle: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Rulesets none of which reads what another concludes; `read` are their heads that higher layers read."""
+
+    read: list[str]
+    rulesets: list[_Ruleset] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """
+    Which ruleset reads what, and how it is told.
+
+    Attributes:
+        words: Name → truth → rulesets, and what is sure and what is open for each of them then.
+        numbers: Name → rulesets, and for each the properties that are compared from below and from above, "" for none.
+        rulesets: How many there are.
+    """
+
+    words: dict[str, dict[Truth, list[tuple[int, str, str]]]] = field(default_factory=dict)
+    numbers: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    rulesets: int = 0
+
+
+class _Told:
+    """What is told to each ruleset about one patient."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+        self._sure = [""] * reading.rulesets
+        self._open = [""] * reading.rulesets
+
+    def words(self, names: Iterable[str], truths: Mapping[str, Truth]) -> None:
+        """Tell the truth of names to those that read them so; one that is not there is unknown."""
+        readers, unknown, nobody = self._reading.words, Truth.UNKNOWN, ()
+        for name in names:
+            for place, sure, open_ in readers[name].get(truths.get(name, unknown), nobody):
+                self._sure[place] += sure
+                self._open[place] += open_
+
+    def number(self, name: str, low: float, high: float) -> None:
+        """Tell a range: its lower end says what it is above for sure, its upper end what it may be above."""
+        # What is not a number says nothing.
+        low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
+        least = steps(low)
+        most = least if high == low else steps(high)
+        for place, upwards, downwards in self._reading.numbers[name]:
+            if (low, high) != NOT_KNOWN:
+                self._sure[place] += _ends(upwards, least, downwards, most)
+            if least != most:
+                self._open[place] += _ends(upwards, most, downwards, least)
+
+    def batch(self, place: int, sid: int) -> str:
+        """The facts for a ruleset, the sentinel last; "" when nothing is to be told."""
+        both = [(SURE, self._sure[place]), (OPEN, self._open[place])]
+        facts = [f',{{{id_},"sid":"{sid}"{said}' for id_, said in both if said]
+        return f'[{{{FIRST},"sid":"{sid}"}}{"}".join(facts)},"{SENTINEL}":"true"}}]' if facts else ""
+
+
+def _ends(upwards: str, one: int, downwards: str, other: int) -> str:
+    said = f',"{upwards}":{one}' if upwards else ""
+    return f'{said},"{downwards}":{other}' if downwards else said
+
+
+def _fire(ruleset: _Ruleset, state: int, firing: str | None, settled: dict[str, Truth]) -> None:
+    """Take down what each firing says of the heads of its rule, until no rule fires any more."""
+    whole = False
+    for _ in range(ruleset.most_firings):
+        if firing is None:
+            break
+        rule = firing.split('"', 2)[1]  # {"r17":{"m0":{"id":...
+        whole = whole or rule == SENTINEL
+        truth = Truth.UNKNOWN if OPEN in firing else Truth.TRUE
+        for head in ruleset.heads[rule]:
+            if settled[head] is not Truth.TRUE:
+                settled[head] = truth
+        firing = durable.complete_and_start_action(ruleset.handle, state)
+    if firing is not None:
+        raise EngineFailed("a rule fired again and again")
+    if not whole:
+        raise EngineFailed("durable-rules dropped a fact")
+
+
+def steps(value: float) -> int:
+    """
+    A number as durable-rules gets it: an integer that compares with every limit as the number itself does.
+
+    Limits fall on even steps, whole millionths. A number between two millionths falls on the odd step between them,
+    so that 4.9999999 stays below 5 and 5.0000001 above it.
+    """
+    value = max(-LARGEST_NUMBER, min(float(value), LARGEST_NUMBER))
+    if value.is_integer():
+        return int(value) * STEPS
+    # By its shortest decimal, as people wrote it: 0.1 is a tenth here, and the order of floats stays what it was.
+    millionths = Decimal(repr(value)) * (STEPS // 2)
+    whole = int(millionths.to_integral_value(ROUND_FLOOR))
+    return 2 * whole + (millionths != whole)
+
+
+def _limit(test: Test) -> int:
+    step = steps(test.limit)
+    # Written so that NaN is refused too.
+    if step % 2 or not abs(test.limit) <= LARGEST_LIMIT:
+        raise EngineLimits(
+            f"{test.fact}: the limit {test.limit!r} has more than six digits after the point, or is above a billion"
+        )
+    return step
+
+
+def _split(layer: Layer) -> Iterator[dict[Body, list[str]]]:
+    """The bodies of a layer, each with all heads that have it in a clause, as rulesets that are quickly run."""
+    heads: dict[Body, list[str]] = {}
+    for clause in layer.clauses:
+        heads.setdefault(clause.body, []).append(clause.head)
+    some: dict[Body, list[str]] = {}
+    for body, of in heads.items():
+        if some and sum(map(len, some)) + len(body) > MOST_CONDITIONS_IN_ALL:
+            yield some
+            some = {}
+        some[body] = of
+    if some:
+        yield some
+
+
+def _plan(bodies: Mapping[Body, list[str]], reading: _Reading) -> _Ruleset:
+    """Put rules into the library's words, and note what they read; or say why they are outside the fence."""
+    place, reading.rulesets = reading.rulesets, reading.rulesets + 1
+    parts = dict.fromkeys(part for body in bodies for part in body)
+    properties = {read: f"p{number}" for number, read in enumerate(dict.fromkeys(map(_read, parts)))}
+    rules: dict[str, object] = {SENTINEL: {"all": [{"m0": {SENTINEL: "true"}}], "dist": 0}}
+    heads: dict[str, tuple[str, ...]] = {SENTINEL: ()}
+    for index, (body, of) in enumerate(bodies.items()):
+        if not 0 < len(body) <= MOST_CONDITIONS:
+            raise EngineLimits(
+                f"{of[0]}: {len(body)} conditions at once; {MOST_CONDITIONS} are possible, so nest groups"
+            )
+        conditions = [{f"m{at}": _condition(part, properties[_read(part)])} for at, part in enumerate(body)]
+        rules[f"r{index}"] = {"all": conditions, "dist": 0}
+        heads[f"r{index}"] = tuple(of)
+    for part in parts:
+        _note(part, place, properties, reading)
+    most_firings = sum(2 ** sum(isinstance(part, Test) for part in body) for body in bodies) + 1
+    return _Ruleset(place, json.dumps(rules), heads, most_firings)
+
+
+def _read(part: BodyPart) -> object:
+    """What of a name is a property: that it is read so; of a number, that it is compared from below or from above."""
+    return (part.fact, part.how in UPWARDS) if isinstance(part, Test) else part
+
+
+def _condition(part: BodyPart, property_: str) -> dict[str, object]:
+    if isinstance(part, Test):
+        return {OPERATORS[part.how]: {property_: _limit(part)}}
+    return {property_: "true"}
+
+
+def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading: _Reading) -> None:
+    """Note what is to be told to a ruleset for a part of a body in it."""
+    if isinstance(part, Test):
+        upwards, downwards = properties.get((part.fact, True), ""), properties.get((part.fact, False), "")
+        told = reading.numbers.setdefault(part.fact, [])
+        if (place, upwards, downwards) not in told:
+            told.append((place, upwards, downwards))
+        return
+    said = f',"{properties[part]}":"true"'
+    by_truth = reading.words.setdefault(part.name, {})
+    for truth in part.sure:
+        by_truth.setdefault(truth, []).append((place, said, ""))
+    for truth in part.open:
+        by_truth.setdefault(truth, []).append((place, "", said))
+
+
+def _check_order(layers: tuple[Layer, ...]) -> None:
+    """A head may be read only once it is decided: until then it would count as false."""
+    heads = {name for layer in layers for name in layer.heads}
+    decided: set[str] = set()
+    for layer in layers:
+        read = {part.name for clause in layer.clauses for part in clause.body if not isinstance(part, Test)}
+        too_early = (read & heads) - decided
+        if too_early:
+            raise EngineLimits(f"{min(too_early)} is read before it is decided")
+        decided |= layer.heads

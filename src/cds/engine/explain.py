@@ -1,0 +1,346 @@
+"""The tree of reasons of an answer, down to FHIR references; and what would settle what is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf, isfinite
+from typing import overload
+
+from cds.engine.kleene import Direct
+from cds.facts.fact import Fact, Facts, WhyUnknown
+from cds.logic.conditions import (
+    All,
+    Any,
+    AtLeast,
+    Compare,
+    Comparison,
+    Condition,
+    Name,
+    Not,
+    Possibly,
+    Unknown,
+    names_in,
+    parts_of,
+    walk,
+)
+from cds.logic.truth import Truth
+from cds.rulebook.program import Cited, Head
+
+SAID = {
+    Comparison.AT_LEAST: "at least",
+    Comparison.ABOVE: "above",
+    Comparison.AT_MOST: "at most",
+    Comparison.BELOW: "below",
+}
+UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
+
+NOT = "not: "  # before the words of what must not be
+CANNOT_BE_TOLD, NOT_RULED_OUT = "cannot be told", "not ruled out"  # before words, with a colon: how well it is known
+ANY_OF = "any of"  # how a group reads of which one part is enough
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """
+    One node of the tree of reasons.
+
+    Attributes:
+        name: Fact or head; "" for a group.
+        label: What a clinician reads; "" for a group.
+        truth: Its answer.
+        words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        because: The fact's reason.
+        why_unknown: Why the fact is unknown, None if it is known.
+        sources: FHIR references of the fact.
+        citations: Evidence of the head.
+        children: What it rests on, all of it.
+    """
+
+    name: str
+    label: str
+    truth: Truth
+    words: str = ""
+    because: str = ""
+    why_unknown: WhyUnknown | None = None
+    sources: tuple[str, ...] = ()
+    citations: tuple[Cited, ...] = ()
+    children: Sequence[Why] = ()
+
+
+class _Later(Sequence[Why]):
+    """Children that are made when somebody looks at them: most of a tree is never read."""
+
+    def __init__(self, make: Callable[[], Iterable[Why]]) -> None:
+        self._make = make
+        self._made: tuple[Why, ...] | None = None
+
+    def _all(self) -> tuple[Why, ...]:
+        if self._made is None:
+            self._made = tuple(self._make())
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Why]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> Why: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Why]: ...
+    def __getitem__(self, index: int | slice) -> Why | Sequence[Why]:
+        return self._all()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """
+    Something that would settle an unknown answer.
+
+    Attributes:
+        fact: Name of the fact.
+        label: What a clinician reads.
+        what: What is missing: "venlafaxine dose".
+        because: Why it is unknown.
+        why_unknown: The kind of that.
+        could_become: What the answer could become if this alone were known: "could make it true",
+            "could make it false", "could make it true or false", or "would not settle it alone".
+    """
+
+    fact: str
+    label: str
+    what: str
+    because: str
+    why_unknown: WhyUnknown | None
+    could_become: str
+
+
+def explain(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
+    """The complete tree of reasons of a head. If its condition is one group, the group's parts are its children."""
+    return Reasons(heads, facts, truths).why(name)
+
+
+class Reasons:
+    """The trees of reasons of one answer; what several heads rest on is explained once."""
+
+    def __init__(self, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> None:
+        self._heads = heads
+        self._facts = facts
+        self._truths = truths
+        self._answered = _Answered(facts, truths)
+        self._known: dict[str, Why] = {}
+
+    def why(self, name: str) -> Why:
+        """As `explain`."""
+        if name not in self._known:
+            head = self._heads[name]
+            condition = head.condition
+            parts = parts_of(condition) if isinstance(condition, All | Any | AtLeast) else (condition,)
+            self._known[name] = Why(
+                name=name,
+                label=head.label,
+                truth=self._truths[name],
+                words=head.label,
+                citations=head.evidence,
+                children=self._nodes(parts),
+            )
+        return self._known[name]
+
+    def _node(self, condition: Condition) -> Why:
+        match condition:
+            case Name(name) if name in self._heads:
+                return self.why(name)
+            case Name(name):
+                return _statement(self._facts[name])
+            case Compare():
+                return _comparison(condition, self._facts[condition.fact])
+            case All(parts):
+                return self._group(condition, "all of", parts)
+            case Any(parts):
+                return self._group(condition, ANY_OF, parts)
+            case AtLeast(count, parts):
+                return self._group(condition, f"at least {count} of", parts)
+            case Not(part):
+                child = self._node(part)
+                return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
+            case Unknown(part):
+                return _about(self._node(part), CANNOT_BE_TOLD, self._answered.truth(condition))
+            case Possibly(part):
+                return _about(self._node(part), NOT_RULED_OUT, self._answered.truth(condition))
+
+    def _group(self, condition: Condition, words: str, parts: tuple[Condition, ...]) -> Why:
+        return Why("", "", self._answered.truth(condition), words, children=self._nodes(parts))
+
+    def _nodes(self, parts: tuple[Condition, ...]) -> Sequence[Why]:
+        return _Later(lambda: map(self._node, parts))
+
+
+def deciding(why: Why) -> tuple[str, ...]:
+    """In words, the parts that make a false conclusion false, or leave an unknown one open."""
+    found: list[str] = []
+    for child in why.children:
+        if child.truth is why.truth:
+            found.extend((child.words or child.label,) if child.label else deciding(child))
+    return tuple(found)
+
+
+def _about(child: Why, words: str, truth: Truth) -> Why:
+    """A statement about how well the child is known; it keeps the child's name, and the child with its own truth."""
+    return Why(
+        name=child.name,
+        label=child.label,
+        truth=truth,
+        words=f"{words}: {child.words or child.label}",
+        because=child.because,
+        why_unknown=child.why_unknown,
+        children=(child,),
+    )
+
+
+class _Answered:
+    """What was answered, ready to judge any part of a condition by."""
+
+    def __init__(self, facts: Facts, truths: Mapping[str, Truth]) -> None:
+        statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
+        self._truths = {**statements, **truths}
+        self._ranges = _ranges(facts.by_name.values())
+
+    def truth(self, condition: Condition) -> Truth:
+        """As it came out."""
+        return condition.truth(self._truth_of, self._ranges)
+
+    def _truth_of(self, name: str) -> Truth:
+        return self._truths.get(name, Truth.UNKNOWN)
+
+
+def _ranges(facts: Iterable[Fact]) -> dict[str, tuple[float, float]]:
+    return {fact.name: (fact.low, fact.high) for fact in facts if fact.low is not None and fact.high is not None}
+
+
+def _statement(fact: Fact) -> Why:
+    return Why(
+        name=fact.name,
+        label=fact.label,
+        truth=Truth.UNKNOWN if fact.truth is None else fact.truth,
+        words=fact.label,
+        because=fact.because,
+        why_unknown=fact.why_unknown,
+        sources=_sources(fact),
+    )
+
+
+def _comparison(condition: Compare, fact: Fact) -> Why:
+    unit = "" if condition.unit.startswith("{") else UNITS.get(condition.unit, condition.unit)
+    asked = f"{SAID[condition.how]} {condition.limit:.12g} {unit}".rstrip()
+    return Why(
+        name=fact.name,
+        label=fact.label,
+        truth=condition.against(_ranges([fact])),
+        words=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
+        because=fact.because,
+        why_unknown=fact.why_unknown,
+        sources=_sources(fact),
+    )
+
+
+def _sources(fact: Fact) -> tuple[str, ...]:
+    return tuple(sorted({found.reference for found in fact.found}))
+
+
+def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> tuple[Missing, ...]:
+    """
+    What would settle an unknown head: the unknown facts that can still change it, and nothing else.
+
+    A fact under a branch that is settled either way is not missing. Empty for a head that is not unknown.
+    """
+    if truths[name] is not Truth.UNKNOWN:
+        return ()
+    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, _Answered(facts, truths))))
+    could = _Could(name, heads, facts)
+    found = []
+    for fact_name in open_facts:
+        fact = facts[fact_name]
+        for what in fact.missing or (fact.label,):
+            found.append(Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, could.become(fact_name)))
+    first: dict[str, Missing] = {}
+    for item in found:
+        first.setdefault(item.what, item)
+    return tuple(first.values())
+
+
+def _undecided(condition: Condition, heads: Mapping[str, Head], answered: _Answered) -> list[str]:
+    """Facts that are unknown and under no settled branch, in reading order."""
+    if answered.truth(condition) is not Truth.UNKNOWN:
+        return []
+    match condition:
+        case Name(name) if name in heads:
+            return _undecided(heads[name].condition, heads, answered)
+        case Name(name):
+            return [name]
+        case Compare(fact):
+            return [fact]
+        case All(parts) | Any(parts) | AtLeast(_, parts):
+            return [name for part in parts for name in _undecided(part, heads, answered)]
+        case Not(part):
+            return _undecided(part, heads, answered)
+    return []
+
+
+class _Could:
+    """What a head could become if one fact alone were known."""
+
+    def __init__(self, name: str, heads: Mapping[str, Head], facts: Facts) -> None:
+        self._name = name
+        self._conditions = {other: heads[other].condition for other in _reach(name, heads)}
+        self._direct = Direct(self._conditions)
+        self._statements = {n: f.truth for n, f in facts.by_name.items() if f.truth is not None}
+        self._ranges = _ranges(facts.by_name.values())
+
+    def become(self, fact: str) -> str:
+        """In words."""
+        could = set()
+        if fact in self._statements:
+            for truth in (Truth.TRUE, Truth.FALSE):
+                could.add(self._direct.run(self._statements | {fact: truth}, self._ranges)[self._name])
+        else:
+            for value in self._telling_values(fact):
+                could.add(self._direct.run(self._statements, self._ranges | {fact: (value, value)})[self._name])
+        settled = [truth.value for truth in (Truth.TRUE, Truth.FALSE) if truth in could]
+        return f"could make it {' or '.join(settled)}" if settled else "would not settle it alone"
+
+    def _telling_values(self, fact: str) -> list[float]:
+        """Values of the fact, inside what is known of it: on, between and beyond the limits it is compared with."""
+        low, high = self._ranges.get(fact, (-inf, inf))
+        limits = {
+            part.limit
+            for condition in self._conditions.values()
+            for part in walk(condition)
+            if isinstance(part, Compare) and part.fact == fact
+        }
+        turns = sorted(
+            {end for end in (low, high) if isfinite(end)} | {limit for limit in limits if low <= limit <= high}
+        )
+        if not turns:
+            return []
+        between = [(left + right) / 2 for left, right in pairwise(turns)]
+        return [value for value in (turns[0] - 1, *turns, *between, turns[-1] + 1) if low <= value <= high]
+
+
+def _reach(name: str, heads: Mapping[str, Head]) -> list[str]:
+    seen: dict[str, None] = {}
+    to_do = [name]
+    while to_do:
+        head = to_do.pop()
+        if head not in seen:
+            seen[head] = None
+            to_do.extend(names_in(heads[head].condition) & heads.keys())
+    return list(seen)

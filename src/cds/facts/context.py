@@ -1,0 +1,199 @@
+"""The record sorted by value set once, so that a fact looks at its own entries only, however many rules there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+
+from cds.logic.truth import Truth
+from cds.record.model import (
+    Allergy,
+    Diagnosis,
+    Exposure,
+    Intervention,
+    Measurement,
+    PatientRecord,
+    Referral,
+    Sent,
+    SentState,
+    Span,
+)
+from cds.rulebook.wanted import Codes, has_a_name
+from cds.terminology.value_sets import Concept
+
+Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """
+    An entry that is in a value set.
+
+    Attributes:
+        entry: The entry.
+        by_name: Its words match, its codes do not: weaker evidence.
+    """
+
+    entry: Diagnosis | Measurement | Exposure | Intervention | Allergy | Referral
+    by_name: bool
+
+
+MEDICATIONS = ("medications", ())
+
+
+@dataclass(frozen=True, slots=True)
+class SortedRecord:
+    """
+    A record by kind and value set.
+
+    Attributes:
+        record: The record itself.
+        today: The day of the answer.
+        codes: The index it was sorted by.
+        nameless: Diagnoses, medications, interventions and allergies that have no word from which one could tell what
+            they are, only codes or not even those.
+        diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
+    """
+
+    record: PatientRecord
+    today: date
+    codes: Codes
+    nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
+    diagnoses: dict[str, list[Hit]]
+    measurements: dict[str, list[Hit]]
+    exposures: dict[str, list[Hit]]
+    interventions: dict[str, list[Hit]]
+    allergies: dict[str, list[Hit]]
+    referrals: dict[str, list[Hit]]
+    _sent: dict[tuple[str, tuple[str, ...]], Sent] = field(default_factory=dict, repr=False, compare=False)
+
+    def how_sent(self, resource_type: str, sets: tuple[str, ...] = ()) -> Sent:
+        """How much of a kind of data arrived, for someone looking for the codes of some sets (none: for anything)."""
+        sent = self._sent.get((resource_type, sets))
+        if sent is None:
+            sent = self.record.how_sent(resource_type, self.codes.bare_codes(sets))
+            self._sent[resource_type, sets] = sent
+        return sent
+
+    @property
+    def medications_sent(self) -> Sent:
+        """How much of the medication data arrived."""
+        sent = self._sent.get(MEDICATIONS)
+        if sent is None:
+            sent = self._sent[MEDICATIONS] = medications_sent(self.record)
+        return sent
+
+
+def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecord:
+    """Sort every entry into the value sets its codes, or else its words, are in; days as of today (Span.as_of)."""
+    record = replace(
+        record,
+        diagnoses=tuple(_as_of(d, today, "onset", "recorded") for d in record.diagnoses),
+        measurements=tuple(_as_of(m, today, "when") for m in record.measurements),
+        exposures=tuple(_as_of(e, today, "start", "authored") for e in record.exposures),
+        interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
+        referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
+    )
+    could_be_nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = (
+        *record.diagnoses,
+        *record.exposures,
+        *record.interventions,
+        *record.allergies,
+    )
+    return SortedRecord(
+        record=record,
+        today=today,
+        codes=codes,
+        nameless=tuple(entry for entry in could_be_nameless if not any(map(has_a_name, concepts_of(entry)))),
+        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes),
+        measurements=_measured(record.measurements, codes),
+        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes),
+        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), codes),
+        allergies=_by_set(((a, a.concepts) for a in record.allergies), codes),
+        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes),
+    )
+
+
+def _as_of(entry: Entry, today: date, *days: str) -> Entry:
+    changes: dict[str, Any] = {}
+    for name in days:
+        span: Span | None = getattr(entry, name)
+        if span is not None and (seen := span.as_of(today)) is not span:
+            changes[name] = seen
+    return replace(entry, **changes) if changes else entry
+
+
+def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[Concept, ...]:
+    """What an entry says it is."""
+    match entry:
+        case Allergy():
+            return entry.concepts
+        case Exposure():
+            return (entry.drug,)
+    return (entry.concept,)
+
+
+def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[Hit]]:
+    """By code, or by their whole name where no set has a code of theirs; single words say nothing of a number."""
+    found: dict[str, list[Hit]] = {}
+    for entry in measurements:
+        for name in codes.sets_of(entry.concept) or codes.sets_called(entry.concept):
+            found.setdefault(name, []).append(Hit(entry, by_name=False))
+    return found
+
+
+def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) -> dict[str, list[Hit]]:
+    found: dict[str, list[Hit]] = {}
+    for entry, concepts in entries:
+        by_code: set[str] = set()
+        left_out: set[str] = set()
+        for concept in concepts:
+            for coding in concept.codings:
+                by_code.update(codes.sets_with(coding))
+                left_out.update(codes.sets_without(coding))
+        for name in by_code:
+            found.setdefault(name, []).append(Hit(entry, by_name=False))
+        by_name = {name for concept in concepts for name in codes.sets_named(concept)}
+        by_name -= by_code | left_out
+        for name in by_name:
+            found.setdefault(name, []).append(Hit(entry, by_name=True))
+    return found
+
+
+def in_window(when: Span | None, today: date, look_back_days: int | None) -> Truth | None:
+    """
+    Say whether a day lies in the window that ends today; both ends belong to it.
+
+    UNKNOWN when the day is known too imprecisely to tell; None when there is no day at all.
+    Days after today are never in the window.
+    """
+    if when is None:
+        return None
+    first = today - timedelta(days=look_back_days) if look_back_days is not None else date.min
+    if when.latest < first or when.earliest > today:
+        return Truth.FALSE
+    return Truth.of(True) if when.earliest >= first and when.latest <= today else Truth.UNKNOWN
+
+
+def medications_sent(record: PatientRecord) -> Sent:
+    """
+    Say how much of the medication data arrived.
+
+    Orders decide; a record that has statements and was never asked for orders is judged by its statements.
+    If any medication type arrived in part or failed, the whole is in part: something may be missing.
+    """
+    orders = record.how_sent("MedicationRequest")
+    if "MedicationRequest" not in record.sent:
+        orders = record.how_sent("MedicationStatement")
+        if orders.state is SentState.NOT_SENT:
+            return Sent(SentState.NOT_SENT, "medications were not sent")
+    if orders.state is not SentState.WHOLE:
+        return orders
+    for resource_type in ("MedicationStatement", "MedicationDispense", "MedicationAdministration"):
+        for sent in record.sent.get(resource_type, ()):
+            if sent.state is SentState.PART or sent.failed:
+                return Sent(SentState.PART, sent.because)
+    return orders

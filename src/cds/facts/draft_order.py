@@ -1,0 +1,144 @@
+"""Orders being written right now → is one of them the wanted one, and which drug of the episode would it be?"""
+
+from __future__ import annotations
+
+import math
+
+from cds.facts.context import SortedRecord
+from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.trials.trials import PATCH_WORDS
+from cds.logic.truth import Truth
+from cds.record.model import Draft, SentState
+from cds.rulebook.wanted import Codes, DrugTable, Recognised, WantedDraftOrder, WantedPlaceOfOrder, words_of
+from cds.terminology.value_sets import Coding
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+NOT_TOLD = "it does not tell which drug it is"
+
+
+def find_draft(wanted: WantedDraftOrder, sorted_record: SortedRecord, trials: Fact | None) -> Fact:
+    """
+    Say whether such an order is being written.
+
+    Unknown when the orders did not come, and when one of them could not be read and none is surely such an order.
+    """
+    record = sorted_record.record
+    sent = record.drafts_sent
+    if sent.state is SentState.NOT_SENT:
+        return _fact(wanted, Truth.UNKNOWN, sent.because, (), WhyUnknown.NOT_SENT)
+    judged = [(draft, *_is_wanted(draft, wanted, sorted_record.codes, trials)) for draft in record.drafts]
+    sure = tuple(draft for draft, truth, _ in judged if truth is Truth.TRUE)
+    if sure:
+        return _fact(wanted, Truth.TRUE, "being ordered", sure)
+    possible = tuple(draft for draft, truth, _ in judged if truth is Truth.UNKNOWN)
+    if possible:
+        reasons = "; ".join(sorted({why for _, truth, why in judged if truth is Truth.UNKNOWN}))
+        return _fact(wanted, Truth.UNKNOWN, reasons, possible, WhyUnknown.UNREADABLE)
+    unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN else None
+    said = "none is being ordered" if record.drafts else "no order is being written"
+    return _fact(wanted, wanted.if_none_found, f"{said}. {wanted.because}", (), unknown)
+
+
+def _fact(
+    wanted: WantedDraftOrder, truth: Truth, because: str, drafts: tuple[Draft, ...], why: WhyUnknown | None = None
+) -> Fact:
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=truth,
+        text={Truth.TRUE: "being ordered", Truth.FALSE: "not ordered", Truth.UNKNOWN: ""}[truth],
+        because=because,
+        why_unknown=why,
+        missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
+        found=tuple(Found(draft.source, draft.concept.words) for draft in drafts),
+    )
+
+
+def _is_wanted(draft: Draft, wanted: WantedDraftOrder, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
+    if wanted.drugs:
+        if draft.kind == "ServiceRequest":
+            return Truth.FALSE, ""
+        if draft.unreadable:
+            return Truth.UNKNOWN, draft.unreadable
+        return _is_new_drug(draft, codes.drugs[wanted.drugs], trials)
+    if draft.unreadable:
+        return Truth.UNKNOWN, draft.unreadable
+    return _is_coded(draft, wanted, codes)
+
+
+def _is_coded(draft: Draft, wanted: WantedDraftOrder, codes: Codes) -> tuple[Truth, str]:
+    """In the value sets by its code, by its name, or by the ingredient of a product some table knows."""
+    sets = codes.sets_of(draft.concept) | codes.sets_named(draft.concept)
+    known = False
+    for table in codes.drugs.values():
+        found = table.recognise(draft.concept)
+        if found is not None:
+            known = True
+            for (system, code), key in table.ingredient_codes.items():
+                if key == found.drug.key:
+                    sets |= frozenset(codes.sets_with(Coding(system, code)))
+    if sets & set(wanted.coded):
+        return Truth.TRUE, ""
+    if draft.kind == "ServiceRequest" or known or sets or _has_a_name(draft):
+        return Truth.FALSE, ""
+    return Truth.UNKNOWN, NOT_TOLD
+
+
+def _has_a_name(draft: Draft) -> bool:
+    texts = (draft.concept.text, *(coding.display for coding in draft.concept.codings))
+    return any(len(word) > 3 for text in texts for word in words_of(text))  # shorter ones are units
+
+
+def _is_new_drug(draft: Draft, table: DrugTable, trials: Fact | None) -> tuple[Truth, str]:
+    """An antidepressant of the table that is not among the trials of the episode, taken or ended."""
+    found = table.recognise(draft.concept)
+    if found is None:
+        unknown = table.unrecognisable(draft.concept)
+        return (Truth.UNKNOWN, NOT_TOLD) if unknown else (Truth.FALSE, "")
+    if found.drug.role != "antidepressant" or found.drug.counts_as_trial == "never":
+        return Truth.FALSE, ""
+    if found.product is not None and not found.product.trial:
+        return Truth.FALSE, ""
+    if trials is not None and found.drug.key in {trial.ingredient for trial in trials.trials}:
+        return Truth.FALSE, ""
+    if found.drug.counts_as_trial == "transdermal" and not _is_patch(draft, found):
+        return Truth.FALSE, ""
+    return Truth.TRUE, ""
+
+
+def _is_patch(draft: Draft, found: Recognised) -> bool:
+    if found.product is not None:
+        return found.product.per == "hour"
+    texts = (draft.concept.text, *(coding.display for coding in draft.concept.codings))
+    return any(word in PATCH_WORDS for text in texts for word in words_of(text))
+
+
+def place_of_order(wanted: WantedPlaceOfOrder, order: Fact, trials: Fact) -> Fact:
+    """
+    Which different drug of the episode the order would be: the third after two, in words.
+
+    A range when trials may be missing; unknown when no such order is being written.
+    """
+    if order.truth is not Truth.TRUE:
+        return Fact(
+            wanted.name, wanted.label, unit="trials", because="no such order is being written",
+            why_unknown=WhyUnknown.NOT_FOUND,
+        )  # fmt: skip
+    before = {trial.ingredient for trial in trials.trials}
+    low = float(len(before) + 1)
+    high = math.inf if trials.why_unknown is not None else low
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=low,
+        high=high,
+        unit="trials",
+        text=_ordinal(int(low)) + ("" if high == low else " or later"),
+        because=f"after {', '.join(sorted(before)) or 'none'}",
+        why_unknown=None if high == low else trials.why_unknown,
+        found=order.found,
+    )
+
+
+def _ordinal(number: int) -> str:
+    return ORDINALS[number - 1] if number <= len(ORDINALS) else f"{number}th"

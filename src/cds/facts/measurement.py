@@ -1,0 +1,323 @@
+"""Measurements in a window → the most recent, highest or lowest, as a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+
+import msgspec
+
+from cds.facts.context import SortedRecord, in_window
+from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.logic.truth import Truth
+from cds.record.model import Measurement, SentState, Span
+from cds.record.units import factor
+from cds.rulebook.wanted import SummedItems, WantedNumber
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """
+    One measurement in the wanted unit.
+
+    Attributes:
+        when: The day; None if not recorded.
+        low, high: The value, or the range a comparator leaves; None when it cannot be read.
+        source: FHIR reference.
+        wrong: Why it cannot be read, "" when it can.
+        empty: There is nothing to read: no value was given.
+        final: Whether the result stands.
+    """
+
+    when: Span | None
+    low: float | None
+    high: float | None
+    source: str
+    wrong: str = ""
+    empty: bool = False
+    final: bool = True
+
+
+def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
+    """
+    Every measurement of the wanted kind up to today, oldest first; unreadable and not final ones among them.
+
+    With `items`, also the sums of questionnaires, unless a total of the same day was given.
+    """
+    if wanted.items is None and sorted_record.measurements.keys().isdisjoint(wanted.coded):
+        return []
+    found = []
+    seen: set[int] = set()
+    for name in wanted.coded:
+        for hit in sorted_record.measurements.get(name, ()):
+            entry = hit.entry
+            assert isinstance(entry, Measurement)  # noqa: S101 (sorted by kind)
+            if id(entry) not in seen:
+                seen.add(id(entry))
+                if entry.when is None or entry.when.earliest <= sorted_record.today:
+                    read = _read(entry, wanted, sorted_record)
+                    found.append(read if entry.final else msgspec.structs.replace(read, final=False))
+    if wanted.items is not None:
+        given = {reading.when for reading in found if reading.final}
+        found.extend(sum_ for sum_ in _sums(wanted, wanted.items, sorted_record) if sum_.when not in given)
+    return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
+
+
+def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord) -> Iterator[Reading]:
+    """
+    The total of each QuestionnaireResponse up to today, from the answers to its items.
+
+    Every item answered once gives the total; an item without an answer may have had any, so the total is a range. An
+    answer that cannot be read, or two to one item, make the total unreadable.
+    """
+    sets = [sorted_record.codes.sets[name] for name in items.coded]
+    all_items = {key for code_set in sets for key in code_set.codes}
+    points = [number for code_set in sets for number in code_set.answers.values()]
+    one = replace(wanted, coded=items.coded, plausible=(min(points), max(points)), items=None)
+    responses: dict[str, dict[int, Measurement]] = {}
+    for name in items.coded:
+        for hit in sorted_record.measurements.get(name, ()):
+            entry = hit.entry
+            if isinstance(entry, Measurement) and entry.source.startswith("QuestionnaireResponse/"):
+                responses.setdefault(entry.source, {})[id(entry)] = entry
+    for source, answers in responses.items():
+        read: dict[tuple[str, str], list[Reading]] = {}
+        for entry in answers.values():
+            (key,) = {(c.system, c.code) for c in entry.concept.codings} & all_items
+            read.setdefault(key, []).append(_read(entry, one, sorted_record))
+        when = next(iter(answers.values())).when
+        if len(read) >= items.fewest and (when is None or when.earliest <= sorted_record.today):
+            total = _sum(list(read.values()), len(all_items) - len(read), wanted, one, when, source)
+            yield msgspec.structs.replace(total, final=all(entry.final for entry in answers.values()))
+
+
+def _sum(
+    items: list[list[Reading]],
+    not_answered: int,
+    wanted: WantedNumber,
+    one: WantedNumber,
+    when: Span | None,
+    source: str,
+) -> Reading:
+    if any(len(answers) > 1 for answers in items):
+        return Reading(when, None, None, source, "an item is answered more than once")
+    wrong = next((answer.wrong for (answer,) in items if answer.wrong), "")
+    if wrong:
+        return Reading(when, None, None, source, f"the answer to an item cannot be read: {wrong}")
+    least, most = one.plausible or (0.0, 0.0)
+    low = sum(answer.low for (answer,) in items if answer.low is not None) + not_answered * least
+    high = sum(answer.high for (answer,) in items if answer.high is not None) + not_answered * most
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    if not lowest <= low <= high <= highest:
+        return Reading(when, None, None, source, f"its items add up to more or less than {lowest:g} to {highest:g}")
+    return Reading(when, low, high, source)
+
+
+def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> Reading:
+    value = entry.value
+    if value is None and entry.answer is not None:
+        value = sorted_record.codes.answer(entry.answer, wanted.coded)
+        if value is None:
+            return Reading(entry.when, None, None, entry.source, "the answer is not one this rule knows")
+    if value is None:
+        empty = entry.said is None and not entry.words
+        return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty)
+    if wanted.relative_to:
+        return _ratio(entry, value, wanted)
+    if entry.answer is None and entry.unit != wanted.unit:
+        bare = wanted.unit_may_be_missing and not entry.unit
+        times = 1.0 if bare else factor(entry.unit, wanted.unit)
+        if times is None:
+            what = "it has no unit" if not entry.unit else f"its unit cannot be converted to {wanted.unit}"
+            return Reading(entry.when, None, None, entry.source, what)
+        value *= times
+    return _within(entry, (value, value), wanted)
+
+
+def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> Reading:
+    """How many times the end of its own reference range; a range of that when there are several such ranges."""
+    ratios = []
+    for normal in entry.normal:
+        end = normal.high if wanted.relative_to == "upper_limit" else normal.low
+        times = factor(normal.unit, entry.unit) if normal.unit and normal.unit != entry.unit else 1.0
+        if end is not None and end > 0 and times:
+            ratios.append(value / (end * times))
+    if not ratios:
+        return Reading(entry.when, None, None, entry.source, "it has no reference range to compare with")
+    return _within(entry, (min(ratios), max(ratios)), wanted)
+
+
+def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber) -> Reading:
+    least, most = value
+    if wanted.whole and least != int(least):
+        return Reading(entry.when, None, None, entry.source, "it is not a whole number")
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    if not lowest <= least <= most <= highest:
+        return Reading(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
+    match entry.comparator:
+        case "<" | "<=":
+            return Reading(entry.when, lowest, most, entry.source)
+        case ">" | ">=":
+            return Reading(entry.when, least, highest, entry.source)
+    return Reading(entry.when, least, most, entry.source)
+
+
+def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading]) -> Fact:
+    """
+    The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
+
+    When the most recent day holds several values, or days are known too imprecisely to tell which came last, the
+    range of them, or their mean if the rule asks for it. Unknown when nothing in the window can be read, when the
+    most recent one cannot be read, or when the data did not come.
+
+    The highest is at least the highest that can be read: one beside it that cannot be read, is not final or may not
+    be of the window leaves the range open above, as far as a value can be true; the lowest likewise below.
+    """
+    today, back = sorted_record.today, wanted.look_back_days
+    windowed = [(reading, in_window(reading.when, today, back)) for reading in all_readings]
+    inside = [reading for reading, where in windowed if where is Truth.TRUE and reading.final]
+    not_final = [reading for reading, where in windowed if where is not Truth.FALSE and not reading.final]
+    doubtful = [reading for reading, where in windowed if where is Truth.UNKNOWN and reading.final]
+    undated = [reading for reading, where in windowed if where is None and reading.final]
+    if wanted.take == "most_recent":
+        if inside:
+            last_start = max(reading.when.earliest for reading in inside if reading.when)
+            inside = [reading for reading in inside + doubtful if reading.when and reading.when.latest >= last_start]
+        beside = [reading for reading in inside if reading.low is None]
+        sure = [] if beside else inside
+    else:
+        sure = [reading for reading in inside if reading.low is not None]
+        beside = [reading for reading in inside if reading.low is None] + doubtful + undated + not_final
+    if not sure:
+        return _none_found(wanted, sorted_record, all_readings, (inside, doubtful, undated, not_final))
+    low, high = _take(wanted, _values(sure))
+    because = f"{wanted.take.replace('_', ' ')} of {len(sure)}" if len(sure) > 1 else "recorded"
+    if beside and wanted.take != "most_recent":
+        low, high = _opened(wanted, (low, high), beside)
+        because += f"; beside it {_why_not(beside[0])}" if low != high else ""
+    newest = max(sure, key=lambda reading: reading.when.latest if reading.when else date.min)
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=low,
+        high=high,
+        unit=wanted.unit,
+        text=range_text(low, high),
+        because=because,
+        why_unknown=None if low == high else WhyUnknown.IMPRECISE,
+        day=newest.when,
+        found=tuple(_found(reading) for reading in (*sure, *(beside if low != high else ()))),
+        trace=low != high and any(_speaks(reading, wanted) for reading in beside),
+    )
+
+
+def _values(readings_: Sequence[Reading]) -> list[tuple[float, float]]:
+    return [(one.low, one.high) for one in readings_ if one.low is not None and one.high is not None]
+
+
+def _opened(wanted: WantedNumber, known: tuple[float, float], beside: Sequence[Reading]) -> tuple[float, float]:
+    """The range of the highest or lowest when some that may belong to the window are not known."""
+    lowest, highest = wanted.plausible or (-math.inf, math.inf)
+    values = [*_values(beside), *((lowest, highest) for one in beside if one.low is None and not one.empty)]
+    if wanted.take == "highest":
+        return known[0], max(known[1], *(high for _, high in values), -math.inf)
+    return min(known[0], *(low for low, _ in values), math.inf), known[1]
+
+
+def _why_not(reading: Reading) -> str:
+    if reading.low is None:
+        return f"one cannot be read: {reading.wrong}"
+    if not reading.final:
+        return "one is not final"
+    return "one is recorded without a date" if reading.when is None else "the date of one is not precise enough"
+
+
+def _speaks(reading: Reading, wanted: WantedNumber) -> bool:
+    """Whether something was said, and something else than the lowest value that can be true."""
+    if reading.high is None:
+        return not reading.empty
+    return wanted.plausible is None or reading.high > wanted.plausible[0]
+
+
+def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[float, float]:
+    match wanted.take:
+        case "highest":
+            return max(low for low, _ in values), max(high for _, high in values)
+        case "lowest":
+            return min(low for low, _ in values), min(high for _, high in values)
+    if wanted.same_day == "mean":
+        count = len(values)
+        return sum(low for low, _ in values) / count, sum(high for _, high in values) / count
+    return min(low for low, _ in values), max(high for _, high in values)
+
+
+def _none_found(
+    wanted: WantedNumber,
+    sorted_record: SortedRecord,
+    all_readings: Sequence[Reading],
+    unsure: tuple[list[Reading], list[Reading], list[Reading], list[Reading]],
+) -> Fact:
+    """Unknown, and why: `unsure` are those of the window that cannot be read, of doubtful date, undated, not final."""
+    unreadable, doubtful, undated, not_final = unsure
+    if unreadable:
+        seen = [reading for reading in unreadable if reading.low is None]
+        last = "most recent" if wanted.take == "most_recent" else "only"
+        because = f"the {last} one cannot be read: {seen[0].wrong}"
+        return _unknown(wanted, WhyUnknown.UNREADABLE, because, seen + not_final)
+    for seen, why, because in (
+        (doubtful, WhyUnknown.IMPRECISE, "its date is not precise enough"),
+        (undated, WhyUnknown.UNDATED, "recorded without a date"),
+        (not_final, WhyUnknown.POSSIBLE, "not final"),
+    ):
+        if seen:
+            return _unknown(wanted, why, because, doubtful + undated + not_final)
+    sent = sorted_record.how_sent("Observation", wanted.asks_for or wanted.coded)
+    if sent.state is not SentState.WHOLE:
+        state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+        return _unknown(wanted, state, sent.because, [])
+    final = [reading for reading in all_readings if reading.final]
+    if final:
+        newest = final[-1]
+        day = newest.when.text if newest.when else ""
+        because = f"the last one is of {day}, older than {wanted.look_back_days} days"
+        return msgspec.structs.replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
+    back = f" in the last {wanted.look_back_days} days" if wanted.look_back_days is not None else ""
+    return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
+
+
+def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Reading]) -> Fact:
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        unit=wanted.unit,
+        because=because,
+        why_unknown=why,
+        missing=(wanted.label,),
+        found=tuple(_found(reading) for reading in seen),
+        trace=any(_speaks(reading, wanted) for reading in seen),
+    )
+
+
+def _found(reading: Reading) -> Found:
+    words = reading.wrong if reading.low is None else range_text(reading.low, reading.high)
+    return Found(reading.source, words, reading.when.text if reading.when else "")
+
+
+def range_text(low: float | None, high: float | None) -> str:
+    """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known ("at least 0")."""
+    low = None if low is None or math.isinf(low) else low
+    high = None if high is None or math.isinf(high) else high
+    if low is None and high is None:
+        return ""
+    if low is None:
+        return f"at most {_short(high)}"
+    if high is None and low == 0:
+        return ""
+    if high is None:
+        return f"at least {_short(low)}"
+    return _short(low) if low == high else f"{_short(low)} to {_short(high)}"
+
+
+def _short(value: float | None) -> str:
+    return f"{value:.10g}" if value is not None and value == int(value) else f"{value:.4g}"

@@ -1,0 +1,95 @@
+"""Trials + exposures → whether a drug that augments was taken together with a trial for long enough."""
+
+from __future__ import annotations
+
+from cds.facts.context import SortedRecord, medications_sent
+from cds.facts.fact import Fact, Found, Trial, WhyUnknown
+from cds.facts.trials.exposure_periods import Days, day_by_day, stretches
+from cds.logic.truth import Truth
+from cds.record.model import Exposure, SentState
+from cds.rulebook.wanted import Recognised, WantedAugmentation
+
+ROLE = "augmentation"  # of a drug in the table
+
+
+def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials: Fact) -> Fact:
+    """
+    Whether a trial was augmented.
+
+    True when a drug of that role was surely taken on so many days of one trial, at its minimum dose where the table has
+    one; unknown when it may have been, or when medications did not arrive whole; false otherwise.
+    """
+    table = sorted_record.codes.drugs[wanted.drugs]
+    today = sorted_record.today.toordinal()
+    agents = _agents(wanted, sorted_record)
+    sure: list[Found] = []
+    possible: list[Found] = []
+    for (key, combined), exposures in sorted(agents.items()):
+        # The dose of a combination product is not that of the drug in it.
+        minimum = None if combined else table.drugs[key].minimum_mg_a_day.get("minimum")
+        runs = day_by_day(stretches(exposures, today, 0))
+        for trial in trials.trials:
+            surely, possibly = _together(runs, trial, today, minimum)
+            if possibly >= wanted.days:
+                entries = [Found(exposure.source, f"{key} beside {trial.name}") for exposure, _ in exposures]
+                (sure if surely >= wanted.days else possible).extend(entries)
+    if sure:
+        return _fact(wanted, Truth.TRUE, "taken together with a trial for long enough", sure)
+    if possible:
+        because = "it cannot be told whether it was taken together for long enough"
+        return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
+    sent = medications_sent(sorted_record.record)
+    if sent.state is not SentState.WHOLE:
+        return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
+    return _fact(wanted, Truth.FALSE, "no such drug beside a trial for long enough", [])
+
+
+def _fact(
+    wanted: WantedAugmentation, truth: Truth, because: str, found: list[Found], why: WhyUnknown | None = None
+) -> Fact:
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        truth=truth,
+        text={Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}[truth],
+        because=because,
+        why_unknown=why,
+        missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
+        found=tuple(dict.fromkeys(found)),
+    )
+
+
+def _agents(
+    wanted: WantedAugmentation, sorted_record: SortedRecord
+) -> dict[tuple[str, bool], list[tuple[Exposure, Recognised]]]:
+    """Exposures to drugs that augment, by drug and by whether it is part of a combination product."""
+    table = sorted_record.codes.drugs[wanted.drugs]
+    found: dict[tuple[str, bool], list[tuple[Exposure, Recognised]]] = {}
+    for exposure in sorted_record.record.exposures:
+        recognised = table.recognise(exposure.drug)
+        if recognised is None:
+            continue
+        if recognised.drug.role == ROLE:
+            found.setdefault((recognised.drug.key, False), []).append((exposure, recognised))
+        for other in recognised.product.beside if recognised.product else ():
+            beside = table.drugs.get(other)
+            if beside is not None and beside.role == ROLE:
+                found.setdefault((other, True), []).append((exposure, Recognised(beside, None, recognised.by_name)))
+    return found
+
+
+def _together(runs: list[Days], trial: Trial, today: int, minimum: float | None) -> tuple[int, int]:
+    """Days of the trial on which the drug was taken, surely and possibly."""
+    if trial.start is None:
+        first_sure, first_possible = today + 1, 0
+    else:
+        first_sure, first_possible = trial.start.latest.toordinal(), trial.start.earliest.toordinal()
+    last_sure = trial.end.earliest.toordinal() if trial.end else today
+    last_possible = trial.end.latest.toordinal() if trial.end else today
+    surely = possibly = 0
+    for run in runs:
+        if minimum is None or run.high is None or run.high >= minimum:
+            possibly += max(0, min(run.last, last_possible) - max(run.first, first_possible) + 1)
+        if run.sure and (minimum is None or run.low >= minimum):
+            surely += max(0, min(run.last, last_sure) - max(run.first, first_sure) + 1)
+    return surely, possibly

@@ -1,0 +1,116 @@
+"""Trials that are … → a range: how many surely, how many possibly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from cds.facts.fact import Evidence, Fact, Found, Trial, WhyUnknown
+from cds.facts.measurement import range_text
+from cds.facts.trials.trials import Unrecognised
+from cds.logic.truth import Truth, every, some
+from cds.rulebook.wanted import WantedCount
+
+
+def _responded(trial: Trial) -> Truth:
+    """Whether scores show a response; that nothing was measured does not."""
+    return ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE
+
+
+PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
+    "adequate": lambda trial: trial.adequate,
+    "inadequate": lambda trial: ~trial.adequate,
+    "no_response": lambda trial: trial.no_response,
+    "responded": _responded,
+    "responding": lambda trial: every((_responded(trial), Truth.of(trial.ongoing), Truth.of(not trial.response_lost))),
+    "response_lost": lambda trial: Truth.of(trial.response_lost),
+    "partial_response": lambda trial: trial.partial_response,
+    "dose_adequate": lambda trial: trial.dose_adequate,
+    "long_enough": lambda trial: trial.long_enough,
+    # Taken long enough, but not at the minimum dose; or not taken long enough, whatever the dose.
+    "under_dosed": lambda trial: every((trial.long_enough, ~trial.held)),
+    "too_short": lambda trial: ~trial.long_enough,
+    "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
+    "ongoing": lambda trial: Truth.of(trial.ongoing),
+    "inferred": lambda trial: Truth.of(trial.evidence is Evidence.INFERRED),
+    "poorly_taken": lambda trial: trial.poorly_taken,
+}
+
+
+def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, ...]) -> Fact:
+    """
+    How many trials (or different ingredients or classes) have all the properties, as a range.
+
+    Medications that could not be recognised may each be one more; when medications did not arrive whole there is no
+    upper end.
+    """
+    rated = [
+        (trial, every(PROPERTIES[name](trial) for name in wanted.that_are))
+        for trial in trials.trials
+        if wanted.classes is None or trial.drug_class in wanted.classes
+    ]
+    groups: dict[str, list[Truth]] = {}
+    for index, (trial, truth) in enumerate(rated):
+        groups.setdefault(_group(trial, wanted, index), []).append(truth)
+    settled = [some(truths) for truths in groups.values()]
+    sure = settled.count(Truth.TRUE)
+    possible = sure + settled.count(Truth.UNKNOWN) + len(unrecognised)
+    open_ended = trials.why_unknown is not None
+    high = math.inf if open_ended else float(possible)
+    open_trials = [trial for trial, truth in rated if truth is Truth.UNKNOWN]
+    missing = list(dict.fromkeys(what for trial in open_trials for what in _wanted_of(trial, wanted)))
+    if unrecognised:
+        missing.append(f"what {len(unrecognised)} medication(s) without a recognisable name or code are")
+    because = [f"{trial.name}: {'; '.join(trial.notes) or trial.outcome}" for trial in open_trials]
+    if wanted.different == "ingredient" and not wanted.merge_same_molecule:
+        because.extend(_one_molecule([trial for trial, truth in rated if truth is not Truth.FALSE]))
+    if unrecognised:
+        because.append(f"{len(unrecognised)} medication(s) could not be recognised and may be more")
+    if open_ended:
+        because.append(trials.because)
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=float(sure),
+        high=high,
+        text=range_text(float(sure), high) or "an unknown number",
+        because="; ".join(because) or "counted from the trials that were found",
+        why_unknown=trials.why_unknown if open_ended else WhyUnknown.NOT_FOUND if sure != possible else None,
+        missing=(*missing, *trials.missing),
+        found=tuple(
+            Found(source, trial.name, trial.start.text if trial.start else "")
+            for trial, truth in rated
+            if truth is not Truth.FALSE
+            for source in trial.sources
+        )
+        + tuple(Found(item.source) for item in unrecognised),
+    )
+
+
+def _group(trial: Trial, wanted: WantedCount, index: int) -> str:
+    match wanted.different:
+        case "ingredient":
+            return trial.molecule if wanted.merge_same_molecule else trial.ingredient
+        case "drug_class":
+            return trial.drug_class or trial.ingredient
+    return str(index)
+
+
+def _one_molecule(trials: list[Trial]) -> list[str]:
+    """What to say of drugs of one molecule that are counted apart."""
+    drugs: dict[str, set[str]] = {}
+    for trial in trials:
+        drugs.setdefault(trial.molecule, set()).add(trial.name)
+    return [
+        f"{' and '.join(sorted(names))} are one molecule and are counted apart"
+        for _, names in sorted(drugs.items())
+        if len(names) > 1
+    ]
+
+
+def _wanted_of(trial: Trial, wanted: WantedCount) -> tuple[str, ...]:
+    """What is missing of a trial for this count: its response matters only where responses are counted."""
+    about_response = {"no_response", "responded", "inferred", "response_lost", "partial_response"} & set(
+        wanted.that_are
+    )
+    return tuple(what for what in trial.missing if about_response or not what.startswith("response to"))

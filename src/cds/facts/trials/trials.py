@@ -1,0 +1,575 @@
+"""Exposures → trials: one ingredient over one stretch of time, rated for dose, duration and response."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from cds.facts.context import SortedRecord, medications_sent
+from cds.facts.fact import Evidence, Fact, Trial, WhyUnknown
+from cds.facts.measurement import Reading
+from cds.facts.trials.adherence import days_covered
+from cds.facts.trials.doses import DailyDose, dosings
+from cds.facts.trials.exposure_periods import NEVER, Days, Stretch, Successors, day_by_day, stretches
+from cds.facts.trials.response import Courses, Ended, OtherStart, Starts, rate_response
+from cds.logic.truth import Truth
+from cds.record.model import Exposure, SentState, Span
+from cds.record.units import plain_unit
+from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials, words_of
+
+PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
+TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
+
+
+class Unrecognised(msgspec.Struct, frozen=True):
+    """A medication nobody can tell the drug of: it may be one of the table."""
+
+    drug: tuple[object, ...]
+    days: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """
+    What the record says was taken, by what it was recognised as.
+
+    Attributes:
+        by_drug: Key of a drug that can be a trial → its exposures.
+        augmentations: Exposures to augmentation agents, with their key.
+        unrecognised: What nobody can tell.
+        not_trials: Key and reason of exposures to drugs of the table that are never a trial.
+    """
+
+    by_drug: Mapping[str, list[tuple[Exposure, Recognised]]]
+    augmentations: list[tuple[Exposure, Recognised]]
+    unrecognised: list[Exposure]
+    not_trials: list[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What was taken, laid out in time: the spells of the episode, and those that lie before it."""
+
+    taken: Taken
+    begins: Span
+    spells: tuple[Spell, ...]
+    earlier: tuple[Spell, ...]
+    starts: Starts
+
+
+class TrialFinder:
+    """
+    Finds trials in one record.
+
+    Several facts ask for trials under different definitions; what they ask alike (what was taken, its doses, the days
+    it was taken on) is worked out once.
+
+    Attributes:
+        laid_out: How often it was worked out.
+    """
+
+    def __init__(self, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]]) -> None:
+        self.laid_out = 0
+        self._record = sorted_record
+        self._courses = Courses(scores)
+        self._laid: dict[object, Laid] = {}
+
+    def find(self, wanted: WantedTrials, episode: Fact | None) -> tuple[Fact, tuple[Unrecognised, ...]]:
+        """
+        The trials of the drugs of a table in the current episode, oldest first, each rated.
+
+        The answer does not depend on the order of resources, on how one prescription is split into consecutive ones,
+        or on a resource arriving twice. With them: medications that could not be recognised, which may be further
+        trials.
+        """
+        laid = self.lay_out(wanted, episode)
+        trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
+        trials = _no_separate_evidence(sorted(trials, key=_order))
+        today = self._record.today.toordinal()
+        return (
+            _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record),
+            _open_questions(wanted, laid.taken, today, laid.begins),
+        )
+
+    def lay_out(self, wanted: WantedTrials, episode: Fact | None) -> Laid:
+        """What was taken, laid out in time; the same object for facts that ask alike."""
+        begins = _episode_start(episode, self._record.today)
+        # Everything of `wanted` that `_laid_out` reads.
+        asked = (
+            begins,
+            wanted.drugs,
+            wanted.joins_gaps_days,
+            wanted.dose_column,
+            wanted.implausible_times,
+            wanted.undated_end_days,
+            wanted.not_for,
+            wanted.unless_for,
+            wanted.no_response.augmentation_days,
+        )
+        if asked not in self._laid:
+            self.laid_out += 1
+            self._laid[asked] = _laid_out(wanted, self._record, begins)
+        return self._laid[asked]
+
+
+def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -> Laid:
+    table = sorted_record.codes.drugs[wanted.drugs]
+    today = sorted_record.today.toordinal()
+    taken = recognise(wanted, sorted_record, table)
+    first_days = _first_days(taken, wanted, table)
+    spells: list[Spell] = []
+    earlier: list[Spell] = []
+    for key, exposures in sorted(taken.by_drug.items()):
+        others = sorted(day for other, days in first_days.items() if other != key for day in days)
+        successors = Successors(tuple(others), wanted.undated_end_days)
+        found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key)
+        by_name = {id(exposure) for exposure, recognised in exposures if recognised.by_name}
+        for spell in _spells(table, key, found, wanted, begins, by_name):
+            (spells if spell.runs else earlier).append(spell)
+    starts = _other_starts(spells, taken, wanted, table, today, begins)
+    return Laid(taken, begins, tuple(spells), tuple(earlier), starts)
+
+
+def _first_days(taken: Taken, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
+    """
+    First days of drugs that can be a successor, by drug: those some order of which surely reaches the minimum dose.
+
+    What may not have been taken at all, or is taken as needed, takes no drug's place.
+    """
+    found: dict[str, set[tuple[int, int]]] = {}
+    for key, exposures in taken.by_drug.items():
+        sure = [(e, r) for e, r in exposures if e.start is not None and not e.doubtful]
+        minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+        doses = (dosing.dose.low for exposure, recognised in sure for dosing in dosings(exposure, recognised.product))
+        if any(low is not None and _reaches(low, minimum) for low in doses):
+            found[key] = {(e.start.earliest.toordinal(), e.start.latest.toordinal()) for e, _ in sure if e.start}
+    return found
+
+
+def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key: str) -> list[Stretch]:
+    """The same stretches; a dose too high to be true (150 g for 150 mg) is not known, rather than adequate."""
+    minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+    if minimum is None or wanted.implausible_times is None:
+        return found
+    highest = minimum * wanted.implausible_times
+    unknown = DailyDose(None, None, "dose too high to be true")
+    return [
+        msgspec.structs.replace(s, dose=unknown) if s.dose.high is not None and s.dose.high > highest else s
+        for s in found
+    ]
+
+
+def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> Taken:
+    """Sort the exposures by what they are; each medication is looked up once."""
+    by_drug: dict[str, list[tuple[Exposure, Recognised]]] = {}
+    augmentations: list[tuple[Exposure, Recognised]] = []
+    unrecognised: list[Exposure] = []
+    not_trials: list[tuple[str, str, str]] = []
+    for exposure in sorted_record.record.exposures:
+        found = table.recognise(exposure.drug)
+        if found is None:
+            if table.unrecognisable(exposure.drug):
+                unrecognised.append(exposure)
+            continue
+        reason = _never_a_trial(found, exposure, wanted, sorted_record)
+        if found.drug.role == "augmentation":
+            augmentations.append((exposure, found))
+        elif reason:
+            not_trials.append((found.drug.key, reason, exposure.source))
+        elif found.drug.role == "antidepressant":
+            by_drug.setdefault(found.drug.key, []).append((exposure, found))
+        for other in found.product.beside if found.product else ():
+            beside = table.drugs.get(other)
+            if beside is not None and beside.role == "augmentation":
+                augmentations.append((exposure, Recognised(beside, None, found.by_name)))
+    return Taken(by_drug, augmentations, unrecognised, not_trials)
+
+
+def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, sorted_record: SortedRecord) -> str:
+    if found.product is not None and not found.product.trial:
+        return found.product.note or "this product is not used for depression"
+    if found.drug.counts_as_trial == "never":
+        return "never counts as a trial"
+    if found.drug.counts_as_trial == "transdermal" and not _is_patch(found, exposure):
+        return "counts only as a patch"
+    codes = sorted_record.codes
+    reasons = [codes.sets_of(reason) | codes.sets_claimed(reason) for reason in exposure.reasons]
+    not_for, unless_for = set(wanted.not_for), set(wanted.unless_for)
+    if reasons and all(sets & not_for and not sets & unless_for for sets in reasons):
+        return "given for another reason"
+    return ""
+
+
+def _is_patch(found: Recognised, exposure: Exposure) -> bool:
+    if found.product is not None:
+        return found.product.per == "hour"
+    said = {
+        word for text in (exposure.drug.text, *(c.display for c in exposure.drug.codings)) for word in words_of(text)
+    }
+    return bool(said & PATCH_WORDS) or any(plain_unit(sig.unit) == "{patch}" for sig in exposure.sigs)
+
+
+def _episode_start(episode: Fact | None, today: date) -> Span:
+    if episode is None or episode.day is None:
+        return Span(date.min, date.min)
+    latest = min(episode.day.latest, today)
+    return Span(min(episode.day.earliest, latest), latest)
+
+
+# ---------------------------------------------------------------- spells
+
+
+class Spell(msgspec.Struct, frozen=True):
+    """One ingredient over one stretch of time; `runs` are those in the episode, `parts` the sure ones, joined."""
+
+    key: str
+    runs: tuple[Days, ...]
+    stretches: tuple[Stretch, ...]
+    sure_days: int
+    possible_days: int
+    sure_at_dose: int
+    possible_at_dose: int
+    parts: tuple[tuple[Days, ...], ...]
+    minimum: float | None
+    by_name_only: bool
+
+
+def _spells(
+    table: DrugTable, key: str, found: list[Stretch], wanted: WantedTrials, begins: Span, by_name: Set[int]
+) -> list[Spell]:
+    minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
+    groups = _joined(day_by_day(found), wanted.joins_gaps_days)
+    firsts = [runs[0].first for runs in groups]
+    own_of: list[list[Stretch]] = [[] for _ in groups]
+    for stretch in found:  # the days of a stretch are an unbroken part of one group
+        own_of[bisect_right(firsts, stretch.possible[0]) - 1].append(stretch)
+    spells = []
+    for runs, own in zip(groups, own_of, strict=True):
+        inside = _clip(runs, begins)
+        certain = [run for run in inside if run.sure and run.first >= begins.latest.toordinal()]
+        parts = _joined(certain, wanted.joins_gaps_days)
+        at_dose = max((sum(run.count for run in part if _reaches(run.low, minimum)) for part in parts), default=0)
+        spells.append(
+            Spell(
+                key=key,
+                runs=tuple(inside),
+                stretches=tuple(own),
+                sure_days=max((sum(run.count for run in part) for part in parts), default=0),
+                possible_days=sum(run.count for run in inside),
+                sure_at_dose=at_dose,
+                possible_at_dose=sum(run.count for run in inside if _may_reach(run.high, minimum)),
+                parts=tuple(map(tuple, parts)),
+                minimum=minimum,
+                by_name_only=all(id(stretch.exposure) in by_name for stretch in own),
+            )
+        )
+    return spells
+
+
+def _joined(runs: Iterable[Days], gap_days: int) -> list[list[Days]]:
+    """Runs in groups between which more than `gap_days` days lie."""
+    groups: list[list[Days]] = []
+    for run in runs:
+        if groups and run.first - groups[-1][-1].last - 1 <= gap_days:
+            groups[-1].append(run)
+        else:
+            groups.append([run])
+    return groups
+
+
+def _clip(runs: list[Days], begins: Span) -> list[Days]:
+    """The part of the runs that lies, surely or possibly, in the episode; a run is cut where that changes."""
+    cut: list[Days] = []
+    possible_from, sure_from = begins.earliest.toordinal(), begins.latest.toordinal()
+    for run in runs:
+        if run.first >= sure_from:
+            cut.append(run)
+            continue
+        for first, last in ((possible_from, sure_from - 1), (sure_from, run.last)):
+            part = msgspec.structs.replace(run, first=max(run.first, first), last=min(run.last, last))
+            if part.first <= part.last:
+                cut.append(part)
+    return cut
+
+
+def _reaches(low: float, minimum: float | None) -> bool:
+    return minimum is not None and low >= minimum * (1 - TOLERANCE)
+
+
+def _may_reach(high: float | None, minimum: float | None) -> bool:
+    return minimum is None or high is None or high >= minimum * (1 - TOLERANCE)
+
+
+def day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: int) -> int | None:
+    """The day on which `days` days at dose were surely complete; None if they never were."""
+    for part in parts:
+        left = days
+        for run in part:
+            if _reaches(run.low, minimum):
+                if run.count >= left:
+                    return run.first + left - 1
+                left -= run.count
+    return None
+
+
+def _other_starts(
+    spells: list[Spell], taken: Taken, wanted: WantedTrials, table: DrugTable, today: int, begins: Span
+) -> Starts:
+    """
+    Starts of drugs that show that what came before did not work: another antidepressant, or an augmentation.
+
+    One that is only possibly taken, or not surely at its minimum dose (as needed, for sleep), shows nothing.
+    """
+    starts = [
+        OtherStart(spell.key, spell.runs[0].first, "antidepressant")
+        for spell in spells
+        if spell.runs[0].sure and spell.sure_at_dose > 0
+    ]
+    by_key: dict[str, list[tuple[Exposure, Recognised]]] = {}
+    for exposure, recognised in taken.augmentations:
+        by_key.setdefault(recognised.drug.key, []).append((exposure, recognised))
+    for key, exposures in sorted(by_key.items()):
+        minimum = table.drugs[key].minimum_mg_a_day.get("minimum")
+        if minimum is None:
+            continue  # no dose at which it is an augmentation: nothing is inferred from it
+        runs = day_by_day(stretches(exposures, today, begins.earliest.toordinal()))
+        for group in _joined(runs, wanted.joins_gaps_days):
+            lasted = sum(run.count for run in group if run.sure and _reaches(run.low, minimum))
+            if lasted >= wanted.no_response.augmentation_days and group[0].sure:
+                starts.append(OtherStart(key, group[0].first, "augmentation"))
+    return Starts(starts)
+
+
+# ---------------------------------------------------------------- rating
+
+
+def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, courses: Courses, starts: Starts) -> Trial:
+    today = sorted_record.today.toordinal()
+    table = sorted_record.codes.drugs[wanted.drugs]
+    adequate = held = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
+    start, end, ongoing = _bounds(spell, today)
+    poorly_taken, about_fills = _adherence(spell, wanted, sorted_record)
+    if poorly_taken is Truth.TRUE and wanted.adherence is not None and wanted.adherence.when_poor == "vetoes":
+        adequate = Truth.FALSE
+    ended = Ended(
+        key=spell.key,
+        start=start,
+        end=end,
+        today=sorted_record.today,
+        adequate=adequate,
+        adequate_from=day_reached(spell.parts, spell.minimum, wanted.adequate_days),
+        stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
+    )
+    outcome = rate_response(wanted.no_response, ended, sorted_record, courses, starts)
+    drug = table.drugs[spell.key]
+    lows = [run.low for run in spell.runs if run.sure and run.recorded]
+    highs = [run.high for run in spell.runs]
+    notes, missing = _remarks(spell, adequate, wanted)
+    notes += about_fills
+    if spell.by_name_only:
+        notes.append("recognised by its name only, not by a code")
+    return Trial(
+        ingredient=spell.key,
+        name=spell.key,
+        drug_class=drug.drug_class,
+        start=start,
+        end=None if ongoing else end,
+        days=(spell.sure_days, spell.possible_days),
+        days_at_dose=(spell.sure_at_dose, spell.possible_at_dose),
+        highest_mg_a_day=(
+            max(lows) if lows else None,
+            None if None in highs else max(h for h in highs if h is not None),
+        ),
+        minimum_mg_a_day=spell.minimum,
+        dose_adequate=_at_least(spell.sure_at_dose, spell.possible_at_dose, 1),
+        long_enough=_at_least(spell.sure_days, spell.possible_days, wanted.adequate_days),
+        adequate=adequate,
+        no_response=outcome.no_response,
+        evidence=outcome.evidence,
+        outcome=outcome.words,
+        intolerance=outcome.intolerance,
+        ongoing=ongoing,
+        by_name_only=spell.by_name_only,
+        held=held,
+        molecule=drug.molecule or drug.key,
+        poorly_taken=poorly_taken,
+        partial_response=_partial(outcome.fall, wanted),
+        response_lost=outcome.lost,
+        notes=tuple(notes + list(outcome.notes)),
+        missing=tuple(missing) + (outcome.missing if adequate is not Truth.FALSE else ()),
+        sources=tuple(sorted({s.exposure.source for s in spell.stretches} | set(outcome.sources))),
+    )
+
+
+def _adherence(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
+    """
+    Whether fills cover too few days, and what to say of it.
+
+    Unknown where nobody asks, without fills, when some may be missing, and when the days of the trial are known too
+    imprecisely to tell.
+    """
+    covered = days_covered(spell.stretches, spell.runs[0].first, spell.runs[-1].last)
+    sure = [run for run in spell.runs if run.sure]
+    asked = wanted.adherence
+    if asked is None or asked.when_poor == "ignored" or covered is None or not sure:
+        return Truth.UNKNOWN, []
+    fewest, most = sure[-1].last - sure[0].first + 1, spell.runs[-1].last - spell.runs[0].first + 1
+    if covered * 100 >= asked.at_least * most:
+        return Truth.FALSE, []
+    whole = sorted_record.record.how_sent("MedicationDispense").state is SentState.WHOLE
+    poor = whole and covered * 100 < asked.at_least * fewest
+    days = f"{covered} of {most} days ({covered * 100 // most} %)"
+    if fewest != most:
+        days = f"{covered} of {fewest} to {most} days"
+    note = f"fills cover {days}" + ("" if whole else ", not all fills were sent")
+    return Truth.TRUE if poor else Truth.UNKNOWN, [note]
+
+
+def _partial(fall: tuple[float, float] | None, wanted: WantedTrials) -> Truth:
+    """Whether a score fell by what is a partial response; unknown where no fall was measured."""
+    if fall is None or wanted.no_response.partial is None:
+        return Truth.UNKNOWN
+    (least, most), (first, below) = fall, wanted.no_response.partial
+    if first <= least and most < below:
+        return Truth.TRUE
+    return Truth.FALSE if most < first or least >= below else Truth.UNKNOWN
+
+
+def _at_least(sure: int, possible: int, needed: int) -> Truth:
+    if sure >= needed:
+        return Truth.TRUE
+    return Truth.UNKNOWN if possible >= needed else Truth.FALSE
+
+
+def _bounds(spell: Spell, today: int) -> tuple[Span, Span, bool]:
+    """First and last day as spans, and whether it is still taken today."""
+    runs = spell.runs
+    sure = [run for run in runs if run.sure]
+    first_possible, last_possible = runs[0].first, runs[-1].last
+    first_sure = sure[0].first if sure else last_possible
+    last_sure = sure[-1].last if sure else first_possible
+    ongoing = last_sure == today and any(s.exposure.open_ended or s.possible[1] >= today for s in spell.stretches)
+    return (
+        Span(date.fromordinal(first_possible), date.fromordinal(first_sure)),
+        Span(date.fromordinal(min(last_sure, last_possible)), date.fromordinal(last_possible)),
+        ongoing,
+    )
+
+
+def _stop_reasons(spell: Spell, gap_days: int) -> tuple[Exposure, ...]:
+    """The exposures that end the spell and say why; a reason given earlier in a spell that went on is not it."""
+    last = max((s.sure[1] for s in spell.stretches if s.sure != NEVER), default=spell.runs[-1].last)
+    said = [s for s in spell.stretches if s.exposure.stopped_for is not None]
+    ending = max((s.possible[1] for s in said), default=None)
+    if ending is None or last - ending > gap_days:
+        return ()
+    return tuple(s.exposure for s in said if s.possible[1] == ending)
+
+
+def _remarks(spell: Spell, adequate: Truth, wanted: WantedTrials) -> tuple[list[str], list[str]]:
+    notes: list[str] = []
+    missing: list[str] = []
+    reasons = sorted({s.dose.why for s in spell.stretches if s.dose.low is None and s.dose.why})
+    no_dose = any(run.high is None for run in spell.runs)
+    if no_dose:
+        notes.extend(reasons)
+    if adequate is Truth.UNKNOWN:
+        if no_dose:
+            missing.append(f"{spell.key} dose")
+        if spell.minimum is None:
+            missing.append(f"minimum adequate dose of {spell.key} in the drug table")
+        if spell.sure_days < wanted.adequate_days <= spell.possible_days:
+            missing.append(f"{spell.key} start and end dates")
+        if not missing:
+            missing.append(f"{spell.key} dose over time")
+    if any(s.dose.from_words for s in spell.stretches):
+        notes.append("strength read from the drug's name")
+    return notes, missing
+
+
+def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
+    """
+    Drugs started on one day and stopped on one day (or never) give no separate evidence (docs/developers/decisions.md).
+
+    At most one of them counts, unless each has a stop reason of its own; the others' response is unknown.
+    """
+    own = {Evidence.CODED, Evidence.WORDS}
+    groups: dict[tuple[Span | None, Span | None], list[int]] = {}
+    for index, trial in enumerate(trials):
+        if trial.adequate is not Truth.FALSE:
+            groups.setdefault((trial.start, trial.end), []).append(index)
+    rated = list(trials)
+    for indexes in groups.values():
+        failed = [i for i in indexes if trials[i].no_response is Truth.TRUE]
+        if len(indexes) < 2 or not failed:
+            continue
+        said = [i for i in failed if trials[i].evidence in own]
+        keep = set(said) or {failed[0]}
+        for i in failed:
+            if i not in keep:
+                others = ", ".join(trials[j].name for j in indexes if j != i)
+                rated[i] = msgspec.structs.replace(
+                    trials[i],
+                    no_response=Truth.UNKNOWN,
+                    evidence=Evidence.NONE,
+                    outcome=f"started and stopped together with {others}: no separate evidence",
+                    missing=(*trials[i].missing, f"response to {trials[i].name}"),
+                )
+    return rated
+
+
+def _order(trial: Trial) -> tuple[int, str]:
+    return (trial.start.earliest.toordinal() if trial.start else 0, trial.ingredient)
+
+
+def _open_questions(wanted: WantedTrials, taken: Taken, today: int, begins: Span) -> tuple[Unrecognised, ...]:
+    """Unrecognised medications that could be an adequate trial in the episode, one per drug."""
+    found: dict[tuple[object, ...], Unrecognised] = {}
+    for exposure in taken.unrecognised:
+        first = max(exposure.start.earliest.toordinal() if exposure.start else 1, begins.earliest.toordinal())
+        last = min(exposure.end.latest.toordinal() if exposure.end else today, today)
+        drug = (*exposure.drug.codings, exposure.drug.text) if exposure.drug.words else (exposure.source,)
+        if last - first + 1 >= wanted.adequate_days:
+            found.setdefault(drug, Unrecognised(drug, last - first + 1, exposure.source))
+    return tuple(found[key] for key in sorted(found, key=str))
+
+
+def _fact(
+    wanted: WantedTrials,
+    trials: list[Trial],
+    taken: Taken,
+    earlier: Sequence[Spell],
+    episode: Fact | None,
+    sorted_record: SortedRecord,
+) -> Fact:
+    sent = medications_sent(sorted_record.record)
+    said = []
+    if episode is not None and episode.because:
+        said.append(episode.because)
+    if earlier:
+        said.append(
+            f"before the current episode and not counted: {', '.join(sorted({spell.key for spell in earlier}))}"
+        )
+    said.extend(sorted({f"{key} not counted: {reason}" for key, reason, _ in taken.not_trials}))
+    names = sorted({found.drug.key for _, found in taken.augmentations})
+    if names:
+        said.append(f"augmentation, not counted as a trial: {', '.join(names)}")
+    whole = sent.state is SentState.WHOLE
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        text=f"{len(trials)} found",
+        because="; ".join([*said, *([] if whole else [sent.because])]),
+        why_unknown=None
+        if whole
+        else WhyUnknown.NOT_SENT
+        if sent.state is SentState.NOT_SENT
+        else WhyUnknown.UNREADABLE,
+        missing=() if whole else ("medications",),
+        trials=tuple(trials),
+    )

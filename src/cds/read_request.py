@@ -1,0 +1,62 @@
+"""A file of FHIR data, a Bundle or a CDS Hooks request → PatientRecord."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cds.decide import Rules
+from cds.errors import NotFhir
+from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.draft_orders import orders_of
+from cds.record.model import PatientRecord
+from cds.settings import Settings
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What of a hook's context we read."""
+
+    patientId: Any = None  # noqa: N815 (the specification's name)
+    selections: Any = None
+    draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
+
+
+class Envelope(msgspec.Struct):
+    """What tells a CDS Hooks request from a Bundle."""
+
+    resourceType: str | None = None  # noqa: N815 (FHIR's name)
+    hook: str | None = None
+    context: Context = Context()
+    prefetch: dict[str, msgspec.Raw] | None = None
+
+
+def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientRecord, str | None]:
+    """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
+    limits: dict[str, Any] = {
+        "most_entries": settings.most_entries,
+        "deepest": settings.deepest,
+        "sought": rules.program.sought,
+    }
+    try:
+        envelope = msgspec.json.decode(body, type=Envelope)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        envelope = Envelope()
+    if envelope.resourceType is not None or envelope.hook is None:
+        return read_bundle(body, **limits), None
+    service = next((s for s in rules.program.services.values() if s.hook == envelope.hook), None)
+    if service is None:
+        raise NotFhir(
+            f"no service answers the hook {envelope.hook[:40]!r}",
+            fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
+            where="hook",
+        )
+    patient_id = envelope.context.patientId
+    record = read_prefetch(
+        envelope.prefetch or {},
+        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        patient_id=patient_id if isinstance(patient_id, str) else None,
+        orders=orders_of(service.hook, bytes(envelope.context.draftOrders), envelope.context.selections),
+        **limits,
+    )
+    return record, service.id

@@ -1,0 +1,683 @@
+"""Resources of Bundles and prefetch values, as they are met: what each is, what was sent, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar, Union
+
+import msgspec
+
+from cds.errors import NotFhir, NotJson, TooLarge
+from cds.record import fhir as elements
+from cds.record.dates import LONGEST
+from cds.record.issues import Issues, Origin
+from cds.record.model import IssueKind, Sent, SentState
+from cds.record.search import Query, asked_by, query_of
+
+KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
+RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
+LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
+HEAD = msgspec.json.Decoder(elements.Head)
+BUNDLE = msgspec.json.Decoder(elements.Bundle)
+LOOSE_BUNDLE = msgspec.json.Decoder(elements.LooseBundle)
+TEXT = msgspec.json.Decoder(str)
+NUMBER = msgspec.json.Decoder(float, strict=False)
+LINK = msgspec.json.Decoder(elements.Link)
+LIST = msgspec.json.Decoder(list[msgspec.Raw])
+ENTRY = msgspec.json.Decoder(elements.Entry)
+ENVELOPE = msgspec.json.Decoder(elements.Envelope)
+OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
+VERSION = msgspec.json.Decoder(elements.Version)
+NOTHING = (b"", b"null")
+LONGEST_NOTHING = 4
+LONGEST_NULL = 64  # with blanks around it
+ALTERS = b"modifierExtension"
+UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What is repeated in cards; a dot would do for a link ("www.example")."""
+
+RESTFUL = re.compile(r"https?://(?P<server>.+)/(?P<kind>[A-Z][A-Za-z]+)/[^/?#|]+(?:/_history/[^/?#|]+)?/?")
+DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
+
+SPOILS = {
+    # FHIR type → what gives the elements that nearly no resource has and none may have (see `_unusable`), and nothing.
+    kind: (attrgetter(*names), (None,) * len(names))
+    for kind in elements.READ_TYPES
+    for names in [("modifierExtension", "implicitRules", *elements.OLDER_ELEMENTS.get(kind, ()))]
+}
+OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
+T = TypeVar("T")
+LeftOut = Callable[[Any], str | None]
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """
+    One resource that was met.
+
+    Attributes:
+        kind: FHIR type.
+        identity: Its id; a digest of its bytes without one.
+        resource: What it says; None where no rule wants it, so that it is read again only if something refers to it.
+        day: Of one that no rule wants, the day it is of; "" if none.
+        raw: Its bytes.
+        full_url: Its fullUrl, "" if none.
+        place, index: Where it stood: the path of the Bundle and the number of the entry, or its own path and -1.
+    """
+
+    kind: str
+    identity: str
+    resource: elements.Resource | None
+    day: str
+    raw: msgspec.Raw
+    full_url: str
+    place: str
+    index: int
+
+    @property
+    def where(self) -> str:
+        """Path in the request."""
+        return path_of(self.place, self.index)
+
+    @property
+    def server(self) -> str:
+        """The server its fullUrl names, "" if none."""
+        named = RESTFUL.fullmatch(self.full_url)
+        return named["server"].lower() if named and named["kind"] == self.kind else ""
+
+
+def read_again(kept: Kept) -> Kept:
+    """The same resource with what it says."""
+    return msgspec.structs.replace(kept, resource=RESOURCE.decode(kept.raw))
+
+
+def path_of(place: str, index: int) -> str:
+    """The path of a resource in an entry of a Bundle, or of one that stands by itself (-1)."""
+    return place if index < 0 else f"{place}.entry[{index}].resource"
+
+
+@dataclass(slots=True)
+class Gathered:
+    """
+    Resources by type and identity as they are met, with what is wrong and what was sent.
+
+    Attributes:
+        most_entries: More than this are refused.
+        left_out: Type → what gives the day of a resource no rule wants ("" for none), None for one that is to be read.
+        copies: Type → id or digest → the first copy met; more: every copy, where there are several.
+        deleted: Those a DELETE in the request names, as "Type/id".
+        by_url: fullUrl → the last resource met of it, to follow references inside a Bundle.
+        kept: Type → the resources to be read, each once (the newest copy), once `choose` has been called.
+        unread: The same of those no rule wants; about: whom these say they are about, as they say it.
+        sent: FHIR type → what arrived.
+        broken: Types of which some resource could not be used.
+        lost: Some resource's type could not be told: it may have been of any type.
+        empty: Searches that found nothing, with the id of the patient they name: what they say depends on whose data
+            these turn out to be.
+        altered: Somewhere in the request stands a modifierExtension.
+    """
+
+    most_entries: int
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
+    copies: dict[str, dict[str, Kept]] = field(default_factory=lambda: defaultdict(dict))
+    more: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    by_url: dict[str, Kept] = field(default_factory=dict)
+    kept: dict[str, list[Kept]] = field(default_factory=dict)
+    unread: dict[str, list[Kept]] = field(default_factory=dict)
+    about: set[str] = field(default_factory=set)
+    sent: dict[str, list[Sent]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    issues: Issues = field(default_factory=Issues)
+    lost: bool = False
+    empty: list[tuple[str, str, Sent]] = field(default_factory=list)
+    altered: bool = False
+    entries: int = 0
+    resources: int = 0
+
+    def say(self, resource_type: str, sent: Sent) -> None:
+        """Note what arrived of a type."""
+        if resource_type:
+            self.sent.setdefault(resource_type, []).append(sent)
+
+    def prefetched(
+        self, key: str, raw: msgspec.Raw, template: str | None, *, root: str = "prefetch", short: str = ""
+    ) -> None:
+        """Read one value of a prefetch, or of what was fetched in its place; `short` is why there is less than all."""
+        key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
+        where = f"{root}.{key}"
+        asked = asked_by(template) if template else Query("")
+        resource_type, codes = asked.resource_type, asked.codes
+        if _is_null(raw):
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
+            return
+        try:
+            # Nearly always a sound Bundle, which is then read once only.
+            sound = BUNDLE.decode(raw)
+        except UNREADABLE:
+            sound = None
+        try:
+            is_bundle = sound is not None and sound.resourceType == "Bundle"
+            envelope = elements.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
+        except UNREADABLE:
+            self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
+            return
+        if (
+            envelope.resourceType is None
+            and isinstance(envelope.response, dict)
+            and _failed(envelope.response.get("status"))
+        ):
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            return
+        if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
+            # {"resource": …, "response": …} of a batch
+            self.prefetched(key, envelope.resource, template, root=root, short=short)
+            return
+        if envelope.resourceType == "OperationOutcome":
+            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            return
+        before = set(self.copies)
+        if envelope.resourceType == "Bundle":
+            trouble, run = self.bundle(raw, where, asked=asked, sound=sound)
+            trouble = short or trouble
+            codes = codes if run.codes is None else run.codes
+            if resource_type and not trouble and run.patient:
+                self.empty.append((resource_type, run.patient, Sent(SentState.WHOLE, "", codes)))
+                return
+        else:
+            self.altered = self.altered or ALTERS in bytes(raw)
+            kind = self.resource(raw, where)
+            trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
+        if resource_type:
+            state = SentState.PART if trouble else SentState.WHOLE
+            self.say(resource_type, Sent(state, trouble, codes, failed=bool(trouble)))
+        else:
+            for found in self.copies:
+                if found not in before and found not in self.sent:
+                    self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
+
+    def bundle(
+        self, raw: msgspec.Raw, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
+    ) -> tuple[str, Query]:
+        """
+        Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
+
+        `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch;
+        `sound` is the Bundle where it is already decoded.
+        """
+        self.altered = self.altered or ALTERS in bytes(raw)
+        bundle, entries = (sound, sound.entry or []) if sound is not None else _bundle(raw, where, self.issues)
+        run = _self_query(bundle)
+        found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
+        matches = 0
+        trouble = ""
+        lost = False
+        self.entries += len(entries)
+        if self.entries > self.most_entries:
+            raise TooLarge(
+                f"There are more than {self.most_entries} entries",
+                fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
+                where=where,
+            )
+        for index, entry in enumerate(entries):
+            if entry is None:
+                lost = True
+                continue
+            if (entry.response or entry.request) and (refused := _refused(entry)):
+                trouble = trouble or self._not_used(entry, path_of(where, index), refused)
+                continue
+            if len(entry.resource) <= LONGEST_NOTHING and bytes(entry.resource) in NOTHING:
+                if entry.resourceType is not None:
+                    place = f"{where}.entry[{index}]"
+                    self.issues.note(IssueKind.UNREADABLE, "", place, "The resource stands in place of the entry.")
+                lost = True
+                continue
+            mode = entry.search.mode if entry.search else None
+            kind = self.resource(entry.resource, where, index, entry.fullUrl or "")
+            if kind == "OperationOutcome":
+                trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
+            elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
+                trouble = trouble or ("" if asked is None else "a Bundle stands inside the Bundle")
+            elif kind:
+                found[kind] = found.get(kind, False) or mode != "include"
+                matches += mode in {None, "match"}
+            else:
+                lost = self.lost = True
+        trouble = trouble or _incomplete(bundle, matches, asked.most if asked else None)
+        if run.resource_type in found:
+            run = replace(run, patient="")  # what was found names its own patient
+        if asked is None:
+            self._judge(run, found, trouble)
+            return trouble, run
+        if lost:
+            return trouble or "some entries hold nothing that can be read", run
+        if found and asked.resource_type and asked.resource_type not in found:
+            return trouble or f"other resources than {asked.resource_type} were sent", run
+        if run.resource_type == asked.resource_type:
+            trouble = trouble or _limited(run.narrowed_by - asked.narrowed_by)
+        return trouble, run
+
+    def _judge(self, run: Query, found: dict[str, bool], trouble: str) -> None:
+        """Outside prefetch: what this Bundle says of the types in it, and of the type its self link asked for."""
+        for kind, matched in found.items():
+            if kind == run.resource_type:
+                continue
+            because = trouble or ("" if matched or kind == "Patient" else "only some came, along with another search")
+            self.say(kind, Sent(SentState.PART, because, failed=True) if because else Sent(SentState.WHOLE))
+        if run.resource_type in elements.READ_TYPES:
+            because = trouble or _limited(run.narrowed_by)
+            state = SentState.PART if because else SentState.WHOLE
+            sent = Sent(state, because, run.codes, failed=bool(trouble))
+            if run.patient:
+                self.empty.append((run.resource_type, run.patient, sent))
+            else:
+                self.say(run.resource_type, sent)
+
+    def settle(self, own: frozenset[str]) -> None:
+        """Now that it is known whose data these are: a search that found nothing counts if it was about them."""
+        for kind, patient, sent in self.empty:
+            if f"Patient/{patient}" in own:
+                self.say(kind, sent)
+                continue
+            because = "the search that found none names another patient"
+            self.say(kind, Sent(SentState.NOT_SENT, because, sent.codes, failed=True))
+            self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
+
+    def resource(self, raw: msgspec.Raw, place: str, index: int = -1, full_url: str = "") -> str:
+        """Read one resource, where `path_of` says that it stands; give its type, "" if that cannot be told."""
+        as_expected = True
+        try:
+            resource = RESOURCE.decode(raw)
+        except UNREADABLE as error:
+            lenient = self._not_as_expected(raw, path_of(place, index), error)
+            if isinstance(lenient, str):
+                return lenient
+            resource, as_expected = lenient, False
+        kind = type(resource).__name__
+        self.resources += 1
+        spoils = SPOILS.get(kind)
+        if spoils is None:  # a type no rule reads
+            return kind
+        look, nothing = spoils
+        if self.altered or look(resource) != nothing:
+            flaw = _unusable(resource, kind) or (ALTERS in bytes(raw) and _altered_inside(raw))
+            if flaw:
+                self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
+                return kind
+        identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
+        day = self._left_out(resource, kind) if as_expected else None
+        kept = Kept(kind, identity, resource if day is None else None, day or "", raw, full_url, place, index)
+        first = self.copies[kind].setdefault(identity, kept)
+        if first is not kept:
+            self.more.setdefault(kind, {}).setdefault(identity, [first]).append(kept)
+        if full_url:
+            self.by_url[full_url] = kept
+        return kind
+
+    def _left_out(self, resource: elements.Resource, kind: str) -> str | None:
+        """The day of a resource that no rule wants ("" for none), if it says whom it is about; None for any other."""
+        left_out = self.left_out.get(kind)
+        day = left_out(resource) if left_out is not None else None
+        if day is None:
+            return None
+        subject: elements.Reference | None = getattr(resource, "subject", None)
+        if subject is None or not subject.reference:
+            return None
+        self.about.add(subject.reference)
+        return day
+
+    def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
+        """Set aside an entry that was deleted or answered with an error; give the trouble that makes of the Bundle."""
+        deletes = entry.request is not None and (entry.request.method or "").upper() == "DELETE"
+        gone = DELETED.fullmatch(entry.request.url or "") if deletes and entry.request else None
+        if gone:
+            self.deleted.add(f"{gone['kind']}/{gone['id']}")
+        head = elements.Head()
+        if bytes(entry.resource) not in NOTHING:
+            try:
+                head = HEAD.decode(entry.resource)
+            except UNREADABLE:
+                self.lost = True
+        if head.resourceType and head.id and deletes:
+            self.deleted.add(f"{head.resourceType}/{head.id}")
+        if head.resourceType in elements.READ_TYPES:
+            self._broken(head.resourceType or "", IssueKind.IGNORED, where, refused)
+        return "" if deletes else "the EHR reported an error"
+
+    def _not_as_expected(self, raw: msgspec.Raw, where: str, error: Exception) -> elements.Resource | str:
+        """A resource that did not decode: of another type, a nested Bundle, with sloppy numbers, or unreadable."""
+        try:
+            kind = HEAD.decode(raw).resourceType or ""
+        except UNREADABLE:
+            self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {_plainly(error)}.")
+            return ""
+        if kind == "Bundle":
+            self.bundle(raw, where)
+            return kind
+        if not kind:
+            self.issues.note(IssueKind.UNREADABLE, "", where, "This does not say which resource it is.")
+            return kind
+        if kind in OLDER_TYPES:
+            self._broken(OLDER_TYPES[kind], IssueKind.UNREADABLE, where, f"{kind} is of an older FHIR version.")
+            return kind
+        if kind not in elements.READ_TYPES:
+            self.resources += 1
+            return kind
+        try:
+            resource: elements.Resource = LENIENT.decode(raw)
+        except UNREADABLE:
+            self._broken(kind, IssueKind.UNREADABLE, where + _path_in(error), f"It cannot be read: {_plainly(error)}.")
+            return kind
+        self.issues.note(IssueKind.IMPRECISE, kind, where, "Numbers are sent as text; they are read as numbers.")
+        return resource
+
+    def _broken(self, kind: str, issue: IssueKind, where: str, what: str) -> None:
+        self.resources += 1
+        self.broken.add(kind)
+        self.issues.note(issue, kind, where, what)
+
+    def choose(self) -> None:
+        """
+        Now that everything was met: keep the newest copy of each resource, and none of those that were deleted.
+
+        Resources of one id from two servers are two resources (FHIR R4 §2.36.4, Bundle.entry.fullUrl).
+        """
+        for kind, by_id in self.copies.items():
+            chosen = (
+                list(self._chosen(kind, by_id)) if self.deleted or kind in self.more else by_id.values()
+            )  # nearly always each was met once
+            self.kept[kind] = [kept for kept in chosen if kept.resource is not None]
+            self.unread[kind] = [kept for kept in chosen if kept.resource is None]
+
+    def _chosen(self, kind: str, by_id: Mapping[str, Kept]) -> Iterator[Kept]:
+        more = self.more.get(kind, {})
+        for identity, first in by_id.items():
+            if f"{kind}/{identity}" in self.deleted:
+                self._broken(kind, IssueKind.IGNORED, first.where, "It was deleted.")
+            elif identity in more:
+                yield from self._newest(kind, more[identity])
+            else:
+                yield first
+
+    def read_again(self, kind: str, identities: Collection[str] | None = None) -> None:
+        """Keep those of one type that were left unread; only some, where `identities` are given."""
+        left = self.unread.get(kind, [])
+        self.unread[kind] = []
+        for kept in left:
+            if identities is None or kept.identity in identities:
+                self.kept[kind].append(read_again(kept))
+            else:
+                self.unread[kind].append(kept)
+
+    def source_at(self, url: str) -> str:
+        """What a fullUrl stands for, as Type/id; "" if nothing has it."""
+        kept = self.by_url.get(url)
+        return f"{kept.kind}/{kept.identity}" if kept is not None else ""
+
+    def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
+        """The newest copy from each server; copies that name no server are of the only one that is named."""
+        servers = sorted({copy.server for copy in copies} - {""})
+        by_server: dict[str, list[Kept]] = {}
+        for copy in copies:
+            by_server.setdefault(copy.server or (servers[0] if len(servers) == 1 else ""), []).append(copy)
+        chosen: dict[bytes, Kept] = {}
+        for _, of_one in sorted(by_server.items()):
+            newest, told = _newest_of(of_one)
+            chosen.setdefault(bytes(newest.raw), newest)
+            if not told:
+                self.issues.note(
+                    IssueKind.IMPRECISE,
+                    kind,
+                    newest.where,
+                    "It differs from another copy, and neither says it is newer.",
+                )
+        if len(chosen) > 1:
+            self.issues.note(
+                IssueKind.IMPRECISE, kind, copies[0].where,
+                "More than one server sent a resource of this id; each is read as a resource of its own.",
+            )  # fmt: skip
+        return list(chosen.values())
+
+    def of(self, struct: type[T]) -> Iterator[tuple[T, Kept]]:
+        """Resources of one type, with how they were kept."""
+        for kept in self.kept.get(struct.__name__, ()):
+            if isinstance(kept.resource, struct):
+                yield kept.resource, kept
+
+    def origin(self, kept: Kept) -> Origin:
+        """Where a resource came from."""
+        return Origin(kept.kind, f"{kept.kind}/{kept.identity}", kept.where, self.issues)
+
+
+def envelope_of(body: bytes) -> elements.Envelope:
+    """The outermost object of a body, to tell what it is; NotJson or NotFhir when there is none."""
+    try:
+        return ENVELOPE.decode(body)
+    except msgspec.ValidationError:
+        raise NotFhir("This JSON is not an object", fix="Send a FHIR R4 Bundle") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
+
+
+def _is_null(raw: msgspec.Raw) -> bool:
+    return len(raw) <= LONGEST_NULL and bytes(raw).strip() == b"null"
+
+
+def _bundle(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
+    """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except msgspec.ValidationError:
+        pass
+    except UNREADABLE as error:
+        raise NotJson(
+            f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where
+        ) from None
+    else:
+        return bundle, bundle.entry or []
+    try:
+        loose = LOOSE_BUNDLE.decode(raw)
+    except UNREADABLE as error:
+        raise NotFhir(f"This is not a Bundle: {_plainly(error)}", fix="Send a FHIR R4 Bundle", where=where) from None
+    bundle = elements.Bundle(
+        resourceType="Bundle", type=_text(loose.type), total=_total(loose.total), link=_links(loose.link)
+    )
+    try:
+        raws = LIST.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
+    except UNREADABLE:
+        raise NotFhir(
+            "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
+        ) from None
+    entries: list[elements.Entry | None] = []
+    for index, raw_entry in enumerate(raws):
+        try:
+            entries.append(ENTRY.decode(raw_entry))
+        except UNREADABLE:
+            issues.note(IssueKind.UNREADABLE, "", f"{where}.entry[{index}]", "This entry cannot be read.")
+            entries.append(None)
+    return bundle, entries
+
+
+def _text(raw: msgspec.Raw) -> str | None:
+    try:
+        return TEXT.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _total(raw: msgspec.Raw) -> float | None:
+    """How many there are in all; infinity when that is said but cannot be read, so that nothing counts as whole."""
+    if bytes(raw) in NOTHING:
+        return None
+    try:
+        return NUMBER.decode(raw)
+    except UNREADABLE:
+        return math.inf
+
+
+def _links(raw: msgspec.Raw) -> list[elements.Link | None]:
+    found: list[elements.Link | None] = []
+    try:
+        listed = LIST.decode(raw) if bytes(raw) not in NOTHING else []
+    except UNREADABLE:
+        listed = []
+    for link in listed:
+        try:
+            found.append(LINK.decode(link))
+        except UNREADABLE:
+            continue
+    return found
+
+
+def _self_query(bundle: elements.Bundle) -> Query:
+    """The search a searchset says it answers; one of no type if it does not say."""
+    if bundle.type == "searchset":
+        for link in bundle.link or ():
+            if link is not None and link.relation == "self" and link.url:
+                return query_of(link.url)
+    return Query("")
+
+
+def _limited(narrowed_by: frozenset[str]) -> str:
+    # Only plain words are repeated: this stands in cards.
+    words = sorted(name for name in narrowed_by if PLAIN_KEY.fullmatch(name))
+    return f"the EHR limited the search by {', '.join(words)[:60] or 'something'}" if narrowed_by else ""
+
+
+def _incomplete(bundle: elements.Bundle, matches: int, most: int | None) -> str:
+    relations = {link.relation for link in bundle.link or () if link is not None}
+    if "next" in relations:
+        return "more pages exist that were not sent"
+    if relations & {"previous", "prev"}:
+        return "earlier pages exist that were not sent"
+    if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
+        return f"{matches} of {bundle.total:g} were sent" if bundle.total < math.inf else "the total cannot be read"
+    if most and matches >= most and bundle.total is None and not relations:
+        return "the page is full, and nothing says whether there are more"
+    return ""
+
+
+def _refused(entry: elements.Entry) -> str:
+    """Why what an entry holds is no data: deleted (history, transaction), or the answer was an error; "" if it is."""
+    if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
+        return "The entry deletes it."
+    failed = entry.response is not None and _failed(entry.response.status)
+    return "The entry says that it was answered with an error." if failed else ""
+
+
+def _failed(status: object) -> bool:
+    """Whether a Bundle.entry.response.status ("404 Not Found") says that there is no such answer."""
+    code = str(status or "")[:3]
+    return code.isdecimal() and int(code) >= FIRST_ERROR
+
+
+def _is_error(raw: msgspec.Raw) -> bool:
+    try:
+        outcome = OUTCOME.decode(raw)
+    except UNREADABLE:
+        return True
+    return any(issue is not None and issue.severity in {"error", "fatal"} for issue in outcome.issue or ())
+
+
+def _unusable(resource: elements.Resource, kind: str) -> str:
+    """Why a resource must not be used, "" if it can be (FHIR R4: modifierExtension, implicitRules; older versions)."""
+    if resource.modifierExtension:
+        return "It has a modifier extension, which may change its meaning."
+    if resource.implicitRules:
+        return "It was made under implicit rules, which may change its meaning."
+    for name in elements.OLDER_ELEMENTS.get(kind, ()):
+        if getattr(resource, name) is not None:
+            return f"It has the element {name} of an older FHIR version."
+    return ""
+
+
+def _altered_inside(raw: msgspec.Raw) -> str:
+    """Why a resource with a modifierExtension somewhere inside must not be used (FHIR R4 §2.4.0.2), "" if it can be."""
+    try:
+        waiting = [msgspec.json.decode(raw)]
+    except UNREADABLE:
+        return "It has a modifier extension or the like, and some of it cannot be read."
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            if part.get(ALTERS.decode()):
+                return "An element of it has a modifier extension, which may change its meaning."
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return ""
+
+
+class _Version(NamedTuple):
+    """What a copy says of how new it is; None where it does not, or not to the second with a time zone."""
+
+    updated: datetime | None
+    number: int | None
+
+
+def _newest_of(copies: list[Kept]) -> tuple[Kept, bool]:
+    """The newest of several copies, and whether they say so: by lastUpdated, else versionId, else by content."""
+    same: dict[bytes, Kept] = {}
+    for copy in copies:
+        first = same.setdefault(bytes(copy.raw), copy)
+        if copy.where < first.where:
+            same[bytes(copy.raw)] = copy
+    listed = sorted(((_version(copy), raw, copy) for raw, copy in same.items()), key=lambda said: said[1])
+    if len(listed) == 1:
+        return listed[0][2], True
+    dated = all(version.updated is not None for version, _, _ in listed)
+    numbered = all(version.number is not None for version, _, _ in listed)
+
+    def age(version: _Version) -> tuple[datetime, int]:
+        return (
+            version.updated if version.updated and dated else LONG_AGO,
+            version.number or 0 if dated or numbered else 0,
+        )
+
+    listed.sort(key=lambda said: age(said[0]))
+    return listed[-1][2], age(listed[-1][0]) != age(listed[-2][0])
+
+
+def _version(kept: Kept) -> _Version:
+    try:
+        meta = VERSION.decode(kept.raw).meta or elements.Meta()
+    except UNREADABLE:
+        meta = elements.Meta()
+    number = meta.versionId or ""
+    return _Version(
+        _instant(meta.lastUpdated or ""),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None,
+    )
+
+
+def _instant(text: str) -> datetime | None:
+    """A FHIR instant (R4 §2.24.0.1), with its time zone; None for anything less."""
+    try:
+        read = datetime.fromisoformat(text) if len(text) <= LONGEST else None
+    except ValueError:
+        return None
+    return read if read is not None and read.tzinfo is not None else None
+
+
+def _plainly(error: Exception) -> str:
+    """msgspec's message without the path (which goes elsewhere); it holds no values, only types."""
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return str(error).split(" - at ")[0].rstrip(".").replace("`", "")
+
+
+def _path_in(error: Exception) -> str:
+    found = re.search(r"at `\$(.*)`", str(error))
+    return found[1] if found else ""

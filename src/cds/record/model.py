@@ -1,0 +1,469 @@
+"""PatientRecord: what the EHR said about one patient, in clinic words. Values only; no rule is applied here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import Enum
+
+from cds.terminology.value_sets import Concept
+
+NOT_UNDERSTOOD = "not understood"
+"""A clinicalStatus that was given in a code or words FHIR does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """
+    A day that may be known only to the month or year: it lies between two days, both included.
+
+    FHIR R4 §2.24.0.1 (dateTime): "2025-05" is any day of that May.
+
+    Attributes:
+        earliest: First day it can be.
+        latest: Last day it can be.
+        westernmost: The day it was then in the westernmost time zone (UTC-12), where the sender gave a time with its
+            zone; None otherwise. No zone reached that instant on an earlier day.
+    """
+
+    earliest: date
+    latest: date
+    westernmost: date | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the day is known."""
+        return self.earliest == self.latest
+
+    def as_of(self, today: date) -> Span:
+        """
+        The day, or today where the sender's calendar was ahead of ours at an instant that is not sure to be to come.
+
+        A day without a time, and an instant that is after today in every time zone, stay what they are.
+        """
+        ahead = self.earliest > today and self.westernmost is not None and self.westernmost <= today
+        return Span(today, today) if ahead else self
+
+    @property
+    def text(self) -> str:
+        """The day as it was known: 2025-05-01, 2025-05, 2025, or "2025-05-03 to 2025-05-09"."""
+        first, last = self.earliest, self.latest
+        if first == last:
+            return first.isoformat()
+        if (first.month, first.day, last.month, last.day) == (1, 1, 12, 31) and first.year == last.year:
+            return f"{first.year:04d}"
+        next_day = date.fromordinal(last.toordinal() + 1) if last < date.max else None
+        if first.day == 1 and (first.year, first.month) == (last.year, last.month) and next_day and next_day.day == 1:
+            return f"{first.year:04d}-{first.month:02d}"
+        return f"{first.isoformat()} to {last.isoformat()}"
+
+
+class SentState(Enum):
+    """How much of a kind of data arrived."""
+
+    WHOLE = "whole"  # the sender answered the question completely; nothing found means nothing recorded
+    PART = "part"  # truncated, or some of it unreadable: what is there counts, what is not there is unknown
+    NOT_SENT = "not sent"  # key absent, null, failed, or nothing of the kind in a bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """
+    Whether one query's worth of resources arrived.
+
+    Attributes:
+        state: Whole, in part, or not at all.
+        because: A short reason for PART and NOT_SENT, in words for the card ("the server answered with an error").
+        codes: The codes the query was limited to (Observation?code=...), None when it was not limited.
+        failed: It was asked for and could not be had (an error, null), as against a key that is simply absent.
+    """
+
+    state: SentState
+    because: str = ""
+    codes: frozenset[str] | None = None
+    failed: bool = False
+
+
+class IssueKind(Enum):
+    """Why something in the request was left out or doubted."""
+
+    UNREADABLE = "unreadable"  # the resource could not be decoded
+    IMPLAUSIBLE = "implausible"  # decoded, but the value cannot be true
+    IGNORED = "ignored"  # decoded, but must not be used (modifierExtension, implicitRules, unknown status)
+    NOT_FOUND = "not found"  # a reference that leads nowhere
+    NOT_SENT = "not sent"  # a kind of data that was asked for and did not come
+    IMPRECISE = "imprecise"  # used, but weaker than it should be (no time zone, no unit system)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """
+    One thing about the data that a reader must know to judge the answer.
+
+    Attributes:
+        kind: Why.
+        resource_type: FHIR type it concerns, "" when unknown.
+        where: Path in the request, e.g. Bundle.entry[3].resource.valueQuantity.
+        what: One plain sentence without chart text.
+        reference: Type/id when known.
+        times: How many alike it stands for; of several, `alike` is the sentence of each.
+    """
+
+    kind: IssueKind
+    resource_type: str
+    where: str
+    what: str
+    reference: str = ""
+    times: int = 1
+    alike: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """
+    Whose record this is.
+
+    Attributes:
+        reference: "Patient/id", as other resources name it.
+        birth: Day of birth, None if not recorded or unreadable.
+        sex: FHIR administrative gender: male, female, other, unknown; None if not recorded.
+        died: Whether the record says the patient has died.
+    """
+
+    reference: str
+    birth: Span | None = None
+    sex: str | None = None
+    died: bool = False
+
+
+class Verification(Enum):
+    """What Condition.verificationStatus or AllergyIntolerance.verificationStatus means for a rule."""
+
+    CONFIRMED = "confirmed"  # confirmed, or not stated
+    POSSIBLE = "possible"  # unconfirmed, presumed, provisional, differential
+    WRONG = "wrong"  # refuted, entered-in-error
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """
+    One FHIR Condition.
+
+    Attributes:
+        source: "Condition/id".
+        concept: What.
+        status: clinicalStatus code (active, recurrence, relapse, inactive, remission, resolved); "" if not given,
+            NOT_UNDERSTOOD if one is given that is none of these.
+        verification: Whether it stands.
+        onset: When it began, if recorded as a date or period.
+        abated: When it ended, if recorded; abatementBoolean true gives a span up to the recorded day or None.
+        over: It is said to have ended, but not on which day (an age, words, or true).
+        recorded: When it was written down.
+        problem_list: True for category problem-list-item, False for encounter-diagnosis, None if not stated.
+    """
+
+    source: str
+    concept: Concept
+    status: str = ""
+    verification: Verification = Verification.CONFIRMED
+    onset: Span | None = None
+    abated: Span | None = None
+    recorded: Span | None = None
+    problem_list: bool | None = None
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NormalRange:
+    """
+    What the laboratory calls normal for this result (Observation.referenceRange).
+
+    Attributes:
+        low, high: Its ends; None for one that is not given.
+        unit: UCUM code as sent; "" means that of the value.
+    """
+
+    low: float | None
+    high: float | None
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """
+    One observed value: an Observation, one of its components, or one answer of a QuestionnaireResponse.
+
+    Attributes:
+        source: "Observation/id" or "QuestionnaireResponse/id".
+        concept: What was measured.
+        value: The number, None when the value is coded, absent or unreadable.
+        unit: UCUM code as sent (mm[Hg], {score}); "" when none was sent (an integer or decimal without unit).
+        answer: The coded value, if the value is a concept.
+        said: The value, if it is true or false.
+        words: The value, if it is text.
+        normal: The ranges it was reported with, several where they depend on age or sex.
+        when: When it was observed (effective or authored), None if not recorded.
+        final: False for preliminary, registered, unknown and cancelled results; entered-in-error never gets here.
+        why_no_value: dataAbsentReason or what was wrong with the value, "" when there is a value or an answer.
+        comparator: <, <=, >=, > when the value is only a bound; "" otherwise.
+        where: Path in the request, for messages.
+    """
+
+    source: str
+    concept: Concept
+    value: float | None = None
+    unit: str = ""
+    answer: Concept | None = None
+    when: Span | None = None
+    final: bool = True
+    why_no_value: str = ""
+    comparator: str = ""
+    where: str = ""
+    said: bool | None = None
+    words: str = ""
+    normal: tuple[NormalRange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sig:
+    """
+    One dosing instruction as written.
+
+    Attributes:
+        low, high: Amount each time; equal unless a range was written; None if no amount was written.
+        unit: UCUM code or the sender's word ("mg", "{tablet}", "tablet"); "" if none.
+        times_a_day_low, times_a_day_high: How often (0.142857 for weekly); None if not written or not understood.
+        as_needed: PRN: the daily dose is unknown.
+        start, end: Bounds of this instruction (timing.repeat.boundsPeriod / boundsDuration), if written.
+        sequence: FHIR sequence number; instructions of the same or no number run side by side.
+        words: The free-text instruction, shown to clinicians, never computed with.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    times_a_day_low: float | None = None
+    times_a_day_high: float | None = None
+    as_needed: bool = False
+    start: Span | None = None
+    end: Span | None = None
+    sequence: int | None = None
+    words: str = ""
+
+
+class ExposureKind(Enum):
+    """Which FHIR resource an exposure was read from."""
+
+    REQUEST = "MedicationRequest"
+    DISPENSE = "MedicationDispense"
+    STATEMENT = "MedicationStatement"
+    ADMINISTRATION = "MedicationAdministration"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """
+    One stretch of taking (or being told to take) one drug, as one resource shows it.
+
+    Resources that say nothing was taken never become exposures: entered-in-error, draft, cancelled, not-done,
+    not-taken, intended, declined; intents proposal, plan and option; doNotPerform.
+
+    Attributes:
+        source: "MedicationRequest/id".
+        identity: What makes two copies the same resource: Type/id, or a digest of the content without an id.
+        kind: Which resource it was.
+        drug: The medication as coded and named, references followed; an empty Concept when nothing was found.
+        doubtful: Status unknown or intent missing: it may not have been taken at all.
+        start: First day (instruction bounds, effective, dispensed, else authored); None if not recorded.
+        end: Last day taken, included, where the resource itself says so; None otherwise.
+        open_ended: Status says it is still being taken and no end is recorded.
+        sigs: Dosing instructions, as written.
+        quantity, quantity_unit: Amount supplied each time (dispense quantity), if recorded.
+        supply_days: Days one supply lasts, if recorded.
+        fills: Number of fills authorised (1 + numberOfRepeatsAllowed) for a request; 1 otherwise.
+        stopped_for: Why it was stopped (statusReason), if recorded and the status is not active.
+        reasons: Why it was given: reasonCode, and the Conditions reasonReference names that stand.
+        reasons_in: References of these Conditions, as the sender wrote them.
+        numbers: Business identifiers, (system, value): the order's or the fill's own number.
+        status: The FHIR status code.
+        authored: When it was ordered, if a request.
+        place: Class and types of the encounter it was given in, if an administration; None when that is not known.
+    """
+
+    source: str
+    identity: str
+    kind: ExposureKind
+    drug: Concept
+    doubtful: bool = False
+    start: Span | None = None
+    end: Span | None = None
+    open_ended: bool = False
+    sigs: tuple[Sig, ...] = ()
+    quantity: float | None = None
+    quantity_unit: str = ""
+    supply_days: float | None = None
+    fills: int = 1
+    stopped_for: Concept | None = None
+    reasons: tuple[Concept, ...] = ()
+    reasons_in: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    authored: Span | None = None
+    place: tuple[Concept, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """
+    One FHIR Procedure that was done or is under way (not-done and entered-in-error never get here).
+
+    Attributes:
+        source: "Procedure/id".
+        concept: What.
+        when: First to last day, as far as recorded.
+        status: FHIR status code.
+        place: Class and types of the encounter it was done in; None when that is not known.
+    """
+
+    source: str
+    concept: Concept
+    when: Span | None = None
+    status: str = ""
+    place: tuple[Concept, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allergy:
+    """
+    One FHIR AllergyIntolerance.
+
+    Attributes:
+        source: "AllergyIntolerance/id".
+        concepts: The substance or product: code, and the substances of its reactions.
+        status: clinicalStatus code; "" if not given, NOT_UNDERSTOOD if it is none FHIR knows.
+        verification: Whether it stands.
+        type: allergy, intolerance or "" if not stated.
+        effects: What the reactions were (reaction.manifestation).
+    """
+
+    source: str
+    concepts: tuple[Concept, ...]
+    status: str = ""
+    verification: Verification = Verification.CONFIRMED
+    type: str = ""
+    effects: tuple[Concept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """
+    One FHIR ServiceRequest already in the record.
+
+    Attributes:
+        source: "ServiceRequest/id".
+        concept: What was asked for.
+        status: FHIR status code.
+        when: authoredOn.
+    """
+
+    source: str
+    concept: Concept
+    status: str = ""
+    when: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """
+    A clinician's answer to an earlier card of this service: not FHIR, given by the edge that keeps such answers.
+
+    Attributes:
+        topic: Code of the card's topic.
+        reason: Code of the override reason, "" when none was given.
+        day: When it was answered.
+    """
+
+    topic: str
+    reason: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    One order that is being written right now. Nothing of it was taken: it never becomes an Exposure.
+
+    Attributes:
+        source: "MedicationRequest/id".
+        kind: MedicationRequest or ServiceRequest; "" when it could not be read.
+        concept: What is ordered; empty when it is not said yet.
+        unreadable: Why it cannot be told what is ordered, "" when it can.
+        reasons: Why it is ordered (reasonCode).
+    """
+
+    source: str
+    kind: str
+    concept: Concept
+    unreadable: str = ""
+    reasons: tuple[Concept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRecord:
+    """
+    What the EHR said about one patient.
+
+    Attributes:
+        patient: Whose record.
+        overrides: Answers to earlier cards; None where they are not kept.
+        overrides_sent: Whether those that are kept could be looked up; WHOLE where none are kept.
+        drafts: Orders being written right now.
+        drafts_sent: Whether they came; WHOLE and none where nobody is writing orders.
+        sent: FHIR type → every query of that type and how much of it arrived; a type without an entry was not sent.
+        issues: What was left out or doubted, in the order it was met.
+        resources: How many resources were looked at (this patient's and shared ones).
+        newest: The latest day any entry carries, None if no entry has a date.
+    """
+
+    patient: Patient
+    diagnoses: tuple[Diagnosis, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    referrals: tuple[Referral, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    drafts_sent: Sent = Sent(SentState.WHOLE)
+    overrides: tuple[Override, ...] | None = None
+    overrides_sent: Sent = Sent(SentState.WHOLE)
+    sent: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
+    issues: tuple[Issue, ...] = ()
+    resources: int = 0
+    newest: date | None = None
+
+    def how_sent(self, resource_type: str, codes: frozenset[str] = frozenset()) -> Sent:
+        """
+        Say how much of a kind of data arrived, for someone looking for `codes` (empty: for anything of the type).
+
+        A query limited to codes answers only for those codes. The best answer among the queries wins:
+        WHOLE over PART over NOT_SENT. A type nobody asked for is NOT_SENT.
+        """
+        best = Sent(SentState.NOT_SENT, f"{resource_type} was not sent")
+        for sent in self.sent.get(resource_type, ()):
+            if sent.codes is not None and (not codes or not codes <= sent.codes):
+                continue
+            if sent.state is SentState.WHOLE:
+                return sent
+            if sent.state is SentState.PART or best.state is SentState.NOT_SENT:
+                best = sent
+        return best
+
+
+NOT_LOOKED_UP = "answers to earlier cards could not be looked up"
+
+
+def without_overrides(record: PatientRecord) -> PatientRecord:
+    """The record where answers to earlier cards are kept, and could not be looked up."""
+    issue = Issue(IssueKind.NOT_SENT, "", "", f"{NOT_LOOKED_UP.capitalize()}.")
+    sent = Sent(SentState.NOT_SENT, NOT_LOOKED_UP, failed=True)
+    return replace(record, overrides=None, overrides_sent=sent, issues=(*record.issues, issue))

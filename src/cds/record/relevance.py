@@ -1,0 +1,227 @@
+"""
+What of a request need not become a value: it says what it is, no rule asks for that, and nothing of it is remarkable.
+
+Most of a chart is such. It is set aside the moment it is decoded, so that of a long chart little is in memory at once;
+only its day is kept, for how new the record is. Whatever is not plainly so (no name, a date that is not as FHIR wants
+it, an instruction that cannot be true) goes the long way, where it is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from cds.record import fhir as elements
+from cds.record.collect import LeftOut
+from cds.record.concepts import code_among, concept_of, concept_of_either
+from cds.record.dates import LENGTH_OF_DAY, is_plain_day
+from cds.record.measurements import is_observed
+from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED, can_be_taken
+from cds.record.model import ExposureKind
+from cds.record.procedures import NOT_DONE
+from cds.terminology.value_sets import Concept, Sought
+
+WRONG = frozenset({"entered-in-error"})
+DRAFT = "draft"
+
+
+class Sieve:
+    """
+    Tells what can be left out of one record; without `sought` hardly anything.
+
+    It lives as long as its request: what a chart says is forgotten with it. Each method gives the day of a resource
+    that can be left out if it turns out to be this patient's, "" if it is of none; None for one that must be read.
+
+    Attributes:
+        by_kind: FHIR type → the method for it.
+    """
+
+    def __init__(self, sought: Sought | None) -> None:
+        self.by_kind: Mapping[str, LeftOut] = {
+            "Observation": self.observation,
+            "Condition": self.condition,
+            "MedicationRequest": self.request,
+            "MedicationDispense": self.dispense,
+            "MedicationStatement": self.statement,
+            "MedicationAdministration": self.administration,
+            "Procedure": self.procedure,
+            "ServiceRequest": self.referral,
+            "Encounter": self.encounter,
+        }
+        self._sought = sought
+        self._others: dict[object, bool] = {}
+        self._other_drugs: dict[object, bool] = {}
+        self._words: dict[tuple[str, ...], bool] = {}
+        self._words_of_drugs: dict[tuple[str, ...], bool] = {}
+        self._unobserved: dict[object, bool] = {}
+
+    def encounter(self, _said: elements.Encounter) -> str | None:
+        """Of interest only where something else was done in it."""
+        return ""
+
+    def observation(self, said: elements.Observation) -> str | None:
+        """Most results of a chart are of no interest to any rule; their days never counted."""
+        if self._sought is None:
+            return None
+        if said.code is None or said.component:
+            return None if is_observed(said, self._sought.observed) else ""
+        key = _key(said.code)
+        found = self._unobserved.get(key)
+        if found is None:
+            found = self._unobserved[key] = not is_observed(said, self._sought.observed)
+        return "" if found else None
+
+    def condition(self, said: elements.Condition) -> str | None:
+        """Another illness; those under a period go the long way."""
+        if said.onsetPeriod is not None or said.abatementPeriod is not None or not self._is_another(said.code):
+            return None
+        recorded, onset, abated = said.recordedDate, said.onsetDateTime, said.abatementDateTime
+        if not (_plain_day(recorded) and _plain_day(onset) and _plain_day(abated)):
+            return None
+        return "" if code_among(said.verificationStatus, WRONG) else recorded or onset or ""
+
+    def request(self, said: elements.MedicationRequest) -> str | None:
+        """An order of another drug, or one that was never acted on; a draft may be the order in question."""
+        if said.status == DRAFT:
+            return None
+        if said.status in NEVER_TAKEN[ExposureKind.REQUEST] or said.intent in NOT_ORDERED or said.doNotPerform:
+            return ""
+        if not self._is_another_drug(said) or not _plain_day(said.authoredOn) or not _plain(said.dosageInstruction):
+            return None
+        dispense = said.dispenseRequest
+        if dispense is not None and (
+            dispense.validityPeriod is not None or not _plain_supply(dispense.expectedSupplyDuration)
+        ):
+            return None
+        return said.authoredOn or ""
+
+    def dispense(self, said: elements.MedicationDispense) -> str | None:
+        """A fill of another drug, or one that was not handed over."""
+        if said.status in NEVER_TAKEN[ExposureKind.DISPENSE]:
+            return ""
+        handed, prepared = said.whenHandedOver, said.whenPrepared
+        if not self._is_another_drug(said) or not (_plain_day(handed) and _plain_day(prepared)):
+            return None
+        if not _plain(said.dosageInstruction) or not _plain_supply(said.daysSupply):
+            return None
+        return handed or prepared or ""
+
+    def statement(self, said: elements.MedicationStatement) -> str | None:
+        """Another drug, said to be taken or not."""
+        if said.adherence is not None or not self._is_another_drug(said) or not _plain(said.dosage):
+            return None
+        if not _plain_day(said.effectiveDateTime) or not _plain_period(said.effectivePeriod):
+            return None
+        if said.status in NEVER_TAKEN[ExposureKind.STATEMENT]:
+            return ""
+        start = said.effectivePeriod.start if said.effectivePeriod is not None else None
+        return start or said.effectiveDateTime or ""
+
+    def administration(self, said: elements.MedicationAdministration) -> str | None:
+        """Another drug, given on a day; one under a period goes the long way."""
+        if said.status in NEVER_TAKEN[ExposureKind.ADMINISTRATION]:
+            return ""
+        periods = (said.effectivePeriod, said.occurrencePeriod, said.occurencePeriod)
+        day = said.effectiveDateTime or said.occurrenceDateTime or said.occurenceDateTime
+        if any(periods) or not self._is_another_drug(said) or not _plain_day(day):
+            return None
+        return day or ""
+
+    def procedure(self, said: elements.Procedure) -> str | None:
+        """Another procedure, or one that was not done."""
+        if said.status in NOT_DONE:
+            return ""
+        period = said.performedPeriod or said.occurrencePeriod
+        day = said.performedDateTime or said.occurrenceDateTime
+        if not self._is_another(said.code) or not _plain_day(day) or not _plain_period(period):
+            return None
+        if day is None and period is not None:
+            day = period.end or period.start
+        return day or ""
+
+    def referral(self, said: elements.ServiceRequest) -> str | None:
+        """A request of something else, or one that is none; a draft may be the order in question."""
+        if said.status == DRAFT:
+            return None
+        if said.status in WRONG or said.doNotPerform:
+            return ""
+        if not self._says_another(concept_of_either(said.code)) or not _plain_day(said.authoredOn):
+            return None
+        return said.authoredOn or ""
+
+    def _is_another(self, said: elements.CodeableConcept | None) -> bool:
+        if said is None:
+            return False
+        key = _key(said)
+        found = self._others.get(key)
+        if found is None:
+            found = self._others[key] = self._says_another(concept_of(said))
+        return found
+
+    def _says_another(self, concept: Concept) -> bool:
+        if self._sought is None or not self._sought.index.codes_of_another(concept.codings):
+            return False
+        said = concept.said
+        found = self._words.get(said)
+        if found is None:
+            found = self._words[said] = self._sought.index.words_of_another(said)
+        return found
+
+    def _is_another_drug(self, said: elements.MedicationUse) -> bool:
+        """By the code the resource itself bears; a Medication it points to goes the long way."""
+        if said.medicationCodeableConcept is None:
+            return False
+        key = _key(said.medicationCodeableConcept)
+        found = self._other_drugs.get(key)
+        if found is None:
+            found = self._other_drugs[key] = self._says_another_drug(concept_of(said.medicationCodeableConcept))
+        return found
+
+    def _says_another_drug(self, concept: Concept) -> bool:
+        if self._sought is None or not self._sought.index.codes_of_another_drug(concept.codings):
+            return False
+        said = concept.said
+        found = self._words_of_drugs.get(said)
+        if found is None:
+            found = self._words_of_drugs[said] = self._sought.index.words_of_another_drug(said)
+        return found
+
+
+def newest_of(days: Iterable[str]) -> date | None:
+    """The latest of the days of what was left out, None if there is none: of plain days the text tells which it is."""
+    day = max(days, default="")
+    return date.fromisoformat(day[:LENGTH_OF_DAY]) if day else None
+
+
+def _key(said: elements.CodeableConcept) -> tuple[object, ...]:
+    return (said.text, *said.coding) if said.coding else (said.text,)
+
+
+def _plain_day(text: str | None) -> bool:
+    return text is None or is_plain_day(text)
+
+
+def _plain_period(said: elements.Period | None) -> bool:
+    if said is None:
+        return True
+    if not (_plain_day(said.start) and _plain_day(said.end)):
+        return False
+    return said.start is None or said.end is None or said.start[:LENGTH_OF_DAY] <= said.end[:LENGTH_OF_DAY]
+
+
+def _plain(said: Iterable[elements.Dosage | None] | None) -> bool:
+    """Whether nothing would be remarked about these instructions."""
+    for dosage in said or ():
+        timing = dosage.timing if dosage is not None else None
+        if timing is not None:
+            if timing.repeat is not None and timing.repeat.boundsPeriod is not None:
+                return False
+            if not can_be_taken(timing):
+                return False
+    return True
+
+
+def _plain_supply(said: elements.Quantity | None) -> bool:
+    if said is None or said.value is None:
+        return True
+    return (said.code or said.unit) == "d" and 0 < said.value <= LONGEST_SUPPLY_DAYS

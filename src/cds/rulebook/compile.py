@@ -1,0 +1,835 @@
+"""Rulebook → Program: parameters put in place, value sets joined, conditions compiled. Only for a checked rulebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any as AnyValue
+
+from cds.logic import conditions as c
+from cds.logic.strata import layers
+from cds.logic.truth import Truth
+from cds.rulebook import wanted as w
+from cds.rulebook.definitions import Decided, side_by_side
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.loader import Rulebook
+from cds.rulebook.placeholders import holes_in
+from cds.rulebook.program import (
+    CardText,
+    Cited,
+    Head,
+    LinkText,
+    NoteText,
+    ParameterValue,
+    Prefetch,
+    Program,
+    RuleRef,
+    Service,
+    SuggestionText,
+    UnderDefinition,
+)
+from cds.rulebook.source_attributes import source_attributes
+from cds.terminology.value_sets import ATC, RXNORM, CodeRange, CodeSet, Observed, bare
+from cds.yaml_source.loaded import Loaded
+
+NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+OVERRIDE_REASONS = {
+    # HL7 non-adherence-reason-codes (CDS Hooks 3.0 ballot, "override reasons"); the display is what a clinician picks.
+    "patient-contraindication": "Contraindicated for this patient",
+    "patient-refuses": "Patient declines",
+    "action-completed": "Already done or referred",
+    "service-not-available": "Service not available",
+    "too-costly-uncovered": "Too costly or not covered",
+}
+IN_USE = frozenset({"silent", "active"})
+
+
+def plan(book: Rulebook) -> Program:
+    """
+    Make a rulebook ready to run.
+
+    Files that are `draft` or `retired` are left out; cards of `silent` files are concluded and never shown.
+    Expects a rulebook without problems; KeyError otherwise.
+    """
+    rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
+    numbers = Numbers(rules)
+    codes = w.Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
+    wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
+    units = {fact.name: unit_of(fact) for fact in wanted}
+    heads: dict[str, Head] = {}
+    cards: dict[str, CardText] = {}
+    for rule in rules:
+        ref = rule_ref(rule)
+        heads.update(conclusions(rule, ref, numbers, units))
+        for name, card in rule.model.cards.items():
+            text, card_heads = card_text(name, card, rule, ref, numbers=numbers, units=units)
+            heads.update(card_heads)
+            cards[name] = text
+    labels = {fact.name: fact.label for fact in wanted} | {head.name: head.label for head in heads.values()}
+    services = {
+        name: service(
+            name,
+            spec,
+            rule,
+            heads=heads,
+            cards=cards,
+            wanted=wanted,
+            codes=codes,
+            beside={one.of: tuple(one.heads.values()) for one in decided},
+        )
+        for rule in rules
+        for name, spec in rule.model.services.items()
+    }
+    return Program(
+        version=book.digest[:12],
+        wanted=wanted,
+        codes=codes,
+        heads=heads,
+        layers=layers({name: head.condition for name, head in heads.items()}),
+        services=services,
+        cards=cards,
+        parameters=numbers.values,
+        rules={rule.model.about.id: rule_ref(rule) for rule in rules} | site_ref(book),
+        labels=labels,
+        definitions={one.of: under(one, numbers) for one in decided},
+        copies=copies,
+        overrides=book.overrides,
+        attributes={
+            name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
+        },
+        observed=Observed.of(
+            codes.sets[name]
+            for fact in wanted
+            if isinstance(fact, w.WantedNumber | w.WantedAnswer)
+            for name in fact.coded
+        ),
+    )
+
+
+def site_ref(book: Rulebook) -> dict[str, RuleRef]:
+    """A site's overlay, as one more file the answers rest on."""
+    if book.site is None:
+        return {}
+    header = book.site.model.site
+    name = f"site:{header.id}"
+    digest = book.site.digest
+    return {name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)}
+
+
+def rule_ref(rule: Loaded[f.RuleFile]) -> RuleRef:
+    """Where a thing stands, for the card."""
+    about = rule.model.about
+    return RuleRef(
+        id=about.id,
+        version=about.version,
+        title=about.title,
+        status=about.status,
+        owners=tuple(about.owners),
+        reviewed=about.reviewed.date if about.reviewed.by != "pending" else None,
+        review_due=about.reviewed.next,
+        limits=about.limits,
+        digest=rule.digest,
+    )
+
+
+@dataclass
+class Numbers:
+    """Parameters by name, and numbers and durations read through them."""
+
+    values: dict[str, ParameterValue]
+
+    def __init__(self, rules: Iterable[Loaded[f.RuleFile]]) -> None:
+        self.values = {}
+        for rule in rules:
+            for name, parameter in rule.model.parameters.items():
+                value = parameter.value if isinstance(parameter.value, str) else float(parameter.value)
+                text = parameter.value if isinstance(value, str) else f"{value:g}"
+                self.values[name] = ParameterValue(name, value, parameter.unit or "", str(text))
+
+    def number(self, number_or_name: float | str) -> float:
+        """The number itself, or a parameter's."""
+        value = self.values[number_or_name].value if isinstance(number_or_name, str) else number_or_name
+        return float(value)
+
+    def days(self, duration: str) -> int:
+        """Days of a duration, or of a parameter with a unit of time."""
+        written = f.duration_days(duration)
+        if written is not None:
+            return written
+        parameter = self.values[duration]
+        days = f.duration_days(f"{float(parameter.value):g} {parameter.unit}")
+        if days is None:
+            raise KeyError(f"{duration} is {parameter.text} {parameter.unit}, not a duration")
+        return days
+
+    def word(self, word_or_name: str) -> str:
+        """The word itself, or a parameter's."""
+        parameter = self.values.get(word_or_name)
+        return str(parameter.value) if parameter else word_or_name
+
+
+# ---------------------------------------------------------------- codes
+
+
+def code_sets(book: Rulebook) -> dict[str, CodeSet]:
+    """Every value set, with what other files add to it."""
+    sets: dict[str, CodeSet] = {}
+    for loaded in sorted(book.sets, key=lambda s: s.model.valueset.id is None):
+        header = loaded.model.valueset
+        name = header.id or header.adds_to or ""
+        into = sets.get(name)
+        if into is None:
+            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, {}, {}, [])
+        for group in loaded.model.codes:
+            into.codes.update({(group.system, code): display for code, display in group.exact.items()})
+            into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
+            into.excepted.update({(group.system, code): display for code, display in group.except_.items()})
+            into.ranges.extend(
+                CodeRange(group.system, part.from_, part.to, part.character, part.is_) for part in group.by_character
+            )
+        for names in names_groups(loaded.model):
+            into.names.update({word.lower(): word for word in names.words})
+        for full in loaded.model.full_names:
+            into.full_names.update({bare(name): name for name in full.called})
+        for answers in loaded.model.answers:
+            into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
+    return sets
+
+
+def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
+    """The groups of words of a value set, none, one or several."""
+    if value_set.names is None:
+        return []
+    return value_set.names if isinstance(value_set.names, list) else [value_set.names]
+
+
+def drug_table(name: str, book: Rulebook) -> w.DrugTable:
+    """A drug table by code and by name."""
+    drugs: dict[str, w.Drug] = {}
+    ingredient_codes: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, ...], str] = {}
+    for key, row in book.tables[name].model.drugs.items():
+        minimum = row.minimum_mg_a_day
+        columns = {"minimum": minimum, "strict_minimum": row.strict_minimum_mg_a_day or minimum}
+        drugs[key] = w.Drug(
+            key=key,
+            drug_class=row.class_,
+            molecule=row.molecule or key,
+            role=row.role,
+            counts_as_trial=row.counts_as_trial,
+            minimum_mg_a_day={column: float(dose.value) for column, dose in columns.items() if dose},
+        )
+        if row.rxnorm:
+            ingredient_codes[RXNORM, row.rxnorm] = key
+        ingredient_codes.update({(ATC, code): key for code in row.atc})
+        for spelling in (key, *row.names.brands, *row.names.brands_unverified, *row.names.spellings):
+            names[w.words_of(spelling)] = key
+    products = {
+        row.values["rxcui"]: w.Product(
+            ingredient=row.values["ingredient"],
+            strength_mg=float(row.values["strength_mg"]) if row.values["strength_mg"] else None,
+            per=row.values["per"],
+            form=row.values["form"],
+            beside=tuple(filter(None, row.values["with"].split("|"))),
+            trial=row.values["trial"] == "yes",
+            note=row.values["note"],
+        )
+        for row in book.products[name]
+    }
+    header = book.tables[name].model.table
+    return w.DrugTable(
+        name,
+        drugs,
+        products,
+        ingredient_codes,
+        names,
+        frozenset(word for text in header.says_nothing for word in w.words_of(text)),
+        tuple((root.system, root.code) for root in header.classes),
+    )
+
+
+# ---------------------------------------------------------------- facts
+
+
+def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
+    """One fact with everything in place."""
+    common: dict[str, AnyValue] = {
+        "name": name,
+        "label": spec.label or name.replace("_", " "),
+        "look_back_days": numbers.days(spec.look_back) if spec.look_back else None,
+    }
+    if isinstance(spec, f.PresenceFact):
+        common |= {
+            "coded": f.listed(spec.coded),
+            "possibly_coded": f.listed(spec.possibly_coded),
+            "if_none_found": Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
+            "because": spec.because,
+        }
+    match spec:
+        case f.SettingFact():
+            value = numbers.word(spec.parameter)
+            return w.WantedSetting(
+                **common, parameter=spec.parameter, value=value, truth=Truth.of(value in spec.is_one_of)
+            )
+        case f.DeceasedFact():
+            return w.WantedDeceased(**common)
+        case f.AgeFact():
+            return w.WantedAge(**common)
+        case f.SexFact():
+            return w.WantedSex(**common, is_one_of=frozenset(spec.is_one_of))
+        case f.ConditionFact():
+            undated = Truth.TRUE if spec.undated == "counts" else Truth.UNKNOWN
+            return w.WantedDiagnosis(**common, statuses=statuses(spec.status), undated=undated)
+        case f.MedicationFact():
+            return w.WantedMedication(**common, current=spec.current)
+        case f.ProcedureFact():
+            return w.WantedProcedure(**common)
+        case f.AllergyFact():
+            return w.WantedAllergy(**common, unless_only=f.listed(spec.unless_only), only=f.listed(spec.only))
+        case f.ReferralFact():
+            return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
+        case f.DraftOrderFact():
+            return w.WantedDraftOrder(
+                **common,
+                coded=f.listed(spec.coded),
+                drugs=spec.drugs or "",
+                different_from=spec.different_from or "",
+                if_none_found=Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
+                because=spec.because,
+            )
+        case f.PlaceOfOrderFact():
+            return w.WantedPlaceOfOrder(**common, order=spec.order, after=spec.after)
+        case f.TreatmentFact():
+            return w.WantedTreatment(
+                **common,
+                coded=f.listed(spec.coded),
+                always=f.listed(spec.always),
+                given_for=f.listed(spec.given_for),
+                own_places=f.listed(spec.own_places),
+                other_places=f.listed(spec.other_places),
+                repeated=None if spec.repeated is None else int(numbers.number(spec.repeated)),
+                because=spec.because,
+            )
+        case f.CourseFact():
+            return w.WantedCourse(
+                **common,
+                treatment=spec.treatment,
+                ended_before_days=numbers.days(spec.ended_before),
+                sessions=int(numbers.number(spec.sessions_at_least)),
+                lasts_days=numbers.days(spec.or_lasts_at_least),
+                stopped_for=f.listed(spec.stopped_for),
+                score=spec.score,
+                falls_less_than=numbers.number(spec.falls_less_than),
+                baseline_before_days=numbers.days(spec.baseline_within),
+                end_before_days=numbers.days(spec.last_score_within.before),
+                end_after_days=numbers.days(spec.last_score_within.after),
+            )
+        case f.RiseFact():
+            return w.WantedRise(**common, score=spec.score, since=tuple(spec.since), unit=spec.unit)
+        case f.SymptomsFact():
+            by_score = tuple((by.score, numbers.number(by.at_least)) for by in spec.measured_by)
+            return w.WantedSymptoms(**common, measured_by=by_score)
+        case f.OverrideFact():
+            return w.WantedOverride(**common, topic=spec.topic, reasons=frozenset(spec.reasons))
+        case f.AnswerFact():
+            return w.WantedAnswer(
+                **common,
+                answered=f.listed(spec.answered),
+                answered_no=f.listed(spec.answered_no),
+                asks_for=f.listed(spec.asks_for),
+                key=spec.prefetch or "",
+            )
+        case f.NumberFact():
+            low_high = [numbers.number(end) for end in spec.plausible] if spec.plausible else None
+            return w.WantedNumber(
+                **common,
+                coded=f.listed(spec.coded),
+                asks_for=f.listed(spec.asks_for),
+                unit=spec.unit,
+                take=spec.take,
+                plausible=(low_high[0], low_high[1]) if low_high else None,
+                whole=spec.whole,
+                unit_may_be_missing=spec.find == "score",
+                same_day=spec.same_day,
+                relative_to=spec.relative_to or "",
+                items=(
+                    w.SummedItems(f.listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
+                ),
+                key=spec.prefetch or "",
+            )
+        case f.EpisodeFact():
+            score = spec.remission_by_score
+            return w.WantedEpisode(
+                **common,
+                of=f.listed(spec.of),
+                statuses=statuses(spec.status) or frozenset(),
+                remission_coded=f.listed(spec.remission_coded),
+                remission_score=score.score if score else "",
+                remission_below=numbers.number(score.below) if score else 0.0,
+                remission_apart_days=numbers.days(score.apart) if score else 0,
+                otherwise_days=numbers.days(spec.otherwise),
+            )
+        case f.EpisodeLengthFact():
+            return w.WantedEpisodeLength(**common, episode=spec.episode)
+        case f.SessionsFact():
+            return w.WantedSessions(
+                **common,
+                coded=f.listed(spec.coded),
+                procedures="procedure" in spec.recorded_as,
+                administrations="administration" in spec.recorded_as,
+            )
+        case f.AugmentationFact():
+            return w.WantedAugmentation(
+                **common, drugs=spec.drugs, trials=spec.beside, days=numbers.days(spec.lasts_at_least)
+            )
+        case f.PointsFact():
+            return w.WantedPoints(
+                **common,
+                items=tuple(points_item(item) for item in spec.adds),
+                categories=tuple((float(category.from_), category.name) for category in spec.categories),
+            )
+        case f.TrialsFact():
+            return w.WantedTrials(
+                **common,
+                drugs=spec.drugs,
+                episode=spec.in_episode or "",
+                joins_gaps_days=numbers.days(spec.joins_gaps_up_to),
+                dose_column=numbers.word(spec.adequate_when.dose_reaches),
+                adequate_days=numbers.days(spec.adequate_when.lasts_at_least),
+                implausible_times=(
+                    None
+                    if spec.adequate_when.implausible_above is None
+                    else numbers.number(spec.adequate_when.implausible_above)
+                ),
+                no_response=no_response(spec.no_response_when, numbers),
+                undated_end_days=numbers.days(spec.ended_by_successor_within) if spec.ended_by_successor_within else 0,
+                not_for=f.listed(spec.not_for),
+                unless_for=f.listed(spec.unless_for),
+                adherence=(
+                    None
+                    if spec.adherence is None
+                    else w.Adherence(numbers.number(spec.adherence.at_least), numbers.word(spec.adherence.when_poor))
+                ),
+            )
+        case f.CountFact():
+            return w.WantedCount(
+                **common,
+                trials=spec.count,
+                that_are=tuple(spec.that_are),
+                different=numbers.word(spec.different) if spec.different else "",
+                classes=frozenset(spec.drug_class) if spec.drug_class else None,
+                merge_same_molecule=numbers.word(spec.merge_same_molecule or "no") == "yes",
+            )
+        case f.TraceFact():
+            return w.WantedTrace(**common, of=f.listed(spec.trace_of))
+    raise TypeError(f"no such fact: {type(spec).__name__}")
+
+
+ACTIVE = frozenset({"active", "recurrence", "relapse"})  # FHIR R4 condition-clinical: the codes under "active"
+
+
+def points_item(item: AnyValue) -> w.Item:
+    """One item of an instrument."""
+    match item:
+        case f.BandsItem():
+            return w.ByBand(item.from_, tuple((float(band.from_), float(band.points)) for band in item.bands))
+        case f.EachItem():
+            return w.ForEach(item.each, float(item.points), item.perhaps)
+        case f.IfItem():
+            return w.Whether(item.if_, float(item.points))
+        case f.HighestItem():
+            return w.Highest(tuple(points_item(part) for part in item.highest_of))
+    raise TypeError(f"no such item: {type(item).__name__}")
+
+
+def facts_of(item: w.Item) -> tuple[str, ...]:
+    """Names of the facts an item reads."""
+    if isinstance(item, w.Highest):
+        return tuple(name for part in item.of for name in facts_of(part))
+    return (item.fact,)
+
+
+def statuses(status: list[str] | str) -> frozenset[str] | None:
+    """Status codes that count; None for any."""
+    if status == "any":
+        return None
+    return ACTIVE if status == "active" else frozenset(status)
+
+
+def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
+    """What counts as evidence of no response, with every number in place."""
+    return w.NoResponse(
+        stopped_for=f.listed(spec.stopped_for),
+        not_tolerated=f.listed(spec.unless_stopped_for),
+        measured_by=tuple(
+            w.MeasuredBy(
+                by.score, by.label, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below)
+            )
+            for by in spec.measured_by
+        ),
+        falls_less_than=numbers.number(spec.falls_less_than),
+        partial=(
+            (numbers.number(spec.partial_response.from_), numbers.number(spec.partial_response.below))
+            if spec.partial_response
+            else None
+        ),
+        baseline_before_days=numbers.days(spec.baseline_within.before),
+        baseline_after_days=numbers.days(spec.baseline_within.after),
+        end_before_days=numbers.days(spec.last_score_within.before),
+        end_after_days=numbers.days(spec.last_score_within.after),
+        switch_before_days=numbers.days(spec.switch_within.before),
+        switch_after_days=numbers.days(spec.switch_within.after),
+        augmentation_days=numbers.days(spec.augmentation_lasts_at_least),
+        accepts_inferred=numbers.word(spec.accepts) == "also_inferred",
+    )
+
+
+def needs(fact: w.Wanted) -> tuple[str, ...]:
+    """Names of the facts a fact is computed from."""
+    match fact:
+        case w.WantedCount() | w.WantedAugmentation():
+            return (fact.trials,)
+        case w.WantedTrace():
+            return fact.of
+        case w.WantedTrials():
+            return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
+        case w.WantedEpisode():
+            return tuple(filter(None, (fact.remission_score,)))
+        case w.WantedEpisodeLength():
+            return (fact.episode,)
+        case w.WantedPoints():
+            return tuple(name for item in fact.items for name in facts_of(item))
+        case w.WantedDraftOrder():
+            return tuple(filter(None, (fact.different_from,)))
+        case w.WantedPlaceOfOrder():
+            return (fact.order, fact.after)
+        case w.WantedCourse():
+            return (fact.treatment, fact.score)
+        case w.WantedSymptoms():
+            return tuple(score for score, _ in fact.measured_by)
+        case w.WantedRise():
+            return (fact.score, *fact.since)
+    return ()
+
+
+def in_order(facts: Iterable[w.Wanted]) -> tuple[w.Wanted, ...]:
+    """Facts so that what one is computed from stands before it; otherwise by name."""
+    left = {fact.name: fact for fact in sorted(facts, key=lambda fact: fact.name)}
+    ordered: list[w.Wanted] = []
+
+    def place(fact: w.Wanted) -> None:
+        for name in needs(fact):
+            if name in left:
+                place(left.pop(name))
+        ordered.append(fact)
+
+    while left:
+        place(left.pop(next(iter(left))))
+    return tuple(ordered)
+
+
+def unit_of(fact: w.Wanted) -> str:
+    """The unit a comparison with this fact is in, for reading aloud."""
+    match fact:
+        case w.WantedNumber():
+            return fact.unit
+        case w.WantedAge():
+            return "years"
+        case w.WantedCount():
+            return "trials"
+        case w.WantedEpisodeLength():
+            return "days"
+        case w.WantedPoints():
+            return "points"
+        case w.WantedSessions():
+            return "sessions"
+        case w.WantedRise():
+            return fact.unit
+        case w.WantedPlaceOfOrder():
+            return "trials"
+    return ""
+
+
+# ---------------------------------------------------------------- conclusions and cards
+
+
+def compile_condition(statement: AnyValue, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
+    """A condition with every number in place."""
+
+    def inside(parts: Iterable[AnyValue]) -> tuple[c.Condition, ...]:
+        return tuple(compile_condition(part, numbers, units) for part in parts)
+
+    match statement:
+        case str():
+            return c.Name(statement)
+        case f.AllOf():
+            return c.All(inside(statement.all))
+        case f.AnyOf():
+            return c.Any(inside(statement.any))
+        case f.NotThis():
+            return c.Not(compile_condition(statement.not_, numbers, units))
+        case f.AtLeastOf():
+            return c.AtLeast(statement.at_least, inside(statement.of))
+        case f.UnknownThis():
+            return c.Unknown(compile_condition(statement.unknown, numbers, units))
+        case f.PossiblyThis():
+            return c.Possibly(compile_condition(statement.possibly, numbers, units))
+        case f.Comparing():
+            ((fact, limits),) = statement.root.items()
+            return compare(fact, limits, numbers, units)
+    raise TypeError(f"no such condition: {type(statement).__name__}")
+
+
+def compare(fact: str, limits: f.Limits, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
+    """One comparison, or two for `between`."""
+
+    def one(how: c.Comparison, limit: float | str) -> c.Compare:
+        parameter = limit if isinstance(limit, str) else ""
+        return c.Compare(fact, how, numbers.number(limit), parameter, units.get(fact, ""))
+
+    if limits.between is not None:
+        low, high = limits.between
+        return c.All((one(c.Comparison.AT_LEAST, low), one(c.Comparison.AT_MOST, high)))
+    for how in c.Comparison:
+        limit = getattr(limits, how.value)
+        if limit is not None:
+            return one(how, limit)
+    raise TypeError("a comparison without a limit")
+
+
+def cited(rule: Loaded[f.RuleFile], names: Iterable[str]) -> tuple[Cited, ...]:
+    """Evidence entries by name."""
+    entries = rule.model.evidence
+    return tuple(
+        Cited(
+            id=name,
+            cite=entries[name].cite,
+            url=f"https://doi.org/{entries[name].doi}" if entries[name].doi else str(entries[name].url or ""),
+            says=entries[name].says,
+            verified=entries[name].verified,
+        )
+        for name in names
+    )
+
+
+def conclusions(rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]) -> dict[str, Head]:
+    """Conclusions of one file."""
+    return {
+        name: Head(
+            name=name,
+            label=spec.label,
+            condition=compile_condition(spec.condition(), numbers, units),
+            rule=ref,
+            evidence=cited(rule, spec.evidence),
+            locked=spec.locked,
+        )
+        for name, spec in rule.model.conclusions.items()
+    }
+
+
+def under(decided: Decided, numbers: Numbers) -> tuple[UnderDefinition, ...]:
+    """The definitions of a conclusion, for the explanation."""
+    spec = decided.spec
+    chosen = numbers.word(spec.chosen_by)
+    return tuple(
+        UnderDefinition(
+            id=name,
+            label=definition.label,
+            says=definition.says,
+            head=decided.heads[name],
+            in_use=name == chosen,
+            evidence=cited(decided.rule, definition.evidence),
+            with_={key: value if isinstance(value, str) else f"{value:g}" for key, value in definition.with_.items()},
+        )
+        for name, definition in spec.are.items()
+    )
+
+
+def card_text(
+    name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, *, numbers: Numbers, units: Mapping[str, str]
+) -> tuple[CardText, dict[str, Head]]:
+    """The texts of a card, and the heads that say when it and its notes are shown."""
+    card_head = f"card:{name}"
+    shown = compile_condition(card.show_when, numbers, units)
+    heads = {card_head: Head(card_head, f"card {name}", shown, ref, cited(rule, card.evidence))}
+    notes = []
+    for index, note in enumerate(card.notes, start=1):
+        head = f"note:{name}:{index}"
+        heads[head] = Head(head, f"note {index} of {name}", compile_condition(note.when, numbers, units), ref)
+        notes.append(NoteText(head, note.say))
+    return (
+        CardText(
+            name=name,
+            head=card_head,
+            services=f.listed(card.service),
+            indicator=card.indicator,
+            summary=card.summary,
+            detail=card.detail,
+            source_label=card.source.label,
+            source_url=card.source.url or "",
+            topic=(card.topic.system, card.topic.code, card.topic.display),
+            rank=card.rank,
+            notes=tuple(notes),
+            suggestions=tuple(
+                SuggestionText(
+                    suggestion.label,
+                    suggestion.recommended,
+                    tuple((action.create, action.resource) for action in suggestion.actions),
+                )
+                for suggestion in card.suggestions
+            ),
+            selection_behavior=card.selection_behavior,
+            links=tuple(LinkText(link.label, link.url) for link in card.links),
+            override_reasons=tuple(
+                (NON_ADHERENCE, reason, OVERRIDE_REASONS[reason]) for reason in card.override_reasons
+            ),
+            rule=ref,
+            formerly=tuple(card.formerly),
+        ),
+        heads,
+    )
+
+
+# ---------------------------------------------------------------- services and prefetch
+
+
+def service(
+    name: str,
+    spec: f.ServiceSpec,
+    rule: Loaded[f.RuleFile],
+    *,
+    heads: Mapping[str, Head],
+    cards: Mapping[str, CardText],
+    wanted: tuple[w.Wanted, ...],
+    codes: w.Codes,
+    beside: Mapping[str, tuple[str, ...]],
+) -> Service:
+    """
+    One service, with prefetch for what its cards reach and nothing else.
+
+    A silent card is not among its cards, but what it reads is asked for: it is concluded and logged.
+    """
+    own = [card for card in sorted(cards.values(), key=lambda card: (card.rank, card.name)) if name in card.services]
+    reached = reach(own, heads, wanted, beside)
+    return Service(
+        id=name,
+        hook=spec.hook,
+        title=spec.title,
+        description=spec.description,
+        prefetch=prefetch([fact for fact in wanted if fact.name in reached], codes, frozenset(spec.requires)),
+        cards=tuple(card.name for card in own if card.rule.status == "active"),
+        most_cards=spec.most_cards,
+        rule=rule_ref(rule),
+        silent=tuple(card.name for card in own if card.rule.status == "silent"),
+    )
+
+
+def reach(
+    cards: Iterable[CardText],
+    heads: Mapping[str, Head],
+    wanted: tuple[w.Wanted, ...],
+    beside: Mapping[str, tuple[str, ...]],
+) -> frozenset[str]:
+    """Every fact and head the cards read, through whatever stands between; `beside`: the same, by other definitions."""
+    facts = {fact.name: fact for fact in wanted}
+    to_do = [head for card in cards for head in (card.head, *(note.head for note in card.notes))]
+    to_do += [name for card in cards for name in holes_of(card) if name in facts or name in heads]
+    seen: set[str] = set()
+    while to_do:
+        name = to_do.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in heads:
+            to_do.extend(c.names_in(heads[name].condition))
+            to_do.extend(beside.get(name, ()))
+        elif name in facts:
+            to_do.extend(needs(facts[name]))
+    return frozenset(seen)
+
+
+def holes_of(card: CardText) -> frozenset[str]:
+    """Names the texts and resource templates of a card mention in holes."""
+    templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
+    return frozenset(
+        hole.name
+        for text in (card.summary, card.detail, *(note.say for note in card.notes), *f.strings_in(list(templates)))
+        for hole in holes_in(text)
+        if hole.name
+    )
+
+
+def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
+    """
+    Queries for the facts, one per FHIR type and one per group of observations.
+
+    Within the subset of CDS Hooks 2.0.1 ("Prefetch query restrictions"): no date tokens, no repeated parameters, all
+    statuses; windows are applied to what comes back.
+    """
+    queries = {"patient": "Patient/{{context.patientId}}"}
+    observed: dict[str, set[str]] = {}
+    for fact in facts:
+        for key, resource_type in whole(fact):
+            queries[key] = resource_type + "?patient={{context.patientId}}"
+        if isinstance(fact, w.WantedNumber | w.WantedAnswer):
+            observed.setdefault(prefetch_key(fact), set()).update(asked_codes(fact, codes))
+            if isinstance(fact, w.WantedAnswer) or fact.unit_may_be_missing:
+                key, resource_type = FORMS
+                queries[key] = resource_type + "?patient={{context.patientId}}"
+    for key, tokens in observed.items():
+        if tokens:
+            queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
+    if not all(observed.values()):  # known by their name alone, which no server can be relied on to search
+        surveys, category = SURVEYS
+        queries[surveys] = f"Observation?patient={{{{context.patientId}}}}&category={category}&_sort=-date"
+    return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
+
+
+FORMS = ("questionnaireResponses", "QuestionnaireResponse")  # scores and answers also come as filled-in forms
+SURVEYS = ("surveys", "survey")  # the category US Core gives to scores of questionnaires
+ADMINISTRATIONS = ("medicationAdministrations", "MedicationAdministration")
+MEDICATION_QUERIES = [
+    ("medicationRequests", "MedicationRequest"),
+    ("medicationStatements", "MedicationStatement"),
+    ("medicationDispenses", "MedicationDispense"),
+    ADMINISTRATIONS,
+]
+WHOLE: Mapping[type[w.Wanted], list[tuple[str, str]]] = {
+    # Resource types that are asked for whole; codes and windows are applied to what comes back.
+    w.WantedDiagnosis: [("conditions", "Condition")],
+    w.WantedEpisode: [("conditions", "Condition")],
+    w.WantedMedication: MEDICATION_QUERIES,
+    w.WantedAugmentation: MEDICATION_QUERIES,
+    w.WantedTrials: MEDICATION_QUERIES,
+    w.WantedProcedure: [("procedures", "Procedure")],
+    w.WantedAllergy: [("allergies", "AllergyIntolerance")],
+    w.WantedReferral: [("serviceRequests", "ServiceRequest")],
+    w.WantedTreatment: [*MEDICATION_QUERIES, ("procedures", "Procedure"), ("encounters", "Encounter")],
+}
+
+
+def whole(fact: w.Wanted) -> list[tuple[str, str]]:
+    """Prefetch key and resource type of everything a fact wants whole."""
+    if isinstance(fact, w.WantedSessions):
+        return [("procedures", "Procedure")] * fact.procedures + [ADMINISTRATIONS] * fact.administrations
+    return WHOLE.get(type(fact), [])
+
+
+RESERVED_KEYS = frozenset({"patient", FORMS[0], SURVEYS[0]} | {key for queries in WHOLE.values() for key, _ in queries})
+
+
+def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:
+    """The key an observation fact is sent under: its own word, or its name in camelCase."""
+    return fact.key or camel_case(fact.name)
+
+
+def camel_case(name: str) -> str:
+    """liver_enzymes → liverEnzymes."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: w.Codes) -> frozenset[str]:
+    """system|code tokens to ask for."""
+    sets = fact.asks_for or fact.coded
+    return frozenset(f"{system}|{code}" for name in sets for system, code in codes.sets[name].codes)

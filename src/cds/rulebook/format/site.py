@@ -1,0 +1,102 @@
+"""The format of a site's overlay: what differs from the shipped rules, why, who decided it, and until when."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from cds.rulebook.format.rule_file import LinkSpec, Slug, Snake, Source, Strict, Text
+
+
+class SiteHeader(Strict):
+    """Whose overlay it is, and of which rules."""
+
+    id: Slug
+    name: Text
+    rules: Annotated[Text | None, Field(description="Folder of the rules, seen from here.")] = None
+    uses: Annotated[
+        list[Text] | Text,
+        Field(description="Rule files and the versions this was tested with: `evaluation >=1.0,<2.0`."),
+    ]
+
+
+class Why(Strict):
+    """Who decided an override, why, and when it must be looked at again."""
+
+    because: Text
+    by: Text
+    review: date
+
+
+class SetTo(Why):
+    """Another value of a parameter."""
+
+    to: int | float | str
+
+
+class CodesChange(Strict):
+    """Codes added to a value set, or taken from it: `system|code` → display."""
+
+    add: dict[Annotated[str, StringConstraints(pattern=r"^\S+\|\S+$")], Text] = Field(default_factory=dict)
+    remove: list[Annotated[str, StringConstraints(pattern=r"^\S+\|\S+$")]] = Field(default_factory=list)
+    because: Text | None = None
+    by: Text | None = None
+    review: date | None = None
+
+    @model_validator(mode="after")
+    def _removing_needs_a_reason(self) -> CodesChange:
+        if self.remove and not (self.because and self.by and self.review):
+            raise ValueError("`remove` needs `because`, `by` and `review`")
+        return self
+
+
+class LinksChange(Strict):
+    """Links added to a card."""
+
+    add: Annotated[list[LinkSpec], Field(min_length=1)]
+
+
+class ReasonsChange(Strict):
+    """Override reasons added to a card."""
+
+    add: Annotated[list[Slug], Field(min_length=1)]
+
+
+class NoteChange(Strict):
+    """Another wording of a note; `number` counts from 1."""
+
+    number: Annotated[int, Field(ge=1)]
+    say: Text
+
+
+class CardChange(Strict):
+    """What differs on a card."""
+
+    hide: bool = False
+    links: LinksChange | None = None
+    source: Source | None = None
+    notes: list[NoteChange] = Field(default_factory=list)
+    override_reasons: ReasonsChange | None = None
+    because: Text | None = None
+    by: Text | None = None
+    review: date | None = None
+
+    @model_validator(mode="after")
+    def _hiding_needs_a_reason(self) -> CardChange:
+        if (self.hide or self.notes) and not (self.because and self.by and self.review):
+            raise ValueError("`hide` and `notes` need `because`, `by` and `review`")
+        return self
+
+
+class SiteFile(Strict):
+    """site.yaml: one site's overlay."""
+
+    site: SiteHeader
+    set: dict[Snake, SetTo] = Field(default_factory=dict)
+    valuesets: dict[Slug, CodesChange] = Field(default_factory=dict)
+    cards: dict[Snake, CardChange] = Field(default_factory=dict)
+
+
+SCHEMAS = {"site.schema.json": SiteFile}

@@ -1,0 +1,391 @@
+"""Checks of cards: texts, holes, suggestions, services."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from pydantic import ValidationError
+
+from cds.rulebook import wanted as w
+from cds.rulebook.compile import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, code_sets, compile_fact, prefetch
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.lint.names import KINDS, fits, suggest
+from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.placeholders import FILLERS, NOTES, PATIENT, Hole, TextAt, fill, holes_in, stray_braces, texts
+from cds.rulebook.references import FACTS, PARAMETER, SUMMARY, Rule
+from cds.yaml_source.document import Path
+from cds.yaml_source.problem import Problem
+
+SUMMARY_BELOW = 140  # CDS Hooks 2.0.1, card.summary: "less than 140 characters"
+DRUG_ORDERS = frozenset({"MedicationRequest", "MedicationAdministration", "MedicationDispense"})
+PATIENT_HOLE = "{{ patient.reference }}"
+FILLER_LIST = ", ".join(f"{word}(name)" for word in FILLERS)
+A_NUMBER = "000"  # what a measured number in a summary is counted as
+
+
+def cards_of(view: View) -> Iterator[tuple[Rule, str, f.CardSpec]]:
+    """Every card with its file and name."""
+    for rule in view.rules:
+        for name, card in rule.model.cards.items():
+            yield rule, name, card
+
+
+def texts_of(view: View) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
+    """Every text of every card."""
+    for rule, name, card in cards_of(view):
+        for text in texts(card, ("cards", name)):
+            yield rule, card, text
+
+
+# ---------------------------------------------------------------- the summary
+
+
+def summary_fits(view: View) -> Iterator[Problem]:
+    """CDS Hooks asks for a summary of one line under 140 characters."""
+    for rule, name, card in cards_of(view):
+        path: Path = ("cards", name, "summary")
+        length = len(_filled(card.summary, view))
+        if length >= SUMMARY_BELOW:
+            yield rule.problem(
+                path, "summary-too-long", f"The summary has {length} characters; CDS Hooks wants fewer than 140.",
+                "Move what is less important to `detail`.",
+            )  # fmt: skip
+        if "\n" in card.summary:
+            yield rule.problem(
+                path, "summary-has-line-break", "The summary has more than one line.",
+                "Write it in one line, or with `>-`.", "An EHR shows it as a title.",
+            )  # fmt: skip
+
+
+def _filled(text: str, view: View) -> str:
+    """The text as long as it will be: parameters put in place, numbers as three digits."""
+
+    def value(hole: Hole) -> str:
+        found = view.one(hole.name)
+        return str(found.spec.value) if found and found.role == PARAMETER else A_NUMBER
+
+    return fill(text, value)
+
+
+# ---------------------------------------------------------------- holes
+
+
+def hole_syntax(view: View) -> Iterator[Problem]:
+    """A hole is a name, or a word with a name; nothing else is a template."""
+    for rule, _, text in texts_of(view):
+        if stray := sorted(set(stray_braces(text.text))):
+            yield rule.problem(
+                text.path, "hole-syntax", f"`{'` and `'.join(stray)}` here is part of no hole.",
+                "Write holes as `{{ name }}`; for a sentence that depends on something, add a note with `when`.",
+            )  # fmt: skip
+        for hole in holes_in(text.text):
+            if not hole.understood:
+                yield rule.problem(
+                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is not a hole.",
+                    f"Write a name, or {FILLER_LIST}; nothing is computed in a text.",
+                )  # fmt: skip
+            elif text.place == "plain":
+                yield rule.problem(
+                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` would not be filled in here.",
+                    "Holes are filled in `summary`, `detail`, `say` and `resource`.",
+                )  # fmt: skip
+            elif hole.word == "references" and text.place == "resource" and not _alone(text.text):
+                yield rule.problem(
+                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is a list, and cannot stand inside a text.",
+                    f'Write it alone, as in `reasonReference: "{{{{ {hole.text} }}}}"`.',
+                )  # fmt: skip
+
+
+def hole_unknown(view: View) -> Iterator[Problem]:
+    """A hole names something that can fill it."""
+    for rule, _, text in texts_of(view):
+        for hole in holes_in(text.text):
+            if hole.word and hole.word not in FILLERS:
+                yield rule.problem(
+                    text.path, "hole-unknown", f"`{hole.word}(…)` fills no hole.",
+                    did_you_mean(hole.word, FILLERS, f"Write a name, or {FILLER_LIST}."),
+                )  # fmt: skip
+    for reading in view.readings:
+        if not reading.hole or view.may_be_defined(reading.name):
+            continue
+        found = view.one(reading.name)
+        if found is None:
+            yield reading.rule.problem(
+                reading.path, "hole-unknown", f"`{reading.name}` in a hole is not a fact, conclusion or parameter.",
+                suggest(reading, view),
+            )  # fmt: skip
+        elif not fits(reading, found) and reading.wants == SUMMARY:
+            yield reading.rule.problem(
+                reading.path, "hole-in-summary", f"`{reading.name}` would put text of the chart into the summary.",
+                "Keep only parameters and numbers in the summary; move this to `detail`.",
+                "A summary is shown as plain text, at a glance, in places we do not know.",
+            )  # fmt: skip
+        elif not fits(reading, found):
+            yield reading.rule.problem(
+                reading.path, "hole-unknown",
+                f"`{reading.name}` is a {found.role if found.role not in FACTS else 'fact of another kind'};"
+                f" here belongs {KINDS[reading.wants]}.",
+                f"Write `{{{{ why({reading.name}) }}}}`." if found.role == "conclusion" else suggest(reading, view),
+            )  # fmt: skip
+
+
+def holes_in_place(view: View) -> Iterator[Problem]:
+    """`notes` stands in the detail of a card that has notes; a summary has no lists."""
+    for rule, card, text in texts_of(view):
+        for hole in holes_in(text.text):
+            if text.place == "summary" and (hole.word in FILLERS or hole.text in (NOTES, PATIENT)):
+                yield rule.problem(
+                    text.path, "hole-in-summary", f"`{{{{ {hole.text} }}}}` does not fit into a summary.",
+                    "Move it to `detail`.",
+                )  # fmt: skip
+            elif hole.text == NOTES and (text.place != "detail" or not card.notes):
+                fix = (
+                    "Add `notes` to the card, or remove the hole." if text.place == "detail" else "Move it to `detail`."
+                )
+                yield rule.problem(text.path, "notes-without-hole", "`{{ notes }}` is filled with nothing here.", fix)
+            elif hole.text == PATIENT and text.place not in ("resource", "plain"):
+                yield rule.problem(
+                    text.path, "hole-unknown", "`{{ patient.reference }}` belongs into a resource.", "Remove it here."
+                )
+    for rule, name, card in cards_of(view):
+        if card.notes and NOTES not in [hole.text for hole in holes_in(card.detail)]:
+            yield rule.problem(
+                ("cards", name, "notes"), "notes-without-hole",
+                "This card has notes, but `detail` has no place for them.", "Write `{{ notes }}` where they belong.",
+            )  # fmt: skip
+
+
+def _alone(text: str) -> bool:
+    return not fill(text, lambda _: "").strip() and len(holes_in(text)) == 1
+
+
+# ---------------------------------------------------------------- suggestions
+
+
+def orders_a_drug(view: View) -> Iterator[Problem]:
+    """A suggestion leads to an evaluation. It never orders, gives or dispenses a drug."""
+    for rule, _, path, resource in _resources(view):
+        for where in _drug_orders(resource, path):
+            yield rule.problem(
+                where, "orders-a-drug", "This suggestion would order, give or dispense a drug.",
+                "Suggest a ServiceRequest for an evaluation, or remove it.",
+                "The decision to treat belongs to the clinician; no card takes the first step of it.",
+            )  # fmt: skip
+
+
+def _drug_orders(value: object, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict):
+        if value.get("resourceType") in DRUG_ORDERS:
+            yield (*path, "resourceType")
+        for key, part in value.items():
+            yield from _drug_orders(part, (*path, key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _drug_orders(part, (*path, index))
+
+
+def resource_template(view: View) -> Iterator[Problem]:
+    """With its holes filled, a resource is valid FHIR R4, a draft proposal, and about this patient."""
+    for rule, _, path, resource in _resources(view):
+        if any(_drug_orders(resource, path)):
+            continue  # told as orders-a-drug
+        for where, what, fix in _template_mistakes(resource):
+            yield rule.problem((*path, *where), "resource-template-invalid", what, fix)
+
+
+def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
+    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 (slow to import, and few files need it)
+
+    kind = resource.get("resourceType")
+    try:
+        model = get_fhir_model_class(str(kind))
+    except (KeyError, ValueError):
+        yield ("resourceType",), f"FHIR has no resource `{kind}`.", "Write a resource type such as ServiceRequest."
+        return
+    elements = model.elements_sequence()
+    about = next((element for element in ("subject", "patient", "for") if element in elements), None)
+    for where, day in _dates(resource, ()):
+        yield where, f"{day} stands without quotes.", f'Write "{day}"; FHIR dates are text.'
+    try:
+        model.model_validate(_sample(resource))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["loc"] == (about,):
+                continue  # said below
+            element = ".".join(str(step) for step in detail["loc"])
+            told = detail["msg"].removeprefix("Value error, ")
+            yield detail["loc"], f"`{kind}.{element}`: {told[0].lower()}{told[1:]}.", f"See the FHIR R4 page of {kind}."
+    if "intent" in elements:
+        for key, value in (("status", "draft"), ("intent", "proposal")):
+            if resource.get(key) != value:
+                yield (
+                    (key,), f"A suggested {kind} has `{key}: {resource.get(key, '(nothing)')}`.",
+                    f"Write `{key}: {value}`; the clinician makes it an order.",
+                )  # fmt: skip
+    if about and not _is_patient(resource.get(about)):
+        yield (
+            (about,), f"`{kind}.{about}` is not the patient of the request.",
+            f'Write `{about}: {{reference: "{PATIENT_HOLE}"}}`.',
+        )  # fmt: skip
+
+
+def _is_patient(value: object) -> bool:
+    reference = value.get("reference") if isinstance(value, dict) else None
+    return isinstance(reference, str) and [hole.text for hole in holes_in(reference)] == [PATIENT] and _alone(reference)
+
+
+def _dates(value: object, path: Path) -> Iterator[tuple[Path, date]]:
+    match value:
+        case date():
+            yield path, value
+        case dict():
+            for key, part in value.items():
+                yield from _dates(part, (*path, key))
+        case list():
+            for index, part in enumerate(value):
+                yield from _dates(part, (*path, index))
+
+
+def _sample(value: Any) -> Any:
+    """A template with invented values in its holes."""
+    match value:
+        case dict():
+            return {key: _sample(part) for key, part in value.items()}
+        case list():
+            return [_sample(part) for part in value]
+        case date():
+            return value.isoformat()
+        case str() if _alone(value) and holes_in(value)[0].word == "references":
+            return [{"reference": "Condition/example"}]
+        case str() if _alone(value) and holes_in(value)[0].text == PATIENT:
+            return "Patient/example"
+        case str():
+            return fill(value, lambda _: "example")
+    return value
+
+
+def _resources(view: View) -> Iterator[tuple[Rule, str, Path, dict[str, Any]]]:
+    for rule, name, card in cards_of(view):
+        for number, suggestion in enumerate(card.suggestions):
+            for index, action in enumerate(suggestion.actions):
+                path: Path = ("cards", name, "suggestions", number, "actions", index, "resource")
+                yield rule, name, path, action.resource
+
+
+def selection_behavior(view: View) -> Iterator[Problem]:
+    """Only one suggestion is recommended where only one can be taken."""
+    for rule, name, card in cards_of(view):
+        recommended = [index for index, suggestion in enumerate(card.suggestions) if suggestion.recommended]
+        if card.selection_behavior == "at-most-one" and len(recommended) > 1:
+            yield rule.problem(
+                ("cards", name, "suggestions", recommended[1], "recommended"), "selection-behavior",
+                "Two suggestions are recommended, but at most one can be taken.",
+                "Recommend one, or write `selection_behavior: any`.",
+            )  # fmt: skip
+
+
+def unknown_override_reason(view: View) -> Iterator[Problem]:
+    """A reason to override has a code and words a clinician can pick."""
+    for rule, name, card in cards_of(view):
+        for index, reason in enumerate(card.override_reasons):
+            if reason not in OVERRIDE_REASONS:
+                yield rule.problem(
+                    ("cards", name, "override_reasons", index), "unknown-override-reason",
+                    f"`{reason}` is not a reason we have words for.",
+                    did_you_mean(reason, OVERRIDE_REASONS, f"Write some of {', '.join(OVERRIDE_REASONS)}."),
+                )  # fmt: skip
+
+
+# ---------------------------------------------------------------- services
+
+
+def unknown_service(view: View) -> Iterator[Problem]:
+    """A card is sent by a service that exists; a service has a card to send."""
+    services = {name: rule for rule in view.rules for name in rule.model.services}
+    for rule, name, card in cards_of(view):
+        for service in f.listed(card.service):
+            if service not in services and not view.may_be_defined(service):
+                yield rule.problem(
+                    ("cards", name, "service"), "unknown-service", f"There is no service `{service}`.",
+                    did_you_mean(service, services, "Write the name of one under `services`."),
+                )  # fmt: skip
+    sending = {service for _, _, card in cards_of(view) for service in f.listed(card.service)}
+    for name, rule in services.items():
+        if name not in sending and not view.may_be_read(name):
+            yield rule.problem(
+                ("services", name), "service-without-cards", f"No card is sent by `{name}`.",
+                "Give it a card, or remove it.", warning=True,
+            )  # fmt: skip
+
+
+def requires_unknown_key(view: View) -> Iterator[Problem]:
+    """A service requires only what it asks for."""
+    for rule in view.rules:
+        for name, spec in rule.model.services.items():
+            keys = keys_of(name, view) if spec.requires else None
+            for index, key in enumerate(spec.requires):
+                if keys is not None and key not in keys:
+                    yield rule.problem(
+                        ("services", name, "requires", index), "requires-unknown-key",
+                        f"`{name}` does not ask for `{key}`.",
+                        did_you_mean(key, keys, f"Write some of {', '.join(sorted(keys))}."),
+                        "No request would ever be complete.",
+                    )  # fmt: skip
+
+
+def keys_of(service: str, view: View) -> frozenset[str] | None:
+    """Prefetch keys of a service; None when a mistake elsewhere hides them."""
+    if view.book.broken:
+        return None
+    reads: defaultdict[str, set[str]] = defaultdict(set)
+    for reading in view.readings:
+        section, name = str(reading.path[0]), str(reading.path[1])
+        reads[f"card:{name}" if section == "cards" else name].add(reading.name)
+    to_do = [f"card:{name}" for _, name, card in cards_of(view) if service in f.listed(card.service)]
+    if not to_do:
+        return None
+    reached: set[str] = set()
+    while to_do:
+        name = to_do.pop()
+        if name not in reached:
+            reached.add(name)
+            to_do.extend(reads[name])
+    facts = {name: found[0].spec for name, found in view.definitions.items() if found[0].role in FACTS}
+    try:
+        numbers = Numbers(view.rules)
+        wanted = [compile_fact(name, facts[name], numbers) for name in sorted(reached & facts.keys())]
+        queries = prefetch(wanted, w.Codes(code_sets(view.book), {}), frozenset())
+    except (KeyError, ValueError):
+        return None
+    return frozenset(query.key for query in queries)
+
+
+def reserved_prefetch_key(view: View) -> Iterator[Problem]:
+    """An observation is not sent under the key of something else."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if isinstance(fact, f.NumberFact | f.AnswerFact):
+                key = fact.prefetch or camel_case(name)
+                if key in RESERVED_KEYS:
+                    yield rule.problem(
+                        ("facts", name, "prefetch") if fact.prefetch else ("facts", name), "reserved-prefetch-key",
+                        f"The prefetch key `{key}` is used for other resources.", "Write another word as `prefetch:`.",
+                    )  # fmt: skip
+
+
+CHECKS = (
+    summary_fits,
+    hole_syntax,
+    hole_unknown,
+    holes_in_place,
+    orders_a_drug,
+    resource_template,
+    selection_behavior,
+    unknown_override_reason,
+    unknown_service,
+    requires_unknown_key,
+    reserved_prefetch_key,
+)

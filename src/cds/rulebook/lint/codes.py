@@ -1,0 +1,315 @@
+"""Checks of value sets and their use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from rapidfuzz import fuzz, process
+
+from cds.rulebook.compile import names_groups
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.lint.view import View, coded, did_you_mean
+from cds.rulebook.wanted import words_of
+from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
+from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.problem import Problem
+
+Sets = Loaded[f.ValueSetFile]
+FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
+CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
+REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
+KNOWN_SYSTEMS = (
+    ICD10CM, LOINC, RXNORM, SNOMED, ATC, "http://hl7.org/fhir/sid/icd-9-cm", "http://hl7.org/fhir/sid/icd-10-pcs",
+    "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
+    "http://hl7.org/fhir/sid/icd-11", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-de",
+    "http://hl7.org/fhir/sid/icd-10-nl",
+)  # fmt: skip
+NEARLY = 85  # per cent alike: a slip of the pen, not another system
+ADDRESS = re.compile(r"(https?://|urn:)\S+\Z")
+ICD = re.compile(r"[A-Z][0-9A-Z]{0,2}(\.[0-9A-Z]{1,4})?\Z")
+MOST_WORDS = 4  # cds.rulebook.wanted compares phrases up to this length
+
+
+def set_names(view: View) -> Mapping[str, list[Sets]]:
+    """Name of a value set → the files with codes for it."""
+    names: dict[str, list[Sets]] = {}
+    for loaded in view.book.sets:
+        names.setdefault(loaded.model.valueset.id or loaded.model.valueset.adds_to or "", []).append(loaded)
+    return names
+
+
+def unknown_valueset(view: View) -> Iterator[Problem]:
+    """A value set that is read, or added to, exists."""
+    ids = [loaded.model.valueset.id for loaded in view.book.sets if loaded.model.valueset.id]
+    stems = {PurePath(loaded.file).stem for loaded in view.book.sets if loaded.model.valueset.id}  # id-is-file-name
+    otherwise = "Write the id of a value set, or add the file under valuesets."
+    for rule in view.rules:
+        for name, path in coded(rule):
+            if name not in ids and name not in stems and not view.may_be_defined(name):
+                yield rule.problem(
+                    path, "unknown-valueset", f"There is no value set `{name}`.", did_you_mean(name, ids, otherwise)
+                )
+    for loaded in view.book.sets:
+        name = loaded.model.valueset.adds_to or ""
+        if name and name not in ids and name not in stems and not view.may_be_defined(name):
+            yield loaded.problem(
+                ("valueset", "adds_to"), "unknown-valueset", f"There is no value set `{name}` to add to.",
+                did_you_mean(name, ids, otherwise),
+            )  # fmt: skip
+
+
+def empty_valueset(view: View) -> Iterator[Problem]:
+    """A value set can match something."""
+    for files in set_names(view).values():
+        if not any(_matches_something(loaded.model) for loaded in files):
+            yield files[0].problem(
+                ("valueset",), "empty-valueset", "This value set has no code, no name and no answer.",
+                "Add some under `codes`, `names` or `answers`, or remove the file.",
+                "What reads it would never find anything, which looks like “not present”.",
+            )  # fmt: skip
+
+
+def _matches_something(value_set: f.ValueSetFile) -> bool:
+    return bool(
+        any(group.exact or group.with_children or group.by_character for group in value_set.codes)
+        or names_groups(value_set)
+        or value_set.full_names
+        or any(group.values for group in value_set.answers)
+    )
+
+
+def unused_valueset(view: View) -> Iterator[Problem]:
+    """A value set is there because a fact reads it."""
+    used = {name for rule in view.rules for name, _ in coded(rule)}
+    for name, files in set_names(view).items():
+        if not {name, PurePath(files[0].file).stem} & used and not view.may_be_read(name):
+            yield files[0].problem(
+                ("valueset",), "unused-valueset", f"No fact reads the value set `{name}`.", "Use it, or remove it.",
+                warning=True,
+            )  # fmt: skip
+
+
+def id_is_file_name(view: View) -> Iterator[Problem]:
+    """A value set is found under its name."""
+    for loaded in view.book.sets:
+        name, stem = loaded.model.valueset.id, PurePath(loaded.file).stem
+        if name is not None and name != stem:
+            yield loaded.problem(
+                ("valueset", "id"), "id-is-file-name", f"The id is `{name}`, the file `{stem}.yaml`.",
+                f"Rename the file to {name}.yaml, or the id to `{stem}`.",
+            )  # fmt: skip
+
+
+def conflicting_code(view: View) -> Iterator[Problem]:
+    """A code is in a value set or left out of it, not both; and what is left out would otherwise be in."""
+    for files in set_names(view).values():
+        exact = {
+            (group.system, code) for loaded in files for group in loaded.model.codes for code in group.exact
+        }  # fmt: skip
+        roots = {
+            (group.system, code) for loaded in files for group in loaded.model.codes for code in group.with_children
+        }
+        names = [words_of(text) for loaded in files for group in names_groups(loaded.model) for text in group.words]
+        for loaded in files:
+            for index, group in enumerate(loaded.model.codes):
+                for code, display in group.except_.items():
+                    path: Path = ("codes", index, "except", code)
+                    if (group.system, code) in exact | roots:
+                        yield loaded.problem(
+                            path, "conflicting-code", f"`{code}` is both in this value set and left out of it.",
+                            "Keep one of the two.",
+                        )  # fmt: skip
+                    elif not _named(display, names) and not any(
+                        group.system == system and code.startswith(root) for system, root in roots
+                    ):
+                        yield loaded.problem(
+                            path, "needless-exception", f"`{code}` is left out, but nothing here would bring it in.",
+                            "Remove it; or mend it, if another code was meant.", warning=True,
+                        )  # fmt: skip
+
+
+def _named(display: str, names: list[tuple[str, ...]]) -> bool:
+    """Whether its own words would bring a code in."""
+    words = words_of(display)
+    return any(words[start : start + len(name)] == name for name in names if name for start in range(len(words)))
+
+
+def codes_not_text(view: View) -> Iterator[Problem]:
+    """A code that looks like a number is in quotes, for every tool that reads the file."""
+    for loaded in view.book.sets:
+        for path in sorted(loaded.located.plain_keys, key=loaded.located.at):
+            code = str(path[-1])
+            in_codes = path[0] in ("codes", "answers") and len(path) == 4  # codes, 0, exact, the code
+            if in_codes and (code in BOOLEAN or any(form.match(code) for form in (INTEGER, NUMBER, DATE))):
+                yield loaded.problem(
+                    path, "codes-not-text", f"`{code}` stands without quotes.", f'Write "{code}".',
+                    "Other tools would read a number, and drop a leading zero.",
+                )  # fmt: skip
+
+
+def snomed_in_own_file(view: View) -> Iterator[Problem]:
+    """SNOMED CT needs a licence in some countries: its codes can be left out as one folder."""
+    for loaded in view.book.sets:
+        if view.place(loaded.file)[:2] == ("valuesets", "snomed"):
+            continue
+        for section in ("codes", "answers"):
+            for index, group in enumerate(getattr(loaded.model, section)):
+                if canonical_system(group.system) == SNOMED:
+                    name = loaded.model.valueset.id or loaded.model.valueset.adds_to
+                    yield loaded.problem(
+                        (section, index, "system"), "snomed-in-own-file", "SNOMED CT codes stand in this file.",
+                        f"Move them to valuesets/snomed/{name}.yaml with `adds_to: {name}`.",
+                        "SNOMED CT needs a licence in some countries; its folder can be left out.",
+                    )  # fmt: skip
+
+
+def system_spelling(view: View) -> Iterator[Problem]:
+    """A code system is written in its one canonical way, which records are brought to."""
+    for loaded in view.book.sets:
+        for section in ("codes", "answers"):
+            for index, group in enumerate(getattr(loaded.model, section)):
+                if problem := _unknown_system(loaded, (section, index, "system"), group.system):
+                    yield problem
+                elif canonical_system(group.system) != group.system:
+                    yield loaded.problem(
+                        (section, index, "system"), "system-spelling", f"{group.system} has another canonical name.",
+                        f"Write {canonical_system(group.system)}.", "As it stands, no record would match.",
+                    )  # fmt: skip
+
+
+def _unknown_system(loaded: Sets, path: Path, system: str) -> Problem | None:
+    """A system that is no address, or is all but one of ours: no record would ever match it."""
+    why = "As it stands, no record would match, and what is recorded would read as not recorded."
+    if canonical_system(system) in KNOWN_SYSTEMS:
+        return None
+    close = process.extractOne(system, KNOWN_SYSTEMS, scorer=fuzz.ratio, score_cutoff=NEARLY)
+    if close:
+        return loaded.problem(
+            path, "system-spelling", f"{system} is no code system we know.", f"Did you mean {close[0]}?", why
+        )
+    if not ADDRESS.match(system):
+        fix = f"Write its address, such as {ICD10CM}."
+        return loaded.problem(path, "system-spelling", f"`{system}` is not the address of a code system.", fix, why)
+    return None
+
+
+def code_spelling(view: View) -> Iterator[Problem]:
+    """ICD-10 codes are written as records are brought to: capitals, a dot after the third character, seven at most."""
+    for loaded in view.book.sets:
+        for index, group in enumerate(loaded.model.codes):
+            for key, codes in (
+                ("exact", group.exact),
+                ("with_children", group.with_children),
+                ("except", group.except_),
+            ):
+                for code in codes if canonical_system(group.system) == ICD10CM else ():
+                    if not ICD.match(code):
+                        yield loaded.problem(
+                            ("codes", index, key, code), "code-spelling", f"`{code}` is not written as an ICD-10 code.",
+                            f"Look it up; perhaps {canonical_code(ICD10CM, code)}.",
+                            "As it stands, no record would match.",
+                        )  # fmt: skip
+
+
+def children_of_flat_codes(view: View) -> Iterator[Problem]:
+    """`with_children` is for systems whose children begin with the parent's code (ICD-10-CM, ATC)."""
+    for loaded in view.book.sets:
+        for index, group in enumerate(loaded.model.codes):
+            if (group.with_children or group.by_character) and group.system in FLAT:
+                key = "with_children" if group.with_children else "by_character"
+                yield loaded.problem(
+                    ("codes", index, key), "children-of-flat-codes",
+                    f"{FLAT[group.system]} codes do not begin with the code of their parent.",
+                    "List every code under `exact`.", "Unrelated codes that begin alike would match.",
+                )  # fmt: skip
+
+
+def name_never_matches(view: View) -> Iterator[Problem]:
+    """A name can be found in text: it has letters, and not too many words."""
+    for loaded in view.book.sets:
+        several = isinstance(loaded.model.names, list)
+        for number, group in enumerate(names_groups(loaded.model)):
+            for index, words in enumerate(group.words):
+                if not 1 <= len(words_of(words)) <= MOST_WORDS:
+                    place: Path = ("names", number) if several else ("names",)
+                    yield loaded.problem(
+                        (*place, "words", index), "name-never-matches", f"“{words}” can never be found.",
+                        f"Write one to {MOST_WORDS} words; digits and punctuation are not compared.",
+                    )  # fmt: skip
+
+
+def nothing_to_ask_for(view: View) -> Iterator[Problem]:
+    """What is asked of the EHR by code has codes to ask for."""
+    names = set_names(view)
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, f.NumberFact | f.AnswerFact):
+                continue
+            key = "asks_for" if fact.asks_for else "coded"
+            sets = [names.get(set_name) for set_name in f.listed(fact.asks_for or fact.coded)]
+            if not all(files and any(_matches_something(loaded.model) for loaded in files) for files in sets):
+                continue  # told as unknown-valueset or empty-valueset
+            models = [loaded.model for files in sets for loaded in files or ()]
+            if not any(model.full_names or any(group.exact for group in model.codes) for model in models):
+                yield rule.problem(
+                    ("facts", name, key), "nothing-to-ask-for", f"The value sets of `{name}` list no code to ask for.",
+                    "Add codes under `exact`, or whole names under `full_names`.",
+                    "Observations are asked of the EHR code by code, or among all surveys for those known by name.",
+                )  # fmt: skip
+
+
+def items_without_answers(view: View) -> Iterator[Problem]:
+    """Items that add up to a total are single codes, and their answers have numbers."""
+    names = set_names(view)
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, f.NumberFact) or fact.items is None:
+                continue
+            files = [loaded for set_name in f.listed(fact.items.coded) for loaded in names.get(set_name) or ()]
+            if not files:
+                continue  # told as unknown-valueset
+            items = any(group.exact for loaded in files for group in loaded.model.codes)
+            roots = any(group.with_children for loaded in files for group in loaded.model.codes)
+            answers = any(group.values for loaded in files for group in loaded.model.answers)
+            if not items or roots or not answers:
+                yield rule.problem(
+                    ("facts", name, "items", "coded"), "items-without-answers",
+                    f"The items of `{name}` cannot be added up.",
+                    "List each item under `exact`, none under `with_children`, and the numbers under `answers`.",
+                    "The codes say which items there are, the answers what each can add to the total.",
+                )  # fmt: skip
+
+
+def unknown_status(view: View) -> Iterator[Problem]:
+    """A status is one FHIR R4 knows."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            known = REQUEST_STATUS if isinstance(fact, f.ReferralFact) else CLINICAL_STATUS
+            status = getattr(fact, "status", None)
+            for index, code in enumerate(status if isinstance(status, list) else ()):
+                if code not in known:
+                    yield rule.problem(
+                        ("facts", name, "status", index), "unknown-status", f"FHIR has no status `{code}` here.",
+                        did_you_mean(code, known, f"Write some of {', '.join(sorted(known))}."),
+                    )  # fmt: skip
+
+
+CHECKS = (
+    unknown_valueset,
+    empty_valueset,
+    unused_valueset,
+    id_is_file_name,
+    conflicting_code,
+    codes_not_text,
+    snomed_in_own_file,
+    code_spelling,
+    system_spelling,
+    children_of_flat_codes,
+    name_never_matches,
+    nothing_to_ask_for,
+    items_without_answers,
+    unknown_status,
+)

@@ -1,0 +1,90 @@
+"""Checks of definitions: the choice is complete, and each changes something that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.references import PARAMETER, below, read_by
+from cds.yaml_source.problem import Problem
+
+
+def definition_choice(view: View) -> Iterator[Problem]:
+    """The parameter that chooses can choose each definition, and nothing else."""
+    for rule in view.rules:
+        spec = rule.model.definitions
+        chooser = view.one(spec.chosen_by) if spec else None
+        if spec is None or chooser is None or chooser.role != PARAMETER or not isinstance(chooser.spec.value, str):
+            continue
+        words = chooser.spec.one_of or []
+        if sorted(words) != sorted(spec.are):
+            yield chooser.rule.problem(
+                (*chooser.path, "one_of"), "definition-choice",
+                f"`{spec.chosen_by}` offers {', '.join(words)}; the definitions are {', '.join(spec.are)}.",
+                "List exactly the definitions under `one_of`.",
+                "A site could choose what does not exist, or never see what does.",
+            )  # fmt: skip
+
+
+def definition_value(view: View) -> Iterator[Problem]:
+    """A definition gives a parameter a value it could have."""
+    for rule in view.rules:
+        for name, definition in (rule.model.definitions.are if rule.model.definitions else {}).items():
+            for parameter, value in definition.with_.items():
+                found = view.one(parameter)
+                if found is None or found.role != PARAMETER:
+                    continue  # told as unknown-name or wrong-kind
+                path = ("definitions", "are", name, "with", parameter)
+                words = found.spec.one_of or []
+                if isinstance(found.spec.value, str) and value not in words:
+                    fix = did_you_mean(str(value), words, f"Write one of {', '.join(words)}.")
+                    yield rule.problem(path, "definition-value", f"`{parameter}` cannot be {value}.", fix)
+                elif not isinstance(found.spec.value, str) and isinstance(value, str):
+                    yield rule.problem(
+                        path, "definition-value", f"`{parameter}` is a number in {found.spec.unit}, not a word.",
+                        f"Write a number in {found.spec.unit}.",
+                    )  # fmt: skip
+                elif value == found.spec.value:
+                    yield rule.problem(
+                        path, "definition-value", f"`{parameter}` is {value} anyway.",
+                        "Remove it here: a definition lists only what differs.", warning=True,
+                    )  # fmt: skip
+
+
+def definition_without_effect(view: View) -> Iterator[Problem]:
+    """What a definition sets is read by the conclusion it defines."""
+    reads = read_by(view.readings)
+    for rule in view.rules:
+        spec = rule.model.definitions
+        if spec is None or view.one(spec.of) is None:
+            continue
+        reached = below(spec.of, reads)
+        for name, definition in spec.are.items():
+            for parameter in definition.with_:
+                if parameter not in reached and view.one(parameter) and not view.may_be_read(parameter):
+                    yield rule.problem(
+                        ("definitions", "are", name, "with", parameter), "definition-without-effect",
+                        f"`{spec.of}` does not rest on `{parameter}`.",
+                        "Remove it, or let a fact or condition read it.",
+                        "The definition would claim a difference that changes nothing.",
+                        warning=True,
+                    )  # fmt: skip
+
+
+def setting_value(view: View) -> Iterator[Problem]:
+    """A setting asks for words its parameter can be."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            found = view.one(fact.parameter) if isinstance(fact, f.SettingFact) else None
+            if not isinstance(fact, f.SettingFact) or found is None or found.role != PARAMETER:
+                continue
+            words = found.spec.one_of or []
+            for index, word in enumerate(fact.is_one_of):
+                if word not in words and isinstance(found.spec.value, str):
+                    fix = did_you_mean(word, words, f"Write one of {', '.join(words)}.")
+                    path = ("facts", name, "is_one_of", index)
+                    yield rule.problem(path, "setting-value", f"`{fact.parameter}` can never be {word}.", fix)
+
+
+CHECKS = (definition_choice, definition_value, definition_without_effect, setting_value)

@@ -1,0 +1,159 @@
+"""Checks of drug tables and their products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.loader import ProductRow
+from cds.rulebook.wanted import words_of
+from cds.terminology.value_sets import ATC, RXNORM
+from cds.yaml_source.document import Path
+from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.problem import Problem
+
+SUBSTANCE = 7  # characters of an ATC code of the fifth level
+MOST_WORDS = 3  # cds.rulebook.wanted compares drug names up to this length
+
+
+def unknown_table(view: View) -> Iterator[Problem]:
+    """A drug table that is read exists."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            drugs = fact.drugs if isinstance(fact, f.TrialsFact | f.DraftOrderFact) else None
+            if drugs is not None and drugs not in view.book.tables:
+                if view.may_be_defined(drugs):
+                    continue
+                yield rule.problem(
+                    ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{drugs}`.",
+                    did_you_mean(drugs, view.book.tables, "Write the id of a file under tables."),
+                )  # fmt: skip
+
+
+def table_without_minimum(view: View) -> Iterator[Problem]:
+    """A drug that can count as a trial has a minimum dose; without one its dose is unknown, never adequate."""
+    for table in view.book.tables.values():
+        for name, drug in table.model.drugs.items():
+            counts = drug.role == "antidepressant" and drug.counts_as_trial != "never"
+            if counts and drug.minimum_mg_a_day is None:
+                yield table.problem(
+                    ("drugs", name), "table-without-minimum", f"`{name}` has no `minimum_mg_a_day`.",
+                    "Add it with its basis, or write `counts_as_trial: never`.",
+                    "Whether a trial of it was adequate stays unknown.", warning=True,
+                )  # fmt: skip
+
+
+def drug_without_row(view: View) -> Iterator[Problem]:
+    """A drug of a value set that belongs to a class of a table has a row there, so that it is known as a trial."""
+    known = {code for table in view.book.tables.values() for row in table.model.drugs.values() for code in row.atc}
+    for table in view.book.tables.values():
+        name, classes = table.model.table.id, table.model.table.classes
+        for value_set in view.book.sets:
+            for path, system, code, display in _held(value_set):
+                ours = any(root.system == system and _below(code, root.code) for root in classes)
+                if ours and code not in known:
+                    yield value_set.problem(
+                        path, "drug-without-row", f"{code} ({display}) is of a class of `{name}`, and has no row.",
+                        "Add the drug to the table, with `counts_as_trial: never` if it is none.",
+                        "A trial of it would stay unrecognised.", warning=True,
+                    )  # fmt: skip
+
+
+def _held(value_set: Loaded[f.ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
+    """Every code of a value set: its place, system, code and display."""
+    for index, group in enumerate(value_set.model.codes):
+        for held, codes in (("exact", group.exact), ("with_children", group.with_children)):
+            for code, display in codes.items():
+                yield ("codes", index, held, code), group.system, code, display
+
+
+def _below(code: str, root: str) -> bool:
+    """Whether an ATC code is a drug (seven characters) of a class."""
+    return code.startswith(root) and len(code) == SUBSTANCE
+
+
+def same_drug_twice(view: View) -> Iterator[Problem]:
+    """A code or a name tells one drug."""
+    for table in view.book.tables.values():
+        seen: dict[tuple[str, ...], str] = {}
+        for drug, path, key, shown in _marks(table):
+            other = seen.setdefault(key, drug)
+            if other != drug:
+                yield table.problem(
+                    path, "same-drug-twice", f"{shown} already stands for `{other}`.", "Keep it at one of the two."
+                )
+
+
+def _marks(table: Loaded[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
+    """Everything a drug is recognised by: drug, place, key, and how to say it."""
+    for name, drug in table.model.drugs.items():
+        path: Path = ("drugs", name)
+        yield name, path, words_of(name), f"“{name}”"
+        if drug.rxnorm:
+            yield name, (*path, "rxnorm"), (RXNORM, drug.rxnorm), f"RxNorm {drug.rxnorm}"
+        for index, code in enumerate(drug.atc):
+            yield name, (*path, "atc", index), (ATC, code), f"ATC {code}"
+        for kind in ("brands", "brands_unverified", "spellings"):
+            for index, word in enumerate(getattr(drug.names, kind)):
+                yield name, (*path, "names", kind, index), words_of(word), f"“{word}”"
+
+
+def name_never_matches(view: View) -> Iterator[Problem]:
+    """A drug's name can be found in text: it has letters, and not too many words."""
+    for table in view.book.tables.values():
+        for _, path, key, shown in _marks(table):
+            if path[-1] != "rxnorm" and "atc" not in path and not 1 <= len(key) <= MOST_WORDS:
+                yield table.problem(
+                    path, "name-never-matches", f"{shown} can never be found.",
+                    f"Write one to {MOST_WORDS} words; digits and punctuation are not compared.",
+                )  # fmt: skip
+
+
+def products(view: View) -> Iterator[Problem]:
+    """A product names a drug of its table, a strength that is a number, and stands once."""
+    for name, rows in view.book.products.items():
+        if name not in view.book.tables:
+            continue
+        drugs = view.book.tables[name].model.drugs
+        seen: dict[str, int] = {}
+        for row in rows:
+            values = row.values
+            if values["ingredient"] not in drugs:
+                yield _problem(
+                    row, "ingredient", "product-without-drug", f"`{values['ingredient']}` is not a drug of this table.",
+                    did_you_mean(values["ingredient"], drugs, f"Add it to {name}.yaml, or remove this line."),
+                )  # fmt: skip
+            if values["strength_mg"] and not _is_strength(values["strength_mg"]):
+                yield _problem(
+                    row, "strength_mg", "product-strength-not-a-number",
+                    f"The strength of {values['rxcui']} is `{values['strength_mg']}`.",
+                    "Write milligrams as a number above 0, or leave it empty for a pack of several strengths.",
+                )  # fmt: skip
+            if values["trial"] not in ("yes", "no"):
+                yield _problem(
+                    row, "trial", "product-trial-not-yes-or-no",
+                    f"The trial column of {values['rxcui']} holds `{values['trial']}`.", "Write yes or no.",
+                )  # fmt: skip
+            if values["rxcui"] in seen:
+                yield _problem(
+                    row, "rxcui", "duplicate-product",
+                    f"{values['rxcui']} already stands in line {seen[values['rxcui']]}.", "Keep one of the two lines.",
+                )  # fmt: skip
+            seen.setdefault(values["rxcui"], row.line)
+
+
+def _is_strength(text: str) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return isfinite(number) and number > 0
+
+
+def _problem(row: ProductRow, column: str, check: str, what: str, fix: str) -> Problem:
+    return Problem(row.file, row.line, list(row.values).index(column) + 1, check, what, fix)
+
+
+CHECKS = (unknown_table, table_without_minimum, drug_without_row, same_drug_twice, name_never_matches, products)

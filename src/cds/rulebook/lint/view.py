@@ -1,0 +1,152 @@
+"""View: a rulebook as the checks look at it, with every name looked up once."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path as FilePath
+
+from rapidfuzz import process
+
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.loader import Rulebook
+from cds.rulebook.references import BareNumber, Definition, Reading, Rule, definitions, readings
+from cds.yaml_source.document import Path
+from cds.yaml_source.problem import Problem
+
+_KEY = re.compile(r"""([a-z][a-z0-9_-]*)["']?\s*:""")
+_ID = re.compile(r"\b(?:id|adds_to):\s*([a-z][a-z0-9-]*)")
+_WORD = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    A rulebook, looked at.
+
+    Attributes:
+        book: The rulebook.
+        today: The day reviews are judged by.
+        definitions: Name → where it is defined; more than once is a mistake.
+        readings: Every place that reads a name.
+        bare_numbers: Every number where a parameter belongs.
+        formerly: Old name → new name.
+        perhaps_defined: Names that files which could not be read may define.
+        perhaps_read: Names they may read.
+        blind: A file could not be opened at all, so nothing can be said to be unknown or unused.
+    """
+
+    book: Rulebook
+    today: date
+    definitions: Mapping[str, tuple[Definition, ...]]
+    readings: tuple[Reading, ...]
+    bare_numbers: tuple[BareNumber, ...]
+    formerly: Mapping[str, str]
+    perhaps_defined: frozenset[str]
+    perhaps_read: frozenset[str]
+    blind: bool
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Every rule file."""
+        return list(self.book.rules.values())
+
+    def one(self, name: str) -> Definition | None:
+        """What a name stands for; None when it is not defined."""
+        found = self.definitions.get(name)
+        return found[0] if found else None
+
+    def may_be_defined(self, name: str) -> bool:
+        """Whether a file that could not be read may define it; then nobody is told that it is unknown."""
+        return self.blind or name in self.perhaps_defined
+
+    def may_be_read(self, name: str) -> bool:
+        """Whether a file that could not be read may read it; then nobody is told that it is unused."""
+        return self.blind or name in self.perhaps_read
+
+    def place(self, file: str) -> tuple[str, ...]:
+        """Parts of a file's path under the rules folder."""
+        path, base = FilePath(file), self.book.base
+        inside = path.is_relative_to(self.book.root) or base is None
+        return path.relative_to(self.book.root if inside or base is None else base).parts
+
+
+Check = Callable[[View], Iterator[Problem]]
+
+
+def look_at(book: Rulebook, today: date) -> View:
+    """Look every name up once."""
+    defined: defaultdict[str, list[Definition]] = defaultdict(list)
+    formerly: dict[str, str] = {}
+    read: list[Reading] = []
+    bare: list[BareNumber] = []
+    for rule in book.rules.values():
+        for definition in definitions(rule):
+            defined[definition.name].append(definition)
+            formerly.update(dict.fromkeys(definition.spec.formerly, definition.name))
+        for reading in readings(rule):
+            if isinstance(reading, BareNumber):
+                bare.append(reading)
+            else:
+                read.append(reading)
+    broken = book.broken.values()
+    return View(
+        book=book,
+        today=today,
+        definitions={name: tuple(found) for name, found in defined.items()},
+        readings=tuple(read),
+        bare_numbers=tuple(bare),
+        formerly=formerly,
+        perhaps_defined=frozenset(
+            [name for text in broken for pattern in (_KEY, _ID) for name in pattern.findall(text)]
+            + [FilePath(file).stem for file in book.broken]
+        ),
+        perhaps_read=frozenset(name for text in broken for name in _WORD.findall(text)),
+        blind=not all(broken),
+    )
+
+
+def did_you_mean(name: str, candidates: Iterable[str], otherwise: str) -> str:
+    """ "Did you mean …?", or what to do when nothing is close."""
+    found = process.extractOne(name, sorted(set(candidates)), score_cutoff=70)
+    return f"Did you mean `{found[0]}`?" if found else otherwise
+
+
+def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
+    """Every value set a file reads, with its place."""
+    for name, fact in rule.model.facts.items():
+        path: Path = ("facts", name)
+        for key in (
+            "coded",
+            "possibly_coded",
+            "answered",
+            "answered_no",
+            "asks_for",
+            "of",
+            "remission_coded",
+            "unless_only",
+            "only",
+            "not_for",
+            "unless_for",
+            "always",
+            "given_for",
+            "own_places",
+            "other_places",
+            "stopped_for",
+        ):
+            yield from _names(getattr(fact, key, None), (*path, key))
+        if isinstance(fact, f.NumberFact) and fact.items is not None:
+            yield from _names(fact.items.coded, (*path, "items", "coded"))
+        if isinstance(fact, f.TrialsFact):
+            for key in ("stopped_for", "unless_stopped_for"):
+                yield from _names(getattr(fact.no_response_when, key), (*path, "no_response_when", key))
+
+
+def _names(names: list[str] | str | None, path: Path) -> Iterator[tuple[str, Path]]:
+    if isinstance(names, list):
+        yield from ((name, (*path, index)) for index, name in enumerate(names))
+    elif names:
+        yield names, path

@@ -1,0 +1,99 @@
+"""Rules folder → Rules, ready to decide; or every mistake in it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from pathlib import Path
+
+from cds.decide import Rules
+from cds.engine.durable import available
+from cds.engine.evaluator import Opinions, Reasoner
+from cds.rulebook.compile import plan
+from cds.rulebook.lint.lint import check, keeping_from_running
+from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.rulebook.lock import lock_problems
+from cds.yaml_source.problem import Problem, RulesAreWrong
+
+log = logging.getLogger(__name__)
+
+
+def opinions_from(engine: str) -> Opinions:
+    """The opinions a setting asks for; the direct one alone, and said, where durable-rules does not run."""
+    if engine == Opinions.BOTH.value and not available():
+        log.warning("durable-rules does not run on this Python: the direct evaluator decides alone")
+        return Opinions.DIRECT
+    return Opinions(engine)
+
+
+def rules_of(book: Rulebook, opinions: Opinions, reasoner: type[Reasoner] = Reasoner) -> Rules:
+    """
+    A rulebook without errors, made ready, with a reasoner of this kind.
+
+    Raises:
+        RulesAreWrong: The rules are beyond what the engine can be trusted with.
+    """
+    try:
+        program = plan(book)
+        conditions = {name: head.condition for name, head in program.heads.items()}
+        return Rules(program, reasoner(conditions, program.layers, opinions))
+    except ValueError as limits:
+        what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
+        raise RulesAreWrong((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
+
+
+def problems_in(folder: Path, today: date) -> list[Problem]:
+    """Every mistake in the rules of a folder, warnings included."""
+    return problems_of(read_rulebook(folder), today)
+
+
+def problems_of(book: Rulebook, today: date) -> list[Problem]:
+    """
+    Every mistake in a rulebook, warnings included; what the engine says only once there is no error.
+
+    A lock that is out of date is one, and so is a missing source attribute; neither keeps rules from being loaded and
+    tried (load_rules).
+    """
+    problems = sorted({*check(book, today=today), *lock_problems(book)})
+    if any(not problem.warning for problem in problems):
+        return problems
+    try:
+        rules_of(book, opinions_from(Opinions.BOTH.value)).reasoner.close()
+    except RulesAreWrong as wrong:
+        return [*problems, *wrong.problems]
+    return problems
+
+
+def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
+    """
+    Read, check and make ready the rules of a folder; `opinions` None means both where both run.
+
+    Raises:
+        RulesAreWrong: With every error; warnings do not keep rules from running.
+    """
+    return checked_rules(read_rulebook(folder), opinions, today)
+
+
+def checked_rules(book: Rulebook, opinions: Opinions | None, today: date) -> Rules:
+    """
+    A rulebook that was read, checked and made ready; `opinions` None means both where both run.
+
+    Raises:
+        RulesAreWrong: With every error; warnings do not keep rules from running.
+    """
+    refuse_errors(book, today)
+    return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
+
+
+def refuse_errors(book: Rulebook, today: date) -> list[Problem]:
+    """
+    The errors with which a rulebook runs all the same: source attributes are missing.
+
+    Raises:
+        RulesAreWrong: With every error that keeps it from running; warnings do not.
+    """
+    found = check(book, today=today)
+    in_the_way = keeping_from_running(found)
+    if in_the_way:
+        raise RulesAreWrong(in_the_way)
+    return [problem for problem in found if not problem.warning]

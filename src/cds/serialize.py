@@ -1,0 +1,221 @@
+"""Decision → plain JSON values: the answer for those without CDS Hooks, and for `cds evaluate --json`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cds.cards.card import Card
+from cds.decide import Decision, Rules
+from cds.engine.explain import Reasons, Why, missing
+from cds.facts.fact import Fact, Trial
+from cds.logic.truth import Truth
+from cds.record.model import Issue
+from cds.rulebook.program import UnderDefinition
+
+
+def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
+    """
+    Everything about one answer.
+
+    Keys: today; rules (program version and each file's version); cards; conclusions (name → true, false, unknown);
+    definitions (conclusion → what it is under each of its definitions, with reasons); facts;
+    reasons (conclusion → tree down to FHIR references); missing (what would settle each unknown conclusion);
+    data_quality (what was left out or doubted).
+    """
+    heads = rules.program.heads
+    reasons = Reasons(heads, decision.facts, decision.truths)
+    copies = rules.program.copies
+    conclusions = {
+        name: truth.value
+        for name, truth in decision.truths.items()
+        if ":" not in name and "~" not in name and name not in copies
+    }
+    return {
+        "today": decision.today.isoformat(),
+        "rules": {
+            "version": rules.program.version,
+            "files": {rule.id: rule.version for rule in rules.program.rules.values()},
+        },
+        "cards": [card_values(card) for card in decision.cards],
+        "conclusions": conclusions,
+        "definitions": {
+            of: [definition_values(one, decision, reasons) for one in definitions]
+            for of, definitions in rules.program.definitions.items()
+        },
+        "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
+        "reasons": {name: why_values(reasons.why(name)) for name in conclusions},
+        "missing": [
+            {
+                "conclusion": name,
+                "fact": item.fact,
+                "what": item.what,
+                "because": item.because,
+                "would": item.could_become,
+            }
+            for name, truth in conclusions.items()
+            if truth == Truth.UNKNOWN.value
+            for item in missing(name, heads, decision.facts, decision.truths)
+        ],
+        "data_quality": [issue_values(issue) for issue in decision.record.issues],
+    }
+
+
+def definition_values(definition: UnderDefinition, decision: Decision, reasons: Reasons) -> dict[str, Any]:
+    """What a conclusion is under one definition, what the definition says and sets, and the reasons."""
+    return dict(
+        without_empty(
+            {
+                "definition": definition.id,
+                "label": definition.label,
+                "says": definition.says,
+                "in_use": definition.in_use,
+                "is": decision.truths[definition.head].value,
+                "with": dict(definition.with_),
+                "evidence": [
+                    {"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in definition.evidence
+                ],
+                "reasons": why_values(reasons.why(definition.head)),
+            }
+        )
+    )
+
+
+def card_values(card: Card) -> dict[str, Any]:
+    """A card under the names of CDS Hooks 2.0.1, without uuids and without empty members."""
+    values: dict[str, Any] = {
+        "summary": card.summary,
+        "detail": card.detail,
+        "indicator": card.indicator,
+        "source": {
+            "label": card.source_label,
+            "url": card.source_url,
+            "topic": _coding(card.topic) if card.topic else None,
+        },
+        "suggestions": [
+            {
+                "label": suggestion.label,
+                "isRecommended": suggestion.recommended or None,
+                "actions": [
+                    {"type": "create", "description": action.description, "resource": dict(action.resource)}
+                    for action in suggestion.actions
+                ],
+            }
+            for suggestion in card.suggestions
+        ],
+        "selectionBehavior": card.selection_behavior,
+        "overrideReasons": [_coding(reason) for reason in card.override_reasons],
+        "links": [{"label": link.label, "url": link.url, "type": "absolute"} for link in card.links],
+        "extension": {
+            "org.thirdline.card": {
+                "name": card.name,
+                "rule": card.rule.id,
+                "version": card.rule.version,
+                "digest": card.rule.digest,
+                "references": list(card.references),
+            }
+        },
+    }
+    return dict(without_empty(values))
+
+
+def _coding(coding: tuple[str, str, str]) -> dict[str, str]:
+    system, code, display = coding
+    return {"system": system, "code": code, "display": display}
+
+
+def without_empty(value: Any) -> Any:
+    """The same value without null, "", [] and {} anywhere inside (CDS Hooks 2.0.1, "JSON")."""
+    if isinstance(value, dict):
+        cleaned = {key: without_empty(member) for key, member in value.items()}
+        return {key: member for key, member in cleaned.items() if member not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [cleaned for item in value if (cleaned := without_empty(item)) not in (None, "", [], {})]
+    return value
+
+
+def fact_values(fact: Fact) -> dict[str, Any]:
+    """A fact: its value (true, false, unknown, a number, or {from, to}), its reason and what it rests on."""
+    values: dict[str, Any] = {"label": fact.label, "value": fact_value(fact)}
+    if fact.unit:
+        values["unit"] = fact.unit
+    values["because"] = fact.because
+    if fact.why_unknown is not None:
+        values["why_unknown"] = fact.why_unknown.value
+    if fact.missing:
+        values["missing"] = list(fact.missing)
+    if fact.day is not None:
+        values["date"] = fact.day.text
+    if fact.trials:
+        values["trials"] = [trial_values(trial) for trial in fact.trials]
+    if fact.found:
+        values["found"] = [
+            without_empty({"reference": found.reference, "words": found.words, "date": found.when})
+            for found in fact.found
+        ]
+    return values
+
+
+def fact_value(fact: Fact) -> Any:
+    """true, false or unknown; a number; {from, to} with what is known of a range; unknown otherwise."""
+    if fact.truth is not None:
+        return fact.truth.value
+    low = None if fact.low is None or math.isinf(fact.low) else fact.low
+    high = None if fact.high is None or math.isinf(fact.high) else fact.high
+    if low is None and high is None:
+        return fact.text or Truth.UNKNOWN.value
+    if low == high:
+        return _number(low)
+    return {key: _number(end) for key, end in (("from", low), ("to", high)) if end is not None}
+
+
+def _number(value: float | None) -> float | int | None:
+    return int(value) if value is not None and value == int(value) else value
+
+
+def trial_values(trial: Trial) -> dict[str, Any]:
+    """A trial, with its answers and their evidence."""
+    return {
+        "ingredient": trial.ingredient,
+        "class": trial.drug_class,
+        "start": trial.start.text if trial.start else None,
+        "end": trial.end.text if trial.end else None,
+        "ongoing": trial.ongoing,
+        "days": list(trial.days),
+        "days_at_dose": list(trial.days_at_dose),
+        "highest_mg_a_day": list(trial.highest_mg_a_day),
+        "minimum_mg_a_day": trial.minimum_mg_a_day,
+        "dose_adequate": trial.dose_adequate.value,
+        "long_enough": trial.long_enough.value,
+        "adequate": trial.adequate.value,
+        "no_response": trial.no_response.value,
+        "evidence": trial.evidence.value,
+        "outcome": trial.outcome,
+        "intolerance": trial.intolerance,
+        "by_name_only": trial.by_name_only,
+        "notes": list(trial.notes),
+        "missing": list(trial.missing),
+        "sources": list(trial.sources),
+    }
+
+
+def why_values(why: Why) -> dict[str, Any]:
+    """A tree of reasons."""
+    values: dict[str, Any] = {"name": why.name, "label": why.label, "is": why.truth.value, "words": why.words}
+    values["because"] = why.because
+    values["sources"] = list(why.sources)
+    values["evidence"] = [{"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in why.citations]
+    values["reasons"] = [why_values(child) for child in why.children]
+    return dict(without_empty(values))
+
+
+def issue_values(issue: Issue) -> dict[str, str]:
+    """One remark about the data."""
+    values = {
+        "kind": issue.kind.value,
+        "type": issue.resource_type,
+        "where": issue.where,
+        "what": issue.what,
+        "reference": issue.reference,
+    }
+    return {key: value for key, value in values.items() if value}

@@ -1,0 +1,140 @@
+"""What every page of the console has: its place in the menu, whose rules it shows, and who is looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
+
+from cds.api.admission import Turns
+from cds.api.card_links import CardLinks
+from cds.api.overrides import Overrides
+from cds.api.routes import Offer, Offers
+from cds.errors import NoPage
+from cds.journal.journal import Journal
+from cds.journal.store import StoreDown
+from cds.settings import Settings
+from cds.web.console.urls import DATA, DECISIONS, FEEDBACK, HOME, LOGIN, LOGOUT, SAFE
+from cds.web.console.users import NotSignedIn
+from cds.web.page import Pages, page_route
+
+TENANT = "tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the menu: an address and its words; pages below the address belong to it."""
+
+    path: str
+    label: str
+
+
+MENU = (
+    Entry(HOME, "Live rules"),
+    Entry(f"{HOME}/rules", "Rule files"),
+    Entry(f"{HOME}/playground", "Playground"),
+    Entry(DECISIONS, "Decisions"),
+    Entry(FEEDBACK, "Feedback"),
+    Entry(DATA, "Data quality"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """
+    What pages of the console are made of.
+
+    Attributes:
+        pages: Renders them.
+        offers: What is live, by tenant; one for "" where there are none.
+        folders: Tenant → the folder its rules were read from.
+        links: Of decisions; None where their data are not kept.
+        watched: How taking changed rules goes; None where rules are not watched.
+    """
+
+    pages: Pages
+    offers: Offers
+    folders: Mapping[str, Path]
+    settings: Settings
+    clock: Callable[[], date]
+    turns: Turns
+    overrides: Overrides
+    links: CardLinks | None = None
+    journal: Journal | None = None
+    watched: Callable[[], dict[str, Any]] | None = None
+
+    @property
+    def keeps_inputs(self) -> bool:
+        """Whether the data decided from are kept."""
+        return self.journal is not None and self.journal.keeps_inputs
+
+    def offer(self, request: Request) -> Offer:
+        """
+        What is live for the tenant the address names; the first one where it names none.
+
+        Raises:
+            NoPage: There is no such tenant.
+        """
+        name = request.query_params.get(TENANT) or next(iter(self.offers))
+        if name not in self.offers:
+            raise NoPage("There is no such tenant", fix=f"Choose one at {HOME}")
+        return self.offers[name]
+
+    def address(self, request: Request, path: str, **query: str) -> str:
+        """The address of another page of the console, for the same tenant."""
+        tenant = self.offer(request).tenant
+        asked = ({TENANT: tenant} if tenant else {}) | query
+        return quote(path) + (f"?{urlencode(asked)}" if asked else "")
+
+    def page(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A page in its frame. Templates extend `console/frame.html`, and link others by `to(path)`."""
+        # The deepest entry that the address stands below: "/console" is above them all.
+        path = request.url.path
+        above = [entry.path for entry in MENU if path == entry.path or path.startswith(f"{entry.path}/")]
+        frame = {
+            "menu": MENU,
+            "current": max(above, key=len, default=""),
+            "to": partial(self.address, request),
+            "here": path,
+            "tenant": self.offer(request).tenant,
+            "tenants": sorted(name for name in self.offers if name),
+            "who": request.state.who,
+            "logout": LOGOUT,
+        }
+        return self.pages.page(template, frame | dict(values), status)
+
+
+def console_route(pages: Pages) -> type[APIRoute]:
+    """Routes that answer people, and send those who are not signed in to where they can."""
+
+    class ConsoleRoute(page_route(pages)):  # type: ignore[misc]  # a class made by a function
+        """A route of the console."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """The handler, with the way to sign in."""
+            handler = super().get_route_handler()
+
+            async def answered(request: Request) -> Response:
+                try:
+                    answer: Response = await handler(request)
+                    return answer
+                except NotSignedIn:
+                    if request.method in SAFE:
+                        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                        return RedirectResponse(f"{LOGIN}?{urlencode({'next': here})}", status_code=303)
+                    # No redirect: form-action would keep a form from being led on to the provider.
+                    return pages.nothing(401, "You are not signed in any more", f"Sign in at {HOME}, and send it again")
+                except StoreDown:
+                    return pages.nothing(503, "The journal cannot be reached now", "Try again a little later")
+
+            return answered
+
+    return ConsoleRoute

@@ -1,0 +1,138 @@
+"""What somebody pasted, a CDS Hooks request or a FHIR Bundle → the request that a service is asked with."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from cds.errors import NoPatient, NotFhir, NotJson, TooLarge, UnknownService, WrongPatient
+from cds.record.nesting import refuse_too_deep
+from cds.rulebook.program import Program, Service
+
+Json = dict[str, Any]
+USER = "Practitioner/playground"
+REST = "bundle"  # prefetch key of what no template asks for; none of ours has it
+OUTCOME = "OperationOutcome"  # among resources: something of the answer is missing
+FIX = "Paste a CDS Hooks request or a FHIR R4 Bundle of one patient"
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """
+    A request, and the service it is for.
+
+    Attributes:
+        converted: Whether it was made from a Bundle.
+    """
+
+    service: Service
+    body: bytes = field(repr=False)
+    converted: bool
+
+
+def read_pasted(text: bytes, program: Program, chosen: str, deepest: int) -> Pasted:
+    """
+    A request as it is; a Bundle as the request an EHR would have made of it for the chosen service, or the first.
+
+    Raises:
+        NotJson, NotFhir, TooLarge, NoPatient, WrongPatient, UnknownService: With what is wrong.
+    """
+    refuse_too_deep(text, deepest)
+    try:
+        value = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
+    except (RecursionError, msgspec.ValidationError):
+        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJson(f"This is not JSON: {error}", fix=FIX) from None
+    if not isinstance(value, dict):
+        raise NotFhir("This is JSON, but no object", fix=FIX)
+    if "hook" in value:
+        return Pasted(_service(program, chosen, value["hook"]), text, converted=False)
+    if value.get("resourceType") != "Bundle":
+        raise NotFhir("This is neither a CDS Hooks request nor a Bundle", fix=FIX, where="resourceType")
+    service = _service(program, chosen, None)
+    return Pasted(service, msgspec.json.encode(request_of(value, service)), converted=True)
+
+
+def _service(program: Program, chosen: str, hook: object) -> Service:
+    if chosen:
+        if chosen not in program.services:
+            raise UnknownService("There is no such service", fix="Choose one of the list", where="service")
+        return program.services[chosen]
+    for service in program.services.values():
+        if hook is None or service.hook == hook:
+            return service
+    raise NotFhir(
+        "No service answers this hook",
+        fix=f"Send one of {', '.join(sorted({service.hook for service in program.services.values()}))}",
+        where="hook",
+    )
+
+
+def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
+    """
+    The request for a Bundle, as `POST /evaluate` reads it: a kind of data of which there is something was asked for,
+    one of which there is nothing was not sent; draft orders are those of the context, where the hook has any.
+
+    Raises:
+        NoPatient, WrongPatient: There is not one Patient with an id.
+    """
+    entries = [entry for entry in _list(bundle.get("entry")) if isinstance(entry, dict)]
+    kinds: dict[str, list[Json]] = {}
+    drafts: list[Json] = []
+    for entry in entries:
+        resource = entry.get("resource")
+        if not isinstance(resource, dict):
+            continue
+        if resource.get("status") == "draft" and str(resource.get("resourceType")).endswith("Request"):
+            drafts.append(resource)
+        else:
+            kinds.setdefault(str(resource.get("resourceType")), []).append(_entry(entry))
+    patient_id = _patient_id(kinds.get("Patient", []))
+    context: Json = {"userId": USER, "patientId": patient_id}
+    if service.hook.startswith("order-"):
+        context["draftOrders"] = _bundle([{"resource": draft} for draft in drafts], "collection")
+        if service.hook == "order-select":
+            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts if draft.get("id")]
+    prefetch: Json = {}
+    given = set()
+    for asked in service.prefetch:
+        kind = asked.query.partition("?")[0].partition("/")[0]
+        if kind in kinds:
+            # Several keys may ask for a kind. Each takes all: an empty one would say that it was answered whole, even
+            # where one of the resources cannot be read, or something went wrong. What is sent twice counts once.
+            prefetch[asked.key] = _bundle([*kinds[kind], *kinds.get(OUTCOME, ())], "searchset")
+            given.add(kind)
+    rest = [entry for kind, listed in kinds.items() if kind not in given for entry in listed]
+    if rest:
+        prefetch[REST] = _bundle(rest, "collection")
+    return {"hook": service.hook, "hookInstance": str(uuid.uuid4()), "context": context, "prefetch": prefetch}
+
+
+def _patient_id(patients: Sequence[Json]) -> str:
+    if not patients:
+        raise NoPatient("The Bundle holds no Patient", fix="Put the Patient into it", where="entry")
+    if len(patients) > 1:
+        raise WrongPatient(
+            f"There are {len(patients)} Patient resources", fix="Paste one patient's data", where="entry"
+        )
+    identity = patients[0]["resource"].get("id")
+    if not isinstance(identity, str) or not identity:
+        raise NoPatient("The Patient has no id", fix="Give it one; other resources refer to it", where="Patient.id")
+    return identity
+
+
+def _entry(entry: Json) -> Json:
+    return {name: entry[name] for name in ("fullUrl", "resource") if name in entry}
+
+
+def _bundle(entries: list[Json], kind: str) -> Json:
+    return {"resourceType": "Bundle", "type": kind, "entry": entries}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

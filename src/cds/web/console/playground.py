@@ -1,0 +1,173 @@
+"""The console's playground: what somebody pasted, answered by the live rules as an EHR would have it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request, Response
+
+from cds.api.body import read_body
+from cds.api.error_responses import status_of
+from cds.api.feedback import AT_ONCE, read_feedback
+from cds.api.messages import read_request
+from cds.api.routes import Answered, Offer, answered, day_of, service_of
+from cds.errors import NoJournal, Refusal
+from cds.journal.playground import playground_of
+from cds.journal.receipts import Receipt
+from cds.web.console.examples import examples, examples_day
+from cds.web.console.layout import Console, console_route
+from cds.web.console.pasted import Pasted, read_pasted
+from cds.web.console.urls import HOME
+from cds.web.decisions import HTMX, fields_of
+from cds.web.explained import explained_values
+
+PLAYGROUND = f"{HOME}/playground"
+MOST_SHOWN = 200_000  # characters of a request or response; more is cut
+LONGEST_COMMENT = 2_000  # characters
+SAFE_LINKS = ("https://", "http://")
+
+
+def playground_routes(console: Console) -> APIRouter:
+    """The playground, and what becomes of its cards."""
+    router = APIRouter(route_class=console_route(console.pages))
+    limiter = CapacityLimiter(AT_ONCE)
+
+    def offer_of(request: Request) -> Offer:
+        """The live rules; what is decided and said is kept apart from that of clinicians, and nothing is fetched."""
+        offer = console.offer(request)
+        return replace(offer, tenant=playground_of(offer.tenant), fetcher=None)
+
+    def page(request: Request, typed: Mapping[str, str], values: Mapping[str, Any], status: int = 200) -> Response:
+        program = console.offer(request).rules.program
+        form = {
+            "typed": typed,
+            "today": typed.get("today") or str(console.clock()),
+            "services": list(program.services.values()),
+            "examples": list(examples().values()),
+            "journal": console.journal is not None,
+            "keeps_days": console.settings.keep_inputs_days if console.keeps_inputs else 0,
+            "wrong": None,
+            "example": None,
+            "answer": None,
+        }
+        return console.page(request, "console/playground.html", form | dict(values), status)
+
+    @router.get(PLAYGROUND)
+    async def form(request: Request, example: str = "") -> Response:
+        found = examples().get(example)
+        day = examples_day()
+        typed = {"example": example, "data": found.request, "today": str(day or "")} if found is not None else {}
+        return page(request, typed, {"example": found})
+
+    @router.post(PLAYGROUND)
+    async def answer(request: Request) -> Response:
+        offer = offer_of(request)
+        async with console.turns.place():
+            # A form writes most signs of JSON as three.
+            body = await read_body(request, 3 * console.settings.most_bytes)
+            typed = await console.turns.aside(lambda: fields_of(body))
+
+            def decided() -> tuple[Response, Receipt | None]:
+                values, receipt = _answer(typed, offer, console, str(request.base_url))
+                return page(request, typed, values), receipt
+
+            try:
+                made, receipt = await console.turns.aside(decided)
+            except Refusal as refusal:
+                return page(request, typed, {"wrong": refusal}, status_of(refusal))
+            if receipt is not None and console.journal is not None:
+                console.journal.note(receipt)
+            return made
+
+    @router.post(f"{PLAYGROUND}/feedback")
+    async def feedback(request: Request) -> Response:
+        offer = offer_of(request)
+        journal = console.journal
+        if journal is None:
+            raise NoJournal("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
+        typed = fields_of(await read_body(request, console.settings.most_bytes))
+        service = service_of(offer.rules, typed.get("service", ""))
+        words = read_feedback(_feedback(typed))
+        await to_thread.run_sync(lambda: journal.hear(offer.tenant, service.id, words), limiter=limiter)
+        values = {"word": words[0]}
+        if HTMX in request.headers:
+            return console.pages.page("console/said.html", values)
+        return console.page(request, "console/said-page.html", values)
+
+    return router
+
+
+def _answer(
+    typed: Mapping[str, str], offer: Offer, console: Console, called: str
+) -> tuple[dict[str, Any], Receipt | None]:
+    """
+    What the page shows, and the receipt.
+
+    Raises:
+        Refusal: What was pasted cannot be answered.
+    """
+    day = day_of(typed["today"]) if typed.get("today") else console.clock()
+    text = typed.get("data", "").encode()
+    pasted = read_pasted(text, offer.rules.program, typed.get("service", ""), console.settings.deepest)
+    asked = read_request(pasted.body, pasted.service)
+    made = answered(
+        offer,
+        pasted.service,
+        asked,
+        day,
+        settings=console.settings,
+        overrides=console.overrides,
+        journal=console.journal,
+        links=console.links,
+        called=called,
+    )
+    shown = _shown(pasted, made, day)
+    return shown | explained_values(offer.rules, made.decision, pasted.service.id), made.receipt
+
+
+def _shown(pasted: Pasted, made: Answered, day: date) -> dict[str, Any]:
+    request, whole_request = _pretty(pasted.body)
+    response, whole_response = _pretty(made.encoded)
+    cards = [
+        card | {"links": [link for link in card.get("links", ()) if str(link["url"]).startswith(SAFE_LINKS)]}
+        for card in made.response["cards"]
+    ]
+    return {
+        "answer": {
+            "service": pasted.service,
+            "converted": pasted.converted,
+            "day": day,
+            "cards": cards,
+            "request": request,
+            "response": response,
+            "cut": not (whole_request and whole_response),
+        },
+    }
+
+
+def _pretty(body: bytes) -> tuple[str, bool]:
+    """JSON to be read, and whether that is all of it."""
+    text = msgspec.json.format(body.removeprefix(b"\xef\xbb\xbf"), indent=2).decode()
+    return text[:MOST_SHOWN], len(text) <= MOST_SHOWN
+
+
+def _feedback(typed: Mapping[str, str]) -> bytes:
+    """A form as the CDS Hooks feedback it stands for."""
+    entry: dict[str, Any] = {
+        "card": typed.get("card", ""),
+        "outcome": typed.get("outcome", ""),
+        "outcomeTimestamp": datetime.now(UTC).isoformat(),
+    }
+    if suggestion := typed.get("suggestion"):
+        entry["acceptedSuggestions"] = [{"id": suggestion}]
+    if entry["outcome"] == "overridden":
+        system, _, rest = typed.get("reason", "").partition("|")
+        code, _, display = rest.partition("|")
+        reason = {"reason": {"system": system, "code": code, "display": display}} if code else {}
+        entry["overrideReason"] = reason | {"userComment": typed.get("comment", "")[:LONGEST_COMMENT]}
+    return msgspec.json.encode({"feedback": [entry]})

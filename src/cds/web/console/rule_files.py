@@ -1,0 +1,85 @@
+"""GET /console/rules: every rule file, readable; and what its tests show, measured when somebody asks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from cds.authoring.reference.diagram import drawn
+from cds.authoring.reference.rule_page import FILE, Node, Sheet
+from cds.authoring.testing.coverage_html import TITLES
+from cds.errors import NoPage
+from cds.web.console.background import Shelf
+from cds.web.console.layout import Console, console_route
+from cds.web.console.urls import HOME
+
+RULES = f"{HOME}/rules"
+
+
+def rule_routes(console: Console) -> APIRouter:
+    """The pages of the rule files."""
+    shelf = Shelf()
+    router = APIRouter(route_class=console_route(console.pages), lifespan=shelf.open)
+
+    @router.get(RULES)
+    async def files(request: Request) -> Response:
+        offer = console.offer(request)
+        folder, version = console.folders[offer.tenant], offer.rules.program.version
+        read = await shelf.sheets(folder, version)
+        folders: defaultdict[str, list[Sheet]] = defaultdict(list)
+        for sheet in read.files:
+            folders[str(PurePosixPath(sheet.file).parent)].append(sheet)
+        values = {
+            "read": read,
+            "live": version,
+            "by_folder": dict(sorted(folders.items())),
+            "today": console.clock(),
+            "measuring": shelf.measuring(folder, version),
+        }
+        return console.page(request, "console/rules.html", values)
+
+    @router.get(f"{RULES}/{{name}}")
+    async def file(request: Request, name: str) -> Response:
+        offer = console.offer(request)
+        folder, version = console.folders[offer.tenant], offer.rules.program.version
+        read = await shelf.sheets(folder, version)
+        sheet = next((one for one in read.files if one.id == name), None)
+        if sheet is None:
+            raise NoPage("There is no such rule file", fix=f"{RULES} lists them")
+        measuring = shelf.measuring(folder, version)
+        measured = (
+            measuring.result.files.get(PurePosixPath(sheet.file).name) if measuring and measuring.result else None
+        )
+        values = {
+            "attributes": offer.rules.program.attributes.get(name),
+            "sheet": sheet,
+            "read": read,
+            "live": version,
+            "today": console.clock(),
+            "diagram": drawn(sheet.nodes, sheet.links),
+            "reads": _reads(sheet),
+            "measuring": measuring,
+            "measured": measured,
+            "titles": TITLES,
+        }
+        return console.page(request, "console/rule-file.html", values)
+
+    @router.post(f"{RULES}/{{name}}/coverage")
+    async def measure(request: Request, name: str) -> Response:
+        offer = console.offer(request)
+        shelf.measure(console.folders[offer.tenant], offer.rules.program.version)
+        return RedirectResponse(f"{console.address(request, f'{RULES}/{name}')}#coverage", status_code=303)
+
+    return router
+
+
+def _reads(sheet: Sheet) -> list[tuple[Node, list[Node]]]:
+    """What each node of the file itself reads; nodes that read nothing are left out."""
+    nodes = {node.id: node for node in sheet.nodes}
+    reads: defaultdict[str, list[Node]] = defaultdict(list)
+    for read, reader in sheet.links:
+        reads[reader].append(nodes[read])
+    return [(node, reads[node.id]) for node in sheet.nodes if node.kind != FILE and reads[node.id]]

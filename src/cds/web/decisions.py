@@ -1,0 +1,135 @@
+"""GET /decisions/{id}: the page behind a card; …/what-if: the same data, changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+
+from cds.api.admission import Turns
+from cds.api.body import read_body
+from cds.api.decision_input import record_again
+from cds.api.links import Links
+from cds.api.routes import Offers, limits
+from cds.decide import Decision, Rules, decide
+from cds.errors import NoPage, NotJson, Refusal, TooLarge
+from cds.explanation.flips import flips
+from cds.journal.inputs import Kept, kept_decision
+from cds.journal.journal import Journal
+from cds.journal.playground import tenant_of
+from cds.settings import Settings
+from cds.web.explained import explained_values
+from cds.web.page import Pages, differences, page_route
+from cds.web.what_if import Wrong, asked_of, changeable, changed
+
+T = TypeVar("T")
+HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
+MOST_FORM = 200_000  # bytes
+MOST_FIELDS = 2_000
+
+
+def decision_routes(
+    pages: Pages, offers: Offers, settings: Settings, journal: Journal, links: Links, turns: Turns
+) -> APIRouter:
+    """The pages of decisions whose data the journal keeps."""
+    router = APIRouter(include_in_schema=False, route_class=page_route(pages))
+
+    def kept(decision: str, key: str) -> tuple[Kept, Rules]:
+        """
+        A decision and the rules that explain it.
+
+        Raises:
+            NoPage: The key does not open it, or it is not kept.
+        """
+        if not links.opens(decision, key):
+            raise NoPage("This link has expired", fix="Open the chart again, and follow the link of the new card")
+        found = kept_decision(journal.store, decision)
+        offer = offers.get(tenant_of(found.tenant)) if found is not None else None
+        if found is None or offer is None or found.service not in offer.rules.program.services:
+            raise NoPage(
+                "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
+            )
+        return found, offer.rules
+
+    async def aside(work: Callable[[], T]) -> T:
+        async with turns.place():
+            return await turns.aside(work)
+
+    def decided(found: Kept, rules: Rules, body: bytes) -> Decision:
+        service = rules.program.services[found.service]
+        return decide(rules, record_again(body, service, limits(settings, rules)), found.day, found.service)
+
+    @router.get("/decisions/{decision}")
+    async def page(decision: str, key: str = "") -> Response:
+        found, rules = await to_thread.run_sync(kept, decision, key)
+
+        def answer() -> Response:
+            made = decided(found, rules, found.body)
+            values = explained_values(rules, made, found.service)
+            about = {
+                "kept": found,
+                "key": key,
+                "changed": found.rules != rules.program.version,
+                "now": False,
+                "differs": differences(found.conclusions, made, rules),
+            }
+            return pages.page("decision.html", values | about)
+
+        return await aside(answer)
+
+    @router.get("/decisions/{decision}/what-if")
+    async def what_if_form(request: Request, decision: str, key: str = "") -> Response:
+        found, rules = await to_thread.run_sync(kept, decision, key)
+
+        def answer() -> Response:
+            service = rules.program.services[found.service]
+            form = changeable(found.body, rules.program, service, decided(found, rules, found.body))
+            values = {"kept": found, "key": key, "form": form, "typed": {}, "wrong": "", "flips": None}
+            return pages.page("what_if_form.html" if HTMX in request.headers else "what_if.html", values)
+
+        return await aside(answer)
+
+    @router.post("/decisions/{decision}/what-if")
+    async def what_if(request: Request, decision: str, key: str = "") -> Response:
+        found, rules = await to_thread.run_sync(kept, decision, key)
+        typed = fields_of(await read_body(request, MOST_FORM))
+
+        def answer() -> Response:
+            service = rules.program.services[found.service]
+            was = decided(found, rules, found.body)
+            form = changeable(found.body, rules.program, service, was)
+            values: dict[str, Any] = {"kept": found, "key": key, "form": form, "typed": typed}
+            try:
+                body = changed(found.body, asked_of(form, typed), rules.program, service, found.day)
+                now = decided(found, rules, body)
+            except (Wrong, Refusal) as wrong:
+                values |= {"wrong": str(wrong), "flips": None}
+            else:
+                values |= {"wrong": "", "flips": flips(rules, was, now)} | explained_values(rules, now, found.service)
+            if HTMX in request.headers:  # which shows a piece of a page only when it comes with 200
+                return pages.page("what_if_result.html", values)
+            return pages.page("what_if.html", values, 400 if values["wrong"] else 200)
+
+        return await aside(answer)
+
+    return router
+
+
+def fields_of(body: bytes) -> dict[str, str]:
+    """
+    The fields of a form that was posted; empty ones are left out.
+
+    Raises:
+        NotJson: It is no form.
+        TooLarge: It has more fields than any form of ours.
+    """
+    try:
+        pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
+    except UnicodeDecodeError:
+        raise NotJson("This is no form in UTF-8", fix="Load the page again, and send its form") from None
+    except ValueError:
+        raise TooLarge("This form has too many fields", fix="Load the page again, and send its form") from None
+    return {name: text.strip() for name, text in pairs if text.strip()}

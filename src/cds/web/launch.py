@@ -1,0 +1,267 @@
+"""GET /launch, /launch/callback: the page behind a card, opened by the EHR (SMART App Launch 2.2, "EHR Launch")."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from cds.api.admission import Turns
+from cds.api.links import Links
+from cds.api.overrides import Overrides
+from cds.api.routes import Offer, Offers, limits
+from cds.auth.smart import (
+    Configuration,
+    Granted,
+    LaunchFailed,
+    Registered,
+    authorize_at,
+    challenge_of,
+    configuration_of,
+    context_of,
+    new_secret,
+    scopes_for,
+    token_for,
+)
+from cds.decide import decide
+from cds.errors import NoPage
+from cds.fhir_client.fetch import Access, NotUsable
+from cds.fhir_client.network import client_for
+from cds.journal.inputs import Kept, kept_decision
+from cds.journal.journal import Journal
+from cds.journal.receipts import patient_digest
+from cds.journal.used_tokens import first_use
+from cds.record.bundle import read_prefetch
+from cds.rulebook.program import Service
+from cds.settings import Settings
+from cds.web.explained import explained_values
+from cds.web.page import Pages, page_route
+
+MINUTES = 10  # from launch to callback: time to sign in
+PURPOSE = "SMART launch"
+AGAIN = "Open the chart again, and follow the link of its card"
+NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+LONGEST = 4_000  # characters of what an EHR sends along
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What is kept of a launch until its callback, in a signed cookie of the browser that made it."""
+
+    issuer: str
+    verifier: str
+    configuration: Configuration
+
+
+class Launches:
+    """Makes and reads the cookies of launches that wait for their callback."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._made: URLSafeTimedSerializer | None = None
+
+    def cookie(self, state: str) -> str:
+        """The name of the cookie of one launch; several may wait at once."""
+        return f"launch-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+
+    def write(self, state: str, pending: Pending) -> str:
+        """What the cookie says."""
+        return self._signer().dumps({"state": state, "pending": msgspec.to_builtins(pending)})
+
+    def read(self, state: str, text: str) -> Pending:
+        """
+        The launch that is called back, once.
+
+        Raises:
+            LaunchFailed: It is none of this browser's, too old, or was called back before.
+        """
+        try:
+            said = self._signer().loads(text, max_age=MINUTES * 60)
+            pending = msgspec.convert(said["pending"], Pending)
+            known = said["state"] == state
+        except (BadSignature, msgspec.ValidationError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise LaunchFailed("This launch was not begun in this browser, or too long ago")
+        until = datetime.now(UTC) + timedelta(minutes=MINUTES)
+        if not first_use(self._journal.store, PURPOSE, state, until):
+            raise LaunchFailed("This launch is over already")
+        return pending
+
+    def _signer(self) -> URLSafeTimedSerializer:
+        if self._made is None:
+            key = self._journal.store.digest(PURPOSE)
+            self._made = URLSafeTimedSerializer(key, PURPOSE, signer_kwargs={"digest_method": hashlib.sha256})
+        return self._made
+
+
+class Launcher:
+    """
+    Launches of one application.
+
+    Attributes:
+        clients: HTTP clients it reads with; to be closed with the application.
+    """
+
+    def __init__(
+        self,
+        pages: Pages,
+        registered: tuple[Registered, ...],
+        offers: Offers,
+        settings: Settings,
+        journal: Journal,
+        turns: Turns,
+        overrides: Overrides,
+        links: Links | None,
+        clock: Callable[[], date],
+    ) -> None:
+        self.clients = {one.tenant: client_for(one.servers, settings.fetch_seconds) for one in registered}
+        self._pages = pages
+        self._registered = registered
+        self._offers = offers
+        self._settings = settings
+        self._journal = journal
+        self._turns = turns
+        self._overrides = overrides
+        self._links = links
+        self._clock = clock
+        self._launches = Launches(journal)
+
+    def routes(self) -> APIRouter:
+        """The addresses an EHR launches."""
+        router = APIRouter(include_in_schema=False, route_class=page_route(self._pages))
+        router.add_api_route("/launch", self.launch)
+        router.add_api_route("/launch/callback", self.callback)
+        return router
+
+    async def launch(self, request: Request, iss: str = "", launch: str = "") -> Response:
+        """Send the browser to sign in at the EHR that opened this."""
+        if not iss or not launch or max(len(iss), len(launch)) > LONGEST:
+            raise NoPage("This page is opened from a chart", fix=AGAIN)
+        one, base = self._known(iss)
+        try:
+            configuration = await configuration_of(self.clients[one.tenant], base, one.servers)
+        except LaunchFailed as failed:
+            raise NoPage(str(failed), fix="Try again in a moment, or tell those who run this service") from None
+        state, verifier = new_secret(), new_secret()
+        address = authorize_at(
+            configuration,
+            one.app,
+            scope=scopes_for(_service(self._offers[one.tenant], {}).prefetch, v2=configuration.v2),
+            redirect_uri=self._callback(request),
+            launch=launch,
+            audience=iss,
+            state=state,
+            challenge=challenge_of(verifier),
+        )
+        answer = RedirectResponse(address, status_code=302, headers=NOT_KEPT)
+        secure = self._callback(request).startswith("https:")
+        answer.set_cookie(
+            self._launches.cookie(state),
+            await to_thread.run_sync(self._launches.write, state, Pending(iss, verifier, configuration)),
+            max_age=MINUTES * 60,
+            path="/launch",
+            secure=secure,
+            httponly=True,
+            # In a frame of the EHR this is a cookie of a third party, which browsers send under "none" only.
+            samesite="none" if secure and self._settings.frame_ancestors else "lax",
+        )
+        return answer
+
+    async def callback(self, request: Request, state: str = "", code: str = "", error: str = "") -> Response:
+        """Show the decision, once the EHR has given leave."""
+        name = self._launches.cookie(state)
+        try:
+            if not state or max(len(state), len(code)) > LONGEST:
+                raise LaunchFailed("This page is opened from a chart")
+            pending = await to_thread.run_sync(self._launches.read, state, request.cookies.get(name, ""))
+            if error or not code:
+                raise LaunchFailed("The EHR did not give leave to read the chart")
+            one, _ = self._known(pending.issuer)
+            granted = await token_for(
+                self.clients[one.tenant],
+                pending.configuration,
+                one.app,
+                code=code,
+                redirect_uri=self._callback(request),
+                verifier=pending.verifier,
+            )
+            answer = await self._explained(one, granted, pending.issuer)
+        except LaunchFailed as failed:
+            answer = self._pages.nothing(400, str(failed), AGAIN)
+        answer.delete_cookie(name, path="/launch")
+        return answer
+
+    async def _explained(self, one: Registered, granted: Granted, issuer: str) -> Response:
+        context, offer = context_of(granted.app_context), self._offers[one.tenant]
+        kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
+        if kept is not None and self._links is not None:
+            key = await to_thread.run_sync(self._links.key, kept.id)
+            return RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
+        return await self._decided_now(offer, granted, issuer, _service(offer, context))
+
+    async def _decided_now(self, offer: Offer, granted: Granted, issuer: str, service: Service) -> Response:
+        if offer.fetcher is None:
+            raise LaunchFailed("This service reads from no FHIR server")
+        access = Access(issuer, granted.access_token)
+        try:
+            fetched = await offer.fetcher.fetch(service.prefetch, {}, granted.patient, access)
+        except NotUsable as why:
+            raise LaunchFailed(f"The chart cannot be read: {why}") from None
+        patient = [one.key for one in service.prefetch if one.query.startswith("Patient/")]
+        if any(fetched[key].value is None for key in patient if key in fetched):
+            raise LaunchFailed("The EHR did not send the patient whose chart is open")
+
+        def answer() -> Response:
+            record = read_prefetch(
+                {},
+                templates={one.key: one.query for one in service.prefetch},
+                patient_id=granted.patient,
+                fetched=fetched,
+                **limits(self._settings, offer.rules),
+            )
+            today = self._clock()
+            earlier = self._overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
+            made = decide(offer.rules, earlier.onto(record), today, service.id)
+            about: dict[str, Any] = {"kept": None, "key": "", "changed": False, "differs": [], "now": True}
+            return self._pages.page("decision.html", explained_values(offer.rules, made, service.id) | about)
+
+        async with self._turns.place():
+            return await self._turns.aside(answer)
+
+    def _known(self, issuer: str) -> tuple[Registered, httpx.URL]:
+        for one in self._registered:
+            try:
+                return one, one.servers.base_of(issuer)
+            except ValueError:
+                continue
+        raise NoPage("This service is not set up for this EHR", fix="Tell those who run it the address of your EHR")
+
+    def _callback(self, request: Request) -> str:
+        return f"{(self._settings.public_url or str(request.base_url)).rstrip('/')}/launch/callback"
+
+
+def _service(offer: Offer, context: Mapping[str, Any]) -> Service:
+    """The service whose card was followed, if its hook brings no orders of its own; else the first for a chart."""
+    services = offer.rules.program.services
+    named = services.get(str(context.get("service", "")))
+    charts = [one for one in services.values() if one.hook == "patient-view"] or list(services.values())
+    return named if named is not None and named.hook in ("patient-view", "encounter-start") else charts[0]
+
+
+def _kept_for(journal: Journal, offer: Offer, patient: str, context: Mapping[str, Any]) -> Kept | None:
+    """The decision whose card was followed, where it is kept, and is of this patient of this organisation."""
+    decision = context.get("decision")
+    found = kept_decision(journal.store, decision) if isinstance(decision, str) else None
+    if found is None or found.tenant != offer.tenant or found.service not in offer.rules.program.services:
+        return None
+    return found if found.patient == patient_digest(journal.store, offer.tenant, patient) else None

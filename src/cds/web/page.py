@@ -1,0 +1,178 @@
+"""Template + values → an HTML page under a strict Content-Security-Policy; and the files pages load."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cds import __version__
+from cds.api.error_responses import status_of
+from cds.cards.template import on_one_line
+from cds.decide import Decision, Rules
+from cds.engine.explain import UNITS
+from cds.errors import NoPage, Refusal
+from cds.explanation.explanation import plain_conclusions
+from cds.logic.truth import Truth
+from cds.web.markdown import markdown_page, markdown_sentence
+
+STATIC = Path(__file__).parent / "static"
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "cannot tell"}
+MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
+MOST_ISSUES = 50  # remarks about the data
+FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
+
+
+def headers(frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer") -> dict[str, str]:
+    """
+    Headers of every page: nothing from elsewhere, no inline script or style, no trace in caches and referrers.
+
+    Args:
+        frame_ancestors: Origins that may show a page in a frame; none: no frame at all.
+        referrer: Who may learn the address of a page. With no-referrer a browser does not say either which page a
+            form was sent by.
+    """
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": " ".join(frame_ancestors) or "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": referrer,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with everything escaped; a name nobody gave is an error."""
+    made = Environment(
+        loader=PackageLoader("cds.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit, chart=on_one_line)
+    made.globals.update(
+        asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES, most_issues=MOST_ISSUES
+    )
+    return made
+
+
+class Pages:
+    """
+    Renders pages.
+
+    Attributes:
+        frame_ancestors: Origins that may show them in a frame.
+        referrer: Who may learn their addresses.
+    """
+
+    def __init__(self, frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer") -> None:
+        self._headers = headers(frame_ancestors, referrer)
+
+    def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
+        """A template filled; every value is escaped unless the template says how it is to be read."""
+        text = environment().get_template(template).render(values)
+        return HTMLResponse(text, status_code=status, headers=self._headers)
+
+    def nothing(self, status: int, what: str, fix: str) -> HTMLResponse:
+        """A page that says why there is none, and what to do."""
+        return self.page("nothing.html", {"title": what, "fix": fix}, status)
+
+
+def page_route(pages: Pages) -> type[APIRoute]:
+    """Routes whose refusals are pages, too: a person reads them."""
+
+    class PageRoute(APIRoute):
+        """A route that answers people."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            """The handler, with its refusals as pages."""
+            handler = super().get_route_handler()
+
+            async def answered(request: Request) -> Response:
+                try:
+                    return await handler(request)
+                except Refusal as refusal:
+                    return pages.nothing(status_of(refusal), refusal.what, refusal.fix)
+
+            return answered
+
+    return PageRoute
+
+
+def span(ends: tuple[float | None, float | None], unit: str) -> str:
+    """A number known as a range, in words: "150 mg/day", "100 to 150 mg/day", "at least 100 mg/day"."""
+    low, high = ends
+    if low is None and high is None:
+        return "not recorded"
+    if high is None:
+        return f"at least {low:g} {unit}".rstrip() if low else "not recorded"
+    if low is None:
+        return f"up to {high:g} {unit}".rstrip()
+    return (f"{low:g} {unit}" if low == high else f"{low:g} to {high:g} {unit}").rstrip()
+
+
+def unit(code: str) -> str:
+    """A UCUM unit as people write it; nothing for an annotation such as {score}."""
+    return "" if code.startswith("{") else UNITS.get(code, code)
+
+
+def differences(was: Mapping[str, str], made: Decision, rules: Rules) -> list[str]:
+    """Conclusions that these rules answer differently than a receipt says, each with both answers."""
+    heads = rules.program.heads
+    return [
+        f"{heads[name].label} (was {SIGNS.get(before, 'not asked')}, is {SIGNS[made.truths[name].value]})"
+        for name in plain_conclusions(rules.program)
+        if (before := was.get(name, "")) != made.truths[name].value
+    ]
+
+
+@cache
+def _files() -> dict[str, tuple[bytes, str, str]]:
+    """Name → content, media type and digest."""
+    found = {}
+    for path in sorted(STATIC.iterdir()):
+        if path.suffix in KINDS:
+            content = path.read_bytes()
+            found[path.name] = content, KINDS[path.suffix], hashlib.sha256(content).hexdigest()[:16]
+    return found
+
+
+def asset(name: str) -> str:
+    """The address of a file that pages load; it changes with the file."""
+    return f"/static/{_files()[name][2]}/{name}"
+
+
+def static_routes() -> APIRouter:
+    """GET /static/{digest}/{name}."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/static/{digest}/{name}")
+    async def file(digest: str, name: str) -> Response:
+        content, kind, right = _files().get(name, (b"", "", ""))
+        if not right or digest != right:
+            raise NoPage("There is no such file", fix="Load the page again")
+        return Response(
+            content, media_type=kind, headers={"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
+        )
+
+    return router

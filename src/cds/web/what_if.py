@@ -1,0 +1,431 @@
+"""What a decision was made from → what of it a reader may change; and the same data, changed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from cds.api.receipts import FETCHED
+from cds.cards.render import references
+from cds.decide import Decision
+from cds.facts.fact import Fact, WhyUnknown
+from cds.logic.truth import Truth
+from cds.rulebook.program import Program, Service
+from cds.rulebook.wanted import WantedAge, WantedAllergy, WantedDiagnosis, WantedNumber
+
+Json = dict[str, Any]
+DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+MOST_ELEMENTS = 400
+ADDED = "whatIf"
+"""Prefetch key of what was added; no template of ours has it, so that it says only what is in it."""
+
+# How the path of an element ends (FHIR R4 names) → how it reads. What is not here cannot be changed.
+ELEMENTS: dict[tuple[str, ...], str] = {
+    ("authoredOn",): "ordered on",
+    ("boundsPeriod", "start"): "to be taken from",
+    ("boundsPeriod", "end"): "to be taken until",
+    ("effectivePeriod", "start"): "taken from",
+    ("effectivePeriod", "end"): "taken until",
+    ("effectiveDateTime",): "on",
+    ("whenHandedOver",): "handed over on",
+    ("daysSupply", "value"): "days of supply",
+    ("expectedSupplyDuration", "value"): "days of supply",
+    ("doseQuantity", "value"): "dose each time",
+    ("repeat", "frequency"): "how many times",
+    ("repeat", "period"): "in how many periods",
+    ("valueQuantity", "value"): "value",
+    ("valueInteger",): "value",
+    ("valueDecimal",): "value",
+    ("onsetDateTime",): "began on",
+    ("abatementDateTime",): "ended on",
+    ("recordedDate",): "written down on",
+    ("performedDateTime",): "done on",
+    ("performedPeriod", "start"): "done from",
+    ("performedPeriod", "end"): "done until",
+    ("authored",): "filled in on",
+    ("birthDate",): "born on",
+}
+ORDERS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
+
+
+class Wrong(Exception):  # noqa: N818 (it says what is, as Refusal does)
+    """Something that was typed cannot be used; the message says what, and how to write it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """
+    One value that may be changed.
+
+    Attributes:
+        name: Of its field in the form.
+        words: How it reads.
+        value: As it is; "" for none.
+        kind: date, number or text (a day known to the month or year only).
+        unit: Of a number, as the sender wrote it; "" for none.
+    """
+
+    name: str
+    words: str
+    value: str
+    kind: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource with what may be changed of it."""
+
+    reference: str
+    title: str
+    elements: tuple[Element, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer that may be added: its field, how it reads, and what can be answered (value → words)."""
+
+    name: str
+    words: str
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changeable:
+    """
+    Everything a reader may change.
+
+    Attributes:
+        entries: What the answer rests on.
+        numbers, days: What is missing, and is a number, or a day.
+        choices: What is missing, and is one of several.
+    """
+
+    entries: tuple[Entry, ...]
+    numbers: tuple[Element, ...]
+    days: tuple[Element, ...]
+    choices: tuple[Choice, ...]
+
+
+def changeable(body: bytes, program: Program, service: Service, decision: Decision) -> Changeable:
+    """What of the kept data may be changed, and what may be added."""
+    titles = _titles(program, service, decision)
+    resources = dict(_resources(msgspec.json.decode(body)))
+    entries = []
+    left = MOST_ELEMENTS
+    for reference, title in titles.items():
+        if reference in resources and left > 0:
+            elements = tuple(_elements(reference, resources[reference]))[:left]
+            left -= len(elements)
+            if elements:
+                entries.append(Entry(reference, title, elements))
+    unknown = [
+        (wanted, decision.facts[wanted.name]) for wanted in program.wanted if _open(decision, wanted.name, program)
+    ]
+    return Changeable(
+        entries=tuple(entries),
+        numbers=tuple(
+            Element(f"number:{wanted.name}", fact.label, "", "number", _unit(wanted.unit))
+            for wanted, fact in unknown
+            if isinstance(wanted, WantedNumber) and not wanted.relative_to
+        ),
+        days=tuple(
+            Element("born", f"{fact.label}: date of birth", "", "date")
+            for wanted, fact in unknown
+            if isinstance(wanted, WantedAge) and fact.why_unknown is WhyUnknown.NOT_FOUND
+        ),
+        choices=(*_kinds_not_sent(service, decision), *_presences(unknown)),
+    )
+
+
+def asked_of(form: Changeable, typed: Mapping[str, str]) -> dict[str, str]:
+    """
+    Of what was typed into a form, what differs from what it held, in the order of the form.
+
+    Raises:
+        Wrong: Nothing differs, or a field is none of this form.
+    """
+    held = {element.name: element.value for entry in form.entries for element in entry.elements}
+    held |= {element.name: element.value for element in (*form.numbers, *form.days)}
+    held |= {choice.name: "" for choice in form.choices}
+    if typed.keys() - held.keys():
+        raise Wrong("This form does not fit the data any more: load the page again")
+    asked = {name: typed[name] for name, value in held.items() if name in typed and typed[name] != value}
+    if not asked:
+        raise Wrong("Nothing was changed: change a value or add an answer, and ask again")
+    return asked
+
+
+def changed(body: bytes, asked: Mapping[str, str], program: Program, service: Service, today: date) -> bytes:
+    """
+    The kept data with the changes of a form.
+
+    Args:
+        body: As the journal keeps it.
+        asked: Field → what was typed; only fields that differ from what they held.
+        program, service: What decided, and decides again.
+        today: The day of the answer; what is added is of that day.
+
+    Raises:
+        Wrong: Something that was typed cannot be used, or is no field of ours.
+    """
+    data: Json = msgspec.json.decode(body)
+    resources: dict[str, list[Json]] = {}
+    for reference, resource in _resources(data):
+        resources.setdefault(reference, []).append(resource)
+    added: list[Json] = []
+    for name, text in asked.items():
+        kind, _, rest = name.partition(":")
+        if kind == "edit":
+            reference, _, path = rest.partition(":")
+            for resource in resources.get(reference, ()):
+                _put(resource, path.split("."), text)
+        elif kind == "dose":
+            for resource in resources.get(rest, ()):
+                _put_dose(resource, _number(text))
+        elif kind == "born":
+            for resource in resources.get(f"Patient/{data['patientId']}", ()):
+                resource["birthDate"] = _day(text)
+        elif kind == "none" and text == "none":
+            _put_none(data, rest, service)
+        elif kind == "number":
+            added.append(_observation(_wanted(program, rest), _number(text), program, data["patientId"], today))
+        elif kind == "present" and text == "yes":
+            added.append(_entry(_wanted(program, rest), program, data["patientId"], today))
+    if added:
+        data["prefetch"][ADDED] = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": r | {"id": f"what-if-{n}"}} for n, r in enumerate(added, 1)],
+        }
+    return msgspec.json.encode(data)
+
+
+# ---------------------------------------------------------------- what there is
+
+
+def _titles(program: Program, service: Service, decision: Decision) -> dict[str, str]:
+    """Reference → what it is, for everything the service's cards rest on; trials first, oldest first."""
+    found: dict[str, str] = {}
+    facts = decision.facts
+    for name, fact in facts.by_name.items():
+        if name not in program.copies:
+            for trial in fact.trials:
+                for source in trial.sources:
+                    if source.partition("/")[0] in ORDERS:
+                        found.setdefault(source, trial.name)
+    read = {ref for name in service.cards for ref in references(program.cards[name].head, program, facts)}
+    for name, fact in facts.by_name.items():
+        if name not in program.copies:
+            for item in fact.found:
+                if item.reference in read:
+                    found.setdefault(item.reference, fact.label)
+    return found
+
+
+def _resources(data: Json) -> Iterator[tuple[str, Json]]:
+    """Every resource among the kept data, with its reference."""
+    prefetch: Json = data["prefetch"]
+    fetched: Json = prefetch.get(FETCHED) or {}
+    for value in (*(v for k, v in prefetch.items() if k != FETCHED), *(f.get("value") for f in fetched.values())):
+        yield from _inside(value)
+
+
+def _inside(value: Any) -> Iterator[tuple[str, Json]]:
+    if not isinstance(value, dict):
+        return
+    if value.get("resourceType") == "Bundle":
+        entries = value.get("entry")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict):
+                yield from _inside(entry.get("resource"))
+    elif isinstance(value.get("resourceType"), str) and isinstance(value.get("id"), str):
+        yield f"{value['resourceType']}/{value['id']}", value
+
+
+def _elements(reference: str, resource: Json) -> Iterator[Element]:
+    doses = False
+    for path, value, holder in _leaves(resource, ()):
+        words = next((words for end, words in ELEMENTS.items() if path[-len(end) :] == end), None)
+        if words is None:
+            continue
+        doses = doses or path[-2:] == ("doseQuantity", "value")
+        name = f"edit:{reference}:{'.'.join(path)}"
+        part = _part(resource, path)
+        words = f"{part}: {words}" if part else words
+        if isinstance(value, bool):
+            continue
+        if isinstance(value, int | float):
+            sent = str(holder.get("unit") or holder.get("code") or "")
+            yield Element(name, words, f"{value:.12g}", "number", _unit(sent))
+        elif isinstance(value, str) and DAY.match(value):
+            whole = value[:10] if len(value) >= 10 else value
+            yield Element(name, words, whole, "date" if len(whole) == 10 else "text")
+    if not doses and reference.partition("/")[0] == "MedicationRequest":
+        yield Element(f"dose:{reference}", "dose, all day", "", "number", "mg")
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Json]]:
+    """Every plain value inside, with its path and the object it stands in."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if isinstance(member, dict | list):
+                yield from _leaves(member, (*path, key))
+            else:
+                yield (*path, key), member, value
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            if isinstance(member, dict | list):
+                yield from _leaves(member, (*path, str(index)))
+
+
+def _part(resource: Json, path: tuple[str, ...]) -> str:
+    """What a component is, in its own words; "" for what is no component."""
+    if path[0] != "component" or not path[1].isdigit():
+        return ""
+    code = resource["component"][int(path[1])].get("code")
+    if not isinstance(code, dict):
+        return "part"
+    codings = code.get("coding")
+    texts = [code.get("text")]
+    texts += [one.get("display") for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
+    return next((text for text in texts if isinstance(text, str) and text), "part")
+
+
+def _unit(code: str) -> str:
+    return "" if code.startswith("{") else code
+
+
+def _open(decision: Decision, name: str, program: Program) -> bool:
+    """Whether the fact is not known, so that something may be said of it."""
+    fact = decision.facts[name]
+    unknown = fact.truth is Truth.UNKNOWN or (fact.truth is None and fact.low is None and fact.high is None)
+    return unknown and name not in program.copies and not fact.trials
+
+
+def _kinds_not_sent(service: Service, decision: Decision) -> tuple[Choice, ...]:
+    """Kinds of data that did not come: one may say that there are none."""
+    kinds = dict.fromkeys(prefetch.query.partition("?")[0] for prefetch in service.prefetch if "?" in prefetch.query)
+    known = {"none": "asked for, and none recorded"}
+    return tuple(
+        Choice(f"none:{kind}", kind, known)
+        for kind in kinds
+        if decision.record.sent.get(kind) and decision.record.how_sent(kind).state.value == "not sent"
+    )
+
+
+def _presences(unknown: Iterable[tuple[Any, Fact]]) -> Iterator[Choice]:
+    for wanted, fact in unknown:
+        if isinstance(wanted, WantedDiagnosis | WantedAllergy) and wanted.coded:
+            yield Choice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"})
+
+
+# ---------------------------------------------------------------- what is put there
+
+
+def _put(resource: Json, path: list[str], text: str) -> None:
+    """Put what was typed where a value of the same kind stands; an element that is not ours to change is refused."""
+    place: Any = resource
+    for step in path[:-1]:
+        place = place[int(step)] if isinstance(place, list) and step.isdigit() and int(step) < len(place) else (
+            place.get(step) if isinstance(place, dict) else None
+        )  # fmt: skip
+    if not isinstance(place, dict) or path[-1] not in place or not any(tuple(path[-len(e) :]) == e for e in ELEMENTS):
+        raise Wrong("This form does not fit the data any more: load the page again")
+    was = place[path[-1]]
+    place[path[-1]] = _day(text) if isinstance(was, str) else _number(text)
+
+
+def _put_dose(resource: Json, mg: float) -> None:
+    """One dose a day, as an order would write it."""
+    repeat = {"frequency": 1, "period": 1, "periodUnit": "d"}
+    quantity = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    instructions = resource.get("dosageInstruction")
+    first = instructions[0] if isinstance(instructions, list) and instructions else None
+    timing = first.get("timing") if isinstance(first, dict) else None
+    when = timing.get("repeat") if isinstance(timing, dict) else None
+    bounds = {key: value for key, value in when.items() if key.startswith("bounds")} if isinstance(when, dict) else {}
+    dose = {"timing": {"repeat": bounds | repeat}, "doseAndRate": [{"doseQuantity": quantity}]}
+    resource["dosageInstruction"] = [dose]
+
+
+def _put_none(data: Json, kind: str, service: Service) -> None:
+    """Every question about this kind of data, answered: there are none."""
+    fetched: Json = data["prefetch"].get(FETCHED) or {}
+    for prefetch in service.prefetch:
+        if prefetch.query.startswith(f"{kind}?"):
+            fetched.pop(prefetch.key, None)
+            data["prefetch"][prefetch.key] = {"resourceType": "Bundle", "type": "searchset", "total": 0}
+
+
+def _wanted(program: Program, name: str) -> Any:
+    found = next((wanted for wanted in program.wanted if wanted.name == name), None)
+    if not isinstance(found, WantedNumber | WantedDiagnosis | WantedAllergy) or not found.coded:
+        raise Wrong("This form does not fit the rules any more: load the page again")
+    return found
+
+
+def _concept(name: str, program: Program) -> Json:
+    """The first code of a value set, or the first of its names."""
+    codes = program.codes.sets[name]
+    for (system, code), display in (codes.codes or codes.roots).items():
+        return {"coding": [{"system": system, "code": code, "display": display}]}
+    return {"text": next(iter((*codes.full_names.values(), *codes.names.values())), codes.title)}
+
+
+def _observation(wanted: WantedNumber, value: float, program: Program, patient: str, today: date) -> Json:
+    quantity = {"value": value, "unit": wanted.unit, "system": "http://unitsofmeasure.org", "code": wanted.unit}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": _concept(wanted.coded[0], program),
+        "subject": {"reference": f"Patient/{patient}"},
+        "effectiveDateTime": today.isoformat(),
+        "valueQuantity": quantity,
+    }
+
+
+def _entry(wanted: WantedDiagnosis | WantedAllergy, program: Program, patient: str, today: date) -> Json:
+    code, whose = _concept(wanted.coded[0], program), {"reference": f"Patient/{patient}"}
+    if isinstance(wanted, WantedAllergy):
+        status = _status("allergyintolerance", "active"), _status("allergyintolerance", "confirmed", "verification")
+        made = {"resourceType": "AllergyIntolerance", "type": "allergy", "patient": whose}
+    else:
+        status = _status("condition", "active"), _status("condition", "confirmed", "ver-status")
+        made = {"resourceType": "Condition", "subject": whose, "onsetDateTime": today.isoformat()}
+    return made | {
+        "clinicalStatus": status[0],
+        "verificationStatus": status[1],
+        "code": code,
+        "recordedDate": today.isoformat(),
+    }
+
+
+def _status(kind: str, code: str, axis: str = "clinical") -> Json:
+    return {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/{kind}-{axis}", "code": code}]}
+
+
+def _day(text: str) -> str:
+    try:
+        if DAY.fullmatch(text):
+            date.fromisoformat((text + "-01-01")[:10])
+            return text
+    except ValueError:
+        pass
+    raise Wrong(f"“{text[:40]}” is no day: write it as 2026-06-01")
+
+
+def _number(text: str) -> float | int:
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or abs(value) > 1e9:
+        raise Wrong(f"“{text[:40]}” is no number")
+    return int(value) if value == int(value) else value

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cds.authoring.impact.cohort import Patient, patients_in
+from cds.authoring.impact.compare import Affected, Side, replay
+from cds.engine.evaluator import Opinions
+from cds.rulebook.diff import changes_between
+from cds.rulebook.loader import read_rulebook
+from cds.ruleset import checked_rules
+from cds.settings import Settings
+from tests.server import ROOT, TODAY
+
+EXAMPLES = ROOT / "fhir_examples"
+TRD = "depression/treatment-resistant-depression.yaml"
+EVALUATION = "ketamine/evaluation.yaml"
+
+
+@pytest.fixture(scope="module")
+def old() -> Iterator[Side]:
+    yield from side(ROOT / "rules")
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[Patient]:
+    return list(patients_in(EXAMPLES))
+
+
+def side(folder: Path) -> Iterator[Side]:
+    book = read_rulebook(folder)
+    made = Side(book, checked_rules(book, Opinions.DIRECT, TODAY))
+    yield made
+    made.rules.reasoner.close()
+
+
+def edited(folder: Path, file: str, pattern: str, by: str) -> Side:
+    shutil.copytree(ROOT / "rules", folder, ignore=shutil.ignore_patterns("*.test.yaml"))
+    text, count = re.subn(pattern, by, (folder / file).read_text(), count=1)
+    assert count == 1
+    (folder / file).write_text(text)
+    return next(side(folder))
+
+
+def affected(old: Side, new: Side, patients: list[Patient]) -> dict[str, Affected]:
+    changes = changes_between(old.book, new.book)
+    found = replay(old, new, changes, patients, TODAY, Settings())
+    return {one.patient: one for one in found if one is not None}
+
+
+def test_the_same_rules_change_nothing_for_anybody(old: Side, examples: list[Patient]) -> None:
+    assert affected(old, old, examples) == {}
+
+
+def test_a_moved_threshold_names_who_is_affected_from_what_to_what_and_why(
+    tmp_path: Path, old: Side, examples: list[Patient]
+) -> None:
+    new = edited(tmp_path / "rules", TRD, r"(adequate_duration:\s+\{value: )\d+", r"\g<1>12")
+
+    found = affected(old, new, examples)["03-six-weeks-to-the-day"]
+
+    turns = {(turn.what, turn.name): (turn.before, turn.after) for turn in found.turns}
+    assert turns["conclusion", "treatment_resistant_depression"] == ("true", "false")
+    assert turns["card", "suggest_evaluation"] == ("shown", "not shown")
+    assert turns["fact", "failed_trials"][0] > turns["fact", "failed_trials"][1]
+    assert turns["definition", "treatment_resistant_depression__regulatory"] == ("true", "false")
+    assert [change.names for change in found.because] == [frozenset({"adequate_duration"})]
+
+
+def test_only_what_led_there_is_named_when_several_things_changed(
+    tmp_path: Path, old: Side, examples: list[Patient]
+) -> None:
+    new = edited(tmp_path / "rules", TRD, r"(adequate_duration:\s+\{value: )\d+", r"\g<1>12")
+    edited(tmp_path / "more", "safety/suicidality.yaml", r"label: [A-Z]", "label: X")
+    (tmp_path / "rules" / "safety" / "suicidality.yaml").write_text(
+        (tmp_path / "more" / "safety" / "suicidality.yaml").read_text()
+    )
+    both = next(side(tmp_path / "rules"))
+
+    assert len(changes_between(old.book, both.book)) == 2
+    found = affected(old, both, examples)["03-six-weeks-to-the-day"]
+    assert [change.names for change in found.because] == [frozenset({"adequate_duration"})]
+    assert new.book.digest != both.book.digest
+
+
+def test_new_names_change_nothing_for_anybody(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
+    edited(tmp_path / "rules", EVALUATION, "\n  suggest_evaluation:\n", "\n  propose_evaluation:\n")
+    for file in (tmp_path / "rules").rglob("*.yaml"):
+        text = re.sub(r"\bsymptomatic\b", "has_symptoms", file.read_text())
+        text = text.replace("  has_symptoms:\n", "  has_symptoms:\n    formerly: [symptomatic]\n")
+        was = "    formerly: [suggest_evaluation]\n"
+        file.write_text(text.replace("  propose_evaluation:\n", f"  propose_evaluation:\n{was}"))
+
+    assert affected(old, next(side(tmp_path / "rules")), examples) == {}
+
+
+def test_a_silent_file_takes_its_cards_away_and_says_so(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
+    new = edited(tmp_path / "rules", EVALUATION, "status: active", "status: silent")
+
+    found = affected(old, new, examples)["01-two-failed-trials"]
+
+    assert ("card", "suggest_evaluation") in {(turn.what, turn.name) for turn in found.turns}
+    assert [change.says for change in found.because] == ["`evaluation` status: `active` → `silent`"]
+
+
+def test_other_words_on_a_card_are_told_apart_from_another_card(
+    tmp_path: Path, old: Side, examples: list[Patient]
+) -> None:
+    new = edited(tmp_path / "rules", EVALUATION, r"consider an evaluation", "think of an evaluation")
+
+    found = affected(old, new, examples)["01-two-failed-trials"]
+
+    assert found.turns == ()
+    assert found.reworded == ("suggest_evaluation",)
+
+
+def test_lines_of_an_export_are_put_together_by_patient(tmp_path: Path) -> None:
+    entries = json.loads((EXAMPLES / "bundle.json").read_text())["entry"]
+    by_type: dict[str, list[str]] = {}
+    for entry in entries:
+        by_type.setdefault(entry["resource"]["resourceType"], []).append(json.dumps(entry["resource"]))
+    for kind, lines in by_type.items():
+        (tmp_path / f"{kind}.ndjson").write_text("\n".join(lines) + "\n")
+
+    (patient,) = patients_in(tmp_path)
+
+    assert patient.name == "Patient.ndjson:1"
+    assert len(json.loads(patient.body)["entry"]) == len(entries)
+
+
+def test_a_line_may_be_a_whole_bundle_and_a_bad_one_is_named(tmp_path: Path) -> None:
+    line = json.dumps(json.loads((EXAMPLES / "bundle.json").read_text()))
+    (tmp_path / "cohort.ndjson").write_text(f"{line}\n\n{line}\n")
+    assert [patient.name for patient in patients_in(tmp_path / "cohort.ndjson")] == [
+        "cohort.ndjson:1",
+        "cohort.ndjson:3",
+    ]
+
+    (tmp_path / "bad.ndjson").write_text(f"{line}\nnot json\n")
+    with pytest.raises(ValueError, match=r"bad.ndjson:2"):
+        list(patients_in(tmp_path / "bad.ndjson"))
+    (tmp_path / "whose.ndjson").write_text('{"resourceType": "Condition"}\n')
+    with pytest.raises(ValueError, match="belongs to no patient"):
+        list(patients_in(tmp_path / "whose.ndjson"))
