@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds.casebook.changes.run import Wanted, try_changes
+from cds.authoring.mutation.run import Wanted, try_changes
 from scripts import renew_safety
 
 ROOT = Path(__file__).parents[2]
