@@ -1,0 +1,61 @@
+"""Files named on the command line, and the rules they are decided by."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import typer
+
+from cds.cli.console import PROBLEMS, print_problems
+from cds.decide import Decision, Rules, decide
+from cds.errors import Refusal
+from cds.read_request import read_record
+from cds.ruleset import load_rules, opinions_from
+from cds.settings import Settings
+from cds.yaml_source.problem import RulesAreWrong
+
+
+def rules_in(folder: Path | None, today: date) -> Rules:
+    """Rules of a folder, or of the one in the settings, ready to decide; prints every mistake and exits 1 on one."""
+    settings = Settings()
+    try:
+        return load_rules(folder or settings.rules, opinions_from(settings.engine), today)
+    except RulesAreWrong as wrong:
+        print_problems(wrong.problems)
+        raise typer.Exit(PROBLEMS) from None
+
+
+def bodies_of(files: list[Path]) -> Iterator[tuple[str, bytes]]:
+    """Each named file with its bytes, in order; a folder means its .json files but cards.json, - standard input."""
+    for path in files:
+        if str(path) == "-":
+            yield "-", sys.stdin.buffer.read()
+        elif path.is_dir():
+            inside = sorted(p for p in path.rglob("*.json") if p.name != "cards.json")
+            if not inside:
+                raise typer.BadParameter(f"{path} holds no .json file.", param_hint="FILE")
+            for file in inside:
+                yield str(file), file.read_bytes()
+        elif path.is_file():
+            yield str(path), path.read_bytes()
+        else:
+            raise typer.BadParameter(f"{path} does not exist.", param_hint="FILE")
+
+
+def decisions_of(
+    files: list[Path], rules: Rules, today: date, service: str | None
+) -> Iterator[tuple[str, Decision | Refusal]]:
+    """Each named file with its decision, or with the error that kept it from one."""
+    settings = Settings()
+    if service is not None and service not in rules.program.services:
+        known = ", ".join(rules.program.services)
+        raise typer.BadParameter(f"there is no service {service}; there is {known}.", param_hint="--service")
+    for name, body in bodies_of(files):
+        try:
+            record, own = read_record(body, rules, settings)
+            yield name, decide(rules, record, today, service or own)
+        except Refusal as refusal:
+            yield name, refusal

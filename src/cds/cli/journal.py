@@ -1,0 +1,128 @@
+"""cds journal: records of decisions, and what clinicians did with the cards."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cds.cli.console import PROBLEMS, err, out
+from cds.settings import Settings
+
+if TYPE_CHECKING:
+    from cds.journal.store import Store
+
+journal = typer.Typer(help="Receipts of decisions, and what clinicians did with the cards.", no_args_is_help=True)
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The journal the settings name; says what is wrong with it and exits 1, or 2 when none is kept."""
+    from cds.journal.journal import store_from  # noqa: PLC0415 (not needed by the other commands)
+    from cds.journal.store import StoreDown  # noqa: PLC0415
+
+    try:
+        store = store_from(Settings())
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
+    if store is None:
+        raise typer.BadParameter("it is set to none: no journal is kept.", param_hint="CDS_JOURNAL")
+    try:
+        yield store
+    except StoreDown as down:
+        err.print(escape(f"{store.name}: the journal cannot be used: {down}."))
+        raise typer.Exit(PROBLEMS) from None
+    finally:
+        store.close()
+
+
+@journal.command()
+def migrate() -> None:
+    """
+    Make the tables, or bring them up to date; `cds serve` does it too.
+
+    [bold]Example:[/bold] cds journal migrate
+    """
+    with _store() as store:
+        store.open()
+        out.print(escape(f"{store.name} is up to date"))
+
+
+@journal.command(name="prune")
+def prune_command(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """
+    Remove what is older than the settings say; `cds serve` does it every six hours.
+
+    [bold]Example:[/bold] cds journal prune --dry-run
+    """
+    from cds.journal.journal import keep_from  # noqa: PLC0415
+    from cds.journal.retention import prune  # noqa: PLC0415
+
+    with _store() as store:
+        removed = prune(store, keep_from(Settings()), datetime.now(UTC), dry_run=dry_run)
+    listed = ", ".join(f"{count} {name}" for name, count in removed.items())
+    out.print(f"{'would remove' if dry_run else 'removed'} {listed}")
+
+
+@journal.command(name="stats")
+def stats_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """
+    Count what was shown, accepted and overridden, by rule and version.
+
+    [bold]Example:[/bold] cds journal stats --since 2026-06-01
+    """
+    from cds.journal.period import Period  # noqa: PLC0415
+    from cds.journal.stats import stats  # noqa: PLC0415
+
+    with _store() as store:
+        found = stats(store, Period(_first_day(since)))
+    if json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
+        return
+    table = Table("rule", "version", "card", "shown", "accepted", "overridden", "no word", "silent", "reasons")
+    for tally in found.tallies:
+        unsaid = tally.shown - tally.accepted - tally.overridden
+        reasons = ", ".join(f"{reason or 'none given'} {count}" for reason, count in tally.reasons.most_common())
+        counts = (str(count) for count in (tally.shown, tally.accepted, tally.overridden, unsaid, tally.silent))
+        table.add_row(escape(tally.rule), escape(tally.version), escape(tally.card), *counts, escape(reasons))
+    out.print(table)
+    out.print(f"{found.decisions} decisions; feedback on {found.unknown_cards} cards without a receipt here")
+
+
+@journal.command(name="feedback")
+def feedback_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Write every word that was said of cards as CSV, in the terms of 45 CFR 170.315(b)(11)(ii)(C).
+
+    [bold]Example:[/bold] cds journal feedback --since 2026-06-01 > feedback.csv
+    """
+    from cds.journal.export import feedback_sheet  # noqa: PLC0415
+    from cds.journal.period import Period  # noqa: PLC0415
+
+    with _store() as store:
+        sys.stdout.write(feedback_sheet(store, Period(_first_day(since))))
+
+
+def _first_day(since: str | None) -> datetime:
+    try:
+        return datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)
+    except ValueError:
+        raise typer.BadParameter(f"{since} is not a day; write it as 2026-06-01.", param_hint="--since") from None

@@ -1,0 +1,28 @@
+"""cds schema: the JSON Schemas of the file formats."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cds.authoring.testing import cases
+from cds.rulebook.format import rule_file as rule_format
+from cds.rulebook.format import site as site_format
+from cds.rulebook.json_schema import schema_text
+
+SCHEMAS = rule_format.SCHEMAS | site_format.SCHEMAS | cases.SCHEMAS
+
+
+def schema(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.")] = "rules.schema.json",
+) -> None:
+    """
+    Print the JSON Schema of the rule-file format, for editors.
+
+    [bold]Example:[/bold] cds schema rules.schema.json
+    """
+    if name not in SCHEMAS:
+        raise typer.BadParameter(f"there is {', '.join(SCHEMAS)}.", param_hint="NAME")
+    sys.stdout.write(schema_text(name, SCHEMAS[name]))

@@ -1,0 +1,119 @@
+"""cds test: the cases beside the rules, and mutants of the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from cds.authoring.mutation.report import print_changes, progress_on
+from cds.authoring.mutation.run import Wanted, try_changes
+from cds.cli.console import OK, PROBLEMS, err, out, print_problems
+from cds.settings import Settings
+from cds.yaml_source.problem import RulesAreWrong
+
+
+def test(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder of rule files with their *.test.yaml; the shipped ones by default.", show_default=False
+        ),
+    ] = None,
+    only: Annotated[str, typer.Option("-k", help="Only cases whose sentence holds these words.")] = "",
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Try small changes to every rule, and list those no case notices.")
+    ] = False,
+    changes_of: Annotated[
+        list[str] | None,
+        typer.Option("--changes-of", help="Only changes of this file, fact, conclusion, card, parameter or value set."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="Only about so many changes, spread evenly.", show_default=False),
+    ] = None,
+    every_code: Annotated[
+        bool, typer.Option("--every-code", help="Take away any code of a value set, not one of each list.")
+    ] = False,
+    most_survivors: Annotated[
+        float, typer.Option("--most-survivors", help="Percent of changes that may pass unnoticed.")
+    ] = 5.0,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Print what the cases show of every conclusion, clause, limit and card.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write the coverage into this file, line by line.", show_default=False),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="Write the results into this file, as JUnit XML.", show_default=False)
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Run the test files beside the rules; or try changes to the rules, to see whether the tests would notice.
+
+    [bold]Example:[/bold] cds test rules -k "one day short"
+    [bold]Example:[/bold] cds test rules --coverage --html coverage.html
+    [bold]Example:[/bold] cds test rules --changes
+    [bold]Example:[/bold] cds test rules --changes-of contraindications
+    """
+    from cds.authoring.testing.coverage_html import coverage_page  # noqa: PLC0415 (not needed by the other commands)
+    from cds.authoring.testing.coverage_text import print_coverage  # noqa: PLC0415
+    from cds.authoring.testing.junit import junit as junit_text  # noqa: PLC0415
+    from cds.authoring.testing.report import run_folder  # noqa: PLC0415
+
+    folder = path or Settings().rules
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
+    if changes or changes_of or sample:
+        wanted = Wanted(tuple(changes_of or ()), sample, every_code)
+        raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
+    try:
+        report = run_folder(folder, only=only, clauses=coverage or html is not None, jobs=jobs)
+    except RulesAreWrong as wrong:
+        print_problems(wrong.problems)
+        raise typer.Exit(PROBLEMS) from None
+    if not report.verdicts:
+        raise typer.BadParameter(f"no case in {folder} matches; nothing was run.", param_hint="-k" if only else "PATH")
+    for verdict in report.failed:
+        out.print(f"[red]✗[/red] {escape(verdict.name)}")
+        out.print(escape(verdict.text))
+    if coverage:
+        print_coverage(report.coverage, out)
+    else:
+        for line in report.never_shown:
+            out.print(f"[yellow]not shown:[/yellow] {escape(line)}")
+    if html is not None:
+        _write(html, coverage_page(report.coverage, folder, report.passed, len(report.failed)), "--html")
+    if junit is not None:
+        _write(junit, junit_text(report.verdicts), "--junit")
+    out.print(f"{report.passed} passed, {len(report.failed)} failed")
+    raise typer.Exit(PROBLEMS if report.failed else OK)
+
+
+def _write(file: Path, text: str, option: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write {file}: {error.strerror}.", param_hint=option) from None
+
+
+def _try_changes(folder: Path, wanted: Wanted, jobs: int | None, most_survivors: float) -> bool:
+    with progress_on(err) as bar:
+        task = bar.add_task("changes", total=None)
+        try:
+            changes = try_changes(
+                folder, wanted, jobs, lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
+            )
+        except RulesAreWrong as wrong:
+            print_problems(wrong.problems)
+            raise typer.Exit(PROBLEMS) from None
+        except LookupError as nothing:
+            what = f"nothing that can be changed is called {nothing.args[0]}."
+            raise typer.BadParameter(what, param_hint="--changes-of") from None
+    return print_changes(changes, out, most_survivors)
