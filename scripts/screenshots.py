@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -12,16 +10,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
+from post_example import moved
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "fhir_examples"
-DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 IMAGES = ROOT / "docs" / "images"
 SIZES = {"desk": (1440, 1000), "phone": (360, 780)}
 SECONDS = 60.0
@@ -56,17 +54,9 @@ def service(folder: Path) -> Iterator[str]:
         server.wait()
 
 
-def moved(name: str) -> dict[str, Any]:
-    """The request of an example, moved in time so that its today is today."""
-    past = date.today() - date.fromisoformat((EXAMPLES / "today.txt").read_text().strip())  # noqa: DTZ011 (the server's)
-    text = (EXAMPLES / name / "request.json").read_text()
-    request: dict[str, Any] = json.loads(DAY.sub(lambda day: (date.fromisoformat(day[0]) + past).isoformat(), text))
-    return request
-
-
 def page_of(base: str, name: str) -> str:
     """The address of the page behind the first card of an example."""
-    request = moved(name)
+    request = moved(EXAMPLES / name / "request.json")
     services = httpx.get(f"{base}/cds-services").json()["services"]
     service_id = next(one["id"] for one in services if one["hook"] == request["hook"])
     answer = httpx.post(f"{base}/cds-services/{service_id}", json=request, timeout=30).json()

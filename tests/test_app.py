@@ -6,6 +6,7 @@ import asyncio
 import gc
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from cds.engine.evaluator import Reasoner
 from cds.rulebook.shipped import default_rules_folder
 from cds.settings import Settings
 from cds.yaml_source.problem import RulesAreWrong
+from tests.server import ROOT, TODAY, serving
+
+LATE = date(2030, 1, 1)
+BUNDLE = (ROOT / "fhir_examples" / "bundle.json").read_bytes()
 
 
 @pytest.fixture
@@ -42,6 +47,29 @@ def test_wrong_rules_are_all_named_and_nothing_starts(tmp_path: Path) -> None:
         create_app(Settings(rules=folder))
 
     assert len({problem.file for problem in wrong.value.problems}) == 2
+
+
+@pytest.mark.parametrize(("grace", "starts"), [(None, True), (30, False), (3650, True)])
+def test_an_overdue_review_is_told_and_stops_the_service_only_where_a_site_says_so(
+    grace: int | None, starts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not starts:
+        with pytest.raises(RulesAreWrong) as wrong:
+            create_app(Settings(review_grace_days=grace), clock=lambda: LATE)
+        assert {problem.check for problem in wrong.value.problems} == {"review-overdue"}
+        return
+
+    with serving(today=LATE, review_grace_days=grace) as client:
+        health = client.get("/health").json()
+        cards = client.post("/evaluate", params={"today": str(TODAY)}, content=BUNDLE).json()["cards"]
+        late = client.post("/evaluate", params={"today": str(LATE)}, content=BUNDLE).json()["cards"]
+
+    assert health["status"] == "ok"
+    assert {"suicidality", "evaluation"} <= health["overdue_reviews"].keys()
+    assert any("clinical review overdue: " in message for message in caplog.messages)
+    assert not any("review overdue" in card["detail"] for card in cards)
+    assert late
+    assert all("review overdue since" in card["detail"] for card in late)
 
 
 @pytest.fixture

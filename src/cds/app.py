@@ -35,6 +35,7 @@ from cds.journal.journal import Journal
 from cds.record import units
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_problems
+from cds.rulebook.reviews import overdue_reviews
 from cds.ruleset import opinions_from, refuse_errors, rules_of
 from cds.settings import Settings
 from cds.web.console.access import Access, why_not_safe
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from cds.reload import Reload
 
 log = logging.getLogger(__name__)
+SECONDS_A_DAY = 24 * 60 * 60
 COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
 
 
@@ -101,11 +103,13 @@ def create_app(
                 offer.rules.program.version,
                 offer.rules.reasoner.opinions.value,
             )
-        watching = asyncio.create_task(reload.run()) if reload is not None else None
+        tasks = [asyncio.create_task(_log_overdue_reviews(offers, clock))]
+        if reload is not None:
+            tasks.append(asyncio.create_task(reload.run()))
         yield
-        if watching is not None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
         await _hang_up(offers, clients)
@@ -174,7 +178,7 @@ def reload_of(
         return None
     from cds.reload import Reload  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
 
-    return Reload(offers, made, folders, opinions_from(settings.engine), clock)
+    return Reload(offers, made, folders, opinions_from(settings.engine), clock, settings.review_grace_days)
 
 
 def add_console(
@@ -206,6 +210,15 @@ def card_links_of(
     links = links_of(settings, journal)
     launched = {one.tenant: one.servers for one in registered}
     return links, CardLinks(links, settings.public_url, launched) if links is not None or launched else None
+
+
+async def _log_overdue_reviews(offers: Offers, clock: Callable[[], date]) -> None:
+    """A warning at the start and once a day for rules whose review is overdue: a service may run for months."""
+    while True:
+        for name, offer in offers.items():
+            if overdue := overdue_reviews(offer.rules.program, clock()).words:
+                log.warning("%sclinical review overdue: %s", f"tenant {name}: " if name else "", overdue)
+        await asyncio.sleep(SECONDS_A_DAY)
 
 
 async def _hang_up(offers: Offers, clients: list[httpx.AsyncClient]) -> None:
@@ -322,7 +335,7 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
     for folder in sorted(folders):
         try:
             book = read_rulebook(folder)
-            to_be_mended = [*refuse_errors(book, today), *lock_problems(book)]
+            to_be_mended = [*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book)]
             made[folder] = rules_of(book, opinions_from(settings.engine))
             for problem in to_be_mended:
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)

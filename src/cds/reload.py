@@ -41,12 +41,14 @@ class Reload:
         folders: MutableMapping[str, Path],
         opinions: Opinions,
         clock: Callable[[], date],
+        review_grace_days: int | None = None,
     ) -> None:
         self._offers = offers
         self._made = made
         self._folders = folders
         self._opinions = opinions
         self._clock = clock
+        self._review_grace_days = review_grace_days
         self._taken_at: datetime | None = None
         self._refused: dict[Path, tuple[datetime, str]] = {}
 
@@ -91,7 +93,7 @@ class Reload:
         book = read_rulebook(folder)
         if book.digest != digest:
             return
-        new = checked_rules(book, self._opinions, self._clock())
+        new = checked_rules(book, self._opinions, self._clock(), self._review_grace_days)
         old, self._made[folder] = self._made[folder], new
         for name, where in self._folders.items():
             if where == folder:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from cds.decide import Rules
 from cds.engine.durable import available
 from cds.engine.evaluator import Opinions, Reasoner
 from cds.rulebook.compile import plan
+from cds.rulebook.lint.files import overdue_rule_reviews, overdue_site_reviews
 from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.lock import lock_problems
@@ -74,26 +75,37 @@ def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
     return checked_rules(read_rulebook(folder), opinions, today)
 
 
-def checked_rules(book: Rulebook, opinions: Opinions | None, today: date) -> Rules:
+def checked_rules(
+    book: Rulebook, opinions: Opinions | None, today: date, review_grace_days: int | None = None
+) -> Rules:
     """
     A rulebook that was read, checked and made ready; `opinions` None means both where both run.
 
     Raises:
-        RulesAreWrong: With every error; warnings do not keep rules from running.
+        RulesAreWrong: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
     """
-    refuse_errors(book, today)
+    refuse_errors(book, today, review_grace_days)
     return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
 
 
-def refuse_errors(book: Rulebook, today: date) -> list[Problem]:
+def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:
     """
     The errors with which a rulebook runs all the same: source attributes are missing.
+
+    Args:
+        book: The rules.
+        today: The day reviews are judged by.
+        review_grace_days: Days after a review was due until the rules are refused; None: an overdue review is only
+            told (a service that stops would take the safety cards with it).
 
     Raises:
         RulesAreWrong: With every error that keeps it from running; warnings do not.
     """
     found = check(book, today=today)
     in_the_way = keeping_from_running(found)
+    if review_grace_days is not None:
+        day = today - timedelta(days=review_grace_days)
+        in_the_way += (*overdue_rule_reviews(book.rules.values(), day), *overdue_site_reviews(book, day))
     if in_the_way:
         raise RulesAreWrong(in_the_way)
     return [problem for problem in found if not problem.warning]

@@ -30,6 +30,15 @@ class Settings(BaseSettings):
         Literal["both", "direct"],
         Field(description="Whose opinions are taken; both must agree, or nobody is answered."),
     ] = "both"
+    review_grace_days: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=3_650,
+            description="Days after a clinical review was due until the service refuses to start with the rules; "
+            "unset: they go on, and cards, pages, the log and /health say that it is overdue.",
+        ),
+    ] = None
     most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer, each with its own rules.")] = 1

@@ -517,8 +517,9 @@ SLIPS = [
         says="1 day ago",
         warning=True,
     ),
-    Slip("review-overdue", RULE, "next: 2026-01-01", "next: 2025-05-02", "reviewed:", says="30 days ago", warning=True),
-    Slip("review-overdue", RULE, "next: 2026-01-01", "next: 2025-05-01", "reviewed:", says="31 days ago"),
+    Slip(
+        "review-overdue", RULE, "next: 2026-01-01", "next: 2025-01-02", "reviewed:", says="150 days ago", warning=True
+    ),
     Slip("review-overdue", RULE, "next: 2026-01-01", "next: 2025-01-01", "reviewed:", says="not after the last"),
     Slip(
         "source-attribute-missing",

@@ -14,7 +14,7 @@ import pytest
 
 from cds.rulebook.compile import plan
 from cds.rulebook.loader import read_rulebook
-from cds.web.console.overview import overlays_due, reviews
+from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 from tests.authoring.reference.test_sheet import CASES, TEST
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.rulebook.test_overlay import WHY, site
@@ -120,7 +120,7 @@ def test_what_is_different_at_a_site_is_said_with_its_review(tmp_path: Path) -> 
     assert "We decided so" in live
     assert "1 overlay to review" in live
     assert "1 review overdue" in live
-    assert "does not start again" in live
+    assert "goes on with overdue reviews" in live
     assert "failed_trials: at least 3 trials" in file
 
 
@@ -128,7 +128,7 @@ def test_a_review_is_overdue_the_day_after_it_was_due(tmp_path: Path) -> None:
     program = plan(read_rulebook(site(tmp_path, f"set:\n  trials_required: {{to: 3, {WHY}}}\n")))
 
     due = date(2026, 1, 1)
-    assert ([rule.id for rule in reviews(program, due)[0]], overlays_due(program, due)) == ([], [])
+    assert overdue_reviews(program, due) == OverdueReviews((), ())
     late = date(2026, 1, 2)
-    assert [rule.id for rule in reviews(program, late)[0]] == ["depression"]
-    assert [one.what for one in overlays_due(program, late)] == ["trials_required"]
+    assert [rule.id for rule in overdue_reviews(program, late).rules] == ["depression"]
+    assert [one.what for one in overdue_reviews(program, late).overrides] == ["trials_required"]

@@ -28,6 +28,7 @@ from cds.journal.journal import Journal
 from cds.journal.receipts import Receipt, receipt_of
 from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
 from cds.rulebook.program import Prefetch, Service
+from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.settings import Settings
 
@@ -133,6 +134,7 @@ def routes(
         if ANYBODY not in offers:
             return {"status": status}  # this address is open: what runs here is for those who run it
         rules = offers[ANYBODY].rules
+        due = overdue_reviews(rules.program, clock())
         return {
             "status": status,
             "version": __version__,
@@ -141,6 +143,8 @@ def routes(
             "disagreements": disagreements,
             "under_way": turns.inside,
             "overdue": turns.overdue,
+            "overdue_reviews": {rule.id: str(rule.review_due) for rule in due.rules}
+            | {one.what: str(one.review) for one in due.overrides},
             "journal": journal.health() if journal is not None else {"status": "off"},
         } | ({"watched": watched()} if watched is not None else {})
 

@@ -88,7 +88,7 @@ def footer(text: CardText, record: PatientRecord, today: date) -> str:
     rule = text.rule
     review = f"reviewed {rule.reviewed}" if rule.reviewed else "clinical review pending"
     if rule.review_due is not None and rule.review_due < today:
-        review += ", **review overdue**"
+        review += f", **review overdue since {rule.review_due}**"
     newest = f"newest entry {record.newest}" if record.newest else "no entry has a date"
     lines = [
         f"*Rule {rule.id} {rule.version} ({review}). Decided {today} from {record.resources} resources, {newest}.*"

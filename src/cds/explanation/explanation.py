@@ -14,6 +14,7 @@ from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue
 from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
+from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 
 ABOUT = (f"{CANNOT_BE_TOLD}: ", f"{NOT_RULED_OUT}: ")
 HOLES = re.compile(r"\{\{.*?\}\}")
@@ -110,6 +111,7 @@ class Explanation:
         facts: What was found in the record, by the label a clinician reads.
         issues: What of the data was left out or doubted.
         rules: The rule files that had a part in it.
+        overdue: Reviews that were due before the day of the decision.
     """
 
     decision: Decision
@@ -123,6 +125,7 @@ class Explanation:
     facts: tuple[Fact, ...]
     issues: tuple[Issue, ...]
     rules: tuple[RuleRef, ...]
+    overdue: OverdueReviews
 
 
 def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Explanation:
@@ -151,6 +154,7 @@ def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Exp
         facts=tuple(fact for name, fact in decision.facts.by_name.items() if name not in program.copies),
         issues=decision.record.issues,
         rules=tuple(sorted(program.rules.values(), key=lambda rule: rule.id)),
+        overdue=overdue_reviews(program, decision.today),
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
-
-GRACE = timedelta(days=30)
 
 
 def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
@@ -87,7 +86,7 @@ def critical_needs_evidence(view: View) -> Iterator[Problem]:
 
 
 def review_overdue(view: View) -> Iterator[Problem]:
-    """A rule in use is looked at again when it said it would be; 30 days of grace are a warning."""
+    """A rule in use is reviewed again when it said it would be; an overdue review is a warning and stops nothing."""
     for rule in view.rules:
         reviewed = rule.model.about.reviewed
         if reviewed.next <= reviewed.date:
@@ -95,13 +94,20 @@ def review_overdue(view: View) -> Iterator[Problem]:
                 ("about", "reviewed", "next"), "review-overdue",
                 f"The next review, {reviewed.next}, is not after the last, {reviewed.date}.", "Write a later date.",
             )  # fmt: skip
-        elif reviewed.next < view.today and rule.model.about.status != "retired":
-            days: int = (view.today - reviewed.next).days
+    yield from overdue_rule_reviews(view.rules, view.today)
+
+
+def overdue_rule_reviews(rules: Iterable[Rule], today: date) -> Iterator[Problem]:
+    """The rule files in use whose review was due before a day, each as a warning with its line."""
+    for rule in rules:
+        reviewed = rule.model.about.reviewed
+        if reviewed.date < reviewed.next < today and rule.model.about.status != "retired":
+            days: int = (today - reviewed.next).days
             yield rule.problem(
                 ("about", "reviewed", "next"), "review-overdue",
                 f"The review was due on {reviewed.next}, {days} day{'s' if days > 1 else ''} ago.",
                 "Review the file and write the new dates; or retire it.",
-                warning=view.today - reviewed.next <= GRACE,
+                warning=True,
             )  # fmt: skip
 
 
@@ -166,14 +172,19 @@ def todo_left(view: View) -> Iterator[Problem]:
 
 
 def site_review_overdue(view: View) -> Iterator[Problem]:
-    """What a site decided differently is looked at again when it said it would be; 30 days of grace are a warning."""
-    for override in view.book.overrides:
-        if view.book.site is not None and override.review is not None and override.review < view.today:
-            yield view.book.site.problem(
+    """What a site decided differently is reviewed again when it said it would be; overdue is a warning."""
+    yield from overdue_site_reviews(view.book, view.today)
+
+
+def overdue_site_reviews(book: Rulebook, today: date) -> Iterator[Problem]:
+    """The changes of a site whose review was due before a day, each as a warning with its line."""
+    for override in book.overrides:
+        if book.site is not None and override.review is not None and override.review < today:
+            yield book.site.problem(
                 (*override.path, "review"), "site-review-overdue",
                 f"{override.what} ({override.says}) was to be reviewed by {override.by} on {override.review}.",
                 "Ask them, then write the new day; or remove the override.",
-                warning=view.today - override.review <= GRACE,
+                warning=True,
             )  # fmt: skip
 
 

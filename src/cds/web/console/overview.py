@@ -6,9 +6,8 @@ from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from cds.rulebook.lint.files import GRACE
-from cds.rulebook.overlay import Override
 from cds.rulebook.program import Program, RuleRef
+from cds.rulebook.reviews import overdue_reviews
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import HOME
 
@@ -21,7 +20,7 @@ def live_routes(console: Console) -> APIRouter:
     async def live(request: Request) -> Response:
         offer = console.offer(request)
         program, today = offer.rules.program, console.clock()
-        overdue, due_next = reviews(program, today)
+        overdue = overdue_reviews(program, today)
         return console.page(
             request,
             "console/live.html",
@@ -30,10 +29,10 @@ def live_routes(console: Console) -> APIRouter:
                 "opinions": offer.rules.reasoner.opinions.value,
                 "folder": console.folders[offer.tenant],
                 "today": today,
-                "overdue": overdue,
-                "due_next": due_next,
-                "grace_days": GRACE.days,
-                "overlays_due": overlays_due(program, today),
+                "overdue": overdue.rules,
+                "overlays_due": overdue.overrides,
+                "due_next": next_review(program, today),
+                "review_grace_days": console.settings.review_grace_days,
                 "watched": console.watched() if console.watched is not None else None,
                 "journal": console.journal.health() if console.journal is not None else None,
                 "keeps_inputs": console.keeps_inputs,
@@ -45,13 +44,7 @@ def live_routes(console: Console) -> APIRouter:
     return router
 
 
-def reviews(program: Program, today: date) -> tuple[list[RuleRef], RuleRef | None]:
-    """The rule files whose review is overdue, longest first; and the one that is due next."""
-    dated = sorted((rule.review_due, rule.id, rule) for rule in program.rules.values() if rule.review_due is not None)
-    overdue = [rule for due, _, rule in dated if due < today]
-    return overdue, next((rule for due, _, rule in dated if due >= today), None)
-
-
-def overlays_due(program: Program, today: date) -> list[Override]:
-    """What is different at the site and should have been reviewed by now."""
-    return [one for one in program.overrides if one.review is not None and one.review < today]
+def next_review(program: Program, today: date) -> RuleRef | None:
+    """The rule file whose review is due next; None where each is overdue or has no such day."""
+    dated = [(rule.review_due, rule.id, rule) for rule in program.rules.values() if rule.review_due is not None]
+    return next((rule for due, _, rule in sorted(dated) if due >= today), None)
