@@ -32,8 +32,8 @@ from cds.rulebook.wanted import (
     WantedEpisode,
     WantedNumber,
     WantedTrials,
-    words_of,
 )
+from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.value_sets import ATC, LOINC, RXNORM, CodeSet, Coding, Concept
 
 TODAY = date(2026, 6, 1)
@@ -81,7 +81,7 @@ def drug_table() -> DrugTable:
 
 def codes() -> Codes:
     def value_set(name: str, exact: dict[tuple[str, str], str], names: dict[str, str] | None = None) -> CodeSet:
-        return CodeSet(name, name, exact, {}, {}, names or {}, {})
+        return CodeSet(name, name, exact, {}, {}, [WordGroup(tuple(names or {}))], {})
 
     return Codes(
         {

@@ -13,11 +13,12 @@ from cds.facts.fact import Fact, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Draft, Patient, PatientRecord, Sent, SentState
 from cds.rulebook.wanted import Codes, WantedDraftOrder, WantedPlaceOfOrder
+from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import RXNORM, CodeSet, Coding, Concept
 from tests.facts.builders import TODAY, drug_table
 
-SEDATIVES = CodeSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, {"sedadrug": "sedadrug"}, {})
-ALFA_SET = CodeSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, {}, {})
+SEDATIVES = CodeSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})
+ALFA_SET = CodeSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, [], {})
 CODES = Codes({"sedatives": SEDATIVES, "alfas": ALFA_SET}, {"drugs": drug_table()})
 CODED = WantedDraftOrder("x", "A sedative", None, ("sedatives",), "", "", Truth.FALSE, "Author's reason.")
 NEW = WantedDraftOrder("x", "New drug", None, (), "drugs", "trials", Truth.FALSE, "Author's reason.")

@@ -186,7 +186,7 @@ def test_a_value_that_is_only_a_bound_is_a_range(comparator: str, ends: tuple[fl
 
 
 def test_a_coded_answer_stands_for_its_number() -> None:
-    answers = CodeSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, {}, {(LOINC, "LA-2"): 2.0})
+    answers = CodeSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, [], {(LOINC, "LA-2"): 2.0})
     known = Codes({"score": answers}, {})
     answered = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-2"),)))
     other = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-9"),)))
@@ -234,7 +234,7 @@ def test_a_range_reads_as_words(low: float | None, high: float | None, text: str
 # ---------------------------------------------------------------- items of a questionnaire
 
 POINTS = {("x", "none"): 0.0, ("x", "some"): 1.0, ("x", "most"): 3.0}
-ITEMS = CodeSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, {}, POINTS)
+ITEMS = CodeSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, [], POINTS)
 ITEM_CODES = Codes({**codes().sets, "items": ITEMS}, codes().drugs)
 SUMMED = replace(SCORE, items=SummedItems(("items",), fewest=2))
 
@@ -373,8 +373,8 @@ def called(text: str, value: float, *codings: Coding) -> Measurement:
 
 
 def named_score(*entries: Measurement) -> Fact:
-    named = CodeSet("score", "Score", {}, {}, {}, {}, {}, full_names={bare("ABC-17 total score"): "ABC-17 total score"})
-    other = CodeSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, {}, {})
+    named = CodeSet("score", "Score", {}, {}, {}, [], {}, full_names={bare("ABC-17 total score"): "ABC-17 total score"})
+    other = CodeSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, [], {})
     want = replace(SCORE, coded=("score",), asks_for=())
     sorted_record = sort_record(record(*entries), Codes({"score": named, "other": other}, {}), TODAY)
     return number(want, sorted_record, readings(want, sorted_record))

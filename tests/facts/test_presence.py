@@ -32,6 +32,7 @@ from cds.rulebook.wanted import (
     WantedProcedure,
     WantedReferral,
 )
+from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import CodeSet, Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
 
@@ -41,7 +42,7 @@ SYSTEM = "urn:test"
 
 def value_set(name: str, *names: str) -> CodeSet:
     exact, roots, excepted = (SYSTEM, name), (SYSTEM, f"{name}-root"), (SYSTEM, f"{name}-root-not")
-    return CodeSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, dict.fromkeys(names, name), {})
+    return CodeSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, [WordGroup(names)], {})
 
 
 CODES = Codes(

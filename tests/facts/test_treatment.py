@@ -32,7 +32,7 @@ TODAY = date(2026, 6, 1)
 
 
 def code_set(name: str, code: str) -> CodeSet:
-    return CodeSet(name, name, {("urn:x", code): code}, {}, {}, {}, {})
+    return CodeSet(name, name, {("urn:x", code): code}, {}, {}, [], {})
 
 
 NAMES = {"drug": "d", "only": "o", "illness": "i", "clinic": "c", "theatre": "t", "ineffective": "n"}

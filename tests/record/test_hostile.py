@@ -38,7 +38,7 @@ def test_as_many_steps_as_there_are_instructions_are_each_read() -> None:
 
 
 def value_set(roots: dict[tuple[str, str], str]) -> CodeSet:
-    return CodeSet("illness", "illness", {}, roots, {}, {}, {})
+    return CodeSet("illness", "illness", {}, roots, {}, [], {})
 
 
 def test_a_code_of_any_length_is_looked_up_by_no_more_than_the_longest_root() -> None:

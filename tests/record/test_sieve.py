@@ -17,6 +17,7 @@ from cds.record.model import PatientRecord
 from cds.rulebook.wanted import Codes
 from cds.ruleset import load_rules
 from cds.serialize import answer_of
+from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import CodeSet, Coding, Observed, Sought
 from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
@@ -26,7 +27,11 @@ from tests.server import ROOT, TODAY
 SOUGHT = Sought(
     Observed(frozenset({"44261-6"})),
     Codes(
-        {"illness": CodeSet("illness", "Illness", {("urn:x", "ill"): ""}, {}, {}, {"wanted illness": ""}, {})},
+        {
+            "illness": CodeSet(
+                "illness", "Illness", {("urn:x", "ill"): ""}, {}, {}, [WordGroup(("wanted illness",))], {}
+            )
+        },
         {"drugs": drug_table()},
     ),
 )

@@ -393,7 +393,7 @@ SLIPS = [
         "name-never-matches",
         SET,
         "words: [depression, ",
-        "words: [the long name of depression, ",
+        "words: [a name of nine words that nobody writes alike, ",
         "words:",
         near="words: [a long name too, ",
     ),

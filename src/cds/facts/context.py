@@ -35,10 +35,12 @@ class Hit(msgspec.Struct, frozen=True):
     Attributes:
         entry: The entry.
         by_name: Its words match, its codes do not: weaker evidence.
+        suggested: Its words only suggest it (`certain: false`): weaker still.
     """
 
     entry: Diagnosis | Measurement | Exposure | Intervention | Allergy | Referral
     by_name: bool
+    suggested: bool = False
 
 
 MEDICATIONS = ("medications", ())
@@ -158,8 +160,9 @@ def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) 
             found.setdefault(name, []).append(Hit(entry, by_name=False))
         by_name = {name for concept in concepts for name in codes.sets_named(concept)}
         by_name -= by_code | left_out
+        said = {name for concept in concepts for name in codes.sets_said(concept)} if by_name else set()
         for name in by_name:
-            found.setdefault(name, []).append(Hit(entry, by_name=True))
+            found.setdefault(name, []).append(Hit(entry, by_name=True, suggested=name not in said))
     return found
 
 

@@ -97,7 +97,7 @@ def _coded_remissions(
     for name in wanted.remission_coded:
         for hit in sorted_record.diagnoses.get(name, ()):
             entry = hit.entry
-            if not isinstance(entry, Diagnosis) or entry.verification is not Verification.CONFIRMED:
+            if not isinstance(entry, Diagnosis) or entry.verification is not Verification.CONFIRMED or hit.by_name:
                 continue
             day = entry.abated or entry.onset or entry.recorded
             if day is not None:

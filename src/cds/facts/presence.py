@@ -245,6 +245,7 @@ def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Itera
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
+                "words that only suggest it" if hit.suggested else "",
                 "it is not recorded whether it was taken then" if taken is Truth.UNKNOWN else "",
             )
         )
@@ -287,6 +288,7 @@ def _procedures(wanted: WantedProcedure, sorted_record: SortedRecord) -> Iterato
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
+                "words that only suggest it" if hit.suggested else "",
                 "its date is not precise enough" if window is Truth.UNKNOWN else "",
                 "recorded without a date" if undated else "",
                 "its status is not known" if entry.status not in {"completed", "in-progress"} else "",
@@ -313,6 +315,7 @@ def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[M
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
+                "words that only suggest it" if hit.suggested else "",
                 "not confirmed" if entry.verification is Verification.POSSIBLE else "",
                 "recorded as an intolerance, not an allergy" if entry.type == "intolerance" and not wanted.only else "",
                 f"recorded as {entry.status}" if entry.status in {"inactive", "resolved"} else "",
@@ -348,6 +351,7 @@ def _referrals(wanted: WantedReferral, sorted_record: SortedRecord) -> Iterator[
         truth, why = _weigh(
             (
                 "a code that says it may be so" if possibly else "",
+                "words that only suggest it" if hit.suggested else "",
                 "its date is not precise enough" if window is Truth.UNKNOWN else "",
                 "recorded without a date" if undated else "",
             )

@@ -29,6 +29,7 @@ from cds.rulebook.program import (
     UnderDefinition,
 )
 from cds.rulebook.source_attributes import source_attributes
+from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.value_sets import ATC, RXNORM, CodeRange, CodeSet, Observed, bare
 from cds.yaml_source.loaded import Loaded
 
@@ -179,7 +180,7 @@ def code_sets(book: Rulebook) -> dict[str, CodeSet]:
         name = header.id or header.adds_to or ""
         into = sets.get(name)
         if into is None:
-            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, {}, {}, [])
+            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, [], {}, [])
         for group in loaded.model.codes:
             into.codes.update({(group.system, code): display for code, display in group.exact.items()})
             into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
@@ -188,11 +189,21 @@ def code_sets(book: Rulebook) -> dict[str, CodeSet]:
                 CodeRange(group.system, part.from_, part.to, part.character, part.is_) for part in group.by_character
             )
         for names in names_groups(loaded.model):
-            into.names.update({word.lower(): word for word in names.words})
+            into.names.append(
+                WordGroup(
+                    tuple(names.words),
+                    tuple(names.abbreviations),
+                    tuple(names.unless),
+                    names.certain,
+                    names.language,
+                )
+            )
         for full in loaded.model.full_names:
             into.full_names.update({bare(name): name for name in full.called})
         for answers in loaded.model.answers:
             into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
+        for said in loaded.model.answers_in_words:
+            into.answers_in_words.update({bare(words): float(number) for words, number in said.values.items()})
     return sets
 
 
@@ -223,7 +234,9 @@ def drug_table(name: str, book: Rulebook) -> w.DrugTable:
             ingredient_codes[RXNORM, row.rxnorm] = key
         ingredient_codes.update({(ATC, code): key for code in row.atc})
         for spelling in (key, *row.names.brands, *row.names.brands_unverified, *row.names.spellings):
-            names[w.words_of(spelling)] = key
+            names[words_of(spelling)] = key
+        for spelling in (spelling for found in row.names.languages.values() for spelling in found):
+            names.setdefault(words_of(spelling), key)
     products = {
         row.values["rxcui"]: w.Product(
             ingredient=row.values["ingredient"],
@@ -243,7 +256,7 @@ def drug_table(name: str, book: Rulebook) -> w.DrugTable:
         products,
         ingredient_codes,
         names,
-        frozenset(word for text in header.says_nothing for word in w.words_of(text)),
+        frozenset(word for text in header.says_nothing for word in words_of(text)),
         tuple((root.system, root.code) for root in header.classes),
     )
 

@@ -15,6 +15,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
+from cds.terminology.phrases import WordGroup
 
 # Lists whose order a reader or the program sees; every other list is a set.
 IN_ORDER = frozenset(
@@ -112,10 +113,17 @@ def _sets(book: Rulebook) -> dict[str, dict[str, Any]]:
         | {f"{system}|{code} and below": "with children" for system, code in one.roots}
         | {f"{system}|{code} not": "excepted" for system, code in one.excepted}
         | {f"{r.system}|{r.first} to {r.last}, character {r.character} is {r.value}": "range" for r in one.ranges}
-        | {f"“{word}”": "word" for word in one.names}
+        | {f"“{word.lower()}”": _said(group) for group in one.names for word in group.words}
+        | {f"“{word}” in capitals": _said(group) for group in one.names for word in group.abbreviations}
         | {f"{system}|{code} answers": number for (system, code), number in one.answers.items()}
+        | {f"“{words}” answers": number for words, number in one.answers_in_words.items()}
         for name, one in code_sets(book).items()
     }
+
+
+def _said(group: WordGroup) -> str:
+    unless = f", unless {', '.join(sorted(group.unless))}" if group.unless else ""
+    return f"{'word' if group.certain else 'word that suggests it'}{unless}"
 
 
 def _table(name: str, book: Rulebook) -> dict[str, Any]:

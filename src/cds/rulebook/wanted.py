@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cds.logic.truth import Truth
+from cds.terminology.phrases import FoundPhrase, PhraseIndex, words_of
 from cds.terminology.value_sets import ATC, RXNORM, CodeRange, CodeSet, Coding, Concept, bare
 
-WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
-ASCII_WORD = re.compile(r"[a-z]+")  # the same, of a text in lower case without any other letters
 NEGATIONS = frozenset({"no", "not", "without", "denies", "denied", "never"})
 # In a stop reason also the halves of "wasn't" and "rather than"; and words of a contrast, after which no "not" reaches.
 NEGATIONS_OF_A_REASON = NEGATIONS | {
@@ -19,15 +18,7 @@ NEGATIONS_OF_A_REASON = NEGATIONS | {
 }  # fmt: skip
 CONTRASTS = frozenset({"but", "however", "although", "though", "yet"})
 CLAUSE_ENDS = re.compile(r"[.;:!?()\[\]|\n]|\s[-\u2010-\u2015]+\s")
-LONGEST_PHRASE = 4  # words
 LETTERS_OF_A_CODE = 1  # "I71.4" has one letter beside its digits; "MI" is a word
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """Lower-case words of a text, digits and punctuation dropped: "Sertraline 100 mg" → sertraline, mg."""
-    if text.isascii():
-        return tuple(ASCII_WORD.findall(text.lower()))
-    return tuple(word.lower() for word in WORD.findall(text))
 
 
 def has_a_name(concept: Concept) -> bool:
@@ -209,18 +200,16 @@ class Codes:
     _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
-    _names: dict[tuple[str, ...], tuple[str, ...]] = field(init=False, repr=False)
+    phrases: PhraseIndex = field(init=False, repr=False, compare=False)
     _full_names: dict[str, tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
     _longest_root: dict[str, int] = field(init=False, repr=False)
     _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
     _systems: dict[str, frozenset[str]] = field(init=False, repr=False)
-    _first_words: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         exact: dict[tuple[str, str], list[str]] = {}
         roots: dict[tuple[str, str], list[str]] = {}
-        names: dict[tuple[str, ...], list[str]] = {}
         full_names: dict[str, list[str]] = {}
         excepted: dict[tuple[str, str], set[str]] = {}
         for code_set in self.sets.values():
@@ -230,14 +219,13 @@ class Codes:
                 roots.setdefault(key, []).append(code_set.name)
             for key in code_set.excepted:
                 excepted.setdefault(key, set()).add(code_set.name)
-            for phrase in code_set.names:
-                names.setdefault(words_of(phrase), []).append(code_set.name)
             for name in code_set.full_names:
                 full_names.setdefault(name, []).append(code_set.name)
         object.__setattr__(self, "_full_names", {name: tuple(found) for name, found in full_names.items()})
         object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
         object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
-        object.__setattr__(self, "_names", {key: tuple(found) for key, found in names.items() if key})
+        groups = tuple((code_set.name, group) for code_set in self.sets.values() for group in code_set.names)
+        object.__setattr__(self, "phrases", PhraseIndex(groups))
         longest: dict[str, int] = {}
         for system, code in roots:
             longest[system] = max(longest.get(system, 0), len(code))
@@ -258,7 +246,6 @@ class Codes:
                 for code_set in self.sets.values()
             },
         )
-        object.__setattr__(self, "_first_words", frozenset(phrase[0] for phrase in names if phrase))
         object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
 
     def sets_with(self, coding: Coding) -> tuple[str, ...]:
@@ -297,21 +284,19 @@ class Codes:
 
     def sets_named(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
-        return self._sets_named(concept.said)
+        return frozenset(one.value_set for one in self._named(concept.said))
 
-    def _sets_named(self, said: tuple[str, ...]) -> frozenset[str]:
-        found: set[str] = set()
+    def sets_said(self, concept: Concept) -> frozenset[str]:
+        """Those of `sets_named` whose words say so, and do not only suggest it."""
+        return frozenset(one.value_set for one in self._named(concept.said) if one.group.certain)
+
+    def _named(self, said: tuple[str, ...]) -> Iterator[FoundPhrase]:
         for text in said:
-            words = words_of(text)
-            if self._first_words.isdisjoint(words):
-                continue
-            for start in range(len(words)):
-                for length in range(1, LONGEST_PHRASE + 1):
-                    phrase = words[start : start + length]
-                    hit = self._names.get(phrase)
-                    if hit and not (phrase[0] not in NEGATIONS and set(words[max(0, start - 2) : start]) & NEGATIONS):
-                        found.update(hit)
-        return frozenset(found)
+            words: tuple[str, ...] = ()
+            for one in self.phrases.find(text):
+                words = words or words_of(text)
+                if words[one.start] in NEGATIONS or not set(words[max(0, one.start - 2) : one.start]) & NEGATIONS:
+                    yield one
 
     def sets_claimed(self, concept: Concept) -> frozenset[str]:
         """
@@ -323,7 +308,7 @@ class Codes:
         """
         found: set[str] = set()
         for text in (concept.text, *(coding.display for coding in concept.codings)):
-            if not text or self._first_words.isdisjoint(words_of(text)):
+            if not text or not self.phrases.find(text):
                 continue
             for clause in CLAUSE_ENDS.split(text):
                 found.update(self._claimed(clause))
@@ -334,12 +319,8 @@ class Codes:
         negated = False
         for part in clause.split(","):
             words = words_of(part)
-            phrases: list[tuple[int, int, tuple[str, ...]]] = []
-            for start in range(len(words)):
-                for length in range(1, LONGEST_PHRASE + 1):
-                    if start + length <= len(words) and (hit := self._names.get(words[start : start + length])):
-                        phrases.append((start, start + length, hit))
-            own = {at for start, end, _ in phrases if words[start] in NEGATIONS for at in range(start, end)}
+            phrases = [one for one in self.phrases.find(part) if one.group.certain]
+            own = {at for one in phrases if words[one.start] in NEGATIONS for at in range(one.start, one.end)}
             before = [negated] * (len(words) + 1)
             for at, word in enumerate(words):
                 negates = word in NEGATIONS_OF_A_REASON and at not in own
@@ -348,9 +329,9 @@ class Codes:
             for at in range(len(words) - 1, -1, -1):
                 negates = words[at] in NEGATIONS_OF_A_REASON and at not in own
                 after[at] = words[at] not in CONTRASTS and (after[at + 1] or negates)
-            for start, end, hit in phrases:
-                if not before[start] and not after[end]:
-                    found.update(hit)
+            for one in phrases:
+                if not before[one.start] and not after[one.end]:
+                    found.add(one.value_set)
             negated = before[-1]
         return found
 
@@ -374,7 +355,7 @@ class Codes:
         )
 
     def _words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
-        return _is_a_name(words) and (self._first_words.isdisjoint(words) or not self._sets_named(said))
+        return _is_a_name(words) and not any(True for _ in self._named(said))
 
     def bare_codes(self, sets: tuple[str, ...]) -> frozenset[str]:
         """The codes of some value sets without their systems, as a query that asks for them names them."""

@@ -14,6 +14,8 @@ from typing import Protocol
 
 import msgspec
 
+from cds.terminology.phrases import WordGroup, folded
+
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -166,8 +168,8 @@ class CodeRange(msgspec.Struct, frozen=True):
 
 
 def bare(text: str) -> str:
-    """A text as whole names are compared: letters and digits only, lower case."""
-    return NOT_LETTER_OR_DIGIT.sub("", text).lower()
+    """A text as whole names are compared: letters and digits only, without case and accents."""
+    return NOT_LETTER_OR_DIGIT.sub("", folded(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,10 @@ class CodeSet:
         roots: (system, code) → our display, for hierarchical code systems whose children begin with the parent's
             code (ICD-10-CM, ATC): matches that code and every code beginning with it.
         excepted: (system, code) → our display: children of a root that do not belong.
-        names: lower-case words → our display; matched in text and displays, as weaker evidence than a code.
+        names: Groups of words; matched in text and displays, as weaker evidence than a code.
         full_names: whole texts (see `bare`) → as written; an Observation called so is as good as one with a code.
         answers: (system, code) → number, for coded answers that stand for a score.
+        answers_in_words: whole answers (see `bare`) → number, for those in words.
         ranges: Codes told by their category and one character.
     """
 
@@ -193,10 +196,16 @@ class CodeSet:
     codes: dict[tuple[str, str], str]
     roots: dict[tuple[str, str], str]
     excepted: dict[tuple[str, str], str]
-    names: dict[str, str]
+    names: list[WordGroup]
     answers: dict[tuple[str, str], float]
     ranges: list[CodeRange] = field(default_factory=list)
     full_names: dict[str, str] = field(default_factory=dict)
+    answers_in_words: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All its words, as written."""
+        return tuple(word for group in self.names for word in (*group.words, *group.abbreviations))
 
 
 @dataclass(frozen=True)
@@ -228,7 +237,12 @@ class Observed:
 
     def called(self, text: str | None) -> bool:
         """Whether a text is such a whole name."""
-        return text is not None and text.lstrip()[:1] in self._initials and bare(text) in self.names
+        if text is None:
+            return False
+        initial = text.lstrip()[:1]
+        if not initial.isascii():
+            initial = folded(initial)[:1]
+        return initial in self._initials and bare(text) in self.names
 
 
 class Index(Protocol):

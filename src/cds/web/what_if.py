@@ -376,7 +376,7 @@ def _concept(name: str, program: Program) -> Json:
     codes = program.codes.sets[name]
     for (system, code), display in (codes.codes or codes.roots).items():
         return {"coding": [{"system": system, "code": code, "display": display}]}
-    return {"text": next(iter((*codes.full_names.values(), *codes.names.values())), codes.title)}
+    return {"text": next(iter((*codes.full_names.values(), *codes.words)), codes.title)}
 
 
 def _observation(wanted: WantedNumber, value: float, program: Program, patient: str, today: date) -> Json:

@@ -70,7 +70,7 @@ def _sets(book: Rulebook) -> Iterator[str]:
     for name, one in sorted(code_sets(book).items()):
         codes = len(one.codes) + len(one.roots) + len(one.ranges)
         by = ", ".join(f"[{file}]({file}.md)" for file in sorted(set(readers[name])))
-        yield f"| `{name}` | {_cell(one.title)} | {codes} | {len(one.names)} | {by} |"
+        yield f"| `{name}` | {_cell(one.title)} | {codes} | {len(one.words)} | {by} |"
 
 
 def _page(sheet: Sheet) -> Iterator[str]:

@@ -263,7 +263,7 @@ class _Writer:
             raise CannotBeWritten(f"there is no value set `{name}`")
         for (system, code), display in (found.codes or found.roots).items():
             return {"coding": [{"system": system, "code": code, "display": display}]}
-        for words in (*found.full_names.values(), *found.names.values()):
+        for words in (*found.full_names.values(), *found.words):
             return {"text": words}
         raise CannotBeWritten(f"the value set `{name}` is empty")
 

@@ -19,7 +19,8 @@ from cds.facts.trials.response import Courses, Ended, OtherStart, Starts, rate_r
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, SentState, Span
 from cds.record.units import plain_unit
-from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials, words_of
+from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials
+from cds.terminology.phrases import words_of
 
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
 TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg

@@ -1006,17 +1006,42 @@ class CodeGroup(Strict):
     by_character: list[CharacterRange] = []
 
 
-class NamesGroup(Strict):
-    """Words matched in text and displays: weaker evidence than a code."""
+Language = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$"), Field(description="BCP-47, such as de.")
+]
 
+
+class NamesGroup(Strict):
+    """Words of one language matched in text and displays: weaker evidence than a code."""
+
+    language: Language = "en"
     source: Text
     verified: bool
-    words: Annotated[list[Text], Field(min_length=1)]
+    certain: Annotated[
+        bool, Field(description="false: they only suggest it, and a match is never more than possible.")
+    ] = True
+    words: Annotated[
+        list[Text],
+        Field(description="Phrases; a single word may begin or end with a star, for part of a longer word."),
+    ] = []
+    abbreviations: Annotated[
+        list[Text], Field(description="Whole words that are found only as they are written, in capitals.")
+    ] = []
+    unless: Annotated[
+        list[Text], Field(description="Phrases that take the words back, where they are no part of them.")
+    ] = []
+
+    @model_validator(mode="after")
+    def _says_something(self) -> NamesGroup:
+        if not self.words and not self.abbreviations:
+            raise ValueError("write `words`, `abbreviations` or both")
+        return self
 
 
 class FullNamesGroup(Strict):
-    """Whole names of an Observation that nobody gave a common code: as good as a code."""
+    """Whole names of an Observation, or of an answer, that nobody gave a common code: as good as a code."""
 
+    language: Language = "en"
     source: Text
     verified: bool
     called: Annotated[
@@ -1032,6 +1057,15 @@ class AnswerGroup(Strict):
     source: Text
     verified: bool
     values: dict[str, int | float]
+
+
+class AnswersInWords(Strict):
+    """Answers in words that stand for a number."""
+
+    language: Language = "en"
+    source: Text
+    verified: bool
+    values: Annotated[dict[str, int | float], Field(description="The whole answer, as `full_names` are compared.")]
 
 
 class ValueSetHeader(Strict):
@@ -1061,6 +1095,7 @@ class ValueSetFile(Strict):
     names: NamesGroup | list[NamesGroup] | None = None
     full_names: list[FullNamesGroup] = []
     answers: list[AnswerGroup] = []
+    answers_in_words: list[AnswersInWords] = []
 
 
 def _code_is_text(value: object) -> object:
@@ -1110,6 +1145,9 @@ class DrugNames(Strict):
     brands_unverified: list[Text] = []
     spellings: list[Text] = []
     verified: bool = False
+    languages: Annotated[
+        dict[Language, list[Text]], Field(description="Names and brands by language; unverified, unless it says so.")
+    ] = {}
 
 
 class DrugRow(Strict):
@@ -1165,6 +1203,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "valueset": ValueSetHeader, "codes": CodeGroup, "by_character": CharacterRange,
         "answers": AnswerGroup, "table": TableHeader,
         "classes": ClassCode, "drugs": DrugRow, "names": NamesGroup, "full_names": FullNamesGroup,
+        "answers_in_words": AnswersInWords,
         "sessions": SessionsFact, "augmentation": AugmentationFact, "episode_length": EpisodeLengthFact,
         "points": PointsFact, "bands": Band, "each": EachItem, "if": IfItem,
         "highest_of": HighestItem, "categories": Category,

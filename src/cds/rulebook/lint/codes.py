@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 from cds.rulebook.compile import names_groups
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import View, coded, did_you_mean
-from cds.rulebook.wanted import words_of
+from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
 from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
 from cds.yaml_source.loaded import Loaded
@@ -30,7 +30,7 @@ KNOWN_SYSTEMS = (
 NEARLY = 85  # per cent alike: a slip of the pen, not another system
 ADDRESS = re.compile(r"(https?://|urn:)\S+\Z")
 ICD = re.compile(r"[A-Z][0-9A-Z]{0,2}(\.[0-9A-Z]{1,4})?\Z")
-MOST_WORDS = 4  # cds.rulebook.wanted compares phrases up to this length
+MOST_WORDS = 8  # a longer phrase is a sentence, which no two people write alike
 
 
 def set_names(view: View) -> Mapping[str, list[Sets]]:
@@ -105,14 +105,20 @@ def id_is_file_name(view: View) -> Iterator[Problem]:
 
 def conflicting_code(view: View) -> Iterator[Problem]:
     """A code is in a value set or left out of it, not both; and what is left out would otherwise be in."""
-    for files in set_names(view).values():
+    for name, files in set_names(view).items():
         exact = {
             (group.system, code) for loaded in files for group in loaded.model.codes for code in group.exact
         }  # fmt: skip
         roots = {
             (group.system, code) for loaded in files for group in loaded.model.codes for code in group.with_children
         }
-        names = [words_of(text) for loaded in files for group in names_groups(loaded.model) for text in group.words]
+        names = PhraseIndex(
+            tuple(
+                (name, WordGroup(tuple(group.words), tuple(group.abbreviations)))
+                for loaded in files
+                for group in names_groups(loaded.model)
+            )
+        )
         for loaded in files:
             for index, group in enumerate(loaded.model.codes):
                 for code, display in group.except_.items():
@@ -122,19 +128,13 @@ def conflicting_code(view: View) -> Iterator[Problem]:
                             path, "conflicting-code", f"`{code}` is both in this value set and left out of it.",
                             "Keep one of the two.",
                         )  # fmt: skip
-                    elif not _named(display, names) and not any(
+                    elif not names.find(display) and not any(
                         group.system == system and code.startswith(root) for system, root in roots
                     ):
                         yield loaded.problem(
                             path, "needless-exception", f"`{code}` is left out, but nothing here would bring it in.",
                             "Remove it; or mend it, if another code was meant.", warning=True,
                         )  # fmt: skip
-
-
-def _named(display: str, names: list[tuple[str, ...]]) -> bool:
-    """Whether its own words would bring a code in."""
-    words = words_of(display)
-    return any(words[start : start + len(name)] == name for name in names if name for start in range(len(words)))
 
 
 def codes_not_text(view: View) -> Iterator[Problem]:
@@ -228,17 +228,31 @@ def children_of_flat_codes(view: View) -> Iterator[Problem]:
 
 
 def name_never_matches(view: View) -> Iterator[Problem]:
-    """A name can be found in text: it has letters, and not too many words."""
+    """A name can be found in text: it has letters, not too many words, and a star only where one can stand."""
     for loaded in view.book.sets:
         several = isinstance(loaded.model.names, list)
         for number, group in enumerate(names_groups(loaded.model)):
-            for index, words in enumerate(group.words):
-                if not 1 <= len(words_of(words)) <= MOST_WORDS:
-                    place: Path = ("names", number) if several else ("names",)
-                    yield loaded.problem(
-                        (*place, "words", index), "name-never-matches", f"“{words}” can never be found.",
-                        f"Write one to {MOST_WORDS} words; digits and punctuation are not compared.",
-                    )  # fmt: skip
+            place: Path = ("names", number) if several else ("names",)
+            for key in ("words", "abbreviations", "unless"):
+                for index, words in enumerate(getattr(group, key)):
+                    if fix := _cannot_be_found(words, key):
+                        yield loaded.problem(
+                            (*place, key, index), "name-never-matches", f"“{words}” can never be found.", fix
+                        )
+
+
+def _cannot_be_found(text: str, key: str) -> str:
+    """How to write words that no text can hold; "" for those that some can."""
+    words = words_of(text)
+    if not 1 <= len(words) <= MOST_WORDS:
+        return f"Write one to {MOST_WORDS} words; digits and punctuation are not compared."
+    if key == "abbreviations" and (len(words) > 1 or text != text.strip() or text.islower() or not text.isalpha()):
+        return "Write one word of letters, with capitals, as the text writes it; or move it to `words`."
+    if STAR in text:
+        bare_part = text.removesuffix(STAR) if text.endswith(STAR) else text.removeprefix(STAR)
+        if key != "words" or len(words) > 1 or STAR in bare_part or len(words[0]) < SHORTEST_PART:
+            return f"A star stands at one end of a single word of at least {SHORTEST_PART} letters."
+    return ""
 
 
 def nothing_to_ask_for(view: View) -> Iterator[Problem]:

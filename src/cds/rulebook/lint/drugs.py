@@ -8,7 +8,7 @@ from math import isfinite
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import View, did_you_mean
 from cds.rulebook.loader import ProductRow
-from cds.rulebook.wanted import words_of
+from cds.terminology.phrases import words_of
 from cds.terminology.value_sets import ATC, RXNORM
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import Loaded
@@ -98,6 +98,9 @@ def _marks(table: Loaded[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ..
         for kind in ("brands", "brands_unverified", "spellings"):
             for index, word in enumerate(getattr(drug.names, kind)):
                 yield name, (*path, "names", kind, index), words_of(word), f"“{word}”"
+        for language, spellings in drug.names.languages.items():
+            for index, word in enumerate(spellings):
+                yield name, (*path, "names", "languages", language, index), words_of(word), f"“{word}”"
 
 
 def name_never_matches(view: View) -> Iterator[Problem]:
