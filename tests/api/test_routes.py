@@ -217,7 +217,7 @@ def test_a_body_that_is_no_request_is_a_4xx_that_says_why(address: str, body: by
         ({"hookInstance": ""}, "hookInstance"),
         ({"context": {}}, "context.patientId"),
         ({"context": None}, "context.patientId"),
-        ({"context": {"patientId": "Patient/example"}}, "context.patientId"),
+        ({"context": {"patientId": "Practitioner/example"}}, "context.patientId"),
         ({"context": {"patientId": 7}}, "context.patientId"),
         ({"prefetch": []}, "prefetch"),
     ],

@@ -519,10 +519,19 @@ def test_3_3_an_encounter_is_optional(client: httpx.Client, service: JSON) -> No
     assert len(cards(client, service, request)) == len(cards(client, service, request_for(service)))
 
 
+def test_3_4_a_patient_id_may_be_written_as_a_reference(client: httpx.Client, services: list[JSON]) -> None:
+    """The specification asks for the bare id; 48 of 79 public requests write Patient/x."""
+    for service in services:
+        request = request_for(service)
+        request["context"] |= {"patientId": f"Patient/{request['context']['patientId']}"}
+
+        assert len(cards(client, service, request)) == len(cards(client, service, request_for(service)))
+
+
 def test_3_4_a_patient_id_is_an_id(client: httpx.Client, services: list[JSON]) -> None:
     for service in services:
         request = request_for(service)
-        request["context"] |= {"patientId": "Patient/example"}
+        request["context"] |= {"patientId": "Practitioner/example"}
 
         answer = call(client, service, request)
 

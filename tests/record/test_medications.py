@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cds.record.model import Exposure, IssueKind
+from cds.record.dates import read_date
+from cds.record.model import Exposure, ExposureKind, IssueKind
 from tests.record.fhir import JSON, about, coded, order, read
 
 
@@ -28,8 +29,8 @@ def daily(value: float, unit: str = "mg", **repeat: Any) -> JSON:
         {"status": "entered-in-error"},
         {"status": "draft"},
         {"status": "cancelled"},
-        {"intent": "plan"},
         {"intent": "proposal"},
+        {"intent": "option"},
         {"doNotPerform": True},
     ],
 )
@@ -238,3 +239,103 @@ def test_fills_statements_and_administrations_are_exposures_too() -> None:
 )
 def test_what_was_not_taken_is_no_exposure(kind: str, status: str) -> None:
     assert read(about(kind, "x", status=status, medicationCodeableConcept={"text": "Drug"})).exposures == ()
+
+
+def test_a_plan_is_what_somebody_says_is_taken() -> None:
+    """US Core self-reported medicines, DoseSpot and GP Connect send a plan; it is a possible statement."""
+    exposure = one(order(intent="plan"))
+
+    assert (exposure.kind, exposure.doubtful, exposure.source) == (ExposureKind.STATEMENT, True, "MedicationRequest/m1")
+
+
+HERE, ELSEWHERE = "https://ehr.example/fhir", "https://other.example/r4"
+
+
+def pointing(reference: str) -> JSON:
+    return order("m1", medicationCodeableConcept=None, medicationReference={"reference": reference})
+
+
+def drug_at(server: str, name: str) -> JSON:
+    return at(server, {"resourceType": "Medication", "id": "d", "code": {"text": name}})
+
+
+def at(server: str, resource: JSON) -> JSON:
+    return {"fullUrl": f"{server}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+
+
+@pytest.mark.parametrize(
+    ("entries", "drug"),
+    [
+        ([drug_at(HERE, "Here"), at(HERE, pointing(f"{HERE}/Medication/d"))], "Here"),
+        ([drug_at(HERE, "Here"), at(HERE, pointing(f"{HERE}/Medication/d/_history/2"))], "Here"),
+        ([drug_at(HERE, "Here"), at(HERE, pointing(f"{ELSEWHERE}/Medication/d"))], ""),
+        (
+            [drug_at(HERE, "Here"), drug_at(ELSEWHERE, "There"), at(HERE, pointing(f"{ELSEWHERE}/Medication/d"))],
+            "There",
+        ),
+        ([drug_at(HERE, "Here"), drug_at(ELSEWHERE, "There"), at(HERE, pointing("Medication/d"))], "Here"),
+        ([drug_at(ELSEWHERE, "There"), at(HERE, pointing("Medication/d"))], ""),
+        ([drug_at(HERE, "Here"), pointing("Medication/d")], "Here"),
+        ([drug_at(HERE, "Here")["resource"], pointing(f"{ELSEWHERE}/Medication/d")], ""),
+        ([drug_at(HERE, "Here")["resource"], at(HERE, pointing("Medication/d"))], "Here"),
+        ([drug_at(HERE, "Here"), drug_at(ELSEWHERE, "There"), pointing("Medication/d")], ""),
+    ],
+)
+def test_a_medication_of_another_server_is_another_one(entries: list[JSON], drug: str) -> None:
+    assert one(*entries).drug.words == drug
+
+
+def test_a_reason_on_another_server_is_another_condition() -> None:
+    pain = at(HERE, about("Condition", "c1", code={"text": "Pain"}))
+    said = [at(HERE, order(reasonReference=[{"reference": f"{server}/Condition/c1"}])) for server in (HERE, ELSEWHERE)]
+
+    assert [[reason.words for reason in one(pain, order_).reasons] for order_ in said] == [["Pain"], []]
+
+
+def claim(**changes: Any) -> JSON:
+    said: JSON = {
+        "resourceType": "ExplanationOfBenefit", "id": "e1", "patient": {"reference": "Patient/p1"},
+        "status": "active", "use": "claim",
+        "type": coded("http://terminology.hl7.org/CodeSystem/claim-type", "pharmacy"),
+        "created": "2025-02-03",
+        "supportingInfo": [
+            {
+                "category": coded("http://hl7.org/fhir/us/carin-bb/CodeSystem/C4BBSupportingInfoType", "dayssupply"),
+                "valueQuantity": {"value": 30},
+            }
+        ],
+        "item": [{"productOrService": {"text": "Drug 20 mg"}, "servicedDate": "2025-02-01", "quantity": {"value": 60}}],
+    }  # fmt: skip
+    return said | changes
+
+
+def test_a_pharmacy_claim_shows_a_supply() -> None:
+    exposure = one(claim())
+
+    assert (exposure.drug.words, exposure.supply_days, exposure.quantity) == ("Drug 20 mg", 30, 60)
+    assert (exposure.start, exposure.end) == (read_date("2025-02-01").span, read_date("2025-03-02").span)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "cancelled"},
+        {"use": "preauthorization"},
+        {"type": coded("http://terminology.hl7.org/CodeSystem/claim-type", "institutional")},
+    ],
+)
+def test_another_claim_is_no_supply(changes: JSON) -> None:
+    assert read(claim(**changes)).exposures == ()
+
+
+def test_a_pharmacy_claim_nobody_can_read_may_be_any_drug() -> None:
+    record = read(claim(item="sertraline"))
+
+    assert [exposure.drug.words for exposure in record.exposures] == [""]
+    assert record.issues[0].kind is IssueKind.UNREADABLE
+
+
+def test_days_of_supply_of_several_lines_are_nobodys() -> None:
+    lines = [{"productOrService": {"text": name}} for name in ("One", "Two")]
+
+    assert {exposure.supply_days for exposure in read(claim(item=lines)).exposures} == {None}

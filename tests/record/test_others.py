@@ -186,7 +186,8 @@ def test_a_procedure_that_was_not_done_is_none() -> None:
         ({"valueQuantity": {"value": 17, "unit": "score", "code": "{score}"}}, 17, "{score}"),
         ({"valueQuantity": {"value": 17, "unit": "mmHg"}}, 17, "mmHg"),
         ({"valueInteger": 17}, 17, ""),
-        ({"valueString": "17"}, None, ""),
+        ({"valueString": "17"}, 17, ""),
+        ({"valueString": "about 17"}, None, ""),
         ({"dataAbsentReason": {"text": "asked"}}, None, ""),
         ({"valueQuantity": {"unit": "mg"}}, None, ""),
     ],
@@ -366,3 +367,76 @@ def test_an_observation_nobody_wants_is_passed_over_and_one_called_by_its_whole_
     assert [measurement.source for measurement in record.measurements] == [
         f"Observation/o{index}" for index in (1, 2, 3)
     ]
+
+
+# ---------------------------------------------------------------- periods over two zones
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "last"),
+    [
+        ("2025-01-01T23:30:00-05:00", "2025-02-12T03:00:00Z", ("2025-02-11", "2025-02-11")),
+        ("2025-01-01T23:30:00-05:00", "2025-02-12T10:00:00Z", ("2025-02-11", "2025-02-12")),
+        ("2025-01-01T12:00:00-05:00", "2025-02-12T12:00:00Z", ("2025-02-12", "2025-02-12")),
+        ("2025-01-01T00:00:00-05:00", "2025-06-30T00:00:00-04:00", ("2025-06-30", "2025-06-30")),  # summer time
+        ("2025-01-01", "2025-02-12T03:00:00Z", ("2025-02-12", "2025-02-12")),
+    ],
+)
+def test_days_of_a_period_are_counted_in_one_zone(start: str, end: str, last: tuple[str, str]) -> None:
+    about_it = about("Condition", "c", code={"text": "x"}, onsetPeriod={"start": start})
+    taken = about(
+        "MedicationStatement", "s", status="completed", medicationCodeableConcept={"text": "Drug"},
+        effectivePeriod={"start": start, "end": end},
+    )  # fmt: skip
+
+    (exposure,) = read(about_it, taken).exposures
+
+    assert exposure.end is not None
+    assert (exposure.end.earliest.isoformat(), exposure.end.latest.isoformat()) == last
+
+
+# ---------------------------------------------------------------- whose record it is
+
+
+def linked(kind: str, other: str, **changes: Any) -> JSON:
+    return patient(link=[{"type": kind, "other": {"reference": f"Patient/{other}"}}], **changes)
+
+
+def test_data_of_a_record_that_was_merged_into_this_one_are_this_patients() -> None:
+    older = about("Condition", "c", code={"text": "Asthma"}) | {"subject": {"reference": "Patient/old"}}
+    merged = bundle(linked("replaces", "old"), older)
+
+    record = read_bundle(json.dumps(merged).encode(), **LIMITS)
+
+    assert [diagnosis.concept.words for diagnosis in record.diagnoses] == ["Asthma"]
+    assert any("merged into this one" in issue.what for issue in record.issues)
+
+
+def test_of_two_patients_the_one_that_replaced_the_other_counts() -> None:
+    both = bundle(patient(id="old", gender="male"), linked("replaces", "old"))
+
+    record = read_bundle(json.dumps(both).encode(), **LIMITS)
+
+    assert (record.patient.reference, record.patient.sex) == ("Patient/p1", "female")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"link": [{"type": "replaced-by", "other": {"reference": "Patient/new"}}]}, "merged into another one"),
+        ({"active": False}, "no longer in use"),
+        ({"link": [{"type": "seealso", "other": {"reference": "Patient/x"}}]}, ""),
+    ],
+)
+def test_a_record_that_was_left_is_remarked_on(changes: JSON, said: str) -> None:
+    issues = read_bundle(json.dumps(bundle(patient(**changes))).encode(), **LIMITS).issues
+
+    assert [said in issue.what for issue in issues] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(("code", "sex"), [("F", "female"), ("M", "male"), ("UNK", None), (7, None)])
+def test_the_sex_recorded_at_birth_is_read(code: Any, sex: str | None) -> None:
+    url = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex"
+    said = patient(gender="male", extension=[{"url": url, "valueCode": code}])
+
+    assert read_bundle(json.dumps(bundle(said)).encode(), **LIMITS).patient.birth_sex == sex

@@ -168,13 +168,14 @@ def read_request(body: bytes, service: Service) -> Asked:
         )
     if not request.hookInstance:
         raise NotFhir("hookInstance is missing", fix="Send a UUID", where="hookInstance")
-    patient_id = request.context.patientId if request.context else None
+    # Most public requests write the id as a reference (Patient/x), although CDS Hooks asks for the id alone.
+    patient_id = (request.context.patientId or "").removeprefix("Patient/") if request.context else ""
     if not patient_id:
         raise NotFhir("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
     if "/" in patient_id:
         raise NotFhir(
-            "context.patientId is a reference, not an id",
-            fix="Send the id alone, without Patient/",
+            "context.patientId is not the id of a Patient",
+            fix="Send the id alone, or as Patient/ and the id",
             where="context.patientId",
         )
     authorization = request.fhirAuthorization or FhirAuthorization()

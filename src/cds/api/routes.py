@@ -27,11 +27,14 @@ from cds.fhir_client.fetch import Fetcher, NotUsable
 from cds.journal.journal import Journal
 from cds.journal.receipts import Receipt, receipt_of
 from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
+from cds.record.collect import kinds_in
+from cds.record.fhir import READ_TYPES
 from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.settings import Settings
 
+READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
 ANYBODY = ""
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 
@@ -218,7 +221,8 @@ def answered(
     """
     rules = offer.rules
     begun, decision_id = perf_counter(), str(uuid.uuid4())
-    refuse_without(service, asked.prefetch, fetched, why_not)
+    if not answers_other_keys(service, asked):
+        refuse_without(service, asked.prefetch, fetched, why_not)
     record = read_prefetch(
         asked.prefetch,
         templates={p.key: p.query for p in service.prefetch},
@@ -280,6 +284,20 @@ def service_of(rules: Rules, identity: str) -> Service:
             "There is no such service", fix=f"GET /cds-services lists them: {', '.join(rules.program.services)}"
         )
     return service
+
+
+def answers_other_keys(service: Service, asked: Asked) -> bool:
+    """
+    Whether a client of other keys than ours sent something that can be read: by what stands under its keys, or orders.
+
+    Something can be said then, and what else is required and did not come is unknown. A client that uses our keys and
+    leaves a required one out is told so (412), and so is one that sends nothing but a Patient.
+    """
+    if not asked.prefetch or any(prefetch.key in asked.prefetch for prefetch in service.prefetch):
+        return False
+    if asked.orders is not None and asked.orders.sent not in {b"", b"null"}:
+        return True
+    return any(not READABLE.isdisjoint(kinds_in(value)) for value in asked.prefetch.values())
 
 
 def refuse_without(

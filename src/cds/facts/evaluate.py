@@ -146,19 +146,29 @@ def _years(birth: date, today: date) -> int:
 
 
 def sex(wanted: WantedSex, sorted_record: SortedRecord) -> Fact:
-    """Whether the administrative gender is one of those listed; unknown when it is not recorded."""
+    """
+    Whether the administrative gender, or the sex recorded at birth where that is another, is one of those listed.
+
+    Unknown when neither is recorded.
+    """
     patient = sorted_record.record.patient
-    if patient.sex is None or (patient.sex == "unknown" and "unknown" not in wanted.is_one_of):
+    gender = None if patient.sex == "unknown" and "unknown" not in wanted.is_one_of else patient.sex
+    recorded = [said for said in (gender, patient.birth_sex) if said is not None]
+    if not recorded:
         return Fact(
             wanted.name, wanted.label, truth=Truth.UNKNOWN, because="administrative gender not recorded",
             why_unknown=WhyUnknown.NOT_FOUND, missing=("administrative gender",),
         )  # fmt: skip
+    if len(set(recorded)) > 1:
+        because = f"from the administrative gender ({recorded[0]}) and the sex recorded at birth ({recorded[1]})"
+    else:
+        because = "from the administrative gender" if gender is not None else "from the sex recorded at birth"
     return Fact(
         name=wanted.name,
         label=wanted.label,
-        truth=Truth.of(patient.sex in wanted.is_one_of),
-        text=patient.sex,
-        because="from the administrative gender",
+        truth=Truth.of(not wanted.is_one_of.isdisjoint(recorded)),
+        text=recorded[0],
+        because=because,
         found=(Found(patient.reference),),
     )
 

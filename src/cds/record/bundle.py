@@ -13,6 +13,7 @@ import msgspec
 from cds.errors import NotFhir
 from cds.record import fhir as elements
 from cds.record.allergies import allergy_of
+from cds.record.claims import supplies_of
 from cds.record.collect import Gathered, envelope_of
 from cds.record.conditions import diagnosis_of
 from cds.record.draft_orders import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
@@ -213,6 +214,8 @@ def _record(
             ),
         ),
     ]  # fmt: skip
+    claimed = _each(gathered, own, elements.ExplanationOfBenefit, supplies_of)
+    exposures.extend(supply for supplies in claimed for supply in supplies)
     gathered.read_again("Condition", referred(exposures, gathered))
     diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
     taken = given_for(exposures, diagnoses, gathered)
@@ -259,7 +262,8 @@ def _each(
     """What `read` makes of each resource of one type that is about this patient and was not left unread."""
     found = []
     for said, kept in gathered.of(struct):
-        subject = said.patient if isinstance(said, elements.AllergyIntolerance) else getattr(said, "subject", None)
+        by_patient = isinstance(said, elements.AllergyIntolerance | elements.ExplanationOfBenefit)
+        subject = getattr(said, "patient" if by_patient else "subject", None)
         origin = gathered.origin(kept)
         if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
             found.append(value)

@@ -91,8 +91,13 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     @property
     def server(self) -> str:
         """The server its fullUrl names, "" if none."""
-        named = RESTFUL.fullmatch(self.full_url)
-        return named["server"].lower() if named and named["kind"] == self.kind else ""
+        return server_in(self.full_url, self.kind)
+
+
+def server_in(url: str, kind: str = "") -> str:
+    """The server an absolute address of a resource names, without its scheme; "" for any other text or kind."""
+    named = RESTFUL.fullmatch(url)
+    return named["server"].lower() if named and kind in {"", named["kind"]} else ""
 
 
 def read_again(kept: Kept) -> Kept:
@@ -187,6 +192,7 @@ class Gathered:
             self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
             return
         before = set(self.copies)
+        run = Query("")
         if envelope.resourceType == "Bundle":
             trouble, run = self.bundle(raw, where, asked=asked, sound=sound)
             trouble = short or trouble
@@ -202,8 +208,8 @@ class Gathered:
             state = SentState.PART if trouble else SentState.WHOLE
             self.say(resource_type, Sent(state, trouble, codes, failed=bool(trouble)))
         else:
-            for found in self.copies:
-                if found not in before and found not in self.sent:
+            for found in dict.fromkeys((*self.copies, run.resource_type)):
+                if found and found not in before and found not in self.sent:
                     self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
 
     def bundle(
@@ -330,7 +336,8 @@ class Gathered:
         day = left_out(resource) if left_out is not None else None
         if day is None:
             return None
-        subject: elements.Reference | None = getattr(resource, "subject", None)
+        by = "patient" if isinstance(resource, elements.ExplanationOfBenefit) else "subject"
+        subject: elements.Reference | None = getattr(resource, by, None)
         if subject is None or not subject.reference:
             return None
         self.about.add(subject.reference)
@@ -456,7 +463,22 @@ class Gathered:
 
     def origin(self, kept: Kept) -> Origin:
         """Where a resource came from."""
-        return Origin(kept.kind, f"{kept.kind}/{kept.identity}", kept.where, self.issues)
+        return Origin(kept.kind, f"{kept.kind}/{kept.identity}", kept.where, self.issues, kept.server)
+
+
+def kinds_in(raw: msgspec.Raw) -> frozenset[str]:
+    """The FHIR types a prefetch value holds, those in a Bundle and the one its self link searched among them."""
+    try:
+        envelope = ENVELOPE.decode(raw)
+        if envelope.resourceType is None and envelope.resource:
+            return kinds_in(envelope.resource)
+        if envelope.resourceType != "Bundle":
+            return frozenset({str(envelope.resourceType)}) if envelope.resourceType else frozenset()
+        bundle = BUNDLE.decode(raw)
+        heads = [HEAD.decode(entry.resource) for entry in bundle.entry or () if entry is not None and entry.resource]
+    except UNREADABLE:
+        return frozenset()
+    return frozenset({head.resourceType or "" for head in heads} | {_self_query(bundle).resource_type}) - {""}
 
 
 def envelope_of(body: bytes) -> elements.Envelope:

@@ -34,6 +34,7 @@ WESTERNMOST_HOURS = 12  # behind UTC
 _PARTIAL = re.compile(r"\d{4}(?:-\d\d)?", re.ASCII)
 
 
+SUMMER_TIME = timedelta(hours=1)  # two offsets so far apart are one place in winter and in summer
 _WESTERNMOST = timezone(timedelta(hours=-WESTERNMOST_HOURS))
 
 
@@ -139,7 +140,12 @@ def span_of(text: str | None, origin: Origin, path: str) -> Span | None:
 
 
 def period_of(period: Period | None, origin: Origin, path: str) -> tuple[Span | None, Span | None]:
-    """Give the first and last day of a FHIR Period, both included (R4 §2.24.0.4); None where it is open."""
+    """
+    Give the first and last day of a FHIR Period, both included (R4 §2.24.0.4); None where it is open.
+
+    Days are counted in one zone: where start and end are instants of different zones, the last day is as many days on
+    as the two zones make it, a span where they differ.
+    """
     if period is None:
         return None, None
     start = span_of(period.start, origin, f"{path}.start")
@@ -147,7 +153,36 @@ def period_of(period: Period | None, origin: Origin, path: str) -> tuple[Span | 
     if start and end and end.latest < start.earliest:
         origin.note(IssueKind.IMPLAUSIBLE, path, "The period ends before it starts; its end is not used.")
         return start, None
+    if start and end and start.exact and end.exact:
+        end = _in_one_zone(period.start or "", period.end or "", start, end)
     return start, end
+
+
+def _in_one_zone(start_text: str, end_text: str, start: Span, end: Span) -> Span:
+    """The last day, counted from the first in the zone of either; as it is where the zones are one."""
+    first, last = _moment(start_text), _moment(end_text)
+    if first is None or last is None:
+        return end
+    zones = first.utcoffset(), last.utcoffset()
+    if zones[0] is None or zones[1] is None or abs(zones[0] - zones[1]) <= SUMMER_TIME:
+        return end
+    try:
+        lengths = [
+            (last.astimezone(zone).date() - first.astimezone(zone).date()).days for zone in (first.tzinfo, last.tzinfo)
+        ]
+        counted = [start.earliest + timedelta(days=length) for length in lengths]
+    except OverflowError:
+        return end
+    return replace(end, earliest=max(min(counted), start.earliest), latest=max(*counted, start.earliest))
+
+
+def _moment(text: str) -> datetime | None:
+    """An instant with its time zone; None for a text that has none."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(":60", ":59"))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def across(start: Span | None, end: Span | None) -> Span | None:

@@ -125,7 +125,15 @@ class Resource(Struct, frozen=True, gc=False, tag_field="resourceType", tag=True
     modifierExtension: list[Any] | None = None
 
 
+class PatientLink(Element, frozen=True):
+    other: Reference | None = None
+    type: str | None = None
+
+
 class Patient(Resource, frozen=True):
+    active: bool | None = None
+    link: list[PatientLink | None] | None = None
+    extension: Any = None  # read for the sex recorded at birth; never a reason not to read the rest
     identifier: list[Identifier | None] | None = None
     birthDate: str | None = None
     gender: str | None = None
@@ -304,6 +312,36 @@ class Encounter(Resource, frozen=True):
     type: list[CodeableConcept | None] | None = None
 
 
+class ExplanationOfBenefit(Resource, frozen=True):
+    """A claim; its lines stay undecoded, since only those of pharmacies are read, and others are long."""
+
+    status: str | None = None
+    use: str | None = None
+    type: CodeableConcept | None = None
+    patient: Reference | None = None
+    created: str | None = None
+    billablePeriod: Period | None = None
+    item: Raw = Raw()
+    supportingInfo: Raw = Raw()
+
+
+class ClaimItem(Element, frozen=True):
+    """ExplanationOfBenefit.item."""
+
+    sequence: int | None = None
+    productOrService: CodeableConcept | None = None
+    servicedDate: str | None = None
+    servicedPeriod: Period | None = None
+    quantity: Quantity | None = None
+
+
+class SupportingInfo(Element, frozen=True):
+    """ExplanationOfBenefit.supportingInfo."""
+
+    category: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+
+
 class Ingredient(Element, frozen=True):
     itemCodeableConcept: CodeableConcept | None = None
     item: CodeableReference | None = None  # R5
@@ -381,6 +419,7 @@ READ_TYPES: dict[str, type[Resource]] = {
         AllergyIntolerance,
         ServiceRequest,
         Encounter,
+        ExplanationOfBenefit,
     )
 }
 
@@ -392,7 +431,7 @@ class PassedOver(Struct, frozen=True, gc=False, tag_field="resourceType"):
 PASSED_OVER = tuple(
     defstruct(name, [], bases=(PassedOver,), frozen=True, gc=False, tag=name)
     for name in (
-        "Claim", "ExplanationOfBenefit", "DiagnosticReport", "DocumentReference", "Immunization", "CarePlan",
+        "Claim", "DiagnosticReport", "DocumentReference", "Immunization", "CarePlan",
         "CareTeam", "Practitioner", "PractitionerRole", "Organization", "Location", "Provenance", "SupplyDelivery",
         "Device", "Goal", "ImagingStudy", "Coverage", "Specimen",
     )

@@ -51,12 +51,14 @@ class Origin:
         source: "Type/id"; "Type#digest" for a resource without an id.
         where: Path in the request.
         issues: Where to note what is wrong with it.
+        server: The server its fullUrl names, "" if none.
     """
 
     kind: str
     source: str
     where: str
     issues: Issues
+    server: str = ""
 
     def note(self, kind: IssueKind, path: str, what: str) -> None:
         """Note an issue with one element of this resource; `path` begins below the resource."""

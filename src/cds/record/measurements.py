@@ -18,6 +18,7 @@ FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-stat
 NORMAL = frozenset({"normal", "recommended"})  # FHIR R4 referencerange-meaning
 ANSWERED = frozenset({"completed", "amended"})  # FHIR R4 questionnaire-answers-status
 LOINC_AT_END = re.compile(r"(?:^|[/|#])(\d{1,6}-\d)$", re.ASCII)
+NUMBER_IN_TEXT = re.compile(r"\s*(\d{1,3}(?:\.\d{1,2})?)\s*", re.ASCII)
 DEEPEST_ITEM = 12
 
 
@@ -126,10 +127,16 @@ def _value(said: elements.Observation | elements.ObservationComponent) -> tuple[
         if number is not None:
             return (number, "", "", "") if math.isfinite(number) else (None, "", "", "its value is not a number")
     if said.valueString is not None:
-        return None, "", "", "its value is text"
+        return _number_in(said.valueString), "", "", "its value is text"
     if said.valueBoolean is not None:
         return None, "", "", "its value is true or false"
     return None, "", "", "it has no value"
+
+
+def _number_in(text: str) -> float | None:
+    """The number a text is, and nothing else ("12", as US Core's example of a PHQ-9 total has it); None for others."""
+    found = NUMBER_IN_TEXT.fullmatch(text)
+    return float(found[1]) if found else None
 
 
 def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
@@ -192,6 +199,8 @@ def _answer(
     for number in (answer.valueInteger, answer.valueDecimal):
         if number is not None and math.isfinite(number):
             value, wrong = number, ""
+    if value is None and answer.valueString is not None:
+        value = _number_in(answer.valueString)
     coded = Concept((coding_of(answer.valueCoding),)) if answer.valueCoding is not None else None
     return Measurement(
         source=origin.source,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from cds.record import fhir as elements
-from cds.record.collect import RESOURCE, UNREADABLE, Gathered
+from cds.record.collect import RESOURCE, UNREADABLE, Gathered, server_in
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
 from cds.record.medications import FindDrug
@@ -14,17 +15,18 @@ from cds.record.subject import literal
 from cds.terminology.value_sets import Concept
 
 
+class Named(NamedTuple):
+    """A Medication, and the server its fullUrl names ("" for none)."""
+
+    medication: elements.Medication
+    server: str
+
+
 def drug_finder(gathered: Gathered) -> FindDrug:
     """A function that gives the drug of a medication resource of this request."""
-    medications: dict[str, elements.Medication] = {}
-    two_of_a_name: set[str] = set()
+    medications: dict[str, list[Named]] = {}
     for medication, kept in gathered.of(elements.Medication):
-        source = f"Medication/{kept.identity}"
-        if source in medications:  # from two servers: nothing says which one is meant
-            two_of_a_name.add(source)
-        medications[source] = medication
-    for source in two_of_a_name:
-        del medications[source]
+        medications.setdefault(f"Medication/{kept.identity}", []).append(Named(medication, kept.server))
 
     def find(said: elements.MedicationUse, origin: Origin) -> Concept:
         if said.medicationCodeableConcept is not None:
@@ -42,7 +44,7 @@ def drug_finder(gathered: Gathered) -> FindDrug:
                 return Concept((), reference.display.strip())
             origin.note(IssueKind.NOT_FOUND, "medication", "It names no medication.")
             return EMPTY
-        medication = _referred(reference.reference, said, medications, gathered)
+        medication = _referred(reference.reference, said, origin, medications, gathered)
         if medication is not None and medication.status == "entered-in-error":
             origin.note(IssueKind.IGNORED, "medicationReference", "The Medication it refers to was entered in error.")
             return EMPTY
@@ -50,7 +52,7 @@ def drug_finder(gathered: Gathered) -> FindDrug:
             origin.note(
                 IssueKind.NOT_FOUND,
                 "medicationReference",
-                "The Medication it refers to was not sent, or two of its id.",
+                "The Medication it refers to was not sent, or it cannot be told which one of its id is meant.",
             )
             return Concept((), (reference.display or "").strip())
         return _drug_of(medication, reference)
@@ -73,16 +75,37 @@ def _drug_of(medication: elements.Medication, reference: elements.Reference) -> 
 
 
 def _referred(
-    reference: str, said: elements.MedicationUse, medications: Mapping[str, elements.Medication], gathered: Gathered
+    reference: str,
+    said: elements.MedicationUse,
+    origin: Origin,
+    medications: Mapping[str, Sequence[Named]],
+    gathered: Gathered,
 ) -> elements.Medication | None:
+    """
+    The Medication a reference leads to; None if it was not sent.
+
+    The same id on another server is another drug (FHIR R4 §2.3.0.1): where the reference or the Medication names a
+    server, both must name the same one. A relative reference is of the server its own resource is of.
+    """
     if reference.startswith("#"):
-        for raw in said.contained or ():
-            try:
-                contained = RESOURCE.decode(raw)
-            except UNREADABLE:
-                continue
-            if isinstance(contained, elements.Medication) and contained.id == reference[1:]:
-                return contained
-        return None
-    named = literal(elements.Reference(reference))
-    return medications.get(named) or medications.get(gathered.source_at(reference))
+        return _contained(reference[1:], said)
+    name = literal(elements.Reference(reference))
+    listed = medications.get(name) or medications.get(gathered.source_at(reference), ())
+    absolute = server_in(reference)
+    server = absolute or origin.server
+    of_it = [named.medication for named in listed if named.server == server]
+    if not of_it and not absolute:
+        # Nothing says that they are of different servers.
+        of_it = [named.medication for named in listed if not named.server or not server]
+    return of_it[0] if len(of_it) == 1 else None
+
+
+def _contained(identity: str, said: elements.MedicationUse) -> elements.Medication | None:
+    for raw in said.contained or ():
+        try:
+            contained = RESOURCE.decode(raw)
+        except UNREADABLE:
+            continue
+        if isinstance(contained, elements.Medication) and contained.id == identity:
+            return contained
+    return None

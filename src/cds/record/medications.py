@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from cds.record import fhir as elements
-from cds.record.collect import Gathered
+from cds.record.collect import Gathered, server_in
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
 from cds.record.issues import Origin
@@ -33,7 +33,8 @@ TAKEN = frozenset(
     # Statuses that say it was taken, given or ordered; with any other, or none, it may not have been.
     {"active", "on-hold", "completed", "stopped", "ended", "in-progress"}
 )
-NOT_ORDERED = frozenset({"proposal", "plan", "option"})
+NOT_ORDERED = frozenset({"proposal", "option"})
+SAID_TO_BE_TAKEN = "plan"  # how US Core self-reported medicines, DoseSpot and UK GP Connect records arrive
 ORDERED = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
 A_DAY = {
@@ -55,7 +56,11 @@ LONGEST_COURSE_DAYS = 150 * 365.25
 
 
 def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: FindDrug) -> Exposure | None:
-    """The order; None for one that was never acted on, is a plan, or says "do not give"."""
+    """
+    The order; None for one that was never acted on, is a proposal, or says "do not give".
+
+    A plan is what somebody says is taken: a statement, and only possible exposure (US Core, self-reported medicines).
+    """
     if said.status in NEVER_TAKEN[ExposureKind.REQUEST] or said.intent in NOT_ORDERED or said.doNotPerform:
         return None
     sigs = _sigs(said.dosageInstruction, origin, "dosageInstruction")
@@ -70,7 +75,8 @@ def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: Find
     start = start or valid_start or authored
     end = end or last
     return _exposure(
-        said, origin, find_drug, ExposureKind.REQUEST,
+        said, origin, find_drug,
+        ExposureKind.STATEMENT if said.intent == SAID_TO_BE_TAKEN else ExposureKind.REQUEST,
         start=start,
         end=end,
         sigs=sigs,
@@ -169,7 +175,7 @@ def _exposure(
         sigs=sigs,
         quantity=quantity.value if quantity is not None and _sound(quantity.value) else None,
         quantity_unit=((quantity.code or quantity.unit or "").strip()) if quantity is not None else "",
-        supply_days=_days(supply, origin, supply_path),
+        supply_days=days_of_supply(supply, origin, supply_path),
         fills=fills,
         stopped_for=None if active else _stopped_for(said),
         reasons=_reasons(said),
@@ -184,11 +190,11 @@ def _sound(value: float | None) -> bool:
     return value is not None and math.isfinite(value) and value > 0
 
 
-def _days(said: elements.Quantity | None, origin: Origin, path: str) -> float | None:
-    """Days of a duration; a bare number is days only in daysSupply (its unit is commonly left out)."""
+def days_of_supply(said: elements.Quantity | None, origin: Origin, path: str) -> float | None:
+    """Days of a duration; a bare number is days only where its unit is commonly left out."""
     if said is None or said.value is None:
         return None
-    unit = (said.code or said.unit or "").strip() or ("d" if path == "daysSupply" else "")
+    unit = (said.code or said.unit or "").strip() or ("d" if path in {"daysSupply", "supportingInfo"} else "")
     times = factor(unit, "d")
     days = said.value * times if times is not None else None
     if days is None or not 0 < days <= LONGEST_SUPPLY_DAYS:
@@ -248,7 +254,21 @@ def referred(exposures: Iterable[Exposure], gathered: Gathered) -> frozenset[str
 
 def _sources_of(exposure: Exposure, gathered: Gathered) -> Iterator[str]:
     for reference in exposure.reasons_in:
-        yield gathered.source_at(reference) or literal(elements.Reference(reference))
+        at = gathered.source_at(reference)
+        if at or not server_in(reference):
+            yield at or literal(elements.Reference(reference))
+        elif any(
+            server_in(reference) == server for server in _servers(literal(elements.Reference(reference)), gathered)
+        ):
+            yield literal(elements.Reference(reference))
+
+
+def _servers(source: str, gathered: Gathered) -> Iterator[str]:
+    """The servers that sent a resource of this type and id."""
+    kind, _, identity = source.partition("/")
+    for kept in (*gathered.kept.get(kind, ()), *gathered.unread.get(kind, ())):
+        if kept.identity == identity:
+            yield kept.server
 
 
 # ---------------------------------------------------------------- dosing

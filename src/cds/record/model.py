@@ -127,12 +127,14 @@ class Patient:
         reference: "Patient/id", as other resources name it.
         birth: Day of birth, None if not recorded or unreadable.
         sex: FHIR administrative gender: male, female, other, unknown; None if not recorded.
+        birth_sex: Sex recorded at birth (US Core): female or male; None if not recorded.
         died: Whether the record says the patient has died.
     """
 
     reference: str
     birth: Span | None = None
     sex: str | None = None
+    birth_sex: str | None = None
     died: bool = False
 
 
@@ -266,14 +268,15 @@ class Exposure:
     One stretch of taking (or being told to take) one drug, as one resource shows it.
 
     Resources that say nothing was taken never become exposures: entered-in-error, draft, cancelled, not-done,
-    not-taken, intended, declined; intents proposal, plan and option; doNotPerform.
+    not-taken, intended, declined; intents proposal and option; doNotPerform. A request whose intent is plan is a
+    doubtful statement.
 
     Attributes:
         source: "MedicationRequest/id".
         identity: What makes two copies the same resource: Type/id, or a digest of the content without an id.
-        kind: Which resource it was.
+        kind: Which resource it was; a statement for a request that is only a plan.
         drug: The medication as coded and named, references followed; an empty Concept when nothing was found.
-        doubtful: Status unknown or intent missing: it may not have been taken at all.
+        doubtful: Status unknown, intent missing or plan: it may not have been taken at all.
         start: First day (instruction bounds, effective, dispensed, else authored); None if not recorded.
         end: Last day taken, included, where the resource itself says so; None otherwise.
         open_ended: Status says it is still being taken and no end is recorded.

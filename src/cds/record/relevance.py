@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from cds.record import fhir as elements
+from cds.record.claims import is_pharmacy_claim
 from cds.record.collect import LeftOut
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import LENGTH_OF_DAY, is_plain_day
@@ -47,6 +48,7 @@ class Sieve:
             "Procedure": self.procedure,
             "ServiceRequest": self.referral,
             "Encounter": self.encounter,
+            "ExplanationOfBenefit": self.claim,
         }
         self._sought = sought
         self._others: dict[object, bool] = {}
@@ -58,6 +60,10 @@ class Sieve:
     def encounter(self, _said: elements.Encounter) -> str | None:
         """Of interest only where something else was done in it."""
         return ""
+
+    def claim(self, said: elements.ExplanationOfBenefit) -> str | None:
+        """Of interest only where a pharmacy supplied something."""
+        return None if is_pharmacy_claim(said) else ""
 
     def observation(self, said: elements.Observation) -> str | None:
         """Most results of a chart are of no interest to any rule; their days never counted."""

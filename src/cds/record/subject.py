@@ -12,7 +12,7 @@ from cds.record import fhir as elements
 from cds.record.collect import Gathered
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Patient
-from cds.record.patient import patient_of
+from cds.record.patient import patient_of, replaced_by_this
 
 LITERAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([^/?#|]+)(?:/_history/[^/]+)?/?$")
 PLAIN = re.compile(r"Patient/[^/?#|]+")
@@ -54,7 +54,9 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         NoPatient: Nothing says whom the data are about.
     """
     patient_id = patient_id.removeprefix("Patient/") if patient_id else None
-    patients = [(said, gathered.origin(kept)) for said, kept in gathered.of(elements.Patient)]
+    patients = _not_replaced(
+        [(said, gathered.origin(kept), kept.full_url) for said, kept in gathered.of(elements.Patient)]
+    )
     if len(patients) > 1:
         raise WrongPatient(
             f"There are {len(patients)} Patient resources",
@@ -62,15 +64,23 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
             where=patients[1][1].where,
         )
     if patients:
-        said, origin = patients[0]
-        if patient_id is not None and said.id is not None and said.id != patient_id:
+        said, origin, full_url = patients[0]
+        merged = {literal(reference) for reference in replaced_by_this(said)}
+        if (
+            patient_id is not None
+            and said.id is not None
+            and said.id != patient_id
+            and f"Patient/{patient_id}" not in merged
+        ):
             raise WrongPatient(
                 "The Patient resource is not the patient in context",
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
             )
-        full_url = gathered.kept["Patient"][0].full_url
-        own = {origin.source, full_url, *named(said.id), *named(patient_id)} - {""}
+        own = {origin.source, full_url, *named(said.id), *named(patient_id), *merged} - {""}
+        if merged:
+            what = "Other records were merged into this one; what is said of them counts as said of this patient."
+            origin.note(IssueKind.IMPRECISE, "link", what)
         found = patient_of(said, origin)
         if said.id is None and patient_id is not None:
             found = replace(found, reference=f"Patient/{patient_id}")
@@ -105,6 +115,15 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
     )
     return Patient(f"Patient/{patient_id}"), Names(named(patient_id))
+
+
+Candidate = tuple[elements.Patient, Origin, str]
+
+
+def _not_replaced(patients: list[Candidate]) -> list[Candidate]:
+    """The Patients that none of the others says to have replaced (FHIR R4 Patient.link)."""
+    gone = {literal(reference) for said, _, _ in patients for reference in replaced_by_this(said)}
+    return [one for one in patients if one[1].source not in gone] or patients
 
 
 def named(identity: str | None) -> frozenset[str]:
