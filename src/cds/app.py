@@ -24,6 +24,7 @@ from cds.api.feedback import feedback_routes
 from cds.api.links import Links
 from cds.api.openapi import ERRORS
 from cds.api.overrides import Overrides
+from cds.api.response_headers import REQUEST_ID, ResponseHeaders
 from cds.api.routes import ANYBODY, Offer, Offers, routes
 from cds.api.source_attributes import attribute_routes
 from cds.auth.jti import SeenEverywhere, SeenHere
@@ -135,7 +136,7 @@ def create_app(
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
-            expose_headers=["Retry-After"],
+            expose_headers=["Retry-After", REQUEST_ID],
         )
     watched = reload.health if reload is not None else None
     links, card_links = card_links_of(settings, journal, registered)
@@ -144,6 +145,8 @@ def create_app(
     )
     if access is not None:
         add_console(app, offers, folders, settings, clock, turns, overrides, card_links, journal, watched, access)
+    # The outermost: what any other middleware answers has these headers, and what it logs this id.
+    app.add_middleware(ResponseHeaders, https=settings.public_url.startswith("https://"))
     return app
 
 
@@ -161,6 +164,14 @@ def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, jou
     """Ask every caller who they are."""
     from cds.auth.client_jwt import Guard, Leeway, Trust  # noqa: PLC0415 (as `tenants_of`)
 
+    if journal is None:
+        if settings.workers > 1:
+            raise NotSafe(
+                "Without a journal each worker takes a client's token once, so that a token works "
+                f"{settings.workers} times.\n"
+                "  Set CDS_JOURNAL, which all workers share, or CDS_WORKERS=1."
+            )
+        log.warning("used tokens are remembered until the service is stopped, and by this process alone: no journal")
     leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
     seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
     app.add_middleware(Guard, trust=Trust(tenants, settings.public_url, seen, leeway))

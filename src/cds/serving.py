@@ -10,6 +10,9 @@ from cds.app import create_app
 from cds.journal.journal import journal_from
 from cds.settings import Settings
 
+# Below this level these write addresses (and with them patient ids), headers, PKCE verifiers, tokens or statements.
+SECRETIVE = ("httpx", "httpx2", "httpcore", "httpcore2", "authlib", "sqlalchemy", "psycopg", "python_multipart")
+
 
 def served() -> FastAPI:
     """
@@ -25,5 +28,7 @@ def served() -> FastAPI:
 
 
 def log_by(settings: Settings) -> None:
-    """Write the log to stderr, as much as the settings say."""
+    """Write the log to stderr, as much as the settings say; of libraries that log secrets, warnings only."""
+    for name in SECRETIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -120,7 +120,7 @@ def test_an_override_is_kept_with_reason_comment_and_time(client: httpx.Client, 
         {"overrideReason": {"reason": {"display": "in words only"}}},
         {"overrideReason": {"userComment": "only a comment, with \0 in it"}},
         {"acceptedSuggestions": []},
-        {"outcome": "accepted"},
+        {"outcome": "accepted", "acceptedSuggestions": [{"id": "s"}]},
         {"outcomeTimestamp": "2026-06-01T12:30:00"},
         {"outcomeTimestamp": "2026-06-01T12:30:00.1234567-05:00"},
         {"extension": {"com.example": [None]}, "unknown": 1},
@@ -147,6 +147,8 @@ def test_what_clients_leave_out_or_add_is_taken(
         ({"outcomeTimestamp": None}, "feedback[1]"),
         ({"outcomeTimestamp": "yesterday"}, "feedback[1].outcomeTimestamp"),
         ({"outcomeTimestamp": "0001-01-01T00:00:00+14:00"}, "feedback[1].outcomeTimestamp"),
+        ({"outcome": "accepted"}, "feedback[1].acceptedSuggestions"),
+        ({"outcome": "accepted", "acceptedSuggestions": []}, "feedback[1].acceptedSuggestions"),
         ({"acceptedSuggestions": [{"id": ""}]}, "feedback[1].acceptedSuggestions[0].id"),
         ({"acceptedSuggestions": "all"}, "feedback[1].acceptedSuggestions"),
         ({"overrideReason": {"reason": {"code": "a\nb"}}}, "feedback[1].overrideReason.reason.code"),
@@ -324,7 +326,7 @@ GOOD_ENTRY = st.fixed_dictionaries(
         "outcomeTimestamp": st.datetimes().filter(lambda at: 1900 < at.year < 2199).map(datetime.isoformat),
     },
     optional={"overrideReason": st.fixed_dictionaries({}, optional={"userComment": st.text()})},
-)
+).map(lambda entry: entry | ({"acceptedSuggestions": [{"id": "s"}]} if entry["outcome"] == "accepted" else {}))
 OFTEN = settings(
     max_examples=150,
     deadline=None,

@@ -121,7 +121,6 @@ def test_epic_with_extensions_and_long_ids_is_answered(client: httpx.Client) -> 
 
 def test_medplum_with_its_accept_header_and_nulls_is_answered(client: httpx.Client) -> None:
     request = example(phq9=None, procedures=None)
-    del request["context"]["userId"]
 
     assert cards(client, request, Accept="application/fhir+json, */*; q=0.1")
 

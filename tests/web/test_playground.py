@@ -120,7 +120,11 @@ def test_a_patient_known_by_a_urn_is_found_by_it(rules: Rules) -> None:
         ('{"hook": "appointment-book"}', 400, "No service answers this hook"),
         ('{"hook": ["x"]}', 400, "No service answers this hook"),
         ('{"hook": "patient-view"}', 400, "hookInstance is missing"),
-        ('{"hook": "patient-view", "hookInstance": "x", "context": {"patientId": "p"}}', 412, "Prefetch is missing"),
+        (
+            '{"hook": "patient-view", "hookInstance": "x", "context": {"patientId": "p", "userId": "u"}}',
+            412,
+            "Prefetch is missing",
+        ),
         ('{"resourceType": "Bundle"}', 400, "holds no Patient"),
         (
             '{"resourceType": "Bundle", "entry": [1, {"resource": 2}, {"resource": {"resourceType": 3}}]}',

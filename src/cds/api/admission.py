@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import anyio
@@ -69,7 +70,7 @@ class Turns:
 
     async def aside(self, work: Callable[[], T]) -> T:
         """What `work` gives, made in one of the threads."""
-        running = self._threads.submit(work)
+        running = self._threads.submit(copy_context().run, work)  # its log lines bear the request's id
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError:

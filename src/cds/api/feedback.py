@@ -108,6 +108,12 @@ def _word(entry: Entry, where: str) -> Word:
     why = entry.overrideReason or OverrideReason()
     reason = why.reason or Coding()
     taken = entry.acceptedSuggestions or []
+    if entry.outcome is Outcome.ACCEPTED and not taken:
+        raise NotFhir(
+            "acceptedSuggestions is missing: the outcome accepted requires it",
+            fix='Send the uuid of each suggestion that was taken up, as [{"id": uuid}]',
+            where=f"{where}.acceptedSuggestions",
+        )
     return Word(
         card=_id(entry.card, f"{where}.card"),
         outcome=entry.outcome,

@@ -12,13 +12,28 @@ from pydantic import BaseModel, ConfigDict
 
 from cds.cards.card import Card
 from cds.errors import NotFhir, NotJson, TooLarge, WrongPatient
+from cds.fhir_client.allowlist import is_plain
 from cds.fhir_client.fetch import Access
 from cds.record.draft_orders import DraftOrders, orders_of
 from cds.rulebook.program import Service
 from cds.serialize import card_values, without_empty
 
 T = TypeVar("T")
+USER_ID = "the user, as Practitioner/id or PractitionerRole/id"
+DRAFT_ORDERS = "a Bundle of the orders"
 VERSION = "2.0.1"  # of CDS Hooks
+REQUIRED_CONTEXT: Mapping[str, Mapping[str, str]] = {
+    # Hook → its REQUIRED context besides patientId (CDS Hooks library 1.0.1) → what to send.
+    "patient-view": {"userId": USER_ID},
+    "encounter-start": {"userId": USER_ID, "encounterId": "the encounter's FHIR id"},
+    "order-select": {
+        "userId": USER_ID,
+        "selections": "the selected orders, as Type/id of entries in draftOrders",
+        "draftOrders": DRAFT_ORDERS,
+    },
+    "order-sign": {"userId": USER_ID, "draftOrders": DRAFT_ORDERS},
+}
+NULL = (b"", b"null")  # a member that did not come, and one without a value, which CDS Hooks forbids
 
 
 class ServiceEntry(BaseModel):
@@ -52,6 +67,7 @@ class Context(msgspec.Struct):
 
     patientId: str | None = None  # noqa: N815 (the specification's name)
     userId: Any = None  # noqa: N815
+    encounterId: Any = None  # noqa: N815
     selections: Any = None
     draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
@@ -178,6 +194,14 @@ def read_request(body: bytes, service: Service) -> Asked:
             fix="Send the id alone, or as Patient/ and the id",
             where="context.patientId",
         )
+    context = request.context or Context()
+    _refuse_without_context(service.hook, context)
+    if request.fhirServer and not is_plain(request.fhirServer):
+        raise NotFhir(
+            "fhirServer holds control characters",
+            fix="Send the base URL of the FHIR server, as https://ehr.example/fhir",
+            where="fhirServer",
+        )
     authorization = request.fhirAuthorization or FhirAuthorization()
     if authorization.patient and authorization.patient.removeprefix("Patient/") != patient_id:
         raise WrongPatient(
@@ -192,7 +216,6 @@ def read_request(body: bytes, service: Service) -> Asked:
             fix="Send the answer to each template under its key; GET /cds-services lists them",
             where="prefetch",
         )
-    context = request.context or Context()
     return Asked(
         prefetch,
         patient_id,
@@ -201,6 +224,26 @@ def read_request(body: bytes, service: Service) -> Asked:
         orders_of(service.hook, bytes(context.draftOrders), context.selections),
         context.userId if isinstance(context.userId, str) else "",
     )
+
+
+def _refuse_without_context(hook: str, context: Context) -> None:
+    """
+    Refuse a hook without its REQUIRED context: silence about orders that were never seen would read as "no concern".
+
+    What came and cannot be read is unknown, and is not refused here.
+    """
+    for name, what in REQUIRED_CONTEXT.get(hook, {}).items():
+        value = getattr(context, name)
+        if name.endswith("Id"):
+            came = isinstance(value, str) and bool(value)
+        elif isinstance(value, msgspec.Raw):
+            came = bytes(value).strip() not in NULL
+        else:
+            came = value is not None
+        if not came:
+            raise NotFhir(
+                f"context.{name} is missing: the hook {hook} requires it", fix=f"Send {what}", where=f"context.{name}"
+            )
 
 
 def response_of(cards: tuple[Card, ...], links: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:

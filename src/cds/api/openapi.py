@@ -25,8 +25,12 @@ REQUEST: Schema = {
         "hookInstance": {"type": "string", "format": "uuid"},
         "context": {
             "type": "object",
-            "required": ["patientId"],
-            "properties": {"patientId": TEXT | {"description": "An id, without Patient/."}},
+            "description": "What CDS Hooks requires of the hook; docs/integrators/hooks.md lists it.",
+            "required": ["patientId", "userId"],
+            "properties": {
+                "patientId": TEXT | {"description": "An id, without Patient/."},
+                "userId": TEXT | {"description": "Practitioner/id or PractitionerRole/id."},
+            },
         },
         "prefetch": {
             "type": "object",

@@ -18,6 +18,7 @@ from cds.fhir_client.allowlist import Servers, base_url, network
 from cds.fhir_client.network import client_for
 from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
 # Signatures of two keys only; none and HMAC cannot be set (CDS Hooks 2.0.1: SHALL NOT be used).
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -123,10 +124,10 @@ def read_tenants(
         TenantsAreWrong: With every mistake.
     """
     try:
-        located = read_yaml(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        what, fix = f"The tenants cannot be read: {why}.", "Name a YAML file in CDS_TENANTS, or unset it."
+        located = read_yaml(source_bytes(path).decode("utf-8"), str(path))
+    except (UnreadableSource, UnicodeDecodeError) as error:
+        why = error.what if isinstance(error, UnreadableSource) else "This file is not UTF-8 text."
+        what, fix = f"The tenants cannot be read. {why}", "Name a YAML file in CDS_TENANTS, or unset it."
         raise TenantsAreWrong((Problem(str(path), 0, 0, CHECK, what, fix),)) from None
     problems = list(located.problems)
     try:
@@ -220,8 +221,8 @@ def _app(entry: SmartEntry, folder: Path) -> App:
     if entry.client_secret_file is None:
         return App(entry.client_id)
     try:
-        secret = (folder / entry.client_secret_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+        secret = source_bytes(folder / entry.client_secret_file).decode("utf-8").strip()
+    except (UnreadableSource, UnicodeDecodeError):
         secret = ""
     if not secret:
         raise _Wrong("there is no secret in it", "Name a file beside this one.", "smart", "client_secret_file")
@@ -248,10 +249,10 @@ def _keys(entry: TenantEntry, folder: Path, seconds: float, clients: list[httpx.
     try:
         value = entry.keys.set
         if entry.keys.file is not None:
-            value = msgspec.json.decode((folder / entry.keys.file).read_bytes())
+            value = msgspec.json.decode(source_bytes(folder / entry.keys.file))
         return Pinned(public_keys(value))
-    except OSError as error:
-        raise _Wrong(error.strerror, "Name a file beside this one.", "keys", where) from None
+    except UnreadableSource as unreadable:
+        raise _Wrong(unreadable.what, "Name a file beside this one.", "keys", where) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _Wrong("this is not JSON", "Save a JWK set there.", "keys", where) from None
     except KeysAreWrong as error:

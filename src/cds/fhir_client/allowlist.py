@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote
@@ -10,6 +11,7 @@ import httpx
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+CONTROL = ("Cc", "Zl", "Zp")  # Unicode categories: control characters, separators of lines and paragraphs
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1: an IPv4 address in the last 32 bits
 
 
@@ -50,6 +52,8 @@ def base_url(text: str) -> httpx.URL:
     Raises:
         ValueError: With a sentence that says what is wrong with it; the text itself is not repeated.
     """
+    if not is_plain(text):
+        raise ValueError("it holds control characters")
     try:
         url = httpx.URL(text)
         host = url.host
@@ -65,6 +69,19 @@ def base_url(text: str) -> httpx.URL:
     if not _plain_path(text.split("://", 1)[-1].partition("/")[2]):
         raise ValueError("its path is not plain")
     return url.copy_with(path=url.path.rstrip("/") or "/")
+
+
+def is_plain(text: str) -> bool:
+    """Whether an address holds no control character, neither as it is nor percent-encoded, once or several times."""
+    said = text
+    for _ in range(len(text)):
+        if any(unicodedata.category(sign) in CONTROL for sign in said):
+            return False
+        decoded = unquote(said, errors="surrogateescape")
+        if decoded == said:
+            return True
+        said = decoded
+    return True
 
 
 def stands_below(url: httpx.URL, base: httpx.URL) -> bool:

@@ -23,6 +23,7 @@ from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.loaded import Loaded, Model
 from cds.yaml_source.problem import Problem
+from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
 LOCK = "rules.lock"
 SITE = "site.yaml"
@@ -165,15 +166,10 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
 
 def _text(path: Path, book: Rulebook) -> str | None:
     try:
-        raw = path.read_bytes()
-    except OSError as error:
+        raw = source_bytes(path, book.folders)
+    except UnreadableSource as unreadable:
         book.broken[str(path)] = ""
-        book.problems.append(
-            Problem(
-                str(path), 0, 0, "unreadable", f"Cannot open this file: {error.strerror}.",
-                "Check its name and who may read it.",
-            )
-        )  # fmt: skip
+        book.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None
     try:
         return raw.decode("utf-8")

@@ -69,9 +69,9 @@ class Launches:
         self._journal = journal
         self._made: URLSafeTimedSerializer | None = None
 
-    def cookie(self, state: str) -> str:
-        """The name of the cookie of one launch; several may wait at once."""
-        return f"launch-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
+    def cookie(self, state: str, *, secure: bool) -> str:
+        """The name of the cookie of one launch; several may wait at once. Over HTTPS no other host can set it."""
+        return f"{'__Host-' if secure else ''}launch-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
     def write(self, state: str, pending: Pending) -> str:
         """What the cookie says."""
@@ -166,10 +166,10 @@ class Launcher:
         answer = RedirectResponse(address, status_code=302, headers=NOT_KEPT)
         secure = self._callback(request).startswith("https:")
         answer.set_cookie(
-            self._launches.cookie(state),
+            self._launches.cookie(state, secure=secure),
             await to_thread.run_sync(self._launches.write, state, Pending(iss, verifier, configuration)),
             max_age=MINUTES * 60,
-            path="/launch",
+            path=_path(secure=secure),
             secure=secure,
             httponly=True,
             # In a frame of the EHR this is a cookie of a third party, which browsers send under "none" only.
@@ -179,7 +179,8 @@ class Launcher:
 
     async def callback(self, request: Request, state: str = "", code: str = "", error: str = "") -> Response:
         """Show the decision, once the EHR has given leave."""
-        name = self._launches.cookie(state)
+        secure = self._callback(request).startswith("https:")
+        name = self._launches.cookie(state, secure=secure)
         try:
             if not state or max(len(state), len(code)) > LONGEST:
                 raise LaunchFailed("This page is opened from a chart")
@@ -198,7 +199,7 @@ class Launcher:
             answer = await self._explained(one, granted, pending.issuer)
         except LaunchFailed as failed:
             answer = self._pages.nothing(400, str(failed), AGAIN)
-        answer.delete_cookie(name, path="/launch")
+        answer.delete_cookie(name, path=_path(secure=secure), secure=secure, httponly=True)
         return answer
 
     async def _explained(self, one: Registered, granted: Granted, issuer: str) -> Response:
@@ -248,6 +249,11 @@ class Launcher:
 
     def _callback(self, request: Request) -> str:
         return f"{(self._settings.public_url or str(request.base_url)).rstrip('/')}/launch/callback"
+
+
+def _path(*, secure: bool) -> str:
+    """Where the cookie of a launch is sent to: __Host- needs the path "/" (RFC 6265bis §4.1.3.2)."""
+    return "/" if secure else "/launch"
 
 
 def _service(offer: Offer, context: Mapping[str, Any]) -> Service:

@@ -31,6 +31,7 @@ from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
+from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -278,11 +279,12 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
     known = names_of(book if book is not None else read_rulebook(root))
     shared: dict[str, Described] = {}
     base = book.base if book is not None else None
-    for path in sorted(p for folder in (base, root) if folder for p in (folder / "patients").glob("*.yaml")):
-        if read := _read(path, PatientsFile, casebook):
+    folders = tuple(folder for folder in (base, root) if folder)
+    for path in sorted(p for folder in folders for p in (folder / "patients").glob("*.yaml")):
+        if read := _read(path, PatientsFile, casebook, folders):
             _take_patients(read, shared, known, casebook)
     for path in sorted(root.rglob("*.test.yaml")):
-        if tests := _read(path, TestFile, casebook):
+        if tests := _read(path, TestFile, casebook, folders):
             patients = dict(shared)
             _take_patients(tests, patients, known, casebook)
             _take_tests(path, tests, patients, known, casebook)
@@ -293,13 +295,15 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
     return casebook
 
 
-def _read(path: Path, model: type[Model], casebook: Casebook) -> Loaded[Model] | None:
+def _read(path: Path, model: type[Model], casebook: Casebook, folders: tuple[Path, ...]) -> Loaded[Model] | None:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        casebook.problems.append(
-            Problem(str(path), 0, 0, "unreadable", f"Cannot read this file: {error}.", "Save it as UTF-8 text.")
-        )
+        text = source_bytes(path, folders).decode("utf-8")
+    except UnreadableSource as unreadable:
+        casebook.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
+        return None
+    except UnicodeDecodeError:
+        what, fix = "This file is not UTF-8 text.", "Save it as UTF-8 text."
+        casebook.problems.append(Problem(str(path), 0, 0, "unreadable", what, fix))
         return None
     located = read_yaml(text, str(path))
     casebook.problems.extend(located.problems)

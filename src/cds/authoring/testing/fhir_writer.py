@@ -118,6 +118,8 @@ def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patie
         if hook == "order-select":
             drafts = [entry["resource"] for entry in context["draftOrders"]["entry"]]
             context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
+    if hook == "encounter-start":
+        context["encounterId"] = "example"
     return {
         "hook": hook,
         "hookInstance": "00000000-0000-4000-8000-000000000001",

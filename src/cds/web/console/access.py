@@ -61,6 +61,12 @@ def _is_here(address: str) -> bool:
     return not address or _is_loopback(urlsplit(address).hostname or "")
 
 
+def _origin(address: str) -> str:
+    """The origin of an address, scheme included (RFC 6454); "" for none."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}" if address else ""
+
+
 def _is_loopback(host: str) -> bool:
     literal = literal_address(host)
     return host == "localhost" if literal is None else literal.is_loopback
@@ -70,6 +76,7 @@ class Access:
     """Stands before every address of the console."""
 
     def __init__(self, settings: Settings) -> None:
+        self._origin = _origin(settings.public_url)
         self._sign_in: SignIn | None = None
         if settings.oidc_issuer:
             from cds.web.console.sign_in import SignIn  # noqa: PLC0415 (a library most do without)
@@ -89,10 +96,25 @@ class Access:
             NotAllowed: It came from elsewhere, or from a page of somebody else.
             NotSignedIn: Nobody is signed in, or no longer.
         """
-        _refuse_pages_of_others(request)
+        self._refuse_pages_of_others(request)
         if self._sign_in is None:
             _refuse_other_machines(request)
         request.state.who = self._sign_in.who(request) if self._sign_in is not None else ""
+
+    def _refuse_pages_of_others(self, request: Request) -> None:
+        """
+        Refuse what changes something unless a page of ours sent it (RFC 6454; Fetch Metadata).
+
+        Raises:
+            NotAllowed: Another page sent it, or there is no telling.
+        """
+        if request.method in SAFE:
+            return
+        site = request.headers.get("sec-fetch-site")
+        own = self._origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
+        ours = site == "same-origin" if site is not None else request.headers.get("origin") == own
+        if not ours:
+            raise NotAllowed("This was sent by a page of somebody else", fix=f"Start again at {HOME}")
 
     def routes(self, pages: Pages) -> APIRouter:
         """Where people sign in and out."""
@@ -111,7 +133,7 @@ class Access:
 
         @router.post(LOGOUT)
         async def logout(request: Request) -> Response:
-            _refuse_pages_of_others(request)
+            self._refuse_pages_of_others(request)
             request.session.clear()
             return pages.page("console/signed-out.html", {"login": LOGIN, "provider": await sign_in.end_address()})
 
@@ -129,19 +151,3 @@ def _refuse_other_machines(request: Request) -> None:
     caller = request.client.host if request.client is not None else ""
     if not _is_loopback(called) or not _is_loopback(caller) or any(name in request.headers for name in FORWARDED):
         raise NotAllowed("The console is open to this machine only", fix=FIX)
-
-
-def _refuse_pages_of_others(request: Request) -> None:
-    """
-    Refuse what changes something unless a page of ours sent it (RFC 6454; Fetch Metadata).
-
-    Raises:
-        NotAllowed: Another page sent it, or nobody can tell.
-    """
-    if request.method in SAFE:
-        return
-    site = request.headers.get("sec-fetch-site")
-    origin = urlsplit(request.headers.get("origin", "")).netloc
-    ours = site == "same-origin" if site is not None else bool(origin) and origin == request.headers.get("host")
-    if not ours:
-        raise NotAllowed("This was sent by a page of somebody else", fix=f"Begin anew at {HOME}")

@@ -15,6 +15,7 @@ from cds.rulebook.program import Program, Service
 
 Json = dict[str, Any]
 USER = "Practitioner/playground"
+ENCOUNTER = "playground"  # encounterId, where the Bundle holds none
 REST = "bundle"  # prefetch key of what no template asks for; none of ours has it
 OUTCOME = "OperationOutcome"  # among resources: something of the answer is missing
 FIX = "Paste a CDS Hooks request or a FHIR R4 Bundle of one patient"
@@ -98,6 +99,9 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
         context["draftOrders"] = _bundle([{"resource": draft} for draft in drafts], "collection")
         if service.hook == "order-select":
             context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts if draft.get("id")]
+    if service.hook == "encounter-start":
+        encounters = (entry["resource"].get("id") for entry in kinds.get("Encounter", ()))
+        context["encounterId"] = next((one for one in encounters if isinstance(one, str) and one), ENCOUNTER)
     prefetch: Json = {}
     given = set()
     for asked in service.prefetch:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 3600  # signed in for so long; then the provider is asked again, which most do not show
 SKEW_SECONDS = 60
+COOKIE = "thirdline_console"
 WAIT_SECONDS = 5.0  # for one answer of the provider
 # Signatures of two keys only: none and HMAC are not believed, whatever the provider says it uses.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -63,15 +64,17 @@ class SignIn:
 
         The key is made of the client's secret: every process has it, and a new secret signs everybody out.
         """
+        secure = self._base.startswith("https://")
         key = hmac.new(self._secret.encode(), b"session of the console", hashlib.sha256).hexdigest()
         app.add_middleware(
             SessionMiddleware,
             secret_key=key,
-            session_cookie="thirdline_console",
+            # With __Host- no other host of the domain can set it (RFC 6265bis §4.1.3.2); that needs the path "/".
+            session_cookie=f"__Host-{COOKIE}" if secure else COOKIE,
             max_age=SESSION_SECONDS,
-            path=HOME,
+            path="/" if secure else HOME,
             same_site="lax",
-            https_only=self._base.startswith("https://"),
+            https_only=secure,
         )
 
     def who(self, request: Request) -> str:
