@@ -192,7 +192,7 @@ def over_http(results: Results, folder: Path, seconds: float, short: bool) -> No
     first = bodies[50][0]
     here = f"/cds-services/{SERVICE}"
     state = folder / "journal"
-    environment = {"CDS_RULES": str(folder), "CDS_WAITING": "128", "CDS_JOURNAL": str(state), "CDS_ENGINE": "both"}
+    environment = {"CDS_RULES": str(folder), "CDS_QUEUE_SIZE": "128", "CDS_JOURNAL": str(state), "CDS_ENGINE": "both"}
 
     def take(name: str, server: Any, size: int, connections: int) -> None:
         load: Load = server.load(bodies[size], connections, seconds)
@@ -235,7 +235,7 @@ def many(results: Results, folder: Path, requests: int) -> None:
     """Memory over many requests, in tenths."""
     from benchmarks.measure import mb_of, tree  # noqa: PLC0415
 
-    environment = {"CDS_RULES": str(folder), "CDS_JOURNAL": str(folder / "many"), "CDS_WAITING": "128"}
+    environment = {"CDS_RULES": str(folder), "CDS_JOURNAL": str(folder / "many"), "CDS_QUEUE_SIZE": "128"}
     body = request(50)
     with serving("benchmarks.servers:ours", f"/cds-services/{SERVICE}", body, env=environment) as server:
         done = tenth = 0

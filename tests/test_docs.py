@@ -34,7 +34,8 @@ def test_the_settings_page_lists_every_setting_with_its_default() -> None:
     assert set(rows) == {f"CDS_{name.upper()}" for name in Settings.model_fields}
     for name, field in Settings.model_fields.items():
         if field.default not in ((), None, "") and field.default_factory is None:
-            assert rows[f"CDS_{name.upper()}"][1] == str(field.default)
+            default = ", ".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+            assert rows[f"CDS_{name.upper()}"][1] == default
 
 
 def test_the_prefetch_page_lists_the_keys_of_discovery() -> None:

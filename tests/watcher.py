@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def if_we_die(*command: str) -> Iterator[None]:
     """Has a command run by another process if this one ends before the block is left: its pipe closes then."""
     watcher = subprocess.Popen(
-        ["sh", "-c", 'cat > /dev/null; exec "$@"', "watcher", *command],  # noqa: S607
+        ["sh", "-c", 'cat > /dev/null; exec "$@"', "watcher", *command],
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for us
     )

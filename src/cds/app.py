@@ -79,9 +79,9 @@ def create_app(
         offers = {t.name: Offer(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants} or {
             ANYBODY: Offer(rules or made[settings.rules], fetcher_for(settings.servers, settings))
         }
-        turns = Turns(settings.at_once, settings.waiting, settings.most_seconds)
+        turns = Turns(settings.max_concurrency, settings.queue_size, settings.request_timeout)
         half_made.callback(turns.close)
-        overrides = Overrides(journal, settings.at_once)
+        overrides = Overrides(journal, settings.max_concurrency)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 
@@ -370,6 +370,10 @@ def fetcher_for(servers: Servers, settings: Settings) -> Fetcher | None:
     if not servers.bases:
         return None
     limits = Limits(
-        settings.fetch_seconds, settings.fetch_pages, settings.most_bytes, settings.most_entries, settings.deepest
+        settings.fetch_seconds,
+        settings.fetch_pages,
+        settings.max_body_bytes,
+        settings.most_entries,
+        settings.max_json_depth,
     )
     return Fetcher(servers, limits)

@@ -52,5 +52,5 @@ async def decompress(
 def too_large(most_bytes: int) -> TooLarge:
     """The error for a body of more than `most_bytes` bytes."""
     return TooLarge(
-        f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MOST_BYTES on the server"
+        f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MAX_BODY_BYTES on the server"
     )

@@ -35,7 +35,7 @@ def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientR
     """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
     limits: dict[str, Any] = {
         "most_entries": settings.most_entries,
-        "deepest": settings.deepest,
+        "deepest": settings.max_json_depth,
         "sought": rules.program.sought,
     }
     try:

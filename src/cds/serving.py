@@ -7,6 +7,7 @@ import logging
 from fastapi import FastAPI
 
 from cds.app import create_app
+from cds.configuration import SettingsError, configure
 from cds.journal.journal import journal_from
 from cds.settings import Settings
 
@@ -19,10 +20,14 @@ def served() -> FastAPI:
     The web application with its journal and log.
 
     Raises:
+        SystemExit: Settings are wrong; its text is a line for each.
         ValueError: CDS_JOURNAL names neither a path nor a PostgreSQL database.
         RulesAreWrong, NotSafe: As `create_app`.
     """
-    settings = Settings()
+    try:
+        settings = configure().settings
+    except SettingsError as wrong:
+        raise SystemExit(str(wrong)) from None
     log_by(settings)
     return create_app(settings, journal=journal_from(settings))
 

@@ -39,14 +39,16 @@ class Settings(BaseSettings):
             "unset: they go on, and cards, pages, the log and /health say that it is overdue.",
         ),
     ] = None
-    most_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
+    max_body_bytes: Annotated[int, Field(ge=1, description="Largest body, in bytes, after decompression.")] = 25_000_000
     most_entries: Annotated[int, Field(ge=1, description="Most Bundle entries in one request.")] = 50_000
     workers: Annotated[int, Field(ge=1, le=64, description="Processes that answer, each with its own rules.")] = 1
-    at_once: Annotated[int, Field(ge=1, le=64, description="Most decisions under way at once, each in a thread.")] = 4
-    waiting: Annotated[
+    max_concurrency: Annotated[
+        int, Field(ge=1, le=64, description="Most decisions under way at once, each in a thread.")
+    ] = 4
+    queue_size: Annotated[
         int, Field(ge=0, le=10_000, description="Most requests that wait beside them; more get 503.")
     ] = 256
-    most_seconds: Annotated[
+    request_timeout: Annotated[
         float, Field(gt=0, le=300, description="Seconds for one request, from its body to its answer; then 503.")
     ] = 20.0
     fhir_servers: Annotated[
@@ -79,7 +81,7 @@ class Settings(BaseSettings):
     unauthenticated: Annotated[
         bool, Field(description="Let anybody call although other machines reach the address.")
     ] = False
-    deepest: Annotated[int, Field(ge=8, le=500, description="Deepest nesting of JSON.")] = 64
+    max_json_depth: Annotated[int, Field(ge=8, le=500, description="Deepest nesting of JSON.")] = 64
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins a browser may call from, separated by commas.")
     ] = ()
@@ -129,11 +131,31 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Users who may see the console: sub:…, email:…, group:…, separated by commas, or anybody."),
     ] = ()
+    tls_certificate: Annotated[
+        Path | None, Field(description="PEM file of the certificate chain to answer https with; unset: plain http.")
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="PEM file of its private key.")] = None
+    tls_client_ca: Annotated[
+        Path | None, Field(description="PEM file of authorities one of whom a caller's certificate must be from.")
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Addresses or networks of proxies whose X-Forwarded-* count, separated by commas."),
+    ] = ("127.0.0.1", "::1")
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"
 
-    @field_validator("cors_origins", "fhir_servers", "fhir_networks", "frame_ancestors", "oidc_allowed", mode="before")
+    @field_validator(
+        "cors_origins",
+        "fhir_servers",
+        "fhir_networks",
+        "frame_ancestors",
+        "oidc_allowed",
+        "trusted_proxies",
+        mode="before",
+    )
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
@@ -143,7 +165,7 @@ class Settings(BaseSettings):
     def _base_urls(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(base_url(text)) for text in value)
 
-    @field_validator("fhir_networks")
+    @field_validator("fhir_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(network(text)) for text in value)
@@ -181,10 +203,22 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _time(self) -> Self:
-        if self.fetch_seconds >= self.most_seconds:
+        if self.fetch_seconds >= self.request_timeout:
             raise ValueError(
-                "CDS_MOST_SECONDS must be more than CDS_FETCH_SECONDS, or what a server gives comes too late"
+                "CDS_REQUEST_TIMEOUT must be more than CDS_FETCH_SECONDS, or what a server gives comes too late"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("CDS_TLS_CERTIFICATE and CDS_TLS_KEY need each other: the chain and its private key")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("CDS_TLS_CLIENT_CA needs CDS_TLS_CERTIFICATE: callers show theirs over https only")
+        for name in ("tls_certificate", "tls_key", "tls_client_ca"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise ValueError(f"CDS_{name.upper()}: {path} is not a file")
         return self
 
     @property

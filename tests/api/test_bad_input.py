@@ -40,7 +40,7 @@ def bundle(*resources: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def small() -> Iterator[httpx.Client]:
-    with serving(most_bytes=2_000_000) as running:
+    with serving(max_body_bytes=2_000_000) as running:
         yield running
 
 

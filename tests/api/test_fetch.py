@@ -249,7 +249,7 @@ WRONG = {
 def shared(rules: Rules) -> Iterator[tuple[httpx.Client, FhirServer]]:
     """One pair of servers for many cases."""
     with fhir_server() as fhir, serving(
-        rules, fhir_servers=(fhir.base,), most_bytes=2_000_000, most_entries=500
+        rules, fhir_servers=(fhir.base,), max_body_bytes=2_000_000, most_entries=500
     ) as client:  # fmt: skip
         yield client, fhir
 

@@ -81,7 +81,7 @@ def test_what_finds_no_place_in_the_queue_is_refused_and_the_rest_is_answered(
 ) -> None:
     waits = slow(loaded, lambda: go_on.wait(60))
     with (
-        serving(waits, at_once=1, waiting=2, cors_origins=(ORIGIN,)) as client,
+        serving(waits, max_concurrency=1, queue_size=2, cors_origins=(ORIGIN,)) as client,
         ThreadPoolExecutor(3) as others,
     ):
         asked = [others.submit(client.post, SERVICE, json=EXAMPLE) for _ in range(3)]
@@ -105,7 +105,7 @@ def test_what_finds_no_place_in_the_queue_is_refused_and_the_rest_is_answered(
 
 def test_a_decision_that_hangs_is_given_up_and_its_thread_stays_counted(loaded: Rules, go_on: threading.Event) -> None:
     waits = slow(loaded, lambda: go_on.wait(60))
-    with serving(waits, at_once=2, waiting=0, most_seconds=0.4, fetch_seconds=0.1) as client:
+    with serving(waits, max_concurrency=2, queue_size=0, request_timeout=0.4, fetch_seconds=0.1) as client:
         first = client.post(SERVICE, json=EXAMPLE)
         one_hangs = client.get("/health")
         second = client.post("/evaluate", json=BUNDLE)
@@ -132,7 +132,7 @@ def test_what_waited_too_long_for_its_turn_is_not_decided_any_more(loaded: Rules
         begun.append(1)
         go_on.wait(60)
 
-    with serving(slow(loaded, wait), at_once=1, waiting=5, most_seconds=0.4, fetch_seconds=0.1) as client:
+    with serving(slow(loaded, wait), max_concurrency=1, queue_size=5, request_timeout=0.4, fetch_seconds=0.1) as client:
         answers = [client.post(SERVICE, json=EXAMPLE) for _ in range(3)]
         go_on.set()
         until(client, "overdue", 0)
@@ -150,7 +150,7 @@ def test_a_decision_that_computes_without_end_does_not_stall_the_others(loaded: 
             while not go_on.is_set():
                 pass
 
-    with serving(slow(loaded, compute), at_once=2) as client, ThreadPoolExecutor(1) as others:
+    with serving(slow(loaded, compute), max_concurrency=2) as client, ThreadPoolExecutor(1) as others:
         patient = others.submit(client.post, SERVICE, json=EXAMPLE)
         heavy.wait(60)
         health = client.get("/health")
@@ -171,7 +171,7 @@ def test_a_body_that_never_ends_is_given_up(loaded: Rules) -> None:
         yield b"{"
         go_on.wait(60)
 
-    with serving(loaded, at_once=1, waiting=0, most_seconds=0.4, fetch_seconds=0.1) as client:
+    with serving(loaded, max_concurrency=1, queue_size=0, request_timeout=0.4, fetch_seconds=0.1) as client:
         with ThreadPoolExecutor(1) as others:
             endless = others.submit(client.post, SERVICE, content=body())
             until(client, "under_way", 1)
@@ -211,7 +211,7 @@ def test_what_is_under_way_when_it_is_stopped_is_still_answered(loaded: Rules, g
     [(SERVICE, b" " * 2000, 413), (SERVICE, b"{", 400), (SERVICE + "x", b"{}", 404), ("/cds-services", b"", 405)],
 )
 def test_a_browser_may_read_every_refusal(loaded: Rules, path: str, content: bytes, status: int) -> None:
-    with serving(loaded, most_bytes=1000, cors_origins=(ORIGIN,)) as client:
+    with serving(loaded, max_body_bytes=1000, cors_origins=(ORIGIN,)) as client:
         answer = client.post(path, content=content, headers={"Origin": ORIGIN})
         stranger = client.post(path, content=content, headers={"Origin": "https://stranger.example"})
 
@@ -238,4 +238,4 @@ def test_a_preflight_that_asks_for_too_much_is_refused(loaded: Rules, origin: st
 
 def test_a_request_must_have_more_time_than_its_fetching() -> None:
     with pytest.raises(ValidationError, match="CDS_FETCH_SECONDS"):
-        Settings(fetch_seconds=20, most_seconds=20)
+        Settings(fetch_seconds=20, request_timeout=20)

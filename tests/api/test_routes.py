@@ -267,7 +267,7 @@ def test_unknown_services_addresses_and_methods(client: httpx.Client) -> None:
 
 
 def test_bodies_beyond_the_limits_are_refused() -> None:
-    with serving(most_bytes=200_000, most_entries=50) as small:
+    with serving(max_body_bytes=200_000, most_entries=50) as small:
         large = b'{"resourceType": "Bundle", "entry": [' + b" " * 300_000 + b"]}"
         bomb = gzip.compress(b" " * 50_000_000)
         many = BUNDLE | {"entry": BUNDLE["entry"] * 20}
@@ -284,7 +284,7 @@ def test_fifty_megabytes_are_refused_by_default(client: httpx.Client) -> None:
     answer = client.post("/evaluate", content=b'{"resourceType": "Bundle", "x": "' + b"a" * 50_000_000 + b'"}')
 
     assert answer.status_code == 413
-    assert "CDS_MOST_BYTES" in outcome_of(answer)["diagnostics"]
+    assert "CDS_MAX_BODY_BYTES" in outcome_of(answer)["diagnostics"]
 
 
 # ---------------------------------------------------------------- failing, trust, privacy

@@ -51,7 +51,7 @@ def test_medplum_completes_discovery_both_hooks_and_feedback(tmp_path: Path) -> 
         process(tmp_path / "log", CDS_JOURNAL=str(tmp_path / "journal.sqlite3")) as (server, _),
     ):
         ended = subprocess.run(
-            ["node", "--experimental-websocket", "exchange.mjs", fhir.base.removesuffix("fhir"),  # noqa: S607
+            ["node", "--experimental-websocket", "exchange.mjs", fhir.base.removesuffix("fhir"),
              str(server.base_url).rstrip("/"), "example"],
             cwd=client, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip

@@ -65,7 +65,7 @@ class Turns:
         if time.cancelled_caught:
             raise TookTooLong(
                 f"The answer took longer than {self._seconds:g} seconds",
-                fix="Send it again later, send less data, or raise CDS_MOST_SECONDS on the server",
+                fix="Send it again later, send less data, or raise CDS_REQUEST_TIMEOUT on the server",
             )
 
     async def aside(self, work: Callable[[], T]) -> T:

@@ -82,7 +82,7 @@ def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None)
                 fix="Set CDS_JOURNAL on the server, or send no feedback",
             )
         hear = journal.hear
-        words = read_feedback(await read_body(request, settings.most_bytes))
+        words = read_feedback(await read_body(request, settings.max_body_bytes))
         await to_thread.run_sync(lambda: hear(offer.tenant, service.id, words), limiter=limiter)
         return JSONResponse({})
 

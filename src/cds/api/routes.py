@@ -83,7 +83,7 @@ def routes(
         offer = offer_of(offers, request)
         service = service_of(offer.rules, identity)
         async with turns.place():
-            body = await read_body(request, settings.most_bytes)
+            body = await read_body(request, settings.max_body_bytes)
             asked = await turns.aside(lambda: read_request(body, service))
             today = clock()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
@@ -166,7 +166,7 @@ def routes(
         day = day_of(today) if today is not None else clock()
 
         async with turns.place():
-            body = await read_body(request, settings.most_bytes)
+            body = await read_body(request, settings.max_body_bytes)
 
             def answer() -> bytes:
                 record = read_bundle(body, **limits(settings, rules))
@@ -260,7 +260,7 @@ def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
     """How much is read of what was sent, and which observations."""
     return {
         "most_entries": settings.most_entries,
-        "deepest": settings.deepest,
+        "deepest": settings.max_json_depth,
         "sought": rules.program.sought,
     }
 

@@ -11,11 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, out, print_problems
 from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.source_attributes import PARAGRAPHS, REGULATION, SourceAttributes, Use, source_attributes
-from cds.settings import Settings
 
 NOT_SAID = "not said"  # `cds check` asks for it
 
@@ -34,7 +34,7 @@ def attributes(
     [bold]Example:[/bold] cds attributes rules
     [bold]Example:[/bold] cds attributes rules --rule evaluation --json
     """
-    folder = path or Settings().rules
+    folder = path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     book = read_rulebook(folder)

@@ -12,13 +12,13 @@ from rich.markup import escape
 
 from cds.authoring.strict_fhir import strict_fhir as strict_fhir_problems
 from cds.authoring.testing.check import check_folder
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, out
 from cds.cli.files import bodies_of
 from cds.cli.formats import FORMATS
 from cds.cli.printing import print_refusal
 from cds.errors import Refusal
 from cds.rulebook.loader import read_rulebook
-from cds.settings import Settings
 
 
 def check(
@@ -45,7 +45,7 @@ def check(
     """
     if strict_fhir is not None:
         _lint(strict_fhir)
-    folder = path or Settings().rules
+    folder = path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     if format not in FORMATS:

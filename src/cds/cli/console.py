@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from cds.yaml_source.problem import Problem
 
-OK, PROBLEMS = 0, 1  # used wrongly is 2, which typer says itself
+OK, PROBLEMS, WRONG_USE = 0, 1, 2  # typer itself exits with the last
 WIDE = 120  # columns for what is read from a file or pipe
 out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

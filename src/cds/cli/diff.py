@@ -16,12 +16,12 @@ from cds.authoring.impact.cohort import Patient, patients_in
 from cds.authoring.impact.compare import Side, replay
 from cds.authoring.impact.markdown import report
 from cds.authoring.impact.revisions import NoRevision, folder_of
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
 from cds.engine.evaluator import Opinions
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
-from cds.settings import Settings
 from cds.yaml_source.problem import RulesAreWrong
 
 EXAMPLES = "fhir_examples"
@@ -51,7 +51,7 @@ def diff(
     [bold]Example:[/bold] cds diff main
     [bold]Example:[/bold] cds diff v1.0 v1.1 --cohort export/
     """
-    settings = Settings()
+    settings = settings_in_force()
     folder = rules or settings.rules
     if examples is None:
         examples = next((p for p in (Path(EXAMPLES), folder.parent / EXAMPLES) if p.is_dir()), None)

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import typer
 
+from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, print_problems
 from cds.decide import Decision, Rules, decide
 from cds.errors import Refusal
 from cds.read_request import read_record
 from cds.ruleset import load_rules, opinions_from
-from cds.settings import Settings
 from cds.yaml_source.problem import RulesAreWrong
 
 
 def rules_in(folder: Path | None, today: date) -> Rules:
     """Rules of a folder, or of the one in the settings, ready to decide; prints every mistake and exits 1 on one."""
-    settings = Settings()
+    settings = settings_in_force()
     try:
         return load_rules(folder or settings.rules, opinions_from(settings.engine), today)
     except RulesAreWrong as wrong:
@@ -49,7 +49,7 @@ def decisions_of(
     files: list[Path], rules: Rules, today: date, service: str | None
 ) -> Iterator[tuple[str, Decision | Refusal]]:
     """Each named file with its decision, or with the error that kept it from one."""
-    settings = Settings()
+    settings = settings_in_force()
     if service is not None and service not in rules.program.services:
         known = ", ".join(rules.program.services)
         raise typer.BadParameter(f"there is no service {service}; there is {known}.", param_hint="--service")

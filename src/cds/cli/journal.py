@@ -13,8 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, err, out
-from cds.settings import Settings
 
 if TYPE_CHECKING:
     from cds.journal.store import Store
@@ -29,7 +29,7 @@ def _store() -> Iterator[Store]:
     from cds.journal.store import StoreDown  # noqa: PLC0415
 
     try:
-        store = store_from(Settings())
+        store = store_from(settings_in_force())
     except ValueError as wrong:
         raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
     if store is None:
@@ -68,7 +68,7 @@ def prune_command(
     from cds.journal.retention import prune  # noqa: PLC0415
 
     with _store() as store:
-        removed = prune(store, keep_from(Settings()), datetime.now(UTC), dry_run=dry_run)
+        removed = prune(store, keep_from(settings_in_force()), datetime.now(UTC), dry_run=dry_run)
     listed = ", ".join(f"{count} {name}" for name, count in removed.items())
     out.print(f"{'would remove' if dry_run else 'removed'} {listed}")
 

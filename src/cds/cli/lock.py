@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, out, print_problems
 from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import LOCK, read_rulebook
 from cds.rulebook.lock import lock_text, not_mended
-from cds.settings import Settings
 
 
 def lock(
@@ -26,7 +26,7 @@ def lock(
 
     [bold]Example:[/bold] cds lock rules
     """
-    folder = path or Settings().rules
+    folder = path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     book = read_rulebook(folder)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from cds import __version__
 from cds.cli.attributes import attributes
 from cds.cli.check import check
+from cds.cli.config import config
+from cds.cli.console import OK, out
 from cds.cli.diff import diff
 from cds.cli.evaluate import evaluate, explain_command
 from cds.cli.journal import journal
@@ -18,7 +23,6 @@ from cds.cli.test import test
 app = typer.Typer(
     help="Decision support by rule files: FHIR in, checkable cards out.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
@@ -35,6 +39,22 @@ app.command()(docs)
 app.command()(attributes)
 app.add_typer(new, name="new")
 app.command()(diff)
+app.command()(config)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"thirdline {__version__}", highlight=False)
+        raise typer.Exit(OK)
+
+
+@app.callback()
+def any_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Decision support by rule files: FHIR in, checkable cards out."""
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from cds.authoring import scaffold
 from cds.authoring.formatter import laid_out
 from cds.authoring.reference import site as reference
 from cds.authoring.testing.cases import read_casebook
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
 from cds.rulebook.loader import Rulebook, read_rulebook
-from cds.settings import Settings
 
 NAME = re.compile(r"[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)*")
 new = typer.Typer(
@@ -29,7 +29,7 @@ new = typer.Typer(
 
 
 def _book(folder: Path | None) -> Rulebook:
-    root = folder or Settings().rules
+    root = folder or settings_in_force().rules
     if not root.is_dir():
         raise typer.BadParameter(f"{root} is not a folder.", param_hint="--rules")
     return read_rulebook(root)
@@ -117,7 +117,7 @@ def fmt(
 
     [bold]Example:[/bold] cds fmt rules
     """
-    named = paths or [Settings().rules]
+    named = paths or [settings_in_force().rules]
     if missing := [path for path in named if not path.exists()]:
         raise typer.BadParameter(f"{missing[0]} does not exist.", param_hint="PATHS")
     files = sorted({file for path in named for file in (path.rglob("*.yaml") if path.is_dir() else [path])})

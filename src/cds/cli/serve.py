@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, RulesFolder, err, print_problems
+from cds.configuration import variable_of
 from cds.rulebook.loader import SITE
-from cds.settings import Settings
 from cds.yaml_source.problem import RulesAreWrong
 
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
@@ -73,7 +75,7 @@ def serve(
         "console": console,
     }
     changes = {name: value for name, value in options.items() if value is not None}
-    settings = Settings().model_copy(update=changes)
+    settings = settings_in_force(**changes)
     log_by(settings)
     try:
         kept = journal_from(settings)
@@ -89,16 +91,21 @@ def serve(
         err.print("The service was not started.")
         raise typer.Exit(PROBLEMS) from None
     # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
-    os.environ.update({f"CDS_{name.upper()}": str(value) for name, value in changes.items()})
+    os.environ.update({variable_of(name): str(value) for name, value in changes.items()})
     uvicorn.run(
         service if settings.workers == 1 else "cds.serving:served",
         factory=settings.workers > 1,
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca is not None else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca is not None else ssl.CERT_NONE,
+        forwarded_allow_ips=list(settings.trusted_proxies),
         log_config=None,
         access_log=False,
         # What is under way when it is stopped is still answered; nothing takes longer than this.
-        timeout_graceful_shutdown=math.ceil(settings.most_seconds) + 1,
+        timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )

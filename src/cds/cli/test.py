@@ -10,8 +10,8 @@ from rich.markup import escape
 
 from cds.authoring.mutation.report import print_changes, progress_on
 from cds.authoring.mutation.run import Wanted, try_changes
+from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, err, out, print_problems
-from cds.settings import Settings
 from cds.yaml_source.problem import RulesAreWrong
 
 
@@ -67,7 +67,7 @@ def test(
     from cds.authoring.testing.junit import junit as junit_text  # noqa: PLC0415
     from cds.authoring.testing.report import run_folder  # noqa: PLC0415
 
-    folder = path or Settings().rules
+    folder = path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     if changes or changes_of or sample:

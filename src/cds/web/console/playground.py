@@ -69,7 +69,7 @@ def playground_routes(console: Console) -> APIRouter:
         offer = offer_of(request)
         async with console.turns.place():
             # A form writes most signs of JSON as three.
-            body = await read_body(request, 3 * console.settings.most_bytes)
+            body = await read_body(request, 3 * console.settings.max_body_bytes)
             typed = await console.turns.aside(lambda: fields_of(body))
 
             def decided() -> tuple[Response, Receipt | None]:
@@ -90,7 +90,7 @@ def playground_routes(console: Console) -> APIRouter:
         journal = console.journal
         if journal is None:
             raise NoJournal("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
-        typed = fields_of(await read_body(request, console.settings.most_bytes))
+        typed = fields_of(await read_body(request, console.settings.max_body_bytes))
         service = service_of(offer.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
         await to_thread.run_sync(lambda: journal.hear(offer.tenant, service.id, words), limiter=limiter)
@@ -113,7 +113,7 @@ def _answer(
     """
     day = day_of(typed["today"]) if typed.get("today") else console.clock()
     text = typed.get("data", "").encode()
-    pasted = read_pasted(text, offer.rules.program, typed.get("service", ""), console.settings.deepest)
+    pasted = read_pasted(text, offer.rules.program, typed.get("service", ""), console.settings.max_json_depth)
     asked = read_request(pasted.body, pasted.service)
     made = answered(
         offer,
