@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cds.terminology.value_sets import (
-    ATC,
-    ICD10CM,
-    LOINC,
-    RXNORM,
-    SNOMED,
-    CodeRange,
-    Coding,
-    canonical_code,
-    canonical_system,
-)
+from cds.terminology.concepts import Coding
+from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.terminology.value_sets import CodeRange
 
 
 @pytest.mark.parametrize("uri", [ICD10CM, LOINC, RXNORM, SNOMED, ATC])

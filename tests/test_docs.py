@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds.rulebook.compile import names_groups
 from cds.rulebook.loader import read_rulebook
+from cds.rulebook.tables import names_groups
 from cds.ruleset import load_rules
 from cds.settings import Settings
 from scripts.renew_examples import PAGE, page

@@ -14,7 +14,7 @@ from cds.facts.evaluate import look_for
 from cds.record.model import Diagnosis, PatientRecord, Sent, SentState
 from cds.rulebook.program import Program
 from cds.rulebook.wanted import WantedEpisode
-from cds.terminology.value_sets import Coding, Concept
+from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken, wanted
 
 DAY = date.fromisoformat

@@ -22,19 +22,13 @@ from cds.record.model import (
     Sig,
     Span,
 )
-from cds.rulebook.wanted import (
-    Codes,
-    Drug,
-    DrugTable,
-    MeasuredBy,
-    NoResponse,
-    Product,
-    WantedEpisode,
-    WantedNumber,
-    WantedTrials,
-)
+from cds.rulebook.wanted import MeasuredBy, NoResponse, WantedEpisode, WantedNumber, WantedTrials
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.drugs import Drug, DrugTable, Product
+from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
-from cds.terminology.value_sets import ATC, LOINC, RXNORM, CodeSet, Coding, Concept
+from cds.terminology.systems import ATC, LOINC, RXNORM
+from cds.terminology.value_sets import CodeSet
 
 TODAY = date(2026, 6, 1)
 WHOLE = (Sent(SentState.WHOLE),)

@@ -8,7 +8,7 @@ from cds.facts.fact import Fact
 from cds.facts.trials.count import count
 from cds.record.model import Exposure, Sent, SentState
 from cds.rulebook.wanted import WantedCount
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 from tests.facts.builders import ALL_SENT, look, record, taken
 
 FAILED = WantedCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")

@@ -8,7 +8,7 @@ import pytest
 
 from cds.facts.trials.doses import dosings, strength_of
 from cds.record.model import ExposureKind, Sig
-from cds.terminology.value_sets import Coding, Concept
+from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import day, month, taken
 
 

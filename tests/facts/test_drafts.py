@@ -12,9 +12,12 @@ from cds.facts.draft_order import find_draft, place_of_order
 from cds.facts.fact import Fact, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Draft, Patient, PatientRecord, Sent, SentState
-from cds.rulebook.wanted import Codes, WantedDraftOrder, WantedPlaceOfOrder
+from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
-from cds.terminology.value_sets import RXNORM, CodeSet, Coding, Concept
+from cds.terminology.systems import RXNORM
+from cds.terminology.value_sets import CodeSet
 from tests.facts.builders import TODAY, drug_table
 
 SEDATIVES = CodeSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})

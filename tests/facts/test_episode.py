@@ -4,7 +4,7 @@ from typing import Any
 
 from cds.facts.fact import WhyUnknown
 from cds.record.model import Diagnosis, Verification
-from cds.terminology.value_sets import Coding, Concept
+from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import day, episode_of, month, record, scored
 
 

@@ -11,8 +11,11 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.measurement import number, range_text, readings
 from cds.record.dates import read_date
 from cds.record.model import Measurement, NormalRange, PatientRecord, Sent, SentState
-from cds.rulebook.wanted import Codes, SummedItems
-from cds.terminology.value_sets import LOINC, CodeSet, Coding, Concept, bare
+from cds.rulebook.wanted import SummedItems
+from cds.terminology.concepts import Coding, Concept, bare
+from cds.terminology.index import Codes
+from cds.terminology.systems import LOINC
+from cds.terminology.value_sets import CodeSet
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
 

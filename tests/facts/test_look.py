@@ -12,7 +12,7 @@ from cds.logic.truth import Truth
 from cds.record.dates import read_date
 from cds.record.model import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
 from cds.rulebook.wanted import WantedAge, WantedDeceased, WantedNumber, WantedSex, WantedTrace
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, month, record, scored, sort
 
 AGE = WantedAge("age", "Age", None)

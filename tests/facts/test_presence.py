@@ -24,7 +24,6 @@ from cds.record.model import (
     Verification,
 )
 from cds.rulebook.wanted import (
-    Codes,
     WantedAllergy,
     WantedAnswer,
     WantedDiagnosis,
@@ -32,8 +31,10 @@ from cds.rulebook.wanted import (
     WantedProcedure,
     WantedReferral,
 )
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
-from cds.terminology.value_sets import CodeSet, Coding, Concept
+from cds.terminology.value_sets import CodeSet
 from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN

@@ -12,7 +12,7 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.sessions import sessions
 from cds.record.model import ExposureKind, Intervention, Sent, SentState, Span
 from cds.rulebook.wanted import WantedSessions
-from cds.terminology.value_sets import Coding, Concept
+from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, day, record, sort, taken
 
 WANTED = WantedSessions("sessions", "Sessions", None, ("other-use",), procedures=True, administrations=False)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from cds.facts.trials.doses import DailyDose
 from cds.facts.trials.exposure_periods import NEVER, Days, Stretch, Successors, day_by_day, stretches
 from cds.record.model import Exposure, ExposureKind
-from cds.rulebook.wanted import Drug, Recognised
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
+from cds.terminology.drugs import Drug, Recognised
 from tests.facts.builders import TODAY, day, taken
 
 ALFADEP = Recognised(Drug("alfadep", "SSRI", "antidepressant", "any", {}), None, by_name=False)

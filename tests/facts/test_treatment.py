@@ -25,8 +25,10 @@ from cds.record.model import (
     SentState,
     Span,
 )
-from cds.rulebook.wanted import Codes, WantedCourse, WantedOverride, WantedRise, WantedTreatment
-from cds.terminology.value_sets import CodeSet, Coding, Concept
+from cds.rulebook.wanted import WantedCourse, WantedOverride, WantedRise, WantedTreatment
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.index import Codes
+from cds.terminology.value_sets import CodeSet
 
 TODAY = date(2026, 6, 1)
 

@@ -14,7 +14,8 @@ from cds.facts.trials.trials import TrialFinder
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, ExposureKind, Sent, SentState, Sig, Span
 from cds.rulebook.wanted import Adherence
-from cds.terminology.value_sets import ATC, Coding, Concept
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.systems import ATC
 from tests.facts.builders import (
     ALL_SENT,
     TODAY,

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from cds.record.dates import read_date
-from cds.rulebook.wanted import Codes
-from cds.terminology.value_sets import ICD10CM, CodeSet, Coding, Concept
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.index import Codes
+from cds.terminology.systems import ICD10CM
+from cds.terminology.value_sets import CodeSet
 from tests.facts.builders import codes, drug_table, sort
 from tests.record.fhir import about, observation, order, read
 

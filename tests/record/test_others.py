@@ -10,7 +10,7 @@ from cds.record.bundle import read_bundle
 from cds.record.dates import read_date
 from cds.record.model import NOT_UNDERSTOOD, IssueKind, NormalRange, Span, Verification
 from cds.record.units import factor, plain_unit, split_a_day
-from cds.rulebook.wanted import Codes
+from cds.terminology.index import Codes
 from cds.terminology.value_sets import Observed, Sought
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, observation, patient, read
 

@@ -14,11 +14,12 @@ from cds.decide import Rules, decide
 from cds.errors import Refusal
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.model import PatientRecord
-from cds.rulebook.wanted import Codes
 from cds.ruleset import load_rules
 from cds.serialize import answer_of
+from cds.terminology.concepts import Coding
+from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
-from cds.terminology.value_sets import CodeSet, Coding, Observed, Sought
+from cds.terminology.value_sets import CodeSet, Observed, Sought
 from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient

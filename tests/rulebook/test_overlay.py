@@ -8,9 +8,9 @@ import pytest
 
 from cds.authoring.testing.report import run_folder
 from cds.engine.evaluator import Opinions
-from cds.rulebook.compile import code_sets
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.rulebook.tables import code_sets
 from cds.ruleset import load_rules, problems_in
 from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, write_rules
 from tests.server import ROOT

@@ -12,7 +12,7 @@ from cds.logic.truth import Truth
 from cds.rulebook import wanted as w
 from cds.rulebook.compile import in_order, plan
 from cds.rulebook.program import Program
-from cds.terminology.value_sets import ICD10CM, SNOMED
+from cds.terminology.systems import ICD10CM, SNOMED
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SCORE_SET, book_of, changed, check_rules
 
 SET_OF_MORE = changed(GOOD[SCORE_SET], "id: score-codes", "id: more-codes").replace("44261-6", "1234-5")

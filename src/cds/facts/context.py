@@ -22,8 +22,9 @@ from cds.record.model import (
     SentState,
     Span,
 )
-from cds.rulebook.wanted import Codes, has_a_name
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
+from cds.terminology.index import Codes
+from cds.terminology.words import has_a_name
 
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 

@@ -9,9 +9,11 @@ from cds.facts.fact import Fact, Found, WhyUnknown
 from cds.facts.trials.trials import PATCH_WORDS
 from cds.logic.truth import Truth
 from cds.record.model import Draft, SentState
-from cds.rulebook.wanted import Codes, DrugTable, Recognised, WantedDraftOrder, WantedPlaceOfOrder
+from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
+from cds.terminology.concepts import Coding
+from cds.terminology.drugs import DrugTable, Recognised
+from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
-from cds.terminology.value_sets import Coding
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NOT_TOLD = "it does not tell which drug it is"

@@ -22,7 +22,6 @@ from cds.facts.trials.trials import TrialFinder, Unrecognised
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord, Span
 from cds.rulebook.wanted import (
-    Codes,
     Wanted,
     WantedAge,
     WantedAugmentation,
@@ -46,6 +45,7 @@ from cds.rulebook.wanted import (
     WantedTreatment,
     WantedTrials,
 )
+from cds.terminology.index import Codes
 
 
 def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, today: date) -> Facts:

@@ -12,7 +12,7 @@ from cds.facts.measurement import Reading
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, ExposureKind, Intervention, Sent, SentState, Span
 from cds.rulebook.wanted import WantedCourse, WantedTreatment
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 

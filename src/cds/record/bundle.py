@@ -48,7 +48,8 @@ from cds.record.procedures import intervention_of, referral_of
 from cds.record.relevance import Sieve, newest_of
 from cds.record.search import asked_by
 from cds.record.subject import Names, is_about, surely_about, whose
-from cds.terminology.value_sets import Concept, Sought
+from cds.terminology.concepts import Concept
+from cds.terminology.value_sets import Sought
 
 Said = TypeVar("Said", bound=elements.Resource)
 Value = TypeVar("Value")

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from cds.record import fhir as elements
 from cds.record.model import NOT_UNDERSTOOD
-from cds.terminology.value_sets import Coding, Concept, canonical_code, canonical_system
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.systems import canonical_code, canonical_system
 
 EMPTY = Concept()
 LONGEST_SYSTEM = 256

@@ -12,7 +12,9 @@ from cds.record.concepts import code_among, coding_of, concept_of
 from cds.record.dates import period_of, span_of
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Measurement, NormalRange, Span
-from cds.terminology.value_sets import LOINC, Coding, Concept, Observed
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.systems import LOINC
+from cds.terminology.value_sets import Observed
 
 FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
 NORMAL = frozenset({"normal", "recommended"})  # FHIR R4 referencerange-meaning

@@ -12,7 +12,7 @@ from cds.record.issues import Origin
 from cds.record.medications import FindDrug
 from cds.record.model import IssueKind
 from cds.record.subject import literal
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 
 
 class Named(NamedTuple):

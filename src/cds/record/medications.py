@@ -17,7 +17,7 @@ from cds.record.issues import Origin
 from cds.record.model import Diagnosis, Exposure, ExposureKind, IssueKind, Sig, Span, Verification
 from cds.record.subject import literal
 from cds.record.units import factor
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 
 FindDrug = Callable[[elements.MedicationUse, Origin], Concept]
 """Gives the drug of a medication resource, references followed."""

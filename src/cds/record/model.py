@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
 
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
 
 NOT_UNDERSTOOD = "not understood"
 """A clinicalStatus that was given in a code or words FHIR does not know."""

@@ -11,7 +11,7 @@ from cds.record import fhir as elements
 from cds.record.collect import Gathered, Kept, read_again
 from cds.record.concepts import concept_of
 from cds.record.subject import literal
-from cds.terminology.value_sets import Coding, Concept
+from cds.terminology.concepts import Coding, Concept
 
 FindPlace = Callable[[elements.Reference | None], tuple[Concept, ...] | None]
 """Gives class and types of the encounter a reference leads to; None when there is none or it was not sent."""

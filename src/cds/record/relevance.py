@@ -20,7 +20,8 @@ from cds.record.measurements import is_observed
 from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED, can_be_taken
 from cds.record.model import ExposureKind
 from cds.record.procedures import NOT_DONE
-from cds.terminology.value_sets import Concept, Sought
+from cds.terminology.concepts import Concept
+from cds.terminology.value_sets import Sought
 
 WRONG = frozenset({"entered-in-error"})
 DRAFT = "draft"

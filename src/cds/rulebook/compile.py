@@ -29,8 +29,10 @@ from cds.rulebook.program import (
     UnderDefinition,
 )
 from cds.rulebook.source_attributes import source_attributes
-from cds.terminology.phrases import WordGroup, words_of
-from cds.terminology.value_sets import ATC, RXNORM, CodeRange, CodeSet, Observed, bare
+from cds.rulebook.tables import code_sets, drug_table
+from cds.terminology.index import Codes
+from cds.terminology.value_sets import Observed
+from cds.yaml_source.fields import duration_days, listed, strings_in
 from cds.yaml_source.loaded import Loaded
 
 NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -54,7 +56,7 @@ def plan(book: Rulebook) -> Program:
     """
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(rules)
-    codes = w.Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
+    codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
     wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
     units = {fact.name: unit_of(fact) for fact in wanted}
     heads: dict[str, Head] = {}
@@ -154,11 +156,11 @@ class Numbers:
 
     def days(self, duration: str) -> int:
         """Days of a duration, or of a parameter with a unit of time."""
-        written = f.duration_days(duration)
+        written = duration_days(duration)
         if written is not None:
             return written
         parameter = self.values[duration]
-        days = f.duration_days(f"{float(parameter.value):g} {parameter.unit}")
+        days = duration_days(f"{float(parameter.value):g} {parameter.unit}")
         if days is None:
             raise KeyError(f"{duration} is {parameter.text} {parameter.unit}, not a duration")
         return days
@@ -167,98 +169,6 @@ class Numbers:
         """The word itself, or a parameter's."""
         parameter = self.values.get(word_or_name)
         return str(parameter.value) if parameter else word_or_name
-
-
-# ---------------------------------------------------------------- codes
-
-
-def code_sets(book: Rulebook) -> dict[str, CodeSet]:
-    """Every value set, with what other files add to it."""
-    sets: dict[str, CodeSet] = {}
-    for loaded in sorted(book.sets, key=lambda s: s.model.valueset.id is None):
-        header = loaded.model.valueset
-        name = header.id or header.adds_to or ""
-        into = sets.get(name)
-        if into is None:
-            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, [], {}, [])
-        for group in loaded.model.codes:
-            into.codes.update({(group.system, code): display for code, display in group.exact.items()})
-            into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
-            into.excepted.update({(group.system, code): display for code, display in group.except_.items()})
-            into.ranges.extend(
-                CodeRange(group.system, part.from_, part.to, part.character, part.is_) for part in group.by_character
-            )
-        for names in names_groups(loaded.model):
-            into.names.append(
-                WordGroup(
-                    tuple(names.words),
-                    tuple(names.abbreviations),
-                    tuple(names.unless),
-                    names.certain,
-                    names.language,
-                )
-            )
-        for full in loaded.model.full_names:
-            into.full_names.update({bare(name): name for name in full.called})
-        for answers in loaded.model.answers:
-            into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
-        for said in loaded.model.answers_in_words:
-            into.answers_in_words.update({bare(words): float(number) for words, number in said.values.items()})
-    return sets
-
-
-def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
-    """The groups of words of a value set, none, one or several."""
-    if value_set.names is None:
-        return []
-    return value_set.names if isinstance(value_set.names, list) else [value_set.names]
-
-
-def drug_table(name: str, book: Rulebook) -> w.DrugTable:
-    """A drug table by code and by name."""
-    drugs: dict[str, w.Drug] = {}
-    ingredient_codes: dict[tuple[str, str], str] = {}
-    names: dict[tuple[str, ...], str] = {}
-    for key, row in book.tables[name].model.drugs.items():
-        minimum = row.minimum_mg_a_day
-        columns = {"minimum": minimum, "strict_minimum": row.strict_minimum_mg_a_day or minimum}
-        drugs[key] = w.Drug(
-            key=key,
-            drug_class=row.class_,
-            molecule=row.molecule or key,
-            role=row.role,
-            counts_as_trial=row.counts_as_trial,
-            minimum_mg_a_day={column: float(dose.value) for column, dose in columns.items() if dose},
-        )
-        if row.rxnorm:
-            ingredient_codes[RXNORM, row.rxnorm] = key
-        ingredient_codes.update({(ATC, code): key for code in row.atc})
-        for spelling in (key, *row.names.brands, *row.names.brands_unverified, *row.names.spellings):
-            names[words_of(spelling)] = key
-        for spelling in (spelling for found in row.names.languages.values() for spelling in found):
-            names.setdefault(words_of(spelling), key)
-    products = {
-        row.values["rxcui"]: w.Product(
-            ingredient=row.values["ingredient"],
-            strength_mg=float(row.values["strength_mg"]) if row.values["strength_mg"] else None,
-            per=row.values["per"],
-            form=row.values["form"],
-            beside=tuple(filter(None, row.values["with"].split("|"))),
-            trial=row.values["trial"] == "yes",
-            note=row.values["note"],
-        )
-        for row in book.products[name]
-    }
-    header = book.tables[name].model.table
-    return w.DrugTable(
-        name,
-        drugs,
-        products,
-        ingredient_codes,
-        names,
-        frozenset(word for text in header.says_nothing for word in words_of(text)),
-        tuple((root.system, root.code) for root in header.classes),
-    )
 
 
 # ---------------------------------------------------------------- facts
@@ -273,8 +183,8 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
     }
     if isinstance(spec, f.PresenceFact):
         common |= {
-            "coded": f.listed(spec.coded),
-            "possibly_coded": f.listed(spec.possibly_coded),
+            "coded": listed(spec.coded),
+            "possibly_coded": listed(spec.possibly_coded),
             "if_none_found": Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
             "because": spec.because,
         }
@@ -298,13 +208,13 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.ProcedureFact():
             return w.WantedProcedure(**common)
         case f.AllergyFact():
-            return w.WantedAllergy(**common, unless_only=f.listed(spec.unless_only), only=f.listed(spec.only))
+            return w.WantedAllergy(**common, unless_only=listed(spec.unless_only), only=listed(spec.only))
         case f.ReferralFact():
             return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
         case f.DraftOrderFact():
             return w.WantedDraftOrder(
                 **common,
-                coded=f.listed(spec.coded),
+                coded=listed(spec.coded),
                 drugs=spec.drugs or "",
                 different_from=spec.different_from or "",
                 if_none_found=Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
@@ -315,11 +225,11 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.TreatmentFact():
             return w.WantedTreatment(
                 **common,
-                coded=f.listed(spec.coded),
-                always=f.listed(spec.always),
-                given_for=f.listed(spec.given_for),
-                own_places=f.listed(spec.own_places),
-                other_places=f.listed(spec.other_places),
+                coded=listed(spec.coded),
+                always=listed(spec.always),
+                given_for=listed(spec.given_for),
+                own_places=listed(spec.own_places),
+                other_places=listed(spec.other_places),
                 repeated=None if spec.repeated is None else int(numbers.number(spec.repeated)),
                 because=spec.because,
             )
@@ -330,7 +240,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 ended_before_days=numbers.days(spec.ended_before),
                 sessions=int(numbers.number(spec.sessions_at_least)),
                 lasts_days=numbers.days(spec.or_lasts_at_least),
-                stopped_for=f.listed(spec.stopped_for),
+                stopped_for=listed(spec.stopped_for),
                 score=spec.score,
                 falls_less_than=numbers.number(spec.falls_less_than),
                 baseline_before_days=numbers.days(spec.baseline_within),
@@ -347,17 +257,17 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.AnswerFact():
             return w.WantedAnswer(
                 **common,
-                answered=f.listed(spec.answered),
-                answered_no=f.listed(spec.answered_no),
-                asks_for=f.listed(spec.asks_for),
+                answered=listed(spec.answered),
+                answered_no=listed(spec.answered_no),
+                asks_for=listed(spec.asks_for),
                 key=spec.prefetch or "",
             )
         case f.NumberFact():
             low_high = [numbers.number(end) for end in spec.plausible] if spec.plausible else None
             return w.WantedNumber(
                 **common,
-                coded=f.listed(spec.coded),
-                asks_for=f.listed(spec.asks_for),
+                coded=listed(spec.coded),
+                asks_for=listed(spec.asks_for),
                 unit=spec.unit,
                 take=spec.take,
                 plausible=(low_high[0], low_high[1]) if low_high else None,
@@ -366,7 +276,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 same_day=spec.same_day,
                 relative_to=spec.relative_to or "",
                 items=(
-                    w.SummedItems(f.listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
+                    w.SummedItems(listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
                 ),
                 key=spec.prefetch or "",
             )
@@ -374,9 +284,9 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
             score = spec.remission_by_score
             return w.WantedEpisode(
                 **common,
-                of=f.listed(spec.of),
+                of=listed(spec.of),
                 statuses=statuses(spec.status) or frozenset(),
-                remission_coded=f.listed(spec.remission_coded),
+                remission_coded=listed(spec.remission_coded),
                 remission_score=score.score if score else "",
                 remission_below=numbers.number(score.below) if score else 0.0,
                 remission_apart_days=numbers.days(score.apart) if score else 0,
@@ -387,7 +297,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
         case f.SessionsFact():
             return w.WantedSessions(
                 **common,
-                coded=f.listed(spec.coded),
+                coded=listed(spec.coded),
                 procedures="procedure" in spec.recorded_as,
                 administrations="administration" in spec.recorded_as,
             )
@@ -416,8 +326,8 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 ),
                 no_response=no_response(spec.no_response_when, numbers),
                 undated_end_days=numbers.days(spec.ended_by_successor_within) if spec.ended_by_successor_within else 0,
-                not_for=f.listed(spec.not_for),
-                unless_for=f.listed(spec.unless_for),
+                not_for=listed(spec.not_for),
+                unless_for=listed(spec.unless_for),
                 adherence=(
                     None
                     if spec.adherence is None
@@ -434,7 +344,7 @@ def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
                 merge_same_molecule=numbers.word(spec.merge_same_molecule or "no") == "yes",
             )
         case f.TraceFact():
-            return w.WantedTrace(**common, of=f.listed(spec.trace_of))
+            return w.WantedTrace(**common, of=listed(spec.trace_of))
     raise TypeError(f"no such fact: {type(spec).__name__}")
 
 
@@ -472,8 +382,8 @@ def statuses(status: list[str] | str) -> frozenset[str] | None:
 def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
     """What counts as evidence of no response, with every number in place."""
     return w.NoResponse(
-        stopped_for=f.listed(spec.stopped_for),
-        not_tolerated=f.listed(spec.unless_stopped_for),
+        stopped_for=listed(spec.stopped_for),
+        not_tolerated=listed(spec.unless_stopped_for),
         measured_by=tuple(
             w.MeasuredBy(
                 by.score, by.label, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below)
@@ -674,7 +584,7 @@ def card_text(
         CardText(
             name=name,
             head=card_head,
-            services=f.listed(card.service),
+            services=listed(card.service),
             indicator=card.indicator,
             summary=card.summary,
             detail=card.detail,
@@ -714,7 +624,7 @@ def service(
     heads: Mapping[str, Head],
     cards: Mapping[str, CardText],
     wanted: tuple[w.Wanted, ...],
-    codes: w.Codes,
+    codes: Codes,
     beside: Mapping[str, tuple[str, ...]],
 ) -> Service:
     """
@@ -766,13 +676,13 @@ def holes_of(card: CardText) -> frozenset[str]:
     templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
     return frozenset(
         hole.name
-        for text in (card.summary, card.detail, *(note.say for note in card.notes), *f.strings_in(list(templates)))
+        for text in (card.summary, card.detail, *(note.say for note in card.notes), *strings_in(list(templates)))
         for hole in holes_in(text)
         if hole.name
     )
 
 
-def prefetch(facts: Iterable[w.Wanted], codes: w.Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
+def prefetch(facts: Iterable[w.Wanted], codes: Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
     """
     Queries for the facts, one per FHIR type and one per group of observations.
 
@@ -842,7 +752,7 @@ def camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: w.Codes) -> frozenset[str]:
+def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: Codes) -> frozenset[str]:
     """system|code tokens to ask for."""
     sets = fact.asks_for or fact.coded
     return frozenset(f"{system}|{code}" for name in sets for system, code in codes.sets[name].codes)

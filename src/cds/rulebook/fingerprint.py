@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cds.rulebook.compile import code_sets
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
+from cds.rulebook.tables import code_sets
 from cds.terminology.phrases import WordGroup
 
 # Lists whose order a reader or the program sees; every other list is a set.

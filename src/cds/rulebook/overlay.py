@@ -14,6 +14,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
 from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
 
@@ -86,7 +87,7 @@ def _override(what: str, says: str, change: Any, path: Path) -> Override:
 
 
 def _uses(site: Site, rules: dict[str, Rule]) -> Iterator[Problem]:
-    for text in f.listed(site.model.site.uses):
+    for text in listed(site.model.site.uses):
         here = ("site", "uses")
         match = USES.match(text.strip())
         if match is None:

@@ -10,7 +10,8 @@ from cds.logic.conditions import Condition
 from cds.logic.strata import Layer
 from cds.rulebook.overlay import Override
 from cds.rulebook.source_attributes import SourceAttributes
-from cds.rulebook.wanted import Codes, Wanted
+from cds.rulebook.wanted import Wanted
+from cds.terminology.index import Codes
 from cds.terminology.value_sets import Observed, Sought
 
 

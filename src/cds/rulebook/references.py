@@ -9,6 +9,7 @@ from typing import Any
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.placeholders import TextAt, holes_in, texts
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import duration_days, listed
 from cds.yaml_source.loaded import Loaded
 
 Rule = Loaded[f.RuleFile]
@@ -346,7 +347,7 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
 
 def duration(text: str, rule: Rule, path: Path) -> Iterator[Reading]:
     """The name of a parameter, where no duration in words stands."""
-    if f.duration_days(text) is None:
+    if duration_days(text) is None:
         yield Reading(text, DURATION, rule, path)
 
 
@@ -392,7 +393,7 @@ def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[Reading]
 
 def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[Reading]:
     several = isinstance(traced, list)
-    for index, name in enumerate(f.listed(traced)):
+    for index, name in enumerate(listed(traced)):
         yield Reading(name, TRACED, rule, (*path, index) if several else path)
 
 

@@ -1,142 +1,16 @@
-"""
-Codes as FHIR carries them, and what "is in this value set" means.
-
-Coding and Concept are msgspec Structs, not dataclasses: a record holds thousands, and a frozen dataclass costs five
-times as much to make.
-"""
+"""What "is in this value set" means, and how to tell what no value set is concerned with."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
+from cds.terminology.concepts import Coding, bare
 from cds.terminology.phrases import WordGroup, folded
-
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-LOINC = "http://loinc.org"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-SNOMED = "http://snomed.info/sct"
-ATC = "http://www.whocc.no/atc"
-
-ICD_CATEGORY = 3  # characters before the dot
-NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+", re.UNICODE)
-
-SPELLINGS = {
-    # Other identifiers and names of the code systems we know (THO "naming systems"; seen in public test data). Compared
-    # as `_folded` leaves them: lower case, http, no version, no "urn:oid:", no slash at the end.
-    ICD10CM: ("2.16.840.1.113883.6.90", "icd-10-cm", "icd10cm", "icd10-cm", "icd 10 cm"),
-    LOINC: ("2.16.840.1.113883.6.1", "http://www.loinc.org", "loinc.org", "loinc"),
-    RXNORM: ("2.16.840.1.113883.6.88", "rxnorm"),
-    SNOMED: (
-        "2.16.840.1.113883.6.96",
-        "http://www.snomed.info/sct",
-        "snomed",
-        "snomed ct",
-        "snomed-ct",
-        "snomedct",
-        "sct",
-    ),
-    ATC: (
-        "2.16.840.1.113883.6.73",
-        "http://fhir.de/codesystem/bfarm/atc",
-        "http://fhir.de/codesystem/dimdi/atc",
-        "atc",
-    ),
-}
-NEARLY = {
-    # WHO's ICD-10 and its German edition share the categories that value sets of ICD-10-CM codes are made of. Where a
-    # subcategory differs, taking it for ours is the safer error: a diagnosis is looked at rather than missed.
-    ICD10CM: (
-        "http://hl7.org/fhir/sid/icd-10",
-        "http://fhir.de/codesystem/bfarm/icd-10-gm",
-        "http://fhir.de/codesystem/dimdi/icd-10-gm",
-        "2.16.840.1.113883.6.3",
-        "icd-10",
-        "icd10",
-        "icd-10-gm",
-    ),
-}
-
-
-def _folded(system: str) -> str:
-    plain = system.strip().lower().split("|")[0].rstrip("/").removeprefix("urn:oid:")
-    return f"http://{plain.removeprefix('https://')}" if plain.startswith("https://") else plain
-
-
-SAME_SYSTEM = {uri: uri for uri in SPELLINGS} | {
-    _folded(spelling): uri
-    for spellings in (SPELLINGS, NEARLY)
-    for uri, listed in spellings.items()
-    for spelling in listed
-}
-
-
-def canonical_system(system: str) -> str:
-    """The canonical URI of a code system, whatever spelling, edition, version or trailing slash it came with."""
-    folded = _folded(system)
-    if folded.startswith(f"{SNOMED}/"):  # an edition: http://snomed.info/sct/731000124108
-        return SNOMED
-    return SAME_SYSTEM.get(folded) or system.strip().split("|")[0].rstrip("/")
-
-
-def canonical_code(system: str, code: str) -> str:
-    """A code as its system writes it: ICD-10 codes come without their dot, or in lower case, from some senders."""
-    code = code.strip()
-    if system != ICD10CM:
-        return code
-    code = code.upper().rstrip("*+!\u2020")  # marks of the dagger and asterisk system (ICD-10 volume 2, 3.1.3)
-    return code if "." in code or len(code) <= ICD_CATEGORY else f"{code[:ICD_CATEGORY]}.{code[ICD_CATEGORY:]}"
-
-
-class Coding(msgspec.Struct, frozen=True, gc=False):
-    """
-    One code of one code system.
-
-    Attributes:
-        system: Canonical URI of the code system (see SAME_SYSTEM); "" when the sender gave none.
-        code: The code; "" when the sender gave none.
-        display: The sender's words for it, if any.
-    """
-
-    system: str
-    code: str
-    display: str = ""
-
-
-class Concept(msgspec.Struct, frozen=True, gc=False):
-    """
-    A FHIR CodeableConcept: one thing said in several code systems and in words.
-
-    Attributes:
-        codings: All codings, in the sender's order.
-        text: CodeableConcept.text, "" if none.
-    """
-
-    codings: tuple[Coding, ...] = ()
-    text: str = ""
-
-    @property
-    def words(self) -> str:
-        """The best human name given: text, else the first display, else the first code, else ""."""
-        if self.text:
-            return self.text
-        for coding in self.codings:
-            if coding.display:
-                return coding.display
-        return self.codings[0].code if self.codings else ""
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        """Its text and displays, each once: they are commonly the same."""
-        said = [self.text] if self.text else []
-        for coding in self.codings:
-            if coding.display and coding.display not in said:
-                said.append(coding.display)
-        return tuple(said)
+from cds.terminology.systems import ICD_CATEGORY
 
 
 class CodeRange(msgspec.Struct, frozen=True):
@@ -165,11 +39,6 @@ class CodeRange(msgspec.Struct, frozen=True):
         if len(plain) <= at:
             return False
         return (plain[at - 1] if plain[at] == "X" else plain[at]) == self.value
-
-
-def bare(text: str) -> str:
-    """A text as whole names are compared: letters and digits only, without case and accents."""
-    return NOT_LETTER_OR_DIGIT.sub("", folded(text))
 
 
 @dataclass(frozen=True, slots=True)

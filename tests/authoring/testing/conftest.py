@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cds.authoring.testing.cases import Casebook, read_casebook
-from cds.rulebook.compile import code_sets, drug_table
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.wanted import Codes
+from cds.rulebook.tables import code_sets, drug_table
+from cds.terminology.index import Codes
 
 VALUESETS = {
     "major-depressive-disorder": """

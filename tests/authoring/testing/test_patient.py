@@ -11,8 +11,8 @@ import pytest
 
 from cds.authoring.testing.fhir_writer import UCUM, CannotBeWritten, bundle_of, prefetch_of, request_of
 from cds.authoring.testing.patient_format import Patient
-from cds.rulebook.wanted import Codes
-from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+from cds.terminology.index import Codes
+from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 
 One = Callable[..., dict[str, Any]]
 Sent = Callable[..., list[dict[str, Any]]]

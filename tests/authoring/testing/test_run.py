@@ -20,7 +20,7 @@ from cds.authoring.testing.run import Verdict, matches, plain, run_case, said
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.dates import read_date
-from cds.rulebook.wanted import Codes
+from cds.terminology.index import Codes
 
 Read = Callable[..., Casebook]
 Run = Callable[..., Verdict]

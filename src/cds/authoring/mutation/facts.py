@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cds.authoring.mutation.mutant import Change, Gone, Kind, Place, moved
-from cds.rulebook.format.rule_file import DAYS_IN
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import DAYS_IN
 
 DURATION = re.compile(rf"([0-9]+) ({'|'.join(DAYS_IN)})s?")
 TURNED: Mapping[str, tuple[Any, ...]] = {

@@ -11,9 +11,9 @@ from cds.authoring.reference.diagram import HEIGHT, WIDTH, drawn
 from cds.authoring.reference.rule_page import FACT, FILE, Sheet, sheets
 from cds.authoring.reference.wording import Words
 from cds.authoring.testing.cases import Casebook
-from cds.rulebook.compile import code_sets
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.tables import code_sets
 
 SITE = """\
 site_name: {name}

@@ -25,10 +25,10 @@ from cds.authoring.testing.names import SEE, Known, did_you_mean, names_of, wron
 from cds.authoring.testing.patch import put
 from cds.authoring.testing.patient_format import Key, Patient
 from cds.errors import Refusal
-from cds.rulebook.format.rule_file import Slug, Snake, Strict, Text
 from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
 from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.document import Path as YamlPath
+from cds.yaml_source.fields import Slug, Snake, Strict, Text
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
 from cds.yaml_source.source_file import UnreadableSource, source_bytes

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 
-from cds.rulebook.format.rule_file import DAYS_IN
+from cds.yaml_source.fields import DAYS_IN
 
 NOT_RECORDED = "not_recorded"
 

@@ -10,8 +10,8 @@ from typing import Any
 from cds.authoring.testing import patient_format as s
 from cds.authoring.testing.days import NOT_RECORDED, before, fhir_date, full_day, last_day
 from cds.record.model import Override
-from cds.rulebook.wanted import Codes
-from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+from cds.terminology.index import Codes
+from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 
 Json = dict[str, Any]
 

@@ -11,8 +11,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from cds.authoring.testing.days import NOT_RECORDED, Length, When, known_to_the_day
-from cds.rulebook.format.rule_file import Slug, Strict, Text
-from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
+from cds.yaml_source.fields import Slug, Strict, Text
 
 SYSTEMS = {"icd10cm": ICD10CM, "snomed": SNOMED, "loinc": LOINC, "rxnorm": RXNORM, "atc": ATC}
 

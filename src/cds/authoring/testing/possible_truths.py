@@ -14,6 +14,7 @@ from cds.rulebook.compile import Numbers, compile_condition
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
+from cds.yaml_source.fields import listed
 
 TRUTHS = frozenset(Truth)
 KNOWN = frozenset({Truth.TRUE, Truth.FALSE})
@@ -66,7 +67,7 @@ def _of_fact(fact: Any) -> Truths:
         case f.TraceFact() | f.SettingFact() | f.DeceasedFact():
             return KNOWN
         case f.PresenceFact() if not isinstance(fact, f.AnswerFact):
-            found = {Truth.TRUE} if f.listed(fact.coded) else set()
+            found = {Truth.TRUE} if listed(fact.coded) else set()
             missing = {Truth.FALSE} if fact.if_none_found is False else set()
             return frozenset({Truth.UNKNOWN} | found | missing)
     return TRUTHS

@@ -7,7 +7,8 @@ from cds.facts.fact import Fact, Found, Trial, WhyUnknown
 from cds.facts.trials.exposure_periods import Days, day_by_day, stretches
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, SentState
-from cds.rulebook.wanted import Recognised, WantedAugmentation
+from cds.rulebook.wanted import WantedAugmentation
+from cds.terminology.drugs import Recognised
 
 ROLE = "augmentation"  # of a drug in the table
 

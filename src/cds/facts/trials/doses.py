@@ -8,8 +8,8 @@ import msgspec
 
 from cds.record.model import Exposure, ExposureKind, Sig, Span
 from cds.record.units import factor, plain_unit, split_a_day
-from cds.rulebook.wanted import Product
-from cds.terminology.value_sets import Concept
+from cds.terminology.concepts import Concept
+from cds.terminology.drugs import Product
 
 HOURS_IN_A_DAY = 24
 COUNTED = {  # UCUM annotations of things counted → the unit a product's strength is given per

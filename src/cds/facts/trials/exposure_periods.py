@@ -15,7 +15,7 @@ import msgspec
 
 from cds.facts.trials.doses import DailyDose, dosings
 from cds.record.model import Exposure, ExposureKind, Span
-from cds.rulebook.wanted import Recognised
+from cds.terminology.drugs import Recognised
 
 NEVER = (1, 0)
 

@@ -19,7 +19,8 @@ from cds.facts.trials.response import Courses, Ended, OtherStart, Starts, rate_r
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, SentState, Span
 from cds.record.units import plain_unit
-from cds.rulebook.wanted import DrugTable, Recognised, WantedTrials
+from cds.rulebook.wanted import WantedTrials
+from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.phrases import words_of
 
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})

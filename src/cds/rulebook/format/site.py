@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from cds.rulebook.format.rule_file import LinkSpec, Slug, Snake, Source, Strict, Text
+from cds.rulebook.format.rule_file import LinkSpec, Source
+from cds.yaml_source.fields import Slug, Snake, Strict, Text
 
 
 class SiteHeader(Strict):

@@ -9,14 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cds.rulebook import wanted as w
-from cds.rulebook.compile import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, code_sets, compile_fact, prefetch
+from cds.rulebook.compile import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, compile_fact, prefetch
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.names import KINDS, fits, suggest
 from cds.rulebook.lint.view import View, did_you_mean
 from cds.rulebook.placeholders import FILLERS, NOTES, PATIENT, Hole, TextAt, fill, holes_in, stray_braces, texts
 from cds.rulebook.references import FACTS, PARAMETER, SUMMARY, Rule
+from cds.rulebook.tables import code_sets
+from cds.terminology.index import Codes
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import listed
 from cds.yaml_source.problem import Problem
 
 SUMMARY_BELOW = 140  # CDS Hooks 2.0.1, card.summary: "less than 140 characters"
@@ -306,13 +308,13 @@ def unknown_service(view: View) -> Iterator[Problem]:
     """A card is sent by a service that exists; a service has a card to send."""
     services = {name: rule for rule in view.rules for name in rule.model.services}
     for rule, name, card in cards_of(view):
-        for service in f.listed(card.service):
+        for service in listed(card.service):
             if service not in services and not view.may_be_defined(service):
                 yield rule.problem(
                     ("cards", name, "service"), "unknown-service", f"There is no service `{service}`.",
                     did_you_mean(service, services, "Write the name of one under `services`."),
                 )  # fmt: skip
-    sending = {service for _, _, card in cards_of(view) for service in f.listed(card.service)}
+    sending = {service for _, _, card in cards_of(view) for service in listed(card.service)}
     for name, rule in services.items():
         if name not in sending and not view.may_be_read(name):
             yield rule.problem(
@@ -344,7 +346,7 @@ def keys_of(service: str, view: View) -> frozenset[str] | None:
     for reading in view.readings:
         section, name = str(reading.path[0]), str(reading.path[1])
         reads[f"card:{name}" if section == "cards" else name].add(reading.name)
-    to_do = [f"card:{name}" for _, name, card in cards_of(view) if service in f.listed(card.service)]
+    to_do = [f"card:{name}" for _, name, card in cards_of(view) if service in listed(card.service)]
     if not to_do:
         return None
     reached: set[str] = set()
@@ -357,7 +359,7 @@ def keys_of(service: str, view: View) -> frozenset[str] | None:
     try:
         numbers = Numbers(view.rules)
         wanted = [compile_fact(name, facts[name], numbers) for name in sorted(reached & facts.keys())]
-        queries = prefetch(wanted, w.Codes(code_sets(view.book), {}), frozenset())
+        queries = prefetch(wanted, Codes(code_sets(view.book), {}), frozenset())
     except (KeyError, ValueError):
         return None
     return frozenset(query.key for query in queries)

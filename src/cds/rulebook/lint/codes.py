@@ -8,12 +8,13 @@ from pathlib import PurePath
 
 from rapidfuzz import fuzz, process
 
-from cds.rulebook.compile import names_groups
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import View, coded, did_you_mean
+from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
-from cds.terminology.value_sets import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
+from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
 
@@ -263,7 +264,7 @@ def nothing_to_ask_for(view: View) -> Iterator[Problem]:
             if not isinstance(fact, f.NumberFact | f.AnswerFact):
                 continue
             key = "asks_for" if fact.asks_for else "coded"
-            sets = [names.get(set_name) for set_name in f.listed(fact.asks_for or fact.coded)]
+            sets = [names.get(set_name) for set_name in listed(fact.asks_for or fact.coded)]
             if not all(files and any(_matches_something(loaded.model) for loaded in files) for files in sets):
                 continue  # told as unknown-valueset or empty-valueset
             models = [loaded.model for files in sets for loaded in files or ()]
@@ -282,7 +283,7 @@ def items_without_answers(view: View) -> Iterator[Problem]:
         for name, fact in rule.model.facts.items():
             if not isinstance(fact, f.NumberFact) or fact.items is None:
                 continue
-            files = [loaded for set_name in f.listed(fact.items.coded) for loaded in names.get(set_name) or ()]
+            files = [loaded for set_name in listed(fact.items.coded) for loaded in names.get(set_name) or ()]
             if not files:
                 continue  # told as unknown-valueset
             items = any(group.exact for loaded in files for group in loaded.model.codes)

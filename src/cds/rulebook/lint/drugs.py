@@ -9,13 +9,13 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import View, did_you_mean
 from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
-from cds.terminology.value_sets import ATC, RXNORM
+from cds.terminology.systems import ATC, RXNORM
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
 
 SUBSTANCE = 7  # characters of an ATC code of the fifth level
-MOST_WORDS = 3  # cds.rulebook.wanted compares drug names up to this length
+MOST_WORDS = 3  # cds.terminology.drugs compares drug names up to this length
 
 
 def unknown_table(view: View) -> Iterator[Problem]:

@@ -37,6 +37,7 @@ from cds.rulebook.references import (
     Reading,
 )
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import duration_days, listed
 from cds.yaml_source.loaded import Loaded
 from cds.yaml_source.problem import Problem
 
@@ -133,7 +134,7 @@ def duration_of(parameter: f.Parameter) -> int | None:
     """Days of a parameter that is a duration; None when it is none."""
     if isinstance(parameter.value, str):
         return None
-    return f.duration_days(f"{parameter.value:g} {parameter.unit}")
+    return duration_days(f"{parameter.value:g} {parameter.unit}")
 
 
 def _what(found: Definition) -> str:
@@ -292,7 +293,7 @@ def file_uses_draft(view: View) -> Iterator[Problem]:
     services = {name: rule for rule in view.rules for name in rule.model.services}
     for rule in view.rules:
         for name, card in rule.model.cards.items():
-            for service in f.listed(card.service):
+            for service in listed(card.service):
                 other = services.get(service)
                 if other is not None and _in_use(rule) and not _in_use(other):
                     yield _uses_draft(rule, ("cards", name, "service"), service, other)

@@ -1,0 +1,100 @@
+"""Value sets and drug tables of a rulebook, joined and ready for looking things up."""
+
+from __future__ import annotations
+
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.loader import Rulebook
+from cds.terminology.concepts import bare
+from cds.terminology.drugs import Drug, DrugTable, Product
+from cds.terminology.phrases import WordGroup, words_of
+from cds.terminology.systems import ATC, RXNORM
+from cds.terminology.value_sets import CodeRange, CodeSet
+
+
+def code_sets(book: Rulebook) -> dict[str, CodeSet]:
+    """Every value set, with what other files add to it."""
+    sets: dict[str, CodeSet] = {}
+    for loaded in sorted(book.sets, key=lambda s: s.model.valueset.id is None):
+        header = loaded.model.valueset
+        name = header.id or header.adds_to or ""
+        into = sets.get(name)
+        if into is None:
+            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, [], {}, [])
+        for group in loaded.model.codes:
+            into.codes.update({(group.system, code): display for code, display in group.exact.items()})
+            into.roots.update({(group.system, code): display for code, display in group.with_children.items()})
+            into.excepted.update({(group.system, code): display for code, display in group.except_.items()})
+            into.ranges.extend(
+                CodeRange(group.system, part.from_, part.to, part.character, part.is_) for part in group.by_character
+            )
+        for names in names_groups(loaded.model):
+            into.names.append(
+                WordGroup(
+                    tuple(names.words),
+                    tuple(names.abbreviations),
+                    tuple(names.unless),
+                    names.certain,
+                    names.language,
+                )
+            )
+        for full in loaded.model.full_names:
+            into.full_names.update({bare(name): name for name in full.called})
+        for answers in loaded.model.answers:
+            into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
+        for said in loaded.model.answers_in_words:
+            into.answers_in_words.update({bare(words): float(number) for words, number in said.values.items()})
+    return sets
+
+
+def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
+    """The groups of words of a value set, none, one or several."""
+    if value_set.names is None:
+        return []
+    return value_set.names if isinstance(value_set.names, list) else [value_set.names]
+
+
+def drug_table(name: str, book: Rulebook) -> DrugTable:
+    """A drug table by code and by name."""
+    drugs: dict[str, Drug] = {}
+    ingredient_codes: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, ...], str] = {}
+    for key, row in book.tables[name].model.drugs.items():
+        minimum = row.minimum_mg_a_day
+        columns = {"minimum": minimum, "strict_minimum": row.strict_minimum_mg_a_day or minimum}
+        drugs[key] = Drug(
+            key=key,
+            drug_class=row.class_,
+            molecule=row.molecule or key,
+            role=row.role,
+            counts_as_trial=row.counts_as_trial,
+            minimum_mg_a_day={column: float(dose.value) for column, dose in columns.items() if dose},
+        )
+        if row.rxnorm:
+            ingredient_codes[RXNORM, row.rxnorm] = key
+        ingredient_codes.update({(ATC, code): key for code in row.atc})
+        for spelling in (key, *row.names.brands, *row.names.brands_unverified, *row.names.spellings):
+            names[words_of(spelling)] = key
+        for spelling in (spelling for found in row.names.languages.values() for spelling in found):
+            names.setdefault(words_of(spelling), key)
+    products = {
+        row.values["rxcui"]: Product(
+            ingredient=row.values["ingredient"],
+            strength_mg=float(row.values["strength_mg"]) if row.values["strength_mg"] else None,
+            per=row.values["per"],
+            form=row.values["form"],
+            beside=tuple(filter(None, row.values["with"].split("|"))),
+            trial=row.values["trial"] == "yes",
+            note=row.values["note"],
+        )
+        for row in book.products[name]
+    }
+    header = book.tables[name].model.table
+    return DrugTable(
+        name,
+        drugs,
+        products,
+        ingredient_codes,
+        names,
+        frozenset(word for text in header.says_nothing for word in words_of(text)),
+        tuple((root.system, root.code) for root in header.classes),
+    )

@@ -1,0 +1,195 @@
+"""Every value set and drug table of a rulebook, in one index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cds.terminology.concepts import Coding, Concept, bare
+from cds.terminology.drugs import DrugTable
+from cds.terminology.phrases import FoundPhrase, PhraseIndex, words_of
+from cds.terminology.value_sets import CodeRange, CodeSet
+from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_OF_A_REASON, is_a_name, words_in
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Every value set and drug table of a rulebook, in one index: looking a code up costs the same for any number."""
+
+    sets: Mapping[str, CodeSet]
+    drugs: Mapping[str, DrugTable]
+    _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
+    _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
+    phrases: PhraseIndex = field(init=False, repr=False, compare=False)
+    _full_names: dict[str, tuple[str, ...]] = field(init=False, repr=False)
+    _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
+    _longest_root: dict[str, int] = field(init=False, repr=False)
+    _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
+    _systems: dict[str, frozenset[str]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        exact: dict[tuple[str, str], list[str]] = {}
+        roots: dict[tuple[str, str], list[str]] = {}
+        full_names: dict[str, list[str]] = {}
+        excepted: dict[tuple[str, str], set[str]] = {}
+        for code_set in self.sets.values():
+            for key in code_set.codes:
+                exact.setdefault(key, []).append(code_set.name)
+            for key in code_set.roots:
+                roots.setdefault(key, []).append(code_set.name)
+            for key in code_set.excepted:
+                excepted.setdefault(key, set()).add(code_set.name)
+            for name in code_set.full_names:
+                full_names.setdefault(name, []).append(code_set.name)
+        object.__setattr__(self, "_full_names", {name: tuple(found) for name, found in full_names.items()})
+        object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
+        object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
+        groups = tuple((code_set.name, group) for code_set in self.sets.values() for group in code_set.names)
+        object.__setattr__(self, "phrases", PhraseIndex(groups))
+        longest: dict[str, int] = {}
+        for system, code in roots:
+            longest[system] = max(longest.get(system, 0), len(code))
+        object.__setattr__(self, "_longest_root", longest)
+        ranges: dict[str, list[tuple[CodeRange, str]]] = {}
+        for code_set in self.sets.values():
+            for part in code_set.ranges:
+                ranges.setdefault(part.system, []).append((part, code_set.name))
+        object.__setattr__(self, "_ranges", {system: tuple(found) for system, found in ranges.items()})
+        object.__setattr__(
+            self,
+            "_systems",
+            {
+                code_set.name: frozenset(
+                    [system for system, _ in (*code_set.codes, *code_set.roots, *code_set.excepted)]
+                    + [part.system for part in code_set.ranges]
+                )
+                for code_set in self.sets.values()
+            },
+        )
+        object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
+
+    def sets_with(self, coding: Coding) -> tuple[str, ...]:
+        """Names of the value sets that hold a code, itself or as the child of a root."""
+        system, code = coding.system, coding.code
+        found = self._exact.get((system, code), ())
+        longest = self._longest_root.get(system)
+        if longest is not None:
+            excepted = self._excepted.get((system, code), frozenset())
+            for end in range(min(len(code), longest), 0, -1):
+                hit = self._roots.get((system, code[:end]))
+                if hit is not None:
+                    found += tuple(name for name in hit if name not in excepted)
+        ranges = self._ranges.get(system)
+        return found if ranges is None else found + tuple(name for part, name in ranges if part.holds(coding))
+
+    def sets_without(self, coding: Coding) -> frozenset[str]:
+        """Names of the value sets that leave a code out by name."""
+        return self._excepted.get((coding.system, coding.code), frozenset())
+
+    def sets_of_words_or_codes(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets a concept is in, by whatever evidence."""
+        return self.sets_of(concept) | self.sets_named(concept)
+
+    def systems_of(self, sets: Iterable[str]) -> frozenset[str]:
+        """The code systems in which some value set has codes."""
+        return frozenset(system for name in sets for system in self._systems[name])
+
+    def sets_of(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets some coding of the concept is in."""
+        return frozenset(name for coding in concept.codings for name in self.sets_with(coding))
+
+    def sets_called(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets that have the concept's text, or a display, as a whole name."""
+        return frozenset(name for text in concept.said for name in self._full_names.get(bare(text), ()))
+
+    def sets_named(self, concept: Concept) -> frozenset[str]:
+        """Names of the value sets whose words stand in the concept's text or displays (weaker evidence than a code)."""
+        return frozenset(one.value_set for one in self._named(concept.said))
+
+    def sets_said(self, concept: Concept) -> frozenset[str]:
+        """Those of `sets_named` whose words say so, and do not only suggest it."""
+        return frozenset(one.value_set for one in self._named(concept.said) if one.group.certain)
+
+    def _named(self, said: tuple[str, ...]) -> Iterator[FoundPhrase]:
+        for text in said:
+            words: tuple[str, ...] = ()
+            for one in self.phrases.find(text):
+                words = words or words_of(text)
+                if words[one.start] in NEGATIONS or not set(words[max(0, one.start - 2) : one.start]) & NEGATIONS:
+                    yield one
+
+    def sets_claimed(self, concept: Concept) -> frozenset[str]:
+        """
+        Names of the value sets whose words the concept's text or displays claim to be so.
+
+        As `sets_named`, but a "no" or "not" anywhere before the words in their clause, or after them up to a comma,
+        takes the claim back ("not because of side effects or lack of efficacy"). For reasons: here a claim that is
+        missed is asked for, one that was never made would count.
+        """
+        found: set[str] = set()
+        for text in (concept.text, *(coding.display for coding in concept.codings)):
+            if not text or not self.phrases.find(text):
+                continue
+            for clause in CLAUSE_ENDS.split(text):
+                found.update(self._claimed(clause))
+        return frozenset(found)
+
+    def _claimed(self, clause: str) -> set[str]:
+        found: set[str] = set()
+        negated = False
+        for part in clause.split(","):
+            words = words_of(part)
+            phrases = [one for one in self.phrases.find(part) if one.group.certain]
+            own = {at for one in phrases if words[one.start] in NEGATIONS for at in range(one.start, one.end)}
+            before = [negated] * (len(words) + 1)
+            for at, word in enumerate(words):
+                negates = word in NEGATIONS_OF_A_REASON and at not in own
+                before[at + 1] = word not in CONTRASTS and (before[at] or negates)
+            after = [False] * (len(words) + 1)
+            for at in range(len(words) - 1, -1, -1):
+                negates = words[at] in NEGATIONS_OF_A_REASON and at not in own
+                after[at] = words[at] not in CONTRASTS and (after[at + 1] or negates)
+            for one in phrases:
+                if not before[one.start] and not after[one.end]:
+                    found.add(one.value_set)
+            negated = before[-1]
+        return found
+
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set."""
+        return not any(map(self.sets_with, codings))
+
+    def words_of_another(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell what something is, and it is in no value set: what bears no name may be anything."""
+        return self._words_of_another(said, words_in(said))
+
+    def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set or a drug table."""
+        return self.codes_of_another(codings) and all(table.codes_of_another(codings) for table in self.drugs.values())
+
+    def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
+        """Whether texts tell which drug it is, and it is in no value set and no drug table."""
+        words = words_in(said)
+        return self._words_of_another(said, words) and all(
+            table.words_of_another(said, words) for table in self.drugs.values()
+        )
+
+    def _words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
+        return is_a_name(words) and not any(True for _ in self._named(said))
+
+    def bare_codes(self, sets: tuple[str, ...]) -> frozenset[str]:
+        """The codes of some value sets without their systems, as a query that asks for them names them."""
+        found = self._bare.get(sets)
+        if found is None:
+            found = self._bare[sets] = frozenset(code for name in sets for _, code in self.sets[name].codes)
+        return found
+
+    def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
+        """The number a coded answer stands for in one of the sets; None if in none."""
+        for name in sets:
+            for coding in concept.codings:
+                value = self.sets[name].answers.get((coding.system, coding.code))
+                if value is not None:
+                    return value
+        return None
