@@ -35,9 +35,9 @@ from benchmarks.plain import Walk
 from benchmarks.workload import OUTCOMES, SERVICE, SETS, SIZES, SUMMARIES, TODAY, request, value_sets
 from cds.api.messages import read_request, response_of
 from cds.cards.render import write_cards
-from cds.decide import Rules, decide
-from cds.engine.evaluator import Opinions
-from cds.facts.evaluate import look_for
+from cds.decide import Ruleset, decide
+from cds.engine.evaluator import EvaluatorMode
+from cds.facts.evaluate import evaluate_facts
 from cds.record import units
 from cds.record.bundle import read_prefetch
 from cds.record.model import PatientRecord
@@ -69,8 +69,8 @@ class Results:
 class Ours:
     """One rulebook and one service of it, ready to answer."""
 
-    def __init__(self, folder: Path, service: str, opinions: Opinions = Opinions.BOTH) -> None:
-        self.rules: Rules = load_rules(folder, opinions, TODAY)
+    def __init__(self, folder: Path, service: str, opinions: EvaluatorMode = EvaluatorMode.BOTH) -> None:
+        self.rules: Ruleset = load_rules(folder, opinions, TODAY)
         self.service = self.rules.program.services[service]
         self.templates = {prefetch.key: prefetch.query for prefetch in self.service.prefetch}
 
@@ -92,11 +92,11 @@ class Ours:
     def rooms(self, body: bytes, named: str) -> dict[str, Callable[[], object]]:
         program, reasoner = self.rules.program, self.rules.reasoner
         record = self.read(body)
-        facts = look_for(program.wanted, program.codes, record, TODAY)
+        facts = evaluate_facts(program.wanted, program.codes, record, TODAY)
         truths = reasoner.conclude(facts)
         return {
             f"{named}: record": lambda: self.read(body),
-            f"{named}: facts": lambda: look_for(program.wanted, program.codes, record, TODAY),
+            f"{named}: facts": lambda: evaluate_facts(program.wanted, program.codes, record, TODAY),
             f"{named}: reasoning": lambda: reasoner.conclude(facts),
             f"{named}: cards": lambda: write_cards(program, record, facts, truths, self.service.id),
             f"{named}: whole": lambda: self.answer(body),
@@ -115,9 +115,9 @@ def check_answers(ours: Ours) -> None:
 
 
 def in_process(results: Results, folder: Path, seconds: float) -> None:
-    ours, alone = Ours(folder, SERVICE), Ours(folder, SERVICE, Opinions.DIRECT)
+    ours, alone = Ours(folder, SERVICE), Ours(folder, SERVICE, EvaluatorMode.DIRECT)
     shipped, shipped_alone = (
-        Ours(ROOT / "rules", SHIPPED_SERVICE, opinions) for opinions in (Opinions.BOTH, Opinions.DIRECT)
+        Ours(ROOT / "rules", SHIPPED_SERVICE, opinions) for opinions in (EvaluatorMode.BOTH, EvaluatorMode.DIRECT)
     )
     check_answers(ours)
     settle()
@@ -145,7 +145,7 @@ def growth(results: Results, folder: Path, seconds: float) -> None:
     program = made["20"].rules.program
     records = {str(count): made["20"].read(request(50, more_trials=count)) for count in (1, 10, 100, 1000)}
     trials: dict[str, Callable[[], object]] = {
-        count: lambda record=record: look_for(program.wanted, program.codes, record, TODAY)  # type: ignore[misc]
+        count: lambda record=record: evaluate_facts(program.wanted, program.codes, record, TODAY)  # type: ignore[misc]
         for count, record in records.items()
     }
     results.growth["trials"] = {count: best for count, (best, _) in cpu_ms(trials, seconds).items()}

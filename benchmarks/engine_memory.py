@@ -13,11 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
-from cds.engine.durable import Engine
-from cds.engine.kleene import Direct
-from cds.logic.clauses import Test
+from cds.engine.durable import DurableEvaluator
+from cds.engine.kleene import KleeneEvaluator
+from cds.logic.clauses import ComparisonLiteral
 from cds.logic.truth import Truth
-from cds.rulebook.compile import plan
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.loader import read_rulebook
 
 EVALUATIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
@@ -35,10 +35,10 @@ def median(times: list[float]) -> float:
     return sorted(times)[len(times) // 2] * 1e3
 
 
-program = plan(read_rulebook(Path(__file__).parents[1] / "rules"))
+program = compile_ruleset(read_rulebook(Path(__file__).parents[1] / "rules"))
 bodies = [part for layer in program.layers for clause in layer.clauses for part in clause.body]
-names = sorted({part.name for part in bodies if not isinstance(part, Test)})
-limits = sorted({(part.fact, part.limit) for part in bodies if isinstance(part, Test)})
+names = sorted({part.name for part in bodies if not isinstance(part, ComparisonLiteral)})
+limits = sorted({(part.fact, part.limit) for part in bodies if isinstance(part, ComparisonLiteral)})
 random = Random(1)  # noqa: S311 (no secret)
 cases = []
 for _ in range(CASES):
@@ -46,9 +46,9 @@ for _ in range(CASES):
     ends = {fact: limit + random.choice((-1, 0, 1)) for fact, limit in limits if random.random() < 0.8}
     cases.append((statements, {fact: (end, end + random.choice((0, 2))) for fact, end in ends.items()}))
 
-direct = Direct({name: head.condition for name, head in program.heads.items()})
+direct = KleeneEvaluator({name: head.condition for name, head in program.heads.items()})
 times: dict[str, list[float]] = {"engine": [], "direct": []}
-with closing(Engine(program.layers)) as engine:
+with closing(DurableEvaluator(program.layers)) as engine:
     for known in cases:
         for name, run in (("engine", engine.run), ("direct", direct.run)):
             start = time.process_time()
@@ -65,5 +65,5 @@ print(f"resident: {before:.1f} MB before, {after:.1f} MB after {EVALUATIONS:,} e
 
 before = resident_mb()
 for _ in range(500):
-    Engine(program.layers).close()
+    DurableEvaluator(program.layers).close()
 print(f"resident: {before:.1f} MB before, {resident_mb():.1f} MB after loading and closing 500 engines")

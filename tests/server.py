@@ -15,7 +15,7 @@ import httpx
 import uvicorn
 
 from cds.app import create_app
-from cds.decide import Rules
+from cds.decide import Ruleset
 from cds.journal.journal import Journal
 from cds.settings import Settings
 
@@ -25,7 +25,7 @@ TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().st
 
 @contextmanager
 def serving(
-    rules: Rules | None = None, today: date = TODAY, journal: Journal | None = None, **settings: Any
+    rules: Ruleset | None = None, today: date = TODAY, journal: Journal | None = None, **settings: Any
 ) -> Iterator[httpx.Client]:
     # The port is kept from the start: while rules are loaded, somebody else could take a free one.
     taken = socket.create_server(("127.0.0.1", 0))

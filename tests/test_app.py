@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from cds.app import create_app
-from cds.engine.evaluator import Reasoner
+from cds.engine.evaluator import Evaluator
 from cds.rulebook.shipped import default_rules_folder
 from cds.settings import Settings
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 from tests.server import ROOT, TODAY, serving
 
 LATE = date(2030, 1, 1)
@@ -23,16 +23,16 @@ BUNDLE = (ROOT / "fhir_examples" / "bundle.json").read_bytes()
 
 
 @pytest.fixture
-def closed(monkeypatch: pytest.MonkeyPatch) -> list[Reasoner]:
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[Evaluator]:
     """The reasoners that were closed."""
-    noted: list[Reasoner] = []
-    close = Reasoner.close
+    noted: list[Evaluator] = []
+    close = Evaluator.close
 
-    def noting(self: Reasoner) -> None:
+    def noting(self: Evaluator) -> None:
         noted.append(self)
         close(self)
 
-    monkeypatch.setattr(Reasoner, "close", noting)
+    monkeypatch.setattr(Evaluator, "close", noting)
     return noted
 
 
@@ -43,7 +43,7 @@ def test_wrong_rules_are_all_named_and_nothing_starts(tmp_path: Path) -> None:
         text = (folder / path).read_text(encoding="utf-8")
         (folder / path).write_text(f"{text}\nnonsense: 1\n", encoding="utf-8")
 
-    with pytest.raises(RulesAreWrong) as wrong:
+    with pytest.raises(RulesError) as wrong:
         create_app(Settings(rules=folder))
 
     assert len({problem.file for problem in wrong.value.problems}) == 2
@@ -54,7 +54,7 @@ def test_an_overdue_review_is_told_and_stops_the_service_only_where_a_site_says_
     grace: int | None, starts: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     if not starts:
-        with pytest.raises(RulesAreWrong) as wrong:
+        with pytest.raises(RulesError) as wrong:
             create_app(Settings(review_grace_days=grace), clock=lambda: LATE)
         assert {problem.check for problem in wrong.value.problems} == {"review-overdue"}
         return
@@ -82,7 +82,7 @@ def threshold() -> Iterator[tuple[int, int, int]]:
 
 
 def test_the_engine_is_closed_and_the_garbage_collector_set_back(
-    closed: list[Reasoner], threshold: tuple[int, int, int]
+    closed: list[Evaluator], threshold: tuple[int, int, int]
 ) -> None:
     app = create_app(Settings())
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cds.authoring.testing.verdict import examine
+from cds.authoring.testing.verdict import examine_folder
 from tests.api.test_process import process
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.server import TODAY
@@ -132,7 +132,7 @@ def test_no_request_sees_half_of_each(tmp_path: Path) -> None:
     ],
 )
 def test_rules_that_are_not_good_are_not_to_be_taken(tmp_path: Path, file: str, text: str, why: str) -> None:
-    verdict = examine(write_rules(tmp_path / "rules", {**FILES, file: text}), TODAY)
+    verdict = examine_folder(write_rules(tmp_path / "rules", {**FILES, file: text}), TODAY)
 
     assert verdict.against
     assert why in verdict.against[0]
@@ -142,5 +142,5 @@ def test_good_rules_are_to_be_taken_and_rules_without_tests_are_not(tmp_path: Pa
     good = write_rules(tmp_path / "good", FILES)
     untested = write_rules(tmp_path / "untested", {name: text for name, text in FILES.items() if name != TESTS})
 
-    assert examine(good, TODAY).against == ()
-    assert examine(untested, TODAY).against == ("there are no tests",)
+    assert examine_folder(good, TODAY).against == ()
+    assert examine_folder(untested, TODAY).against == ("there are no tests",)

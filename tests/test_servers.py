@@ -7,9 +7,9 @@ from ipaddress import ip_address
 import httpx
 import pytest
 
-from cds.fhir_client.allowlist import Servers, base_url, is_public, network, stands_below
+from cds.fhir_client.allowlist import ServerAllowlist, base_url, is_public, network, stands_below
 
-ALLOWED = Servers((base_url("https://fhir.example.org/r4/"), base_url("http://10.1.2.3:8080/sim")))
+ALLOWED = ServerAllowlist((base_url("https://fhir.example.org/r4/"), base_url("http://10.1.2.3:8080/sim")))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_below_a_base_without_a_path_is_everything_of_that_host() -> None:
 )  # fmt: skip
 def test_an_address_that_is_not_public_is_refused(text: str) -> None:
     assert not is_public(ip_address(text))
-    assert not Servers().may_connect(ip_address(text))
+    assert not ServerAllowlist().may_connect(ip_address(text))
 
 
 @pytest.mark.parametrize("text", ["8.8.8.8", "172.32.0.1", "2606:4700::1111", "64:ff9b::8.8.8.8"])
@@ -124,11 +124,11 @@ def test_a_public_address_is_taken(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "taken"), [("10.20.0.1", True), ("10.20.255.255", True), ("10.21.0.0", False)])
 def test_a_network_that_was_set_is_taken_and_no_other(text: str, taken: bool) -> None:
-    assert Servers((), (network("10.20.0.0/16"),)).may_connect(ip_address(text)) is taken
+    assert ServerAllowlist((), (network("10.20.0.0/16"),)).may_connect(ip_address(text)) is taken
 
 
 def test_a_network_of_one_kind_says_nothing_of_the_other() -> None:
-    servers = Servers((), (network("10.0.0.0/8"), network("fd00::/8")))
+    servers = ServerAllowlist((), (network("10.0.0.0/8"), network("fd00::/8")))
 
     assert servers.may_connect(ip_address("fd00::1"))
     assert not servers.may_connect(ip_address("::ffff:10.0.0.1"))

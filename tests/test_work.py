@@ -10,7 +10,7 @@ import pytest
 from benchmarks.as_rules import write_rules
 from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
 from cds.api.messages import read_request
-from cds.decide import Rules, decide
+from cds.decide import Ruleset, decide
 from cds.engine import durable as engine
 from cds.record import collect as gathering
 from cds.record.bundle import read_prefetch
@@ -21,11 +21,11 @@ both = pytest.mark.skipif(not engine.available(), reason="durable-rules does not
 
 
 @pytest.fixture(scope="module")
-def few(tmp_path_factory: pytest.TempPathFactory) -> Rules:
+def few(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
     return load_rules(write_rules(tmp_path_factory.mktemp("few"), 20), None, TODAY)
 
 
-def read(rules: Rules, body: bytes, service_id: str = SERVICE) -> PatientRecord:
+def read(rules: Ruleset, body: bytes, service_id: str = SERVICE) -> PatientRecord:
     service = rules.program.services[service_id]
     asked = read_request(body, service)
     return read_prefetch(
@@ -60,12 +60,12 @@ class Counting:
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_the_workload_of_the_benchmark_is_decided_rightly(few: Rules, outcome: str) -> None:
+def test_the_workload_of_the_benchmark_is_decided_rightly(few: Ruleset, outcome: str) -> None:
     cards = decide(few, read(few, request(50, outcome)), TODAY, SERVICE).cards
     assert [card.summary for card in cards] == [SUMMARIES[outcome][0]]
 
 
-def test_each_resource_is_decoded_once_and_nothing_twice(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_resource_is_decoded_once_and_nothing_twice(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
     resource, lenient = Counting(gathering.RESOURCE), Counting(gathering.LENIENT)
     monkeypatch.setattr(gathering, "RESOURCE", resource)
     monkeypatch.setattr(gathering, "LENIENT", lenient)
@@ -77,14 +77,14 @@ def test_each_resource_is_decoded_once_and_nothing_twice(few: Rules, monkeypatch
     assert lenient.calls == {}
 
 
-def test_observations_no_rule_wants_make_no_values(few: Rules) -> None:
+def test_observations_no_rule_wants_make_no_values(few: Ruleset) -> None:
     body = request(500)
     record = read(few, body)
     assert body.count(b'"resourceType":"Observation"') > 200
     assert len(record.measurements) == body.count(b'"code":"44261-6"') - 1  # one was entered in error
 
 
-def test_entries_no_rule_wants_make_no_values(few: Rules) -> None:
+def test_entries_no_rule_wants_make_no_values(few: Ruleset) -> None:
     body = request(500)
     record = read(few, body)
     entries = [*record.diagnoses, *record.exposures, *record.interventions, *record.referrals]
@@ -92,7 +92,7 @@ def test_entries_no_rule_wants_make_no_values(few: Rules) -> None:
     assert len(entries) < 20
 
 
-def test_a_prefetch_value_is_parsed_once(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prefetch_value_is_parsed_once(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
     bundles, envelopes = Counting(gathering.BUNDLE), Counting(gathering.ENVELOPE)
     monkeypatch.setattr(gathering, "BUNDLE", bundles)
     monkeypatch.setattr(gathering, "ENVELOPE", envelopes)
@@ -104,7 +104,7 @@ def test_a_prefetch_value_is_parsed_once(few: Rules, monkeypatch: pytest.MonkeyP
 
 
 @both
-def test_a_ruleset_is_asked_once_and_only_if_it_is_told_anything(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ruleset_is_asked_once_and_only_if_it_is_told_anything(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
     record = read(few, request(50))
     counting = Counting(vars(engine)["durable"])
     monkeypatch.setattr(engine, "durable", counting)
@@ -118,7 +118,7 @@ def test_a_ruleset_is_asked_once_and_only_if_it_is_told_anything(few: Rules, mon
 
 
 @both
-def test_more_resources_are_no_more_work_for_the_engine(few: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_resources_are_no_more_work_for_the_engine(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for resources in (50, 500):
         record = read(few, request(resources))
@@ -132,7 +132,7 @@ def test_more_resources_are_no_more_work_for_the_engine(few: Rules, monkeypatch:
 
 @both
 def test_rules_that_are_not_reached_cost_the_engine_nothing(
-    few: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = load_rules(write_rules(tmp_path, 200), None, TODAY)
     calls = []

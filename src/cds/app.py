@@ -18,35 +18,35 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from cds import __version__
 from cds.api import error_responses as refusals
-from cds.api.admission import Turns
+from cds.api.admission import Admission
 from cds.api.card_links import CardLinks
 from cds.api.feedback import feedback_routes
-from cds.api.links import Links
+from cds.api.links import SignedLinks
 from cds.api.openapi import ERRORS
 from cds.api.overrides import Overrides
 from cds.api.response_headers import REQUEST_ID, ResponseHeaders
-from cds.api.routes import ANYBODY, Offer, Offers, routes
+from cds.api.routes import ANYBODY, Offers, TenantRules, routes
 from cds.api.source_attributes import attribute_routes
-from cds.auth.jti import SeenEverywhere, SeenHere
-from cds.auth.smart import App, Registered
-from cds.decide import Rules
-from cds.fhir_client.allowlist import Servers
-from cds.fhir_client.fetch import Fetcher, Limits
+from cds.auth.jti import LocalJtiStore, SharedJtiStore
+from cds.auth.smart import SmartClient, SmartRegistration
+from cds.decide import Ruleset
+from cds.fhir_client.allowlist import ServerAllowlist
+from cds.fhir_client.fetch import Fetcher, FetchLimits
 from cds.journal.journal import Journal
 from cds.record import units
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.reviews import overdue_reviews
-from cds.ruleset import opinions_from, refuse_errors, rules_of
+from cds.ruleset import evaluator_mode_from, refuse_errors, rules_of
 from cds.settings import Settings
-from cds.web.console.access import Access, why_not_safe
+from cds.web.console.access import ConsoleAccess, why_not_safe
 from cds.web.decisions import decision_routes
 from cds.web.page import Pages, static_routes
-from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.yaml_source.problem import Problem, RulesError
 
 if TYPE_CHECKING:
     from cds.auth.tenants import Tenant
-    from cds.reload import Reload
+    from cds.reload import RuleReloader
 
 log = logging.getLogger(__name__)
 SECONDS_A_DAY = 24 * 60 * 60
@@ -56,7 +56,7 @@ COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector
 def create_app(
     settings: Settings,
     *,
-    rules: Rules | None = None,
+    rules: Ruleset | None = None,
     clock: Callable[[], date] = date.today,
     journal: Journal | None = None,
 ) -> FastAPI:
@@ -66,8 +66,8 @@ def create_app(
     The settings of the journal are not read here: without one given, nothing is kept and feedback is not taken.
 
     Raises:
-        RulesAreWrong: Rule files, or the tenants file, hold mistakes; the service must not start.
-        NotSafe: It would answer strangers.
+        RulesError: Rule files, or the tenants file, hold mistakes; the service must not start.
+        UnsafeSettingsError: It would answer strangers.
     """
     refuse_strangers(settings)
     access = access_to_console(settings)
@@ -76,10 +76,10 @@ def create_app(
         registered = registered_of(settings, tenants, journal)
         made = _rules_of(settings, tenants, clock()) if rules is None else {}
         half_made.callback(_close, made)
-        offers = {t.name: Offer(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants} or {
-            ANYBODY: Offer(rules or made[settings.rules], fetcher_for(settings.servers, settings))
-        }
-        turns = Turns(settings.max_concurrency, settings.queue_size, settings.request_timeout)
+        offers = {
+            t.name: TenantRules(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants
+        } or {ANYBODY: TenantRules(rules or made[settings.rules], fetcher_for(settings.servers, settings))}
+        turns = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
         half_made.callback(turns.close)
         overrides = Overrides(journal, settings.max_concurrency)
         half_made.callback(overrides.close)
@@ -162,34 +162,34 @@ def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.Async
 
 def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
     """Ask every caller who they are."""
-    from cds.auth.client_jwt import Guard, Leeway, Trust  # noqa: PLC0415 (as `tenants_of`)
+    from cds.auth.client_jwt import AuthenticationMiddleware, ClientAuthenticator, Leeway  # noqa: PLC0415 (as `tenants_of`)
 
     if journal is None:
         if settings.workers > 1:
-            raise NotSafe(
+            raise UnsafeSettingsError(
                 "Without a journal each worker takes a client's token once, so that a token works "
                 f"{settings.workers} times.\n"
                 "  Set CDS_JOURNAL, which all workers share, or CDS_WORKERS=1."
             )
         log.warning("used tokens are remembered until the service is stopped, and by this process alone: no journal")
     leeway = Leeway(settings.token_skew_seconds, settings.token_longest_seconds)
-    seen = SeenHere() if journal is None else SeenEverywhere(journal.store)
-    app.add_middleware(Guard, trust=Trust(tenants, settings.public_url, seen, leeway))
+    seen = LocalJtiStore() if journal is None else SharedJtiStore(journal.store)
+    app.add_middleware(AuthenticationMiddleware, trust=ClientAuthenticator(tenants, settings.public_url, seen, leeway))
 
 
 def reload_of(
-    offers: dict[str, Offer],
-    made: dict[Path, Rules],
+    offers: dict[str, TenantRules],
+    made: dict[Path, Ruleset],
     folders: dict[str, Path],
     settings: Settings,
     clock: Callable[[], date],
-) -> Reload | None:
+) -> RuleReloader | None:
     """What takes changed rules while the service runs; None where they are not watched."""
     if not settings.watch or not made:
         return None
-    from cds.reload import Reload  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
+    from cds.reload import RuleReloader  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
 
-    return Reload(offers, made, folders, opinions_from(settings.engine), clock, settings.review_grace_days)
+    return RuleReloader(offers, made, folders, evaluator_mode_from(settings.engine), clock, settings.review_grace_days)
 
 
 def add_console(
@@ -198,12 +198,12 @@ def add_console(
     folders: Mapping[str, Path],
     settings: Settings,
     clock: Callable[[], date],
-    turns: Turns,
+    turns: Admission,
     overrides: Overrides,
     card_links: CardLinks | None,
     journal: Journal | None,
     watched: Callable[[], dict[str, Any]] | None,
-    access: Access,
+    access: ConsoleAccess,
 ) -> None:
     """The pages of the console; the authoring tools they are made of are loaded for them alone."""
     from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
@@ -215,8 +215,8 @@ def add_console(
 
 
 def card_links_of(
-    settings: Settings, journal: Journal | None, registered: tuple[Registered, ...]
-) -> tuple[Links | None, CardLinks | None]:
+    settings: Settings, journal: Journal | None, registered: tuple[SmartRegistration, ...]
+) -> tuple[SignedLinks | None, CardLinks | None]:
     """The links of decisions, and what every card links; None where nothing is kept, and where no EHR launches."""
     links = links_of(settings, journal)
     launched = {one.tenant: one.servers for one in registered}
@@ -245,12 +245,12 @@ def _add_routes(
     offers: Offers,
     settings: Settings,
     clock: Callable[[], date],
-    turns: Turns,
+    turns: Admission,
     overrides: Overrides,
     journal: Journal | None,
     watched: Callable[[], dict[str, Any]] | None,
-    registered: tuple[Registered, ...],
-    links: Links | None,
+    registered: tuple[SmartRegistration, ...],
+    links: SignedLinks | None,
     card_links: CardLinks | None,
 ) -> list[httpx.AsyncClient]:
     """Every address there is: those for programs, then those for people; gives HTTP clients that are to be closed."""
@@ -270,53 +270,55 @@ def _add_routes(
     return list(launcher.clients.values())
 
 
-def registered_of(settings: Settings, tenants: tuple[Tenant, ...], journal: Journal | None) -> tuple[Registered, ...]:
+def registered_of(
+    settings: Settings, tenants: tuple[Tenant, ...], journal: Journal | None
+) -> tuple[SmartRegistration, ...]:
     """
     Organisations whose EHR may launch this app.
 
     Raises:
-        NotSafe: There is no journal, whose key signs what a browser keeps of a launch.
+        UnsafeSettingsError: There is no journal, whose key signs what a browser keeps of a launch.
     """
     secret = settings.smart_client_secret
-    app = App(settings.smart_client_id, secret.get_secret_value() if secret is not None else None)
+    app = SmartClient(settings.smart_client_id, secret.get_secret_value() if secret is not None else None)
     shared = app if settings.smart_client_id else None
     servers = {t.name: (t.servers, t.smart or shared) for t in tenants} or {ANYBODY: (settings.servers, shared)}
     registered = tuple(
-        Registered(name, of, known) for name, (of, known) in servers.items() if known is not None and of.bases
+        SmartRegistration(name, of, known) for name, (of, known) in servers.items() if known is not None and of.bases
     )
     if registered and journal is None:
-        raise NotSafe(
+        raise UnsafeSettingsError(
             "A SMART launch needs the journal, whose key signs what a browser keeps of it.\n"
             "  Set CDS_JOURNAL, or unset CDS_SMART_CLIENT_ID."
         )
     return registered
 
 
-def access_to_console(settings: Settings) -> Access | None:
+def access_to_console(settings: Settings) -> ConsoleAccess | None:
     """
     Who may see the console; None where there is none.
 
     Raises:
-        NotSafe: Everybody might.
+        UnsafeSettingsError: Everybody might.
     """
     if not settings.console:
         return None
     if why := why_not_safe(settings):
-        raise NotSafe(why)
-    return Access(settings)
+        raise UnsafeSettingsError(why)
+    return ConsoleAccess(settings)
 
 
-def links_of(settings: Settings, journal: Journal | None) -> Links | None:
+def links_of(settings: Settings, journal: Journal | None) -> SignedLinks | None:
     """The links of decisions: where their data are kept, and it is known under which address clients reach us."""
     if journal is None or not journal.keeps_inputs:
         return None
     if not settings.public_url and not settings.for_this_machine:
         log.warning("cards get no link to their explanation: CDS_PUBLIC_URL is not set")
         return None
-    return Links(journal.store, settings.link_hours * 3600)
+    return SignedLinks(journal.store, settings.link_hours * 3600)
 
 
-class NotSafe(Exception):  # noqa: N818 (a refusal to start)
+class UnsafeSettingsError(Exception):
     """The settings would let anybody on the network call; the message says what to do."""
 
 
@@ -325,12 +327,12 @@ def refuse_strangers(settings: Settings) -> None:
     Refuse to listen where others reach us without asking who they are, unless that was said to be meant.
 
     Raises:
-        NotSafe: It was not.
+        UnsafeSettingsError: It was not.
     """
     if settings.tenants is not None or settings.for_this_machine:
         return
     if not settings.unauthenticated:
-        raise NotSafe(
+        raise UnsafeSettingsError(
             f"{settings.host} can be reached by other machines, and nobody is asked who they are.\n"
             "  Name who may call in CDS_TENANTS (docs/integrators/authentication.md), listen on 127.0.0.1,\n"
             "  or say that anybody may call: --unauthenticated, CDS_UNAUTHENTICATED=true."
@@ -338,38 +340,38 @@ def refuse_strangers(settings: Settings) -> None:
     log.warning("anybody who reaches %s may call: clients are not authenticated", settings.host)
 
 
-def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> dict[Path, Rules]:
+def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> dict[Path, Ruleset]:
     """Rules by folder; a folder that several tenants name is loaded once."""
     folders = {tenant.rules for tenant in tenants} or {settings.rules}
-    made: dict[Path, Rules] = {}
+    made: dict[Path, Ruleset] = {}
     problems: list[Problem] = []
     for folder in sorted(folders):
         try:
             book = read_rulebook(folder)
             to_be_mended = [*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book)]
-            made[folder] = rules_of(book, opinions_from(settings.engine))
+            made[folder] = rules_of(book, evaluator_mode_from(settings.engine))
             for problem in to_be_mended:
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)
-        except RulesAreWrong as wrong:
+        except RulesError as wrong:
             problems += wrong.problems
     if problems:
         for rules in made.values():
             rules.reasoner.close()
-        raise RulesAreWrong(tuple(problems))
+        raise RulesError(tuple(problems))
     return made
 
 
-def _close(made: Mapping[Path, Rules]) -> None:
+def _close(made: Mapping[Path, Ruleset]) -> None:
     """Close the rules that are live by then."""
     for rules in made.values():
         rules.reasoner.close()
 
 
-def fetcher_for(servers: Servers, settings: Settings) -> Fetcher | None:
+def fetcher_for(servers: ServerAllowlist, settings: Settings) -> Fetcher | None:
     """The fetcher, when there are servers it may read from."""
     if not servers.bases:
         return None
-    limits = Limits(
+    limits = FetchLimits(
         settings.fetch_seconds,
         settings.fetch_pages,
         settings.max_body_bytes,

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 
 from isal import isal_zlib
 
-from cds.errors import NotJson, TooLarge
+from cds.errors import NotJsonError, TooLargeError
 
 GZIP = ("gzip", "x-gzip")
 AS_IT_IS = ("", "identity")
@@ -19,12 +19,12 @@ async def decompress(
     A body part by part, decompressed when its headers say Content-Encoding: gzip.
 
     Raises:
-        TooLarge: The body is, or decompresses to, more than `most_bytes`; it is not read to its end.
-        NotJson: It is not the gzip it says it is, or compressed in another way.
+        TooLargeError: The body is, or decompresses to, more than `most_bytes`; it is not read to its end.
+        NotJsonError: It is not the gzip it says it is, or compressed in another way.
     """
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in GZIP + AS_IT_IS:
-        raise NotJson(
+        raise NotJsonError(
             "The body has a Content-Encoding that is not unpacked here", fix="Send gzip, or the JSON as it is"
         )
     unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16) if encoding in GZIP else None
@@ -38,19 +38,19 @@ async def decompress(
             # The bound is never 0, which would be taken for "no bound".
             part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
         except isal_zlib.error:  # type: ignore[misc]  # the stub says it is an instance
-            raise NotJson("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
+            raise NotJsonError("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
         size += len(part)
         if size > most_bytes:
             raise too_large(most_bytes)
         yield part
         if unpacker is not None and unpacker.unused_data:
-            raise NotJson("Something follows the gzip body", fix="Send one gzip member")
+            raise NotJsonError("Something follows the gzip body", fix="Send one gzip member")
     if unpacker is not None and not unpacker.eof:
-        raise NotJson("The gzip body ends too early", fix="Send the whole of it")
+        raise NotJsonError("The gzip body ends too early", fix="Send the whole of it")
 
 
-def too_large(most_bytes: int) -> TooLarge:
+def too_large(most_bytes: int) -> TooLargeError:
     """The error for a body of more than `most_bytes` bytes."""
-    return TooLarge(
+    return TooLargeError(
         f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MAX_BODY_BYTES on the server"
     )

@@ -8,12 +8,12 @@ from datetime import date
 
 from cds.cards.card import Card
 from cds.cards.render import write_cards
-from cds.engine.evaluator import Reasoner
-from cds.facts.evaluate import look_for
+from cds.engine.evaluator import Evaluator
+from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,21 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class Ruleset:
     """A program and the reasoner made of it: built once at start, used for every request."""
 
-    program: Program
-    reasoner: Reasoner
+    program: CompiledRuleset
+    reasoner: Evaluator
 
 
-def decide(rules: Rules, record: PatientRecord, today: date, service: str | None = None) -> Decision:
+def decide(rules: Ruleset, record: PatientRecord, today: date, service: str | None = None) -> Decision:
     """
     Answer one request for one service, or for all services together. Pure: no clock, no network, no log.
 
     Raises:
-        Disagreement: The two opinions differ; nobody gets a card.
+        DisagreementError: The two opinions differ; nobody gets a card.
     """
-    facts = look_for(rules.program.wanted, rules.program.codes, record, today)
+    facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, today)
     truths = rules.reasoner.conclude(facts)
     cards = write_cards(rules.program, record, facts, truths, service)
     return Decision(today, facts, truths, cards, record)

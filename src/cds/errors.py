@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(Exception):  # noqa: N818 (a refusal is a polite no, not a fault of ours)
+class RequestError(Exception):
     """
     The request is impossible to answer, and why.
 
@@ -20,57 +20,57 @@ class Refusal(Exception):  # noqa: N818 (a refusal is a polite no, not a fault o
         self.where = where
 
 
-class NotJson(Refusal):
+class NotJsonError(RequestError):
     """The body is not JSON (or is not UTF-8, or holds NaN or Infinity)."""
 
 
-class NotFhir(Refusal):
+class NotFhirError(RequestError):
     """The body is JSON, but not what this address takes: not a Bundle, not a CDS Hooks request, wrong types."""
 
 
-class TooLarge(Refusal):
+class TooLargeError(RequestError):
     """The body, its nesting or its number of entries is beyond the configured limit."""
 
 
-class WrongPatient(Refusal):
+class WrongPatientError(RequestError):
     """Resources of another patient are among the data, or more than one Patient; nothing was evaluated."""
 
 
-class NoPatient(Refusal):
+class NoPatientError(RequestError):
     """The data say nothing about whom they are."""
 
 
-class PrefetchMissing(Refusal):
+class PrefetchMissingError(RequestError):
     """A prefetch key without which no answer is possible was not sent, and there is no way to fetch it (412)."""
 
 
-class UnknownService(Refusal):
+class UnknownServiceError(RequestError):
     """No service has this id (404)."""
 
 
-class UnknownRule(Refusal):
+class UnknownRuleError(RequestError):
     """No rule file in force has this id (404)."""
 
 
-class Busy(Refusal):
+class BusyError(RequestError):
     """Too much is under way already; the same request may be answered a little later (503)."""
 
 
-class TookTooLong(Refusal):
+class TookTooLongError(RequestError):
     """The answer was not ready in time; nothing is known of this patient (503)."""
 
 
-class NoJournal(Refusal):
+class NoJournalError(RequestError):
     """This service keeps no journal, so that it cannot take what it was sent (501)."""
 
 
-class NoPage(Refusal):
+class NoPageError(RequestError):
     """There is no such page, or nothing is kept any more to show on it (404)."""
 
 
-class NotAllowed(Refusal):
+class NotAllowedError(RequestError):
     """Whoever asks may not see this (403)."""
 
 
-class SignInDown(Refusal):
+class SignInDownError(RequestError):
     """Nobody can sign in now: the provider that would say who it is does not answer (503)."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from cds.decide import Rules
-from cds.errors import NotFhir
+from cds.decide import Ruleset
+from cds.errors import NotFhirError
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.draft_orders import orders_of
 from cds.record.model import PatientRecord
 from cds.settings import Settings
 
 
-class Context(msgspec.Struct, frozen=True):
+class RequestFileContext(msgspec.Struct, frozen=True):
     """What of a hook's context we read."""
 
     patientId: Any = None  # noqa: N815 (the specification's name)
@@ -22,16 +22,16 @@ class Context(msgspec.Struct, frozen=True):
     draftOrders: msgspec.Raw = msgspec.Raw()  # noqa: N815
 
 
-class Envelope(msgspec.Struct):
+class RequestFileEnvelope(msgspec.Struct):
     """What tells a CDS Hooks request from a Bundle."""
 
     resourceType: str | None = None  # noqa: N815 (FHIR's name)
     hook: str | None = None
-    context: Context = Context()
+    context: RequestFileContext = RequestFileContext()
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
-def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientRecord, str | None]:
+def read_record(body: bytes, rules: Ruleset, settings: Settings) -> tuple[PatientRecord, str | None]:
     """The record in a Bundle or CDS Hooks request, and the service a request's hook points to (None for a Bundle)."""
     limits: dict[str, Any] = {
         "most_entries": settings.most_entries,
@@ -39,14 +39,14 @@ def read_record(body: bytes, rules: Rules, settings: Settings) -> tuple[PatientR
         "sought": rules.program.sought,
     }
     try:
-        envelope = msgspec.json.decode(body, type=Envelope)
+        envelope = msgspec.json.decode(body, type=RequestFileEnvelope)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        envelope = Envelope()
+        envelope = RequestFileEnvelope()
     if envelope.resourceType is not None or envelope.hook is None:
         return read_bundle(body, **limits), None
     service = next((s for s in rules.program.services.values() if s.hook == envelope.hook), None)
     if service is None:
-        raise NotFhir(
+        raise NotFhirError(
             f"no service answers the hook {envelope.hook[:40]!r}",
             fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
             where="hook",

@@ -14,19 +14,19 @@ from typing import Any
 import msgspec
 from watchfiles import awatch
 
-from cds.api.routes import Offer
-from cds.authoring.testing.verdict import Verdict
-from cds.decide import Rules
-from cds.engine.evaluator import Opinions
+from cds.api.routes import TenantRules
+from cds.authoring.testing.verdict import FolderVerdict
+from cds.decide import Ruleset
+from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 log = logging.getLogger(__name__)
 MOST_SAID = 3  # mistakes named in one line of the log
 
 
-class Reload:
+class RuleReloader:
     """
     Watches folders of rules.
 
@@ -36,10 +36,10 @@ class Reload:
 
     def __init__(
         self,
-        offers: MutableMapping[str, Offer],
-        made: MutableMapping[Path, Rules],
+        offers: MutableMapping[str, TenantRules],
+        made: MutableMapping[Path, Ruleset],
         folders: MutableMapping[str, Path],
-        opinions: Opinions,
+        opinions: EvaluatorMode,
         clock: Callable[[], date],
         review_grace_days: int | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class Reload:
                 self._refuse(folder, verdict.against)
             else:
                 await asyncio.to_thread(self._take, folder, verdict.digest)
-        except RulesAreWrong as wrong:  # changed again while it was looked at
+        except RulesError as wrong:  # changed again while it was looked at
             self._refuse(folder, [str(problem) for problem in wrong.problems])
         except (OSError, msgspec.DecodeError) as failed:
             self._refuse(folder, [f"they could not be looked at: {type(failed).__name__}"])
@@ -111,7 +111,7 @@ class Reload:
         log.warning("rules of %s are not taken, %s go on: %s", folder, self._made[folder].program.version, why)
 
 
-async def _examined(folder: Path, today: date) -> Verdict:
+async def _examined(folder: Path, today: date) -> FolderVerdict:
     """What `examine` says, from a process of its own: tests take seconds, and answers must not wait for them."""
     command = (sys.executable, "-m", "cds.authoring.testing.verdict", str(folder), today.isoformat())
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -121,4 +121,4 @@ async def _examined(folder: Path, today: date) -> Verdict:
         if process.returncode is None:  # the server stops
             process.kill()
             await process.wait()
-    return msgspec.json.decode(said, type=Verdict)
+    return msgspec.json.decode(said, type=FolderVerdict)

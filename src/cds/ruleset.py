@@ -6,41 +6,41 @@ import logging
 from datetime import date, timedelta
 from pathlib import Path
 
-from cds.decide import Rules
+from cds.decide import Ruleset
 from cds.engine.durable import available
-from cds.engine.evaluator import Opinions, Reasoner
-from cds.rulebook.compile import plan
+from cds.engine.evaluator import Evaluator, EvaluatorMode
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.lint.files import overdue_rule_reviews, overdue_site_reviews
 from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.lock import lock_problems
-from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.yaml_source.problem import Problem, RulesError
 
 log = logging.getLogger(__name__)
 
 
-def opinions_from(engine: str) -> Opinions:
+def evaluator_mode_from(engine: str) -> EvaluatorMode:
     """The opinions a setting asks for; the direct one alone, and said, where durable-rules does not run."""
-    if engine == Opinions.BOTH.value and not available():
+    if engine == EvaluatorMode.BOTH.value and not available():
         log.warning("durable-rules does not run on this Python: the direct evaluator decides alone")
-        return Opinions.DIRECT
-    return Opinions(engine)
+        return EvaluatorMode.DIRECT
+    return EvaluatorMode(engine)
 
 
-def rules_of(book: Rulebook, opinions: Opinions, reasoner: type[Reasoner] = Reasoner) -> Rules:
+def rules_of(book: Rulebook, opinions: EvaluatorMode, reasoner: type[Evaluator] = Evaluator) -> Ruleset:
     """
     A rulebook without errors, made ready, with a reasoner of this kind.
 
     Raises:
-        RulesAreWrong: The rules are beyond what the engine can be trusted with.
+        RulesError: The rules are beyond what the engine can be trusted with.
     """
     try:
-        program = plan(book)
+        program = compile_ruleset(book)
         conditions = {name: head.condition for name, head in program.heads.items()}
-        return Rules(program, reasoner(conditions, program.layers, opinions))
+        return Ruleset(program, reasoner(conditions, program.layers, opinions))
     except ValueError as limits:
         what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
-        raise RulesAreWrong((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
+        raise RulesError((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
 
 
 def problems_in(folder: Path, today: date) -> list[Problem]:
@@ -59,33 +59,33 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     if any(not problem.warning for problem in problems):
         return problems
     try:
-        rules_of(book, opinions_from(Opinions.BOTH.value)).reasoner.close()
-    except RulesAreWrong as wrong:
+        rules_of(book, evaluator_mode_from(EvaluatorMode.BOTH.value)).reasoner.close()
+    except RulesError as wrong:
         return [*problems, *wrong.problems]
     return problems
 
 
-def load_rules(folder: Path, opinions: Opinions | None, today: date) -> Rules:
+def load_rules(folder: Path, opinions: EvaluatorMode | None, today: date) -> Ruleset:
     """
     Read, check and make ready the rules of a folder; `opinions` None means both where both run.
 
     Raises:
-        RulesAreWrong: With every error; warnings do not keep rules from running.
+        RulesError: With every error; warnings do not keep rules from running.
     """
     return checked_rules(read_rulebook(folder), opinions, today)
 
 
 def checked_rules(
-    book: Rulebook, opinions: Opinions | None, today: date, review_grace_days: int | None = None
-) -> Rules:
+    book: Rulebook, opinions: EvaluatorMode | None, today: date, review_grace_days: int | None = None
+) -> Ruleset:
     """
     A rulebook that was read, checked and made ready; `opinions` None means both where both run.
 
     Raises:
-        RulesAreWrong: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
+        RulesError: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
     """
     refuse_errors(book, today, review_grace_days)
-    return rules_of(book, opinions or opinions_from(Opinions.BOTH.value))
+    return rules_of(book, opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
 
 
 def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:
@@ -99,7 +99,7 @@ def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = N
             told (a service that stops would take the safety cards with it).
 
     Raises:
-        RulesAreWrong: With every error that keeps it from running; warnings do not.
+        RulesError: With every error that keeps it from running; warnings do not.
     """
     found = check(book, today=today)
     in_the_way = keeping_from_running(found)
@@ -107,5 +107,5 @@ def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = N
         day = today - timedelta(days=review_grace_days)
         in_the_way += (*overdue_rule_reviews(book.rules.values(), day), *overdue_site_reviews(book, day))
     if in_the_way:
-        raise RulesAreWrong(in_the_way)
+        raise RulesError(in_the_way)
     return [problem for problem in found if not problem.warning]

@@ -6,15 +6,15 @@ import math
 from typing import Any
 
 from cds.cards.card import Card
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.engine.explain import Reasons, Why, missing
 from cds.facts.fact import Fact, Trial
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import UnderDefinition
+from cds.rulebook.program import CompiledDefinition
 
 
-def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
+def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
     """
     Everything about one answer.
 
@@ -61,7 +61,7 @@ def answer_of(rules: Rules, decision: Decision) -> dict[str, Any]:
     }
 
 
-def definition_values(definition: UnderDefinition, decision: Decision, reasons: Reasons) -> dict[str, Any]:
+def definition_values(definition: CompiledDefinition, decision: Decision, reasons: Reasons) -> dict[str, Any]:
     """What a conclusion is under one definition, what the definition says and sets, and the reasons."""
     return dict(
         without_empty(

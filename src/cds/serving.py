@@ -22,7 +22,7 @@ def served() -> FastAPI:
     Raises:
         SystemExit: Settings are wrong; its text is a line for each.
         ValueError: CDS_JOURNAL names neither a path nor a PostgreSQL database.
-        RulesAreWrong, NotSafe: As `create_app`.
+        RulesError, UnsafeSettingsError: As `create_app`.
     """
     try:
         settings = configure().settings

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from cds.fhir_client.allowlist import Servers, base_url, literal_address, network
+from cds.fhir_client.allowlist import ServerAllowlist, base_url, literal_address, network
 from cds.rulebook.shipped import default_rules_folder
 
 
@@ -228,8 +228,8 @@ class Settings(BaseSettings):
         return self.host == "localhost" if literal is None else literal.is_loopback
 
     @property
-    def servers(self) -> Servers:
+    def servers(self) -> ServerAllowlist:
         """The allowlist."""
-        return Servers(
+        return ServerAllowlist(
             tuple(base_url(text) for text in self.fhir_servers), tuple(network(text) for text in self.fhir_networks)
         )

@@ -16,7 +16,7 @@ from fastapi import Request
 
 from cds.api.body import read_body
 from cds.api.error_responses import STATUS
-from cds.errors import Refusal, TooLarge
+from cds.errors import RequestError, TooLargeError
 from tests.api.wire import issue
 from tests.server import ROOT, serving
 
@@ -161,7 +161,7 @@ def test_a_gzip_bomb_is_never_unpacked_whole() -> None:
         return {"type": "http.request", "body": bomb, "more_body": False}
 
     tracemalloc.start()
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         asyncio.run(read_body(Request(scope, receive), 1_000_000))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -188,7 +188,7 @@ def test_gzip_that_never_grows_is_not_read_for_ever(start: bytes, rest: bytes) -
         read_bytes += len(chunk)
         return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
 
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         asyncio.run(read_body(Request(scope, receive), 1_000_000))
 
     assert read_bytes < 1_100_000
@@ -248,6 +248,6 @@ def test_an_unknown_address_is_not_found_and_never_redirected(client: httpx.Clie
 def test_every_kind_of_refusal_has_a_status_and_the_page_lists_it() -> None:
     page = (ROOT / "docs" / "integrators" / "errors.md").read_text()
 
-    assert STATUS.keys() >= set(Refusal.__subclasses__())
+    assert STATUS.keys() >= set(RequestError.__subclasses__())
     for status in {status for status, _ in STATUS.values()}:
         assert f"| {status} |" in page

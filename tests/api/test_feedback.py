@@ -21,7 +21,7 @@ from sqlalchemy import select
 
 from cds.journal import tables
 from cds.journal.journal import Journal
-from cds.journal.retention import Keep
+from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
 from tests.api.callers import BASE, Ehr, ec_key, key_set
 from tests.server import ROOT, serving
@@ -29,7 +29,7 @@ from tests.server import ROOT, serving
 SERVICE = "/cds-services/ketamine-evaluation"
 FEEDBACK = f"{SERVICE}/feedback"
 REQUEST = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
-KEEP = Keep(receipts=100, comments=10, inputs=0)
+KEEP = RetentionPeriods(receipts=100, comments=10, inputs=0)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def test_receipts_and_feedback_bear_the_name_of_the_tenant_that_signed(tmp_path:
 
 
 def test_an_input_is_kept_only_when_a_setting_says_so_and_never_with_the_token(tmp_path: Path) -> None:
-    journal = Journal(Store(str(tmp_path / "journal.sqlite3")), Keep(receipts=100, comments=10, inputs=5))
+    journal = Journal(Store(str(tmp_path / "journal.sqlite3")), RetentionPeriods(receipts=100, comments=10, inputs=5))
     with serving(journal=journal) as client:
         card = ask(client, fhirAuthorization={"access_token": "secret-token"})[0]
         row = receipt_of(journal, card["uuid"])

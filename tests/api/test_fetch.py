@@ -17,8 +17,8 @@ import msgspec
 import pytest
 
 from cds.api.messages import response_of
-from cds.decide import Rules, decide
-from cds.record.bundle import Fetched, read_prefetch
+from cds.decide import Ruleset, decide
+from cds.record.bundle import FetchedValue, read_prefetch
 from cds.ruleset import load_rules
 from tests.api.wire import flaws_in_response, issue
 from tests.fhir_server import Answer, FhirServer, fhir_server, resources_in
@@ -61,7 +61,7 @@ CARDS = plain_answer()
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
+def rules() -> Ruleset:
     return RULES
 
 
@@ -79,7 +79,7 @@ def elsewhere() -> Iterator[FhirServer]:
 
 
 @pytest.fixture
-def client(rules: Rules, fhir: FhirServer) -> Iterator[httpx.Client]:
+def client(rules: Ruleset, fhir: FhirServer) -> Iterator[httpx.Client]:
     with serving(rules, fhir_servers=(fhir.base,)) as running:
         yield running
 
@@ -163,7 +163,7 @@ def test_a_key_of_the_clients_own_is_not_fetched(client: httpx.Client, fhir: Fhi
     assert fhir.seen == []
 
 
-def test_all_keys_are_read_at_once(rules: Rules, fhir: FhirServer) -> None:
+def test_all_keys_are_read_at_once(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.together = len(EXAMPLE["prefetch"])
 
     with serving(rules, fhir_servers=(fhir.base,)) as client:
@@ -199,7 +199,7 @@ def test_a_first_page_in_prefetch_is_continued(client: httpx.Client, fhir: FhirS
     assert len(fhir.seen) == 1
 
 
-def test_beyond_the_most_pages_the_rest_is_unknown(rules: Rules, fhir: FhirServer) -> None:
+def test_beyond_the_most_pages_the_rest_is_unknown(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.page_size = 1
     with serving(rules, fhir_servers=(fhir.base,), fetch_pages=1) as client:
         (card,) = cards(client, asking(fhir))
@@ -246,7 +246,7 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def shared(rules: Rules) -> Iterator[tuple[httpx.Client, FhirServer]]:
+def shared(rules: Ruleset) -> Iterator[tuple[httpx.Client, FhirServer]]:
     """One pair of servers for many cases."""
     with fhir_server() as fhir, serving(
         rules, fhir_servers=(fhir.base,), max_body_bytes=2_000_000, most_entries=500
@@ -311,7 +311,7 @@ def test_statements_that_are_kept_but_closed_to_us_leave_the_trials_open(
     assert "medicationStatements could not be fetched" in json.dumps(cards(client, asking(fhir)))
 
 
-def test_the_deadline_ends_every_wait_and_what_came_before_counts(rules: Rules, fhir: FhirServer) -> None:
+def test_the_deadline_ends_every_wait_and_what_came_before_counts(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.instead["AllergyIntolerance"] = [Answer(body=json.dumps(EMPTY).encode(), after=20)]
     with serving(rules, fhir_servers=(fhir.base,), fetch_seconds=0.3) as client:
         began = time.monotonic()
@@ -323,7 +323,7 @@ def test_the_deadline_ends_every_wait_and_what_came_before_counts(rules: Rules, 
     assert "Confirm missing safety facts" in card["summary"]
 
 
-def test_a_server_that_is_not_there_is_412_for_want_of_the_patient(rules: Rules, fhir: FhirServer) -> None:
+def test_a_server_that_is_not_there_is_412_for_want_of_the_patient(rules: Ruleset, fhir: FhirServer) -> None:
     with serving(rules, fhir_servers=("http://127.0.0.1:1/fhir",)) as client:
         answer = client.post(SERVICE, json=asking(fhir, fhirServer="http://127.0.0.1:1/fhir"))
 
@@ -472,7 +472,7 @@ def test_a_medication_that_was_sent_is_not_fetched(client: httpx.Client, fhir: F
     ids=["not there", "forbidden", "an outcome", "broken", "another one", "late"],
 )
 def test_a_medication_that_cannot_be_fetched_leaves_the_drug_unknown_and_named(
-    rules: Rules, fhir: FhirServer, answer: Answer, why: str
+    rules: Ruleset, fhir: FhirServer, answer: Answer, why: str
 ) -> None:
     sent = deepcopy(EXAMPLE["prefetch"])
     by_reference(resources_in(sent))
@@ -488,7 +488,7 @@ def test_a_medication_that_cannot_be_fetched_leaves_the_drug_unknown_and_named(
         patient_id="example",
         most_entries=1000,
         deepest=64,
-        fetched={"Medication": Fetched(None, f"2 of 2 Medications could not be fetched: {why}")},
+        fetched={"Medication": FetchedValue(None, f"2 of 2 Medications could not be fetched: {why}")},
     )
     said = [issue.what for issue in record.issues]
     assert f"2 of 2 Medications could not be fetched: {why}." in said
@@ -680,7 +680,7 @@ def test_a_server_that_is_not_allowed_is_not_asked(
     assert elsewhere.seen == []
 
 
-def test_without_an_allowlist_nothing_is_fetched(rules: Rules, fhir: FhirServer) -> None:
+def test_without_an_allowlist_nothing_is_fetched(rules: Ruleset, fhir: FhirServer) -> None:
     with serving(rules) as client:
         answer = client.post(SERVICE, json=asking(fhir))
         (card,) = cards(client, asking(fhir, without("allergies")))
@@ -703,7 +703,7 @@ def test_a_token_that_is_no_header_is_not_sent(client: httpx.Client, fhir: FhirS
     assert fhir.seen == []
 
 
-def test_a_name_that_leads_inside_is_not_followed_unless_its_network_was_set(rules: Rules, fhir: FhirServer) -> None:
+def test_a_name_that_leads_inside_is_not_followed_unless_its_network_was_set(rules: Ruleset, fhir: FhirServer) -> None:
     named = fhir.base.replace("127.0.0.1", "localhost")
     with serving(rules, fhir_servers=(named,)) as client:
         refused = client.post(SERVICE, json=asking(fhir, fhirServer=named))

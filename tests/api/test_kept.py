@@ -11,20 +11,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from cds.api.decision_input import record_again
+from cds.api.decision_input import record_from_input
 from cds.api.messages import read_request
-from cds.api.overrides import FAILED, NOT_ASKED, LookedUp
+from cds.api.overrides import FAILED, NOT_ASKED, OverrideLookup
 from cds.api.receipts import call_of
 from cds.decide import decide
-from cds.engine.evaluator import Opinions
-from cds.journal.receipts import packed, receipt_of
-from cds.record.bundle import Fetched, read_prefetch
+from cds.engine.evaluator import EvaluatorMode
+from cds.journal.receipts import decision_record_of, packed
+from cds.record.bundle import FetchedValue, read_prefetch
 from cds.record.model import Override
 from cds.rulebook.program import Service
 from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY
 
-RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
 LIMITS: dict[str, Any] = {"most_entries": 1000, "deepest": 64, "sought": RULES.program.sought}
 
@@ -33,7 +33,7 @@ def service_for(hook: str) -> Service:
     return next(service for service in RULES.program.services.values() if service.hook == hook)
 
 
-def both(request: dict[str, Any], fetched: dict[str, Fetched], earlier: LookedUp) -> tuple[Any, Any]:
+def both(request: dict[str, Any], fetched: dict[str, FetchedValue], earlier: OverrideLookup) -> tuple[Any, Any]:
     """The record of a call, and the one made again from what is kept of it."""
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
@@ -46,7 +46,7 @@ def both(request: dict[str, Any], fetched: dict[str, Fetched], earlier: LookedUp
         **LIMITS,
     )
     kept = gzip.decompress(packed(call_of("", service, asked, fetched, earlier)))
-    return earlier.onto(record), record_again(kept, service, LIMITS)
+    return earlier.onto(record), record_from_input(kept, service, LIMITS)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -64,15 +64,15 @@ EMPTY = msgspec.Raw(b'{"resourceType":"Bundle","type":"searchset","total":0}')
 @pytest.mark.parametrize(
     "fetched",
     [
-        {"allergies": Fetched(EMPTY)},
-        {"allergies": Fetched(EMPTY, "pages are missing")},
-        {"allergies": Fetched(None, "the server answered with an error")},
-        {"allergies": Fetched(None, "the server keeps no such data", failed=False)},
-        {"Medication": Fetched(EMPTY, "one could not be read")},
+        {"allergies": FetchedValue(EMPTY)},
+        {"allergies": FetchedValue(EMPTY, "pages are missing")},
+        {"allergies": FetchedValue(None, "the server answered with an error")},
+        {"allergies": FetchedValue(None, "the server keeps no such data", failed=False)},
+        {"Medication": FetchedValue(EMPTY, "one could not be read")},
     ],
 )
 @pytest.mark.parametrize("sent", ["absent", None, "as it was"])
-def test_what_was_fetched_is_told_from_what_was_sent(fetched: dict[str, Fetched], sent: str | None) -> None:
+def test_what_was_fetched_is_told_from_what_was_sent(fetched: dict[str, FetchedValue], sent: str | None) -> None:
     request = json.loads(Path(ROOT / "fhir_examples" / EXAMPLES[0] / "request.json").read_text())
     if sent == "absent":
         del request["prefetch"]["allergies"]
@@ -89,11 +89,11 @@ def test_what_was_fetched_is_told_from_what_was_sent(fetched: dict[str, Fetched]
     [
         NOT_ASKED,
         FAILED,
-        LookedUp(()),
-        LookedUp((Override("topic", "reason", date(2026, 5, 1)), Override("other", "", date(2026, 4, 1)))),
+        OverrideLookup(()),
+        OverrideLookup((Override("topic", "reason", date(2026, 5, 1)), Override("other", "", date(2026, 4, 1)))),
     ],
 )
-def test_answers_to_earlier_cards_are_kept_as_they_were_found(earlier: LookedUp) -> None:
+def test_answers_to_earlier_cards_are_kept_as_they_were_found(earlier: OverrideLookup) -> None:
     request = json.loads(Path(ROOT / "fhir_examples" / EXAMPLES[0] / "request.json").read_text())
 
     first, again = both(request, {}, earlier)
@@ -110,7 +110,7 @@ def test_remarks_of_a_receipt_are_our_words_and_hold_nothing_of_the_chart() -> N
     )
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
-    fetched = {"phq9": Fetched(None, "the server answered with an error")}
+    fetched = {"phq9": FetchedValue(None, "the server answered with an error")}
     record = read_prefetch(
         asked.prefetch,
         templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
@@ -119,7 +119,7 @@ def test_remarks_of_a_receipt_are_our_words_and_hold_nothing_of_the_chart() -> N
         **LIMITS,
     )
 
-    found = receipt_of(
+    found = decision_record_of(
         RULES,
         decide(RULES, record, TODAY, service.id),
         call_of("", service, asked, fetched, NOT_ASKED),

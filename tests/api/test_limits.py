@@ -14,8 +14,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from cds.decide import Rules
-from cds.engine.evaluator import Opinions, Reasoner
+from cds.decide import Ruleset
+from cds.engine.evaluator import Evaluator, EvaluatorMode
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
 from cds.ruleset import load_rules
@@ -29,11 +29,11 @@ BUNDLE: dict[str, Any] = json.loads((ROOT / "fhir_examples" / "bundle.json").rea
 ORIGIN = "https://ehr.example"
 
 
-class Slow(Reasoner):
+class Slow(Evaluator):
     """A reasoner that does something first."""
 
-    def __init__(self, inner: Reasoner, first: Callable[[], object]) -> None:
-        super().__init__({}, (), Opinions.DIRECT)
+    def __init__(self, inner: Evaluator, first: Callable[[], object]) -> None:
+        super().__init__({}, (), EvaluatorMode.DIRECT)
         self.inner = inner
         self.first = first
 
@@ -43,8 +43,8 @@ class Slow(Reasoner):
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Rules:
-    return load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+def loaded() -> Ruleset:
+    return load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def go_on() -> Iterator[threading.Event]:
     event.set()
 
 
-def slow(rules: Rules, first: Callable[[], object]) -> Rules:
-    return Rules(rules.program, Slow(rules.reasoner, first))
+def slow(rules: Ruleset, first: Callable[[], object]) -> Ruleset:
+    return Ruleset(rules.program, Slow(rules.reasoner, first))
 
 
 def until(client: httpx.Client, name: str, value: object) -> None:
@@ -77,7 +77,7 @@ def unavailable(answer: httpx.Response, code: str) -> str:
 
 
 def test_what_finds_no_place_in_the_queue_is_refused_and_the_rest_is_answered(
-    loaded: Rules, go_on: threading.Event
+    loaded: Ruleset, go_on: threading.Event
 ) -> None:
     waits = slow(loaded, lambda: go_on.wait(60))
     with (
@@ -103,7 +103,9 @@ def test_what_finds_no_place_in_the_queue_is_refused_and_the_rest_is_answered(
         assert answer.json()["cards"]
 
 
-def test_a_decision_that_hangs_is_given_up_and_its_thread_stays_counted(loaded: Rules, go_on: threading.Event) -> None:
+def test_a_decision_that_hangs_is_given_up_and_its_thread_stays_counted(
+    loaded: Ruleset, go_on: threading.Event
+) -> None:
     waits = slow(loaded, lambda: go_on.wait(60))
     with serving(waits, max_concurrency=2, queue_size=0, request_timeout=0.4, fetch_seconds=0.1) as client:
         first = client.post(SERVICE, json=EXAMPLE)
@@ -125,7 +127,7 @@ def test_a_decision_that_hangs_is_given_up_and_its_thread_stays_counted(loaded: 
     assert (well.status_code, well.json()["under_way"]) == (200, 0)
 
 
-def test_what_waited_too_long_for_its_turn_is_not_decided_any_more(loaded: Rules, go_on: threading.Event) -> None:
+def test_what_waited_too_long_for_its_turn_is_not_decided_any_more(loaded: Ruleset, go_on: threading.Event) -> None:
     begun: list[int] = []
 
     def wait() -> None:
@@ -141,7 +143,9 @@ def test_what_waited_too_long_for_its_turn_is_not_decided_any_more(loaded: Rules
     assert len(begun) == 1
 
 
-def test_a_decision_that_computes_without_end_does_not_stall_the_others(loaded: Rules, go_on: threading.Event) -> None:
+def test_a_decision_that_computes_without_end_does_not_stall_the_others(
+    loaded: Ruleset, go_on: threading.Event
+) -> None:
     heavy = threading.Event()
 
     def compute() -> None:
@@ -164,7 +168,7 @@ def test_a_decision_that_computes_without_end_does_not_stall_the_others(loaded: 
     assert light.json()["cards"]
 
 
-def test_a_body_that_never_ends_is_given_up(loaded: Rules) -> None:
+def test_a_body_that_never_ends_is_given_up(loaded: Ruleset) -> None:
     go_on = threading.Event()
 
     def body() -> Iterator[bytes]:
@@ -186,7 +190,7 @@ def test_a_body_that_never_ends_is_given_up(loaded: Rules) -> None:
     assert after.status_code == 200
 
 
-def test_what_is_under_way_when_it_is_stopped_is_still_answered(loaded: Rules, go_on: threading.Event) -> None:
+def test_what_is_under_way_when_it_is_stopped_is_still_answered(loaded: Ruleset, go_on: threading.Event) -> None:
     with ThreadPoolExecutor(2) as others:
         running = ExitStack()
         client = running.enter_context(serving(slow(loaded, lambda: go_on.wait(60))))
@@ -210,7 +214,7 @@ def test_what_is_under_way_when_it_is_stopped_is_still_answered(loaded: Rules, g
     ("path", "content", "status"),
     [(SERVICE, b" " * 2000, 413), (SERVICE, b"{", 400), (SERVICE + "x", b"{}", 404), ("/cds-services", b"", 405)],
 )
-def test_a_browser_may_read_every_refusal(loaded: Rules, path: str, content: bytes, status: int) -> None:
+def test_a_browser_may_read_every_refusal(loaded: Ruleset, path: str, content: bytes, status: int) -> None:
     with serving(loaded, max_body_bytes=1000, cors_origins=(ORIGIN,)) as client:
         answer = client.post(path, content=content, headers={"Origin": ORIGIN})
         stranger = client.post(path, content=content, headers={"Origin": "https://stranger.example"})
@@ -223,7 +227,7 @@ def test_a_browser_may_read_every_refusal(loaded: Rules, path: str, content: byt
 @pytest.mark.parametrize(
     ("origin", "headers"), [("https://stranger.example", "content-type"), (ORIGIN, "content-type,x-secret")]
 )
-def test_a_preflight_that_asks_for_too_much_is_refused(loaded: Rules, origin: str, headers: str) -> None:
+def test_a_preflight_that_asks_for_too_much_is_refused(loaded: Ruleset, origin: str, headers: str) -> None:
     asked = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",

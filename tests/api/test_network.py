@@ -13,11 +13,11 @@ import anyio
 import httpcore
 import pytest
 
-from cds.fhir_client.allowlist import Servers, network
-from cds.fhir_client.network import AddressRefused, CheckedNetwork, client_for
+from cds.fhir_client.allowlist import ServerAllowlist, network
+from cds.fhir_client.network import BlockedAddressError, CheckedNetwork, client_for
 from tests.fhir_server import FhirServer, fhir_server
 
-INSIDE = Servers((), (network("127.0.0.0/8"),))
+INSIDE = ServerAllowlist((), (network("127.0.0.0/8"),))
 
 
 class Names:
@@ -31,7 +31,7 @@ class Names:
         return [(socket.AF_INET, family, 0, "", (address, port)) for address in self.answers.pop(0)]
 
 
-def get(servers: Servers, url: str) -> int:
+def get(servers: ServerAllowlist, url: str) -> int:
     async def call() -> int:
         async with client_for(servers, 5) as client:
             return (await client.get(url)).status_code
@@ -62,15 +62,15 @@ def test_the_next_address_is_tried_when_one_takes_no_connection(monkeypatch: pyt
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "not-an-address"])
 def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setattr(anyio, "getaddrinfo", Names([address]))
-    with fhir_server() as fhir, pytest.raises(AddressRefused):
-        get(Servers(), f"http://fhir.example:{port_of(fhir)}/fhir")
+    with fhir_server() as fhir, pytest.raises(BlockedAddressError):
+        get(ServerAllowlist(), f"http://fhir.example:{port_of(fhir)}/fhir")
 
     assert fhir.seen == []
 
 
 def test_a_name_that_does_not_resolve_is_a_server_that_cannot_be_reached() -> None:
     with pytest.raises(httpcore.ConnectError):
-        asyncio.run(CheckedNetwork(Servers()).connect_tcp("nowhere.invalid", 443))
+        asyncio.run(CheckedNetwork(ServerAllowlist()).connect_tcp("nowhere.invalid", 443))
 
 
 def test_a_proxy_or_login_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,25 +17,25 @@ import pytest
 from sqlalchemy import select
 
 from cds.api.overrides import Overrides
-from cds.decide import Rules
-from cds.engine.evaluator import Opinions
+from cds.decide import Ruleset
+from cds.engine.evaluator import EvaluatorMode
 from cds.journal import tables
 from cds.journal.journal import Journal
-from cds.journal.retention import Keep
+from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
 from cds.rulebook.wanted import WantedOverride
-from cds.ruleset import load_rules, opinions_from
+from cds.ruleset import evaluator_mode_from, load_rules
 from tests.server import ROOT, TODAY, serving
 
 JSON = dict[str, Any]
 SERVICE = "/cds-services/ketamine-evaluation"
 REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-KEEP = Keep(receipts=100, comments=10, inputs=0)
+KEEP = RetentionPeriods(receipts=100, comments=10, inputs=0)
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Rules]:
-    loaded = load_rules(ROOT / "rules", opinions_from("both"), TODAY)
+def rules() -> Iterator[Ruleset]:
+    loaded = load_rules(ROOT / "rules", evaluator_mode_from("both"), TODAY)
     yield loaded
     loaded.reasoner.close()
 
@@ -46,7 +46,7 @@ def journal(tmp_path: Path) -> Journal:
 
 
 @pytest.fixture
-def client(rules: Rules, journal: Journal) -> Iterator[httpx.Client]:
+def client(rules: Ruleset, journal: Journal) -> Iterator[httpx.Client]:
     with serving(rules, journal=journal) as running:
         yield running
 
@@ -125,7 +125,7 @@ def test_what_one_patient_declined_holds_back_nothing_of_another(client: httpx.C
     assert names(ask(client, request(patient="two"))) == ["suggest_evaluation"]
 
 
-def test_a_refusal_is_forgotten_when_its_time_is_over(rules: Rules, journal: Journal) -> None:
+def test_a_refusal_is_forgotten_when_its_time_is_over(rules: Ruleset, journal: Journal) -> None:
     (window,) = {wanted.look_back_days for wanted in rules.program.wanted if isinstance(wanted, WantedOverride)}
     assert window is not None
     noon = datetime.combine(TODAY, datetime.min.time(), UTC) + timedelta(hours=12)
@@ -172,7 +172,7 @@ def test_a_word_on_something_else_does_not_decline_the_evaluation(client: httpx.
 
 @pytest.mark.parametrize(("formerly", "shown"), [("[suggest_evaluation]", []), ("[]", ["propose_evaluation"])])
 def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
-    rules: Rules, journal: Journal, tmp_path: Path, formerly: str, shown: list[str]
+    rules: Ruleset, journal: Journal, tmp_path: Path, formerly: str, shown: list[str]
 ) -> None:
     with serving(rules, journal=journal) as client:
         (card,) = ask(client, request())
@@ -184,12 +184,12 @@ def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
 
     again = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
 
-    with serving(load_rules(folder, Opinions.DIRECT, TODAY), journal=again) as later:
+    with serving(load_rules(folder, EvaluatorMode.DIRECT, TODAY), journal=again) as later:
         assert names(ask(later, request())) == shown
 
 
 def test_where_answers_cannot_be_looked_up_the_card_is_shown_and_the_answer_says_so(
-    rules: Rules, tmp_path: Path
+    rules: Ruleset, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     away = Journal(Store(str(tmp_path / "taken" / "journal.sqlite3")), KEEP)
@@ -215,7 +215,7 @@ class Hanging(Journal):
         return []
 
 
-def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Rules, tmp_path: Path) -> None:
+def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
     overrides = Overrides(journal, 4, seconds=0.05)
 
@@ -228,7 +228,7 @@ def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Rules, tm
     overrides.close()
 
 
-def test_nothing_is_looked_up_where_no_rule_reads_it(rules: Rules, tmp_path: Path) -> None:
+def test_nothing_is_looked_up_where_no_rule_reads_it(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
     overrides = Overrides(journal, 4)
     wanted = tuple(one for one in rules.program.wanted if not isinstance(one, WantedOverride))

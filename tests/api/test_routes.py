@@ -12,8 +12,8 @@ import httpx
 import pytest
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 
-from cds.decide import Rules
-from cds.engine.evaluator import Disagreement
+from cds.decide import Ruleset
+from cds.engine.evaluator import DisagreementError
 from cds.logic.truth import Truth
 from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY, serving
@@ -293,7 +293,7 @@ def test_fifty_megabytes_are_refused_by_default(client: httpx.Client) -> None:
 class Failing:
     """A reasoner that fails as it is told."""
 
-    def __init__(self, rules: Rules, error: Exception) -> None:
+    def __init__(self, rules: Ruleset, error: Exception) -> None:
         self.opinions = rules.reasoner.opinions
         self._error = error
 
@@ -302,15 +302,15 @@ class Failing:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Rules:
+def rules() -> Ruleset:
     return load_rules(ROOT / "rules", None, TODAY)
 
 
 def test_when_the_engines_disagree_nobody_gets_a_card_and_health_says_so(
-    rules: Rules, caplog: pytest.LogCaptureFixture
+    rules: Ruleset, caplog: pytest.LogCaptureFixture
 ) -> None:
-    disagreement = Disagreement({"ketamine_candidate": (Truth.TRUE, Truth.UNKNOWN)})
-    broken = Rules(rules.program, Failing(rules, disagreement))  # type: ignore[arg-type]
+    disagreement = DisagreementError({"ketamine_candidate": (Truth.TRUE, Truth.UNKNOWN)})
+    broken = Ruleset(rules.program, Failing(rules, disagreement))  # type: ignore[arg-type]
     with serving(rules=broken) as client, caplog.at_level(logging.ERROR):
         assert client.get("/health").status_code == 200
 
@@ -324,9 +324,9 @@ def test_when_the_engines_disagree_nobody_gets_a_card_and_health_says_so(
 
 
 def test_a_failure_is_500_and_its_log_holds_nothing_of_the_chart(
-    rules: Rules, caplog: pytest.LogCaptureFixture
+    rules: Ruleset, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = Rules(rules.program, Failing(rules, RuntimeError("Mrs Example, born 1980")))  # type: ignore[arg-type]
+    broken = Ruleset(rules.program, Failing(rules, RuntimeError("Mrs Example, born 1980")))  # type: ignore[arg-type]
     with serving(rules=broken) as client, caplog.at_level(logging.DEBUG):
         answer = client.post(SERVICE, json=EXAMPLE, headers={"Authorization": "Bearer token-of-mine"})
 

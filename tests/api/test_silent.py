@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.journal.journal import Journal, journal_from
 from cds.journal.store import Store
 from cds.journal.tables import cards, receipts, silent_cards
@@ -29,7 +29,7 @@ def test_a_silent_file_shows_nothing_and_its_cards_are_in_the_journal(tmp_path: 
     assert isinstance(kept, Journal)
     request = json.loads((EXAMPLE / "request.json").read_text())
 
-    with serving(load_rules(folder, Opinions.DIRECT, TODAY), journal=kept) as client:
+    with serving(load_rules(folder, EvaluatorMode.DIRECT, TODAY), journal=kept) as client:
         services = client.get("/cds-services").json()["services"]
         service = next(one["id"] for one in services if one["hook"] == request["hook"])
         shown = client.post(f"/cds-services/{service}", json=request).json()["cards"]

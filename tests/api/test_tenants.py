@@ -11,11 +11,11 @@ import pytest
 
 from cds.app import create_app
 from cds.auth.jwks import address_of
-from cds.auth.smart import App
-from cds.auth.tenants import KeysEntry, TenantEntry, TenantsAreWrong, read_tenants
-from cds.fhir_client.allowlist import Servers, base_url
+from cds.auth.smart import SmartClient
+from cds.auth.tenants import KeysEntry, TenantEntry, TenantsError, read_tenants
+from cds.fhir_client.allowlist import ServerAllowlist, base_url
 from cds.settings import Settings
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 from tests.api.callers import BASE, ec_key, key_set
 from tests.server import ROOT
 
@@ -38,12 +38,12 @@ tenants:
 def read(folder: Path, text: str) -> Any:
     path = folder / "tenants.yaml"
     path.write_text(text)
-    inherited = Servers((base_url("https://shared.example/fhir"),))
+    inherited = ServerAllowlist((base_url("https://shared.example/fhir"),))
     return read_tenants(path, inherited, ROOT / "rules", 600.0)
 
 
 def problems(folder: Path, text: str) -> list[str]:
-    with pytest.raises(TenantsAreWrong) as wrong:
+    with pytest.raises(TenantsError) as wrong:
         read(folder, text)
     return [str(problem) for problem in wrong.value.problems]
 
@@ -119,8 +119,8 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe")
 
     for name in ("nowhere.yaml", "bytes.yaml"):
-        with pytest.raises(TenantsAreWrong, match="1 problem"):
-            read_tenants(tmp_path / name, Servers(), ROOT / "rules", 600.0)
+        with pytest.raises(TenantsError, match="1 problem"):
+            read_tenants(tmp_path / name, ServerAllowlist(), ROOT / "rules", 600.0)
 
 
 def test_a_tenants_wrong_rules_keep_the_service_from_starting(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_tenants_wrong_rules_keep_the_service_from_starting(tmp_path: Path) ->
     path = tmp_path / "tenants.yaml"
     path.write_text(GOOD + "    rules: own\n")
 
-    with pytest.raises(RulesAreWrong) as refused:
+    with pytest.raises(RulesError) as refused:
         create_app(Settings(tenants=path, public_url=BASE))
 
     assert any("nonsense" in str(problem) for problem in refused.value.problems)
@@ -188,7 +188,7 @@ def test_a_tenant_may_be_known_to_its_ehr_by_a_name_of_its_own(tmp_path: Path) -
 
     (north, south), _ = read(tmp_path, SMART)
 
-    assert north.smart == App("north-app", "of north")
+    assert north.smart == SmartClient("north-app", "of north")
     assert south.smart is None
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cds.decide import Rules
-from cds.engine.evaluator import Opinions, Reasoner
+from cds.decide import Ruleset
+from cds.engine.evaluator import Evaluator, EvaluatorMode
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
 from cds.ruleset import load_rules
@@ -26,11 +26,11 @@ ORIGIN = "https://sandbox.example"
 NAME = "Quackenbush"
 
 
-class Failing(Reasoner):
+class Failing(Evaluator):
     """A reasoner that does something, and fails."""
 
     def __init__(self, first: Callable[[], object]) -> None:
-        super().__init__({}, (), Opinions.DIRECT)
+        super().__init__({}, (), EvaluatorMode.DIRECT)
         self.first = first
 
     def conclude(self, facts: Facts) -> dict[str, Truth]:
@@ -38,8 +38,8 @@ class Failing(Reasoner):
         raise RuntimeError(f"{NAME} was born on 1980-01-15")
 
 
-def failing(first: Callable[[], object] = dict) -> Rules:
-    return Rules(load_rules(ROOT / "rules", Opinions.DIRECT, TODAY).program, Failing(first))
+def failing(first: Callable[[], object] = dict) -> Ruleset:
+    return Ruleset(load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY).program, Failing(first))
 
 
 def test_a_failure_is_never_an_empty_list_and_a_browser_may_read_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds.cards.template import Values, escape, fill, trials_table, why_list
+from cds.cards.template import TemplateValues, escape, fill, trials_table, why_list
 from cds.engine.explain import Missing, Why
-from cds.facts.fact import Evidence, Fact, Facts, Found, Trial, WhyUnknown
+from cds.facts.fact import Fact, Facts, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Span
-from cds.rulebook.program import ParameterValue, UnderDefinition
+from cds.rulebook.program import CompiledDefinition, ParameterValue
 from tests.facts.builders import TODAY, day
 
 RENDER = MarkdownIt("gfm-like", {"linkify": False})
@@ -25,7 +25,7 @@ def trial(**changes: object) -> Trial:
         "ingredient": "alfadep", "name": "alfadep", "drug_class": "SSRI", "start": day("2025-02-01"),
         "end": day("2025-04-30"), "days": (89, 89), "days_at_dose": (89, 89), "highest_mg_a_day": (50.0, 50.0),
         "minimum_mg_a_day": 50.0, "dose_adequate": Truth.TRUE, "long_enough": Truth.TRUE, "held": Truth.TRUE,
-        "adequate": Truth.TRUE, "no_response": Truth.TRUE, "evidence": Evidence.CODED,
+        "adequate": Truth.TRUE, "no_response": Truth.TRUE, "evidence": ResponseEvidence.CODED,
         "outcome": "stopped as ineffective",
         "intolerance": False, "ongoing": False, "by_name_only": False,
     }  # fmt: skip
@@ -39,17 +39,17 @@ def listed(*trials: Trial) -> Fact:
 FACTS = Facts(
     {
         "score": Fact("score", "Score", low=17, high=17, text="17", because="recorded", day=day("2026-05-20"),
-                      found=(Found("Observation/1", "17", "2026-05-20"),)),
+                      found=(FactSource("Observation/1", "17", "2026-05-20"),)),
         "pressure": Fact("pressure", "Pressure", because="none recorded", why_unknown=WhyUnknown.NOT_FOUND),
         "illness": Fact("illness", "Illness", truth=Truth.TRUE, text="recorded",
-                        found=(Found("Condition/1", "<b>bad</b> [x](http://evil)", "2025-01-10"),)),
+                        found=(FactSource("Condition/1", "<b>bad</b> [x](http://evil)", "2025-01-10"),)),
         "trials": Fact("trials", "Trials", trials=(trial(),), because="since 2025"),
     },
     TODAY,
 )  # fmt: skip
 
 
-def values(notes: tuple[str, ...] = ()) -> Values:
+def values(notes: tuple[str, ...] = ()) -> TemplateValues:
     def why(name: str) -> Why:
         children = (
             Why("score", "Score", Truth.TRUE, "Score: 17, at least 10"),
@@ -59,16 +59,16 @@ def values(notes: tuple[str, ...] = ()) -> Values:
 
     missing = (Missing("score", "Score", "alfadep dose", "dose not recorded", None, "could make it true"),)
     definitions = (
-        (UnderDefinition("ours", "Ours | here", "As written.", "resistant", True, (), {}), why("resistant")),
+        (CompiledDefinition("ours", "Ours | here", "As written.", "resistant", True, (), {}), why("resistant")),
         (
-            UnderDefinition("theirs", "Theirs", "Eight weeks.", "resistant__theirs", False, (), {"weeks": "8"}),
+            CompiledDefinition("theirs", "Theirs", "Eight weeks.", "resistant__theirs", False, (), {"weeks": "8"}),
             Why("resistant__theirs", "Resistant", Truth.FALSE, "", children=(
                 Why("illness", "Illness", Truth.TRUE, "Illness"),
                 Why("trials", "T", Truth.FALSE, "Trials: 1 (at least 2)"),
             )),
         ),
     )  # fmt: skip
-    return Values(
+    return TemplateValues(
         facts=FACTS,
         parameters={"limit": ParameterValue("limit", 10.0, "{score}", "10")},
         why=why,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.formatter import laid_out
+from cds.authoring.formatter import formatted
 from cds.authoring.reference.site import pages
-from cds.authoring.scaffold import Exists, new_rule, new_test, new_value_set, write
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.scaffold import AlreadyExistsError, new_rule, new_test, new_value_set, write
+from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.report import run_folder
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_in
@@ -55,7 +55,7 @@ def test_a_new_value_set_waits_for_its_codes(rules: Path) -> None:
 def test_new_tests_name_every_conclusion_in_all_three_truths(rules: Path) -> None:
     write(new_test(read_rulebook(rules), "depression", TODAY))
 
-    cases = read_casebook(rules).cases
+    cases = read_rule_tests(rules).cases
     assert len(cases) == 3 * len(read_rulebook(rules).rules["depression"].model.conclusions)
     assert left(rules) == set()
 
@@ -68,7 +68,7 @@ def test_a_new_site_changes_nothing_yet(tmp_path: Path, rules: Path) -> None:
 
 
 def test_nothing_is_written_over(rules: Path) -> None:
-    with pytest.raises(Exists):
+    with pytest.raises(AlreadyExistsError):
         write(new_rule(rules, "depression/depression", TODAY))
 
     assert (rules / RULE).read_text() == GOOD[RULE]
@@ -88,13 +88,13 @@ UGLY = GOOD[RULE].replace("\nevidence:", "\n\n\n# why\nevidence:").replace("find
 
 def test_layout_keeps_comments_and_meaning_and_settles_at_once() -> None:
     about, _, rest = UGLY.partition("\n\n\n# why\nevidence:")
-    swapped = laid_out(f"evidence:{rest}\n\n# who\n{about}\n")
+    swapped = formatted(f"evidence:{rest}\n\n# who\n{about}\n")
 
-    made = laid_out(UGLY)
+    made = formatted(UGLY)
 
     assert made == GOOD[RULE].replace("\nevidence:", "\n# why\nevidence:")
-    assert laid_out(made) == made
-    assert laid_out(UGLY.replace("\n", "\r\n")) == made
+    assert formatted(made) == made
+    assert formatted(UGLY.replace("\n", "\r\n")) == made
     assert swapped.startswith("# who\nabout:\n")
     assert swapped.index("about:") < swapped.index("\n\nevidence:") < swapped.index("\n\nparameters:")
 
@@ -102,8 +102,8 @@ def test_layout_keeps_comments_and_meaning_and_settles_at_once() -> None:
 def test_layout_leaves_alone_what_it_would_change_or_cannot_read() -> None:
     literal = changed(GOOD[RULE], "      {{ notes }}\n", "      {{ notes }}  \n      A hard break above.\n")
 
-    assert laid_out(literal) == literal
-    assert laid_out("a: [") == "a: ["
+    assert formatted(literal) == literal
+    assert formatted("a: [") == "a: ["
 
 
 def test_fmt_lays_out_what_is_not_and_can_only_say_so(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_fmt_lays_out_what_is_not_and_can_only_say_so(tmp_path: Path) -> None:
 
 def test_the_reference_has_a_page_for_every_rule_with_what_a_reviewer_asks() -> None:
     book = read_rulebook(ROOT / "rules")
-    made = pages(book, read_casebook(ROOT / "rules", book))
+    made = pages(book, read_rule_tests(ROOT / "rules", book))
 
     assert {f"docs/{name}.md" for name in book.rules} <= set(made)
     for name, rule in book.rules.items():

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from cds.engine.durable import available
-from cds.engine.evaluator import Opinions, Reasoner
+from cds.engine.evaluator import Evaluator, EvaluatorMode
 from cds.facts.fact import Fact, Facts
 from cds.logic.conditions import Compare, Condition, Name, walk
-from cds.logic.strata import layers
+from cds.logic.strata import strata_of
 from cds.logic.truth import Truth
 from cds.ruleset import load_rules
 from tests.cql.written import HERE, library, run
@@ -27,7 +27,7 @@ from tests.server import ROOT, TODAY
 FACT_SETS = int(os.environ.get("CQL_FACT_SETS", "100"))  # .ci/run asks for a thousand
 HISTORIES = 300
 TRUTHS = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}
-OPINIONS = Opinions.BOTH if available() else Opinions.DIRECT
+OPINIONS = EvaluatorMode.BOTH if available() else EvaluatorMode.DIRECT
 
 
 def random_facts(random: Random, heads: Mapping[str, Condition]) -> Facts:
@@ -57,7 +57,7 @@ def parameters(facts: Facts) -> dict[str, Any]:
 
 
 def disagreements(
-    heads: Mapping[str, Condition], reasoner: Reasoner, sets: Iterable[Facts], modules: Path
+    heads: Mapping[str, Condition], reasoner: Evaluator, sets: Iterable[Facts], modules: Path
 ) -> tuple[list[str], set[Truth]]:
     """What differs, and which truths were seen."""
     asked = list(sets)
@@ -89,7 +89,7 @@ def test_random_conditions_of_every_form_come_out_the_same(modules: Path) -> Non
     heads: dict[str, Condition] = {}
     for number in range(60):
         heads[f"h{number}"] = random_condition(random, ("s1", "s2", "s3", "s4", *heads), 3)
-    reasoner = Reasoner(heads, layers(heads), Opinions.DIRECT)
+    reasoner = Evaluator(heads, strata_of(heads), EvaluatorMode.DIRECT)
 
     differ, seen = disagreements(heads, reasoner, [random_facts(random, heads) for _ in range(200)], modules)
 

@@ -16,17 +16,17 @@ import pytest
 
 from cds.engine import durable as fence
 from cds.engine.durable import available
-from cds.engine.evaluator import Disagreement, Opinions, Reasoner
-from cds.engine.kleene import Direct
+from cds.engine.evaluator import DisagreementError, Evaluator, EvaluatorMode
+from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Fact, Facts
 from cds.logic import clauses, conditions
 from cds.logic.clauses import Literal
 from cds.logic.conditions import All, Any, AtLeast, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
-from cds.logic.strata import Layer, layers
+from cds.logic.strata import Stratum, strata_of
 from cds.logic.truth import Truth
-from cds.rulebook.compile import plan
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 
 needs_engine = pytest.mark.skipif(not available(), reason="durable-rules does not run on this Python")
 
@@ -46,7 +46,7 @@ def facts(score: tuple[float, float] | None = None, **statements: Truth) -> Fact
     return Facts(named | {"score": Fact("score", "score", low=low, high=high)}, date(2025, 6, 1))
 
 
-def altered(built: tuple[Layer, ...], head: str, body: tuple[Literal, ...]) -> tuple[Layer, ...]:
+def altered(built: tuple[Stratum, ...], head: str, body: tuple[Literal, ...]) -> tuple[Stratum, ...]:
     """The same layers with the body of each clause for one head replaced."""
     return tuple(
         replace(layer, clauses=tuple(replace(it, body=body) if it.head == head else it for it in layer.clauses))
@@ -57,20 +57,20 @@ def altered(built: tuple[Layer, ...], head: str, body: tuple[Literal, ...]) -> t
 @contextmanager
 def reasoner(
     heads: Mapping[str, Condition] = HEADS,
-    built: tuple[Layer, ...] | None = None,
-    opinions: Opinions = Opinions.BOTH,
-) -> Iterator[Reasoner]:
-    with closing(Reasoner(heads, layers(heads) if built is None else built, opinions)) as made:
+    built: tuple[Stratum, ...] | None = None,
+    opinions: EvaluatorMode = EvaluatorMode.BOTH,
+) -> Iterator[Evaluator]:
+    with closing(Evaluator(heads, strata_of(heads) if built is None else built, opinions)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Program:
-    return plan(read_rulebook(Path(__file__).parents[2] / "rules"))
+def shipped() -> CompiledRuleset:
+    return compile_ruleset(read_rulebook(Path(__file__).parents[2] / "rules"))
 
 
-@pytest.mark.parametrize("opinions", [pytest.param(Opinions.BOTH, marks=needs_engine), Opinions.DIRECT])
-def test_every_conclusion_is_answered(opinions: Opinions) -> None:
+@pytest.mark.parametrize("opinions", [pytest.param(EvaluatorMode.BOTH, marks=needs_engine), EvaluatorMode.DIRECT])
+def test_every_conclusion_is_answered(opinions: EvaluatorMode) -> None:
     known = facts((17, 17), diagnosis=T, one=T, two=U, three=F, pregnancy=F)
 
     with reasoner(opinions=opinions) as reasoning:
@@ -79,10 +79,10 @@ def test_every_conclusion_is_answered(opinions: Opinions) -> None:
 
 @needs_engine
 def test_a_broken_clause_brings_a_disagreement_and_never_an_answer() -> None:
-    broken = altered(layers(HEADS), "depressed", (Literal("pregnancy", True),))
+    broken = altered(strata_of(HEADS), "depressed", (Literal("pregnancy", True),))
     known = facts((17, 17), diagnosis=T, pregnancy=F)
 
-    with reasoner(built=broken) as reasoning, pytest.raises(Disagreement) as raised:
+    with reasoner(built=broken) as reasoning, pytest.raises(DisagreementError) as raised:
         reasoning.conclude(known)
 
     assert raised.value.heads == {"depressed": (F, T), "careful": (T, F), "ask": (F, T), "resistant": (F, U)}
@@ -95,8 +95,8 @@ def test_a_broken_clause_brings_a_disagreement_and_never_an_answer() -> None:
 @needs_engine
 def test_the_wrong_answer_of_either_side_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with reasoner() as reasoning:
-        monkeypatch.setattr(Direct, "run", lambda *_: dict.fromkeys(HEADS, T))
-        with pytest.raises(Disagreement):
+        monkeypatch.setattr(KleeneEvaluator, "run", lambda *_: dict.fromkeys(HEADS, T))
+        with pytest.raises(DisagreementError):
             reasoning.conclude(facts())
 
 
@@ -115,7 +115,7 @@ def test_the_engine_borrows_no_logic_from_the_other_opinion(module: ModuleType) 
 @needs_engine
 def test_a_conclusion_no_clause_concludes_is_refused_at_load() -> None:
     with pytest.raises(ValueError, match="only one opinion"):
-        Reasoner(HEADS, layers({"depressed": HEADS["depressed"]}))
+        Evaluator(HEADS, strata_of({"depressed": HEADS["depressed"]}))
 
 
 def test_without_the_engine_both_opinions_are_refused_and_the_direct_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,14 +123,14 @@ def test_without_the_engine_both_opinions_are_refused_and_the_direct_one_works(m
 
     assert not available()
     with pytest.raises(RuntimeError, match="set the engine to `direct`"):
-        Reasoner(HEADS, layers(HEADS), Opinions.BOTH)
-    with reasoner(opinions=Opinions.DIRECT) as reasoning:
+        Evaluator(HEADS, strata_of(HEADS), EvaluatorMode.BOTH)
+    with reasoner(opinions=EvaluatorMode.DIRECT) as reasoning:
         assert reasoning.conclude(facts((5, 5), diagnosis=T))["depressed"] is F
 
 
-def cases(program: Program, number: int) -> list[Facts]:
+def cases(program: CompiledRuleset, number: int) -> list[Facts]:
     """Random answers to all that the shipped rules read."""
-    from cds.logic.clauses import Test as NumberTest
+    from cds.logic.clauses import ComparisonLiteral as NumberTest
 
     bodies = [part for layer in program.layers for clause in layer.clauses for part in clause.body]
     limits: dict[str, set[float]] = {}
@@ -152,7 +152,7 @@ def cases(program: Program, number: int) -> list[Facts]:
 
 
 @needs_engine
-def test_the_shipped_rules_are_decided_alike_whatever_is_known(shipped: Program) -> None:
+def test_the_shipped_rules_are_decided_alike_whatever_is_known(shipped: CompiledRuleset) -> None:
     with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.layers) as reasoning:
         answers = [reasoning.conclude(known) for known in cases(shipped, 1000)]
 
@@ -160,7 +160,7 @@ def test_the_shipped_rules_are_decided_alike_whatever_is_known(shipped: Program)
 
 
 @needs_engine
-def test_four_threads_answer_as_one_does(shipped: Program) -> None:
+def test_four_threads_answer_as_one_does(shipped: CompiledRuleset) -> None:
     all_cases = cases(shipped, 400)
 
     with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.layers) as reasoning:
@@ -175,7 +175,7 @@ def test_four_threads_answer_as_one_does(shipped: Program) -> None:
 def test_a_closed_reasoner_gives_no_answer() -> None:
     with reasoner() as reasoning:
         reasoning.close()
-        with pytest.raises(fence.EngineFailed):
+        with pytest.raises(fence.EngineError):
             reasoning.conclude(facts())
 
 
@@ -190,7 +190,7 @@ def test_a_long_group_is_decided_as_a_short_one_is(group: type[All] | type[Any])
             known = facts(None, **{**dict.fromkeys(names, most), f"p{at}": other})
             assert (
                 reasoning.conclude(known)["h"]
-                is Direct(heads).run(
+                is KleeneEvaluator(heads).run(
                     {name: fact.truth for name, fact in known.by_name.items() if fact.truth is not None}, {}
                 )["h"]
             )

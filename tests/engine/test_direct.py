@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from cds.engine.kleene import Direct
+from cds.engine.kleene import KleeneEvaluator
 from cds.logic.conditions import (
     All,
     Any,
@@ -26,7 +26,7 @@ A, B, C = Name("a"), Name("b"), Name("c")
 
 
 def truth(condition: Condition, **statements: Truth) -> Truth:
-    return Direct({"h": condition}).run(statements, {})["h"]
+    return KleeneEvaluator({"h": condition}).run(statements, {})["h"]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_a_name_nobody_knows_is_unknown() -> None:
 def test_heads_read_heads_in_whatever_order_they_stand() -> None:
     heads: dict[str, Condition] = {"top": Not(Name("middle")), "middle": All((Name("low"), A)), "low": Unknown(B)}
 
-    assert Direct(heads).run({"a": T}, {}) == {"top": F, "middle": T, "low": T}
+    assert KleeneEvaluator(heads).run({"a": T}, {}) == {"top": F, "middle": T, "low": T}
 
 
 def test_a_head_is_its_condition_whatever_a_statement_of_that_name_says() -> None:
-    assert Direct({"h": A, "i": Name("h")}).run({"a": F, "h": T}, {}) == {"h": F, "i": F}
+    assert KleeneEvaluator({"h": A, "i": Name("h")}).run({"a": F, "h": T}, {}) == {"h": F, "i": F}

@@ -24,12 +24,11 @@ import pytest
 
 import cds
 from cds.engine import durable as fence
-from cds.engine.durable import Engine, EngineFailed, EngineLimits, available, steps
-from cds.engine.kleene import Direct
-from cds.logic.clauses import Clause, Literal
-from cds.logic.clauses import Test as NumberTest
+from cds.engine.durable import DurableEvaluator, EngineError, EngineLimitError, available, steps
+from cds.engine.kleene import KleeneEvaluator
+from cds.logic.clauses import Clause, ComparisonLiteral, Literal
 from cds.logic.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Unknown
-from cds.logic.strata import Layer, layers
+from cds.logic.strata import Stratum, strata_of
 from cds.logic.truth import Truth
 
 pytestmark = pytest.mark.skipif(not available(), reason="durable-rules does not run on this Python")
@@ -84,12 +83,12 @@ def conclude(
     statements: Mapping[str, Truth] | None = None,
     ranges: Mapping[str, tuple[float, float]] | None = None,
 ) -> dict[str, Truth]:
-    with closing(Engine(layers(heads))) as engine:
+    with closing(DurableEvaluator(strata_of(heads))) as engine:
         return engine.run(statements or {}, ranges or {})
 
 
-def layer_of(*clauses: Clause) -> tuple[Layer, ...]:
-    return (Layer(clauses, frozenset(clause.head for clause in clauses)),)
+def layer_of(*clauses: Clause) -> tuple[Stratum, ...]:
+    return (Stratum(clauses, frozenset(clause.head for clause in clauses)),)
 
 
 def library_error(message: str) -> Exception:
@@ -238,7 +237,7 @@ def test_a_number_compares_as_itself_however_near_the_limit_and_however_large(ho
     condition = Compare("n", how, limit)
     ranges = [{"n": (value, value)} for value in values] + [{"n": (-inf, value)} for value in values]
 
-    with closing(Engine(layers({"h": condition}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": condition}))) as engine:
         told = [engine.run({}, known)["h"] for known in ranges]
 
     assert told == [condition.against(known) for known in ranges]
@@ -257,8 +256,8 @@ def test_what_is_not_a_number_is_not_known() -> None:
 
 @pytest.mark.parametrize("limit", [1 / 3, 0.1234567, 1e-7, 2e9, -2e9, 1e300, inf, -inf, nan])
 def test_a_limit_that_does_not_scale_exactly_is_refused(limit: float) -> None:
-    with pytest.raises(EngineLimits, match="phq9"):
-        Engine(layer_of(Clause("h", (NumberTest("phq9", Comparison.AT_LEAST, limit),))))
+    with pytest.raises(EngineLimitError, match="phq9"):
+        DurableEvaluator(layer_of(Clause("h", (ComparisonLiteral("phq9", Comparison.AT_LEAST, limit),))))
 
 
 def test_only_integers_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,7 +332,7 @@ def test_every_fact_has_an_id_of_its_own_and_no_sid_tells_of_a_patient(monkeypat
         "i": Unknown(Name("h")),
     }
 
-    with closing(Engine(layers(heads))) as engine:
+    with closing(DurableEvaluator(strata_of(heads))) as engine:
         for a in Truth:
             engine.run({"a": a, "b": T}, {"n": (0, 2)})
 
@@ -343,7 +342,7 @@ def test_every_fact_has_an_id_of_its_own_and_no_sid_tells_of_a_patient(monkeypat
 
 
 def test_nothing_of_one_patient_is_left_for_the_next() -> None:
-    with closing(Engine(layers({"h": All((Name("a"), Name("b")))}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": All((Name("a"), Name("b")))}))) as engine:
         assert engine.run({"a": T}, {})["h"] is U
         assert engine.run({"b": T}, {})["h"] is U
         assert engine.run({"a": T, "b": T}, {})["h"] is T
@@ -419,10 +418,10 @@ def test_without_the_first_fact_the_library_answers_with_a_state_that_is_none(mo
 
 
 def test_a_dropped_end_of_the_batch_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Any((Name("a"), Compare("n", Comparison.AT_LEAST, 1)))}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Any((Name("a"), Compare("n", Comparison.AT_LEAST, 1)))}))) as engine:
         monkeypatch.setattr(fence, "steps", lambda _: "5e-05")
         for known in ((1, 1), (0, 2)):
-            with pytest.raises(EngineFailed, match="dropped a fact"):
+            with pytest.raises(EngineError, match="dropped a fact"):
                 engine.run({"a": T}, {"n": known})
 
 
@@ -443,7 +442,7 @@ def test_states_that_are_kept_run_out() -> None:
 def test_every_state_is_deleted_so_that_thousands_of_patients_are_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch)
 
-    with closing(Engine(layers({"h": Unknown(Name("i")), "i": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Unknown(Name("i")), "i": Name("a")}))) as engine:
         for _ in range(1500):
             engine.run({}, {})
 
@@ -452,9 +451,9 @@ def test_every_state_is_deleted_so_that_thousands_of_patients_are_no_trouble(mon
 
 def test_a_state_in_which_nothing_fired_is_never_deleted_nor_met_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # The library would free an uninitialised pointer, which shows only now and then: pinned is that we never ask it.
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         spy = Spy(monkeypatch, start_action_for_state=None)
-        with pytest.raises(EngineFailed, match="dropped"):
+        with pytest.raises(EngineError, match="dropped"):
             engine.run({"a": T}, {})
         assert spy.count("delete_state") == 0
         monkeypatch.undo()
@@ -465,19 +464,19 @@ def test_a_state_in_which_nothing_fired_is_never_deleted_nor_met_again(monkeypat
 
 
 def test_after_too_many_failures_the_engine_gives_up_before_the_library_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         spy = Spy(monkeypatch, start_action_for_state=None)
         for _ in range(100):
-            with pytest.raises(EngineFailed):
+            with pytest.raises(EngineError):
                 engine.run({"a": T}, {})
 
         assert spy.count("assert_facts") == fence.MOST_STUCK_STATES
 
 
 def test_a_state_is_deleted_even_when_a_run_fails_midway(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         spy = Spy(monkeypatch, complete_and_start_action=library_error("error code: 1"))
-        with pytest.raises(EngineFailed):
+        with pytest.raises(EngineError):
             engine.run({"a": T}, {})
 
     assert spy.count("delete_state") == 1
@@ -518,25 +517,25 @@ def test_a_rule_that_fires_on_sure_and_on_open_numbers_is_true(monkeypatch: pyte
 
 @pytest.mark.parametrize("code", [0, 2, 3, 101])
 def test_an_answer_that_is_not_expected_is_no_answer(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         Spy(monkeypatch, assert_facts=(code, 1))
-        with pytest.raises(EngineFailed, match=str(code)):
+        with pytest.raises(EngineError, match=str(code)):
             engine.run({"a": T}, {})
         monkeypatch.undo()
 
 
 def test_an_error_of_the_library_is_no_answer_and_tells_nothing_of_the_chart(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         Spy(monkeypatch, assert_facts=library_error("Could not assert facts, error code: 203"))
-        with pytest.raises(EngineFailed, match="error code: 203"):
+        with pytest.raises(EngineError, match="error code: 203"):
             engine.run({"a": T}, {})
         monkeypatch.undo()
 
 
 def test_a_rule_that_fires_again_and_again_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as engine:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}))) as engine:
         Spy(monkeypatch, complete_and_start_action='{"r0":{}}')
-        with pytest.raises(EngineFailed, match="again and again"):
+        with pytest.raises(EngineError, match="again and again"):
             engine.run({"a": T}, {})
         monkeypatch.undo()
 
@@ -581,22 +580,22 @@ def test_conditions_in_a_rule(number: int, loads: bool) -> None:
     built = layer_of(Clause("h", tuple(Literal(name, True) for name in names)))
 
     if loads:
-        with closing(Engine(built)) as engine:
+        with closing(DurableEvaluator(built)) as engine:
             assert engine.run(dict.fromkeys(names, T), {})["h"] is T
     else:
-        with pytest.raises(EngineLimits, match="conditions at once"):
-            Engine(built)
+        with pytest.raises(EngineLimitError, match="conditions at once"):
+            DurableEvaluator(built)
 
 
 def test_a_rule_without_conditions_is_refused() -> None:
-    with pytest.raises(EngineLimits, match="0 conditions"):
-        Engine(layer_of(Clause("h", ())))
+    with pytest.raises(EngineLimitError, match="0 conditions"):
+        DurableEvaluator(layer_of(Clause("h", ())))
 
 
 @pytest.mark.parametrize(
     "clauses",
     [
-        [Clause("h", (NumberTest("n", how, index),)) for index in range(200) for how in Comparison],
+        [Clause("h", (ComparisonLiteral("n", how, index),)) for index in range(200) for how in Comparison],
         [Clause("h", (Literal("a", True), Literal(f"b{index}", True))) for index in range(600)],
         [Clause(f"h{index}", (Literal(f"a{index}", True),)) for index in range(600)],
     ],
@@ -608,7 +607,7 @@ def test_a_layer_beyond_the_limits_of_the_library_becomes_rulesets_within_them(
     spy = Spy(monkeypatch)
     words = {part.name: T for clause in clauses for part in clause.body if isinstance(part, Literal)}
 
-    with closing(Engine(layer_of(*clauses))) as engine:
+    with closing(DurableEvaluator(layer_of(*clauses))) as engine:
         assert set(engine.run(words, {"n": (100.5, 100.5)}).values()) == {T}
 
     assert len(spy.definitions()) > 10
@@ -629,7 +628,7 @@ def test_many_conclusions_that_hang_together_are_decided() -> None:
 
     answers = conclude(heads, statements)
 
-    assert {name: answers[name] for name in heads} == Direct(heads).run(statements, {})
+    assert {name: answers[name] for name in heads} == KleeneEvaluator(heads).run(statements, {})
     assert (answers["any"], answers["all"]) == (F, T)
 
 
@@ -649,10 +648,10 @@ def test_no_name_gets_to_the_library(name: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_layers_in_the_wrong_order_are_refused() -> None:
-    low, high = layers({"a": Name("b"), "b": Name("fact")})
+    low, high = strata_of({"a": Name("b"), "b": Name("fact")})
 
-    with pytest.raises(EngineLimits, match="before it is decided"):
-        Engine((high, low))
+    with pytest.raises(EngineLimitError, match="before it is decided"):
+        DurableEvaluator((high, low))
 
 
 # ---------------------------------------------------------------- lifetime
@@ -660,19 +659,22 @@ def test_layers_in_the_wrong_order_are_refused() -> None:
 
 def test_rulesets_are_made_once_and_freed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch)
-    engine = Engine(layers({"a": Name("fact"), "b": Unknown(Name("a"))}))
+    engine = DurableEvaluator(strata_of({"a": Name("fact"), "b": Unknown(Name("a"))}))
     engine.run({}, {})
     engine.run({}, {})
     engine.close()
     engine.close()
 
     assert spy.count("create_ruleset") == spy.count("delete_ruleset") == 2
-    with pytest.raises(EngineFailed, match="closed"):
+    with pytest.raises(EngineError, match="closed"):
         engine.run({}, {})
 
 
 def test_two_engines_live_side_by_side_and_one_may_be_closed() -> None:
-    with closing(Engine(layers({"h": Name("a")}))) as old, closing(Engine(layers({"h": Not(Name("a"))}))) as new:
+    with (
+        closing(DurableEvaluator(strata_of({"h": Name("a")}))) as old,
+        closing(DurableEvaluator(strata_of({"h": Not(Name("a"))}))) as new,
+    ):
         assert (old.run({"a": T}, {})["h"], new.run({"a": T}, {})["h"]) == (T, F)
         old.close()
         assert new.run({"a": F}, {})["h"] is T
@@ -681,8 +683,8 @@ def test_two_engines_live_side_by_side_and_one_may_be_closed() -> None:
 def test_rules_the_library_refuses_are_freed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     spy = Spy(monkeypatch, create_ruleset=library_error("error code: 108"))
 
-    with pytest.raises(EngineFailed, match="108"):
-        Engine(layers({"h": Name("a")}))
+    with pytest.raises(EngineError, match="108"):
+        DurableEvaluator(strata_of({"h": Name("a")}))
     assert spy.count("delete_ruleset") == 0
 
 

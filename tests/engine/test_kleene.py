@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds.engine.durable import Engine, available
-from cds.engine.kleene import Direct
+from cds.engine.durable import DurableEvaluator, available
+from cds.engine.kleene import KleeneEvaluator
 from cds.logic.clauses import Clause
 from cds.logic.conditions import (
     All,
@@ -27,7 +27,7 @@ from cds.logic.conditions import (
     Possibly,
     Unknown,
 )
-from cds.logic.strata import Layer, layers
+from cds.logic.strata import Stratum, strata_of
 from cds.logic.truth import Truth
 
 STATEMENTS = ("s1", "s2", "s3", "s4", "s5")
@@ -104,8 +104,8 @@ def random_facts(random: Random) -> Facts:
     )
 
 
-def by_engine(built: tuple[Layer, ...], known: Facts) -> dict[str, Truth]:
-    with closing(Engine(built)) as engine:
+def by_engine(built: tuple[Stratum, ...], known: Facts) -> dict[str, Truth]:
+    with closing(DurableEvaluator(built)) as engine:
         return engine.run(known.statements, known.ranges)
 
 
@@ -113,9 +113,9 @@ def by_engine(built: tuple[Layer, ...], known: Facts) -> dict[str, Truth]:
 @often
 @given(heads=rule_sets(), known=st.lists(facts(), min_size=3, max_size=3))
 def test_the_engine_agrees_with_the_direct_evaluator(heads: dict[str, Condition], known: list[Facts]) -> None:
-    direct = Direct(heads)
+    direct = KleeneEvaluator(heads)
 
-    with closing(Engine(layers(heads))) as engine:
+    with closing(DurableEvaluator(strata_of(heads))) as engine:
         for case in known:
             told = engine.run(case.statements, case.ranges)
 
@@ -130,8 +130,8 @@ def test_the_engine_agrees_with_the_direct_evaluator_on_many_larger_rule_sets(se
         heads: dict[str, Condition] = {}
         for number in range(random.randint(1, 15)):
             heads[f"h{number}"] = random_condition(random, (*STATEMENTS, *heads), depth=random.randint(0, 3))
-        direct = Direct(heads)
-        with closing(Engine(layers(heads))) as engine:
+        direct = KleeneEvaluator(heads)
+        with closing(DurableEvaluator(strata_of(heads))) as engine:
             for _ in range(4):
                 case = random_facts(random)
                 told = engine.run(case.statements, case.ranges)
@@ -148,14 +148,14 @@ def test_the_order_of_facts_and_clauses_never_matters(
         random.shuffle(items)  # type: ignore[attr-defined]
         return tuple(items)
 
-    built = layers(heads)
-    mixed = tuple(Layer(shuffled(list(layer.clauses)), layer.heads) for layer in built)
+    built = strata_of(heads)
+    mixed = tuple(Stratum(shuffled(list(layer.clauses)), layer.heads) for layer in built)
     backwards = Facts(dict(reversed([*known.statements.items()])), dict(reversed([*known.ranges.items()])))
 
     assert by_engine(mixed, backwards) == by_engine(built, known)
-    assert Direct(dict(reversed([*heads.items()]))).run(backwards.statements, backwards.ranges) == Direct(heads).run(
-        known.statements, known.ranges
-    )
+    assert KleeneEvaluator(dict(reversed([*heads.items()]))).run(
+        backwards.statements, backwards.ranges
+    ) == KleeneEvaluator(heads).run(known.statements, known.ranges)
 
 
 @st.composite
@@ -179,8 +179,8 @@ def known_better(draw: st.DrawFn) -> tuple[Facts, Facts]:
 @given(heads=rule_sets(monotone=True), both=known_better())
 def test_more_information_never_changes_what_is_settled(heads: dict[str, Condition], both: tuple[Facts, Facts]) -> None:
     less, more = both
-    before = Direct(heads).run(less.statements, less.ranges)
-    after = Direct(heads).run(more.statements, more.ranges)
+    before = KleeneEvaluator(heads).run(less.statements, less.ranges)
+    after = KleeneEvaluator(heads).run(more.statements, more.ranges)
 
     assert {name: after[name] for name, truth in before.items() if truth is not Truth.UNKNOWN} == {
         name: truth for name, truth in before.items() if truth is not Truth.UNKNOWN
@@ -193,7 +193,7 @@ def test_more_information_never_changes_what_is_settled(heads: dict[str, Conditi
 def test_more_information_never_changes_what_the_engine_settled(
     heads: dict[str, Condition], both: tuple[Facts, Facts]
 ) -> None:
-    built = layers(heads)
+    built = strata_of(heads)
     before, after = by_engine(built, both[0]), by_engine(built, both[1])
 
     settled = {name: truth for name, truth in before.items() if truth is not Truth.UNKNOWN}

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from cds.engine.explain import Missing, Why, explain, missing
-from cds.engine.kleene import Direct
-from cds.facts.fact import Fact, Facts, Found, WhyUnknown
+from cds.engine.kleene import KleeneEvaluator
+from cds.facts.fact import Fact, Facts, FactSource, WhyUnknown
 from cds.logic.conditions import (
     All,
     Any,
@@ -22,18 +22,18 @@ from cds.logic.conditions import (
     Unknown,
 )
 from cds.logic.truth import Truth
-from cds.rulebook.program import Cited, Head, RuleRef
+from cds.rulebook.program import CompiledConclusion, EvidenceItem, RuleRef
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 RULE = RuleRef("r", "1.0.0", "Rule", "active", (), None, None, "", "")
-PAPER = Cited("paper", "A paper", "", "says so", True)
+PAPER = EvidenceItem("paper", "A paper", "", "says so", True)
 AT_LEAST_10 = Compare("phq9", Comparison.AT_LEAST, 10, unit="{score}")
 A, B, C = Name("a"), Name("b"), Name("c")
 
 
 def statement(name: str, truth: Truth, *references: str, needs: tuple[str, ...] = ()) -> Fact:
     unknown = WhyUnknown.NOT_SENT if truth is U else None
-    found = tuple(Found(reference) for reference in references)
+    found = tuple(FactSource(reference) for reference in references)
     return Fact(
         name, name.upper(), truth=truth, because=f"because {name}", why_unknown=unknown, missing=needs, found=found
     )
@@ -49,10 +49,11 @@ class Answered:
 
     def __init__(self, *facts: Fact, **conditions: Condition) -> None:
         self.heads = {
-            name: Head(name, name.capitalize(), condition, RULE, (PAPER,)) for name, condition in conditions.items()
+            name: CompiledConclusion(name, name.capitalize(), condition, RULE, (PAPER,))
+            for name, condition in conditions.items()
         }
         self.facts = Facts({fact.name: fact for fact in facts}, date(2025, 6, 1))
-        self.truths = Direct(conditions).run(
+        self.truths = KleeneEvaluator(conditions).run(
             {fact.name: fact.truth for fact in facts if fact.truth is not None},
             {fact.name: (fact.low, fact.high) for fact in facts if fact.low is not None and fact.high is not None},
         )

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cds.decide import Decision, decide
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.explanation.explanation import Criterion, Explanation, explanation_of, plain_conclusions
 from cds.explanation.flips import flips
 from cds.logic.truth import Truth
@@ -18,7 +18,7 @@ from cds.record.bundle import read_prefetch
 from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY
 
-RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 SERVICE = RULES.program.services["ketamine-evaluation"]
 NAMES = ("01-two-failed-trials", "05-dose-not-recorded", "06-bipolar-disorder", "38-ect-and-four-drugs")
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cds.decide import Decision
-from cds.explanation.timeline import MOST_BARS, MOST_POINTS, Run, Timeline, timelines
-from cds.facts.evaluate import look_for
-from cds.record.model import Diagnosis, PatientRecord, Sent, SentState
-from cds.rulebook.program import Program
+from cds.explanation.timeline import MOST_BARS, MOST_POINTS, MedicationHistory, Run, timelines
+from cds.facts.evaluate import evaluate_facts
+from cds.record.model import Delivery, DeliveryState, Diagnosis, PatientRecord
+from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.wanted import WantedEpisode
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken, wanted
@@ -20,14 +20,16 @@ from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken
 DAY = date.fromisoformat
 
 
-def program(*names: Any, copies: frozenset[str] = frozenset()) -> Program:
+def program(*names: Any, copies: frozenset[str] = frozenset()) -> CompiledRuleset:
     empty: dict[str, Any] = {}
-    return Program("1", names or (SCORE, wanted()), codes(), empty, (), empty, empty, empty, empty, copies=copies)
+    return CompiledRuleset(
+        "1", names or (SCORE, wanted()), codes(), empty, (), empty, empty, empty, empty, copies=copies
+    )
 
 
-def of(patient: PatientRecord, made: Program | None = None) -> tuple[Timeline, ...]:
+def of(patient: PatientRecord, made: CompiledRuleset | None = None) -> tuple[MedicationHistory, ...]:
     rules = made or program()
-    facts = look_for(rules.wanted, rules.codes, patient, TODAY)
+    facts = evaluate_facts(rules.wanted, rules.codes, patient, TODAY)
     return timelines(rules, Decision(TODAY, facts, {}, (), patient))
 
 
@@ -133,9 +135,9 @@ def test_a_score_without_a_day_or_a_value_is_not_drawn() -> None:
     assert timeline.courses == ()
 
 
-@pytest.mark.parametrize("sent", [SentState.WHOLE, SentState.NOT_SENT])
-def test_without_a_drug_there_is_no_timeline(sent: SentState) -> None:
-    empty = record(scored(12, "2025-05-01"), sent={"MedicationRequest": (Sent(sent),)})
+@pytest.mark.parametrize("sent", [DeliveryState.WHOLE, DeliveryState.NOT_SENT])
+def test_without_a_drug_there_is_no_timeline(sent: DeliveryState) -> None:
+    empty = record(scored(12, "2025-05-01"), sent={"MedicationRequest": (Delivery(sent),)})
 
     assert of(empty) == ()
 

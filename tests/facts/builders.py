@@ -10,15 +10,15 @@ from cds.facts.context import SortedRecord, sort_record
 from cds.facts.episode import find_episode
 from cds.facts.fact import Fact, Trial
 from cds.facts.measurement import readings
-from cds.facts.trials.trials import TrialFinder, Unrecognised
+from cds.facts.trials.trials import TrialFinder, UnrecognizedMedication
 from cds.record.model import (
+    Delivery,
+    DeliveryState,
     Exposure,
     ExposureKind,
     Measurement,
     Patient,
     PatientRecord,
-    Sent,
-    SentState,
     Sig,
     Span,
 )
@@ -28,10 +28,10 @@ from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.systems import ATC, LOINC, RXNORM
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 
 TODAY = date(2026, 6, 1)
-WHOLE = (Sent(SentState.WHOLE),)
+WHOLE = (Delivery(DeliveryState.WHOLE),)
 KINDS = (
     "Condition", "Observation", "MedicationRequest", "MedicationStatement", "MedicationDispense",
     "MedicationAdministration", "Procedure", "AllergyIntolerance",
@@ -74,8 +74,8 @@ def drug_table() -> DrugTable:
 
 
 def codes() -> Codes:
-    def value_set(name: str, exact: dict[tuple[str, str], str], names: dict[str, str] | None = None) -> CodeSet:
-        return CodeSet(name, name, exact, {}, {}, [WordGroup(tuple(names or {}))], {})
+    def value_set(name: str, exact: dict[tuple[str, str], str], names: dict[str, str] | None = None) -> ValueSet:
+        return ValueSet(name, name, exact, {}, {}, [WordGroup(tuple(names or {}))], {})
 
     return Codes(
         {
@@ -232,7 +232,7 @@ def sort(patient: PatientRecord, today: date = TODAY) -> SortedRecord:
 
 def look(
     patient: PatientRecord, want: WantedTrials | None = None, episode: Fact | None = None
-) -> tuple[Fact, tuple[Unrecognised, ...]]:
+) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
     sorted_record = sort(patient)
     scores = {"score": readings(SCORE, sorted_record), "scale": readings(SCALE, sorted_record)}
     return TrialFinder(sorted_record, scores).find(want or wanted(), episode)

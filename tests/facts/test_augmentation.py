@@ -8,7 +8,7 @@ import pytest
 
 from cds.facts.fact import Fact
 from cds.facts.trials.augmentation import augmentation
-from cds.record.model import Exposure, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, Exposure
 from cds.rulebook.wanted import WantedAugmentation
 from tests.facts.builders import ALL_SENT, daily, look, record, sort, taken
 
@@ -52,7 +52,7 @@ def test_a_combination_product_is_trial_and_augmentation_in_one() -> None:
 
 
 def test_medications_that_did_not_come_leave_it_open() -> None:
-    sent = ALL_SENT | {"MedicationRequest": (Sent(SentState.NOT_SENT, "medications were not sent"),)}
+    sent = ALL_SENT | {"MedicationRequest": (Delivery(DeliveryState.NOT_SENT, "medications were not sent"),)}
 
     assert truth(augmented(TRIAL, sent=sent)) == "unknown"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cds.facts.fact import Fact
 from cds.facts.trials.count import count
-from cds.record.model import Exposure, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, Exposure
 from cds.rulebook.wanted import WantedCount
 from cds.terminology.concepts import Concept
 from tests.facts.builders import ALL_SENT, look, record, taken
@@ -87,7 +87,7 @@ def test_an_unrecognised_medication_opens_the_count_upwards_once_per_drug() -> N
 
 
 def test_medications_that_did_not_come_leave_no_upper_end() -> None:
-    sent = ALL_SENT | {"MedicationRequest": (Sent(SentState.NOT_SENT, "an error", failed=True),)}
+    sent = ALL_SENT | {"MedicationRequest": (Delivery(DeliveryState.NOT_SENT, "an error", failed=True),)}
 
     fact = counted(failed("alfadep", 50), sent=sent)
 

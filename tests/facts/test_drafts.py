@@ -11,17 +11,17 @@ from cds.facts.context import sort_record
 from cds.facts.draft_order import find_draft, place_of_order
 from cds.facts.fact import Fact, Trial, WhyUnknown
 from cds.logic.truth import Truth
-from cds.record.model import Draft, Patient, PatientRecord, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, Draft, Patient, PatientRecord
 from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
 from cds.terminology.systems import RXNORM
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import TODAY, drug_table
 
-SEDATIVES = CodeSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})
-ALFA_SET = CodeSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, [], {})
+SEDATIVES = ValueSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})
+ALFA_SET = ValueSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, [], {})
 CODES = Codes({"sedatives": SEDATIVES, "alfas": ALFA_SET}, {"drugs": drug_table()})
 CODED = WantedDraftOrder("x", "A sedative", None, ("sedatives",), "", "", Truth.FALSE, "Author's reason.")
 NEW = WantedDraftOrder("x", "New drug", None, (), "drugs", "trials", Truth.FALSE, "Author's reason.")
@@ -38,8 +38,8 @@ def trials(*ingredients: str, why: WhyUnknown | None = None) -> Fact:
     return Fact("trials", "Trials", trials=found, why_unknown=why)
 
 
-def find(wanted: WantedDraftOrder, *drafts: Draft, tried: Fact | None = None, sent: Sent | None = None) -> Fact:
-    record = PatientRecord(Patient("Patient/p"), drafts=drafts, drafts_sent=sent or Sent(SentState.WHOLE))
+def find(wanted: WantedDraftOrder, *drafts: Draft, tried: Fact | None = None, sent: Delivery | None = None) -> Fact:
+    record = PatientRecord(Patient("Patient/p"), drafts=drafts, drafts_sent=sent or Delivery(DeliveryState.WHOLE))
     return find_draft(wanted, sort_record(record, CODES, TODAY), tried)
 
 
@@ -59,7 +59,7 @@ def test_an_order_in_the_set_is_true_and_names_itself(order: Draft) -> None:
 
 
 def test_orders_that_did_not_come_are_unknown() -> None:
-    fact = find(CODED, sent=Sent(SentState.NOT_SENT, "the EHR did not send the orders"))
+    fact = find(CODED, sent=Delivery(DeliveryState.NOT_SENT, "the EHR did not send the orders"))
 
     assert (fact.truth, fact.why_unknown) == (Truth.UNKNOWN, WhyUnknown.NOT_SENT)
     assert fact.because == "the EHR did not send the orders"

@@ -10,12 +10,12 @@ from cds.facts.context import sort_record
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.measurement import number, range_text, readings
 from cds.record.dates import read_date
-from cds.record.model import Measurement, NormalRange, PatientRecord, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, Measurement, NormalRange, PatientRecord
 from cds.rulebook.wanted import SummedItems
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.index import Codes
 from cds.terminology.systems import LOINC
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
 
 
@@ -189,7 +189,7 @@ def test_a_value_that_is_only_a_bound_is_a_range(comparator: str, ends: tuple[fl
 
 
 def test_a_coded_answer_stands_for_its_number() -> None:
-    answers = CodeSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, [], {(LOINC, "LA-2"): 2.0})
+    answers = ValueSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, [], {(LOINC, "LA-2"): 2.0})
     known = Codes({"score": answers}, {})
     answered = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-2"),)))
     other = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-9"),)))
@@ -204,8 +204,8 @@ def test_a_coded_answer_stands_for_its_number() -> None:
 
 
 def test_data_that_did_not_come_are_not_an_absence() -> None:
-    not_sent = ALL_SENT | {"Observation": (Sent(SentState.NOT_SENT, "the EHR sent null"),)}
-    other_codes = ALL_SENT | {"Observation": (Sent(SentState.WHOLE, codes=frozenset({"2-2"})),)}
+    not_sent = ALL_SENT | {"Observation": (Delivery(DeliveryState.NOT_SENT, "the EHR sent null"),)}
+    other_codes = ALL_SENT | {"Observation": (Delivery(DeliveryState.WHOLE, codes=frozenset({"2-2"})),)}
 
     assert latest().why_unknown is WhyUnknown.NOT_FOUND
     assert latest(patient=record(sent=not_sent)).because == "the EHR sent null"
@@ -237,7 +237,7 @@ def test_a_range_reads_as_words(low: float | None, high: float | None, text: str
 # ---------------------------------------------------------------- items of a questionnaire
 
 POINTS = {("x", "none"): 0.0, ("x", "some"): 1.0, ("x", "most"): 3.0}
-ITEMS = CodeSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, [], POINTS)
+ITEMS = ValueSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, [], POINTS)
 ITEM_CODES = Codes({**codes().sets, "items": ITEMS}, codes().drugs)
 SUMMED = replace(SCORE, items=SummedItems(("items",), fewest=2))
 
@@ -376,8 +376,10 @@ def called(text: str, value: float, *codings: Coding) -> Measurement:
 
 
 def named_score(*entries: Measurement) -> Fact:
-    named = CodeSet("score", "Score", {}, {}, {}, [], {}, full_names={bare("ABC-17 total score"): "ABC-17 total score"})
-    other = CodeSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, [], {})
+    named = ValueSet(
+        "score", "Score", {}, {}, {}, [], {}, full_names={bare("ABC-17 total score"): "ABC-17 total score"}
+    )
+    other = ValueSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, [], {})
     want = replace(SCORE, coded=("score",), asks_for=())
     sorted_record = sort_record(record(*entries), Codes({"score": named, "other": other}, {}), TODAY)
     return number(want, sorted_record, readings(want, sorted_record))

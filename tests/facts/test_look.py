@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds.facts.evaluate import look_for
+from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.dates import read_date
@@ -20,7 +20,7 @@ AGE = WantedAge("age", "Age", None)
 
 def aged(birth: Span | None, today: date = TODAY) -> Fact:
     patient = replace(record(), patient=Patient("Patient/1", birth=birth))
-    return look_for([AGE], codes(), patient, today)["age"]
+    return evaluate_facts([AGE], codes(), patient, today)["age"]
 
 
 @pytest.mark.parametrize(("born", "years"), [("2008-06-01", 18), ("2008-06-02", 17)])
@@ -55,7 +55,7 @@ def test_no_birth_date_or_one_in_the_future_leaves_age_unknown(birth: Span | Non
 def test_sex_is_the_administrative_gender_and_unknown_stays_unknown(sex: str | None, truth: Truth) -> None:
     patient = replace(record(), patient=Patient("Patient/1", sex=sex))
 
-    fact = look_for([WantedSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
+    fact = evaluate_facts([WantedSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
 
     assert fact.truth is truth
 
@@ -92,7 +92,7 @@ def test_whatever_was_recorded_this_evening_under_tomorrows_day_is_of_today(entr
 def test_a_death_is_what_the_patient_entry_says(died: bool) -> None:
     patient = replace(record(), patient=Patient("Patient/1", died=died))
 
-    fact = look_for([WantedDeceased("died", "Died", None)], codes(), patient, TODAY)["died"]
+    fact = evaluate_facts([WantedDeceased("died", "Died", None)], codes(), patient, TODAY)["died"]
 
     assert fact.truth is Truth.of(died)
     assert [found.reference for found in fact.found] == (["Patient/1"] if died else [])
@@ -100,7 +100,9 @@ def test_a_death_is_what_the_patient_entry_says(died: bool) -> None:
 
 def traced(*scores: Measurement, of: tuple[str, ...] = ("score",)) -> Fact:
     high: WantedNumber = replace(SCORE, name="high", take="highest")
-    return look_for([SCORE, high, WantedTrace("trace", "Trace", None, of)], codes(), record(*scores), TODAY)["trace"]
+    return evaluate_facts([SCORE, high, WantedTrace("trace", "Trace", None, of)], codes(), record(*scores), TODAY)[
+        "trace"
+    ]
 
 
 def test_a_trace_is_an_entry_that_may_be_it_and_nothing_else() -> None:

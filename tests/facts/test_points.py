@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.facts.episode import episode_length
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.rating_scale import points
 from cds.logic.truth import Truth
 from cds.record.model import Span
@@ -106,9 +106,9 @@ def test_the_total_says_its_category_at_both_ends() -> None:
 
 
 def test_the_entries_it_rests_on_are_kept() -> None:
-    recorded = Fact("used", "used", truth=Truth.TRUE, found=(Found("Procedure/1"),))
+    recorded = Fact("used", "used", truth=Truth.TRUE, found=(FactSource("Procedure/1"),))
 
-    assert total((Whether("used", 1),), recorded).found == (Found("Procedure/1"),)
+    assert total((Whether("used", 1),), recorded).found == (FactSource("Procedure/1"),)
 
 
 @given(st.integers(0, 2000), st.integers(0, 2000), st.integers(0, 2000))

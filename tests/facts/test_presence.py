@@ -11,6 +11,8 @@ from cds.logic.truth import Truth
 from cds.record.model import (
     NOT_UNDERSTOOD,
     Allergy,
+    Delivery,
+    DeliveryState,
     Diagnosis,
     Exposure,
     ExposureKind,
@@ -19,8 +21,6 @@ from cds.record.model import (
     Patient,
     PatientRecord,
     Referral,
-    Sent,
-    SentState,
     Verification,
 )
 from cds.rulebook.wanted import (
@@ -34,16 +34,16 @@ from cds.rulebook.wanted import (
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 SYSTEM = "urn:test"
 
 
-def value_set(name: str, *names: str) -> CodeSet:
+def value_set(name: str, *names: str) -> ValueSet:
     exact, roots, excepted = (SYSTEM, name), (SYSTEM, f"{name}-root"), (SYSTEM, f"{name}-root-not")
-    return CodeSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, [WordGroup(names)], {})
+    return ValueSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, [WordGroup(names)], {})
 
 
 CODES = Codes(
@@ -130,16 +130,16 @@ def test_without_a_precise_date_a_window_cannot_tell() -> None:
 @pytest.mark.parametrize(
     ("state", "if_none", "truth", "why"),
     [
-        (SentState.WHOLE, F, F, None),
-        (SentState.WHOLE, U, U, WhyUnknown.NOT_FOUND),
-        (SentState.PART, F, U, WhyUnknown.UNREADABLE),
-        (SentState.NOT_SENT, F, U, WhyUnknown.NOT_SENT),
+        (DeliveryState.WHOLE, F, F, None),
+        (DeliveryState.WHOLE, U, U, WhyUnknown.NOT_FOUND),
+        (DeliveryState.PART, F, U, WhyUnknown.UNREADABLE),
+        (DeliveryState.NOT_SENT, F, U, WhyUnknown.NOT_SENT),
     ],
 )
 def test_nothing_found_is_no_only_when_the_whole_was_sent(
-    state: SentState, if_none: Truth, truth: Truth, why: WhyUnknown | None
+    state: DeliveryState, if_none: Truth, truth: Truth, why: WhyUnknown | None
 ) -> None:
-    fact = look(condition(if_none_found=if_none), sent={"Condition": (Sent(state, "it did not come"),)})
+    fact = look(condition(if_none_found=if_none), sent={"Condition": (Delivery(state, "it did not come"),)})
 
     assert (fact.truth, fact.why_unknown) == (truth, why)
 
@@ -186,9 +186,14 @@ def test_a_past_medication_counts_when_it_was_taken_in_the_window(end: str, trut
 
 def test_statements_answer_for_medications_only_where_orders_were_not_asked_for() -> None:
     statements_only = {"MedicationStatement": WHOLE}
-    orders_failed = statements_only | {"MedicationRequest": (Sent(SentState.NOT_SENT, "an error", failed=True),)}
-    dispenses_failed = {"MedicationRequest": WHOLE, "MedicationDispense": (Sent(SentState.NOT_SENT, "", failed=True),)}
-    dispenses_absent = {"MedicationRequest": WHOLE, "MedicationDispense": (Sent(SentState.NOT_SENT, ""),)}
+    orders_failed = statements_only | {
+        "MedicationRequest": (Delivery(DeliveryState.NOT_SENT, "an error", failed=True),)
+    }
+    dispenses_failed = {
+        "MedicationRequest": WHOLE,
+        "MedicationDispense": (Delivery(DeliveryState.NOT_SENT, "", failed=True),),
+    }
+    dispenses_absent = {"MedicationRequest": WHOLE, "MedicationDispense": (Delivery(DeliveryState.NOT_SENT, ""),)}
 
     assert look(medication(), sent=statements_only).truth is F
     assert look(medication(), sent=orders_failed).truth is U

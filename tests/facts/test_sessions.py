@@ -10,7 +10,7 @@ import pytest
 
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.sessions import sessions
-from cds.record.model import ExposureKind, Intervention, Sent, SentState, Span
+from cds.record.model import Delivery, DeliveryState, ExposureKind, Intervention, Span
 from cds.rulebook.wanted import WantedSessions
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, day, record, sort, taken
@@ -43,7 +43,7 @@ def test_none_recorded_is_none_when_procedures_were_sent_whole() -> None:
 
 
 def test_procedures_that_did_not_come_leave_the_number_open() -> None:
-    sent = ALL_SENT | {"Procedure": (Sent(SentState.NOT_SENT, "procedures were not sent"),)}
+    sent = ALL_SENT | {"Procedure": (Delivery(DeliveryState.NOT_SENT, "procedures were not sent"),)}
     fact = sessions(WANTED, sort(record(interventions=(done(day("2026-01-01"), "P/1"),), sent=sent)))
 
     assert bounds(fact) == (1, inf)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.facts.trials.doses import DailyDose
-from cds.facts.trials.exposure_periods import NEVER, Days, Stretch, Successors, day_by_day, stretches
+from cds.facts.trials.exposure_periods import NEVER, Days, ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.record.model import Exposure, ExposureKind
 from cds.terminology.concepts import Concept
 from cds.terminology.drugs import Drug, Recognised
@@ -30,11 +30,11 @@ def stretch(
     early: int,
     dose: tuple[float | None, float | None],
     bounded: bool,
-) -> Stretch:
+) -> ExposurePeriod:
     possible = (first, first + length)
     sure = NEVER if late is None else (first + late, first + length - early)
     exposure = Exposure("MedicationRequest/1", "1", kind, Concept())
-    return Stretch(sure if sure[0] <= sure[1] else NEVER, possible, DailyDose(*dose), bounded, exposure)
+    return ExposurePeriod(sure if sure[0] <= sure[1] else NEVER, possible, DailyDose(*dose), bounded, exposure)
 
 
 MG = st.integers(0, 400).map(lambda quarters: quarters / 4)  # sums of quarters are exact in any order
@@ -50,7 +50,7 @@ STRETCHES = st.builds(
 )
 
 
-def looked_at_every_day(found: Sequence[Stretch]) -> list[Days]:
+def looked_at_every_day(found: Sequence[ExposurePeriod]) -> list[Days]:
     """Every resource, looked at again for each run of days."""
     edges = sorted(
         {edge for s in found for first, last in (s.sure, s.possible) if first <= last for edge in (first, last + 1)}
@@ -63,7 +63,7 @@ def looked_at_every_day(found: Sequence[Stretch]) -> list[Days]:
     return runs
 
 
-def one_run(first: int, last: int, here: list[Stretch]) -> Days:
+def one_run(first: int, last: int, here: list[ExposurePeriod]) -> Days:
     lows, highs = [0.0], []
     sure = unknown = False
     for kind in ExposureKind:
@@ -87,7 +87,7 @@ def one_run(first: int, last: int, here: list[Stretch]) -> Days:
 
 
 @given(st.lists(STRETCHES, max_size=12))
-def test_the_sweep_over_days_gives_what_looking_at_every_day_gives(found: list[Stretch]) -> None:
+def test_the_sweep_over_days_gives_what_looking_at_every_day_gives(found: list[ExposurePeriod]) -> None:
     assert day_by_day(found) == looked_at_every_day(found)
 
 
@@ -120,7 +120,7 @@ def test_many_thousand_stopped_orders_without_an_end_are_no_obstacle() -> None:
     stopped = replace(taken("alfadep", "2025-02-01", None, 50), open_ended=False, status="stopped")
     first = day("2025-02-01").earliest.toordinal()
 
-    found = stretches(
+    found = exposure_periods(
         [(stopped, ALFADEP)] * 20_000,
         TODAY.toordinal(),
         0,

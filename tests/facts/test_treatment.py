@@ -10,31 +10,31 @@ import pytest
 
 from cds.facts.context import sort_record
 from cds.facts.fact import Fact
-from cds.facts.measurement import Reading
-from cds.facts.override import find_override, find_rise
+from cds.facts.measurement import ConvertedMeasurement
+from cds.facts.override import find_override, find_score_change
 from cds.facts.treatment import find_course, find_treatment
 from cds.logic.truth import Truth
 from cds.record.model import (
+    Delivery,
+    DeliveryState,
     Exposure,
     ExposureKind,
     Intervention,
     Override,
     Patient,
     PatientRecord,
-    Sent,
-    SentState,
     Span,
 )
 from cds.rulebook.wanted import WantedCourse, WantedOverride, WantedRise, WantedTreatment
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 
 TODAY = date(2026, 6, 1)
 
 
-def code_set(name: str, code: str) -> CodeSet:
-    return CodeSet(name, name, {("urn:x", code): code}, {}, {}, [], {})
+def code_set(name: str, code: str) -> ValueSet:
+    return ValueSet(name, name, {("urn:x", code): code}, {}, {}, [], {})
 
 
 NAMES = {"drug": "d", "only": "o", "illness": "i", "clinic": "c", "theatre": "t", "ineffective": "n"}
@@ -43,7 +43,9 @@ TREATMENT = WantedTreatment(
     "t", "Treatment", 90, ("drug", "only"), ("only",), ("illness",), ("clinic",), ("theatre",), 2, "Author's reason."
 )
 COURSE = WantedCourse("c", "Course", None, "t", 90, 4, 28, ("ineffective",), "score", 50, 28, 14, 28)
-SENT: dict[str, tuple[Sent, ...]] = {kind: (Sent(SentState.WHOLE),) for kind in ("MedicationRequest", "Procedure")}
+SENT: dict[str, tuple[Delivery, ...]] = {
+    kind: (Delivery(DeliveryState.WHOLE),) for kind in ("MedicationRequest", "Procedure")
+}
 
 
 def concept(code: str) -> Concept:
@@ -118,11 +120,11 @@ def test_without_medications_or_procedures_it_cannot_be_told(kind: str) -> None:
     assert treatment(sent={key: value for key, value in SENT.items() if key != kind}).truth is Truth.UNKNOWN
 
 
-def score(days_ago: int, value: float) -> Reading:
-    return Reading(on(days_ago), value, value, f"Observation/{days_ago}")
+def score(days_ago: int, value: float) -> ConvertedMeasurement:
+    return ConvertedMeasurement(on(days_ago), value, value, f"Observation/{days_ago}")
 
 
-def course(*exposures: Exposure, scores: tuple[Reading, ...] = (), sent: Any = None) -> Fact:
+def course(*exposures: Exposure, scores: tuple[ConvertedMeasurement, ...] = (), sent: Any = None) -> Fact:
     sorted_record = sort_record(record(*exposures, sent=sent), CODES, TODAY)
     return find_course(COURSE, TREATMENT, sorted_record, scores)
 
@@ -142,7 +144,9 @@ FOUR = tuple(given(days, place="c") for days in (200, 203, 206, 209))
         ((), Truth.UNKNOWN),
     ],
 )
-def test_a_course_that_is_over_is_judged_by_the_fall_of_the_score(scores: tuple[Reading, ...], truth: Truth) -> None:
+def test_a_course_that_is_over_is_judged_by_the_fall_of_the_score(
+    scores: tuple[ConvertedMeasurement, ...], truth: Truth
+) -> None:
     assert course(*FOUR, scores=scores).truth is truth
 
 
@@ -170,8 +174,8 @@ def since(days_ago: int, truth: Truth = Truth.TRUE) -> Fact:
     return Fact("since", "Since", truth=truth, day=on(days_ago))
 
 
-def rise(facts: list[Fact], *scores: Reading) -> Fact:
-    return find_rise(WantedRise("r", "Rise", None, "score", ("since",), "{score}"), facts, scores, TODAY)
+def rise(facts: list[Fact], *scores: ConvertedMeasurement) -> Fact:
+    return find_score_change(WantedRise("r", "Rise", None, "score", ("since",), "{score}"), facts, scores, TODAY)
 
 
 def test_a_rise_is_counted_from_the_last_score_up_to_the_latest_day() -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.facts.fact import Evidence
+from cds.facts.fact import ResponseEvidence
 from cds.facts.trials.trials import TrialFinder
 from cds.logic.truth import Truth
-from cds.record.model import Exposure, ExposureKind, Sent, SentState, Sig, Span
+from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Sig, Span
 from cds.rulebook.wanted import Adherence
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.systems import ATC
@@ -517,7 +517,7 @@ def test_an_unrecognised_medication_too_short_to_be_adequate_opens_nothing() -> 
 def test_a_coded_stop_reason_is_evidence_of_no_response() -> None:
     (trial,) = trials(taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for="no-effect"))
 
-    assert (trial.no_response, trial.evidence) == (T, Evidence.CODED)
+    assert (trial.no_response, trial.evidence) == (T, ResponseEvidence.CODED)
 
 
 def test_a_stop_reason_in_words_is_weaker_evidence() -> None:
@@ -525,7 +525,7 @@ def test_a_stop_reason_in_words_is_weaker_evidence() -> None:
         taken("alfadep", "2025-02-01", "2025-04-30", 50, stopped_for=Concept((), "No response after 8 wk"))
     )
 
-    assert (trial.no_response, trial.evidence) == (T, Evidence.WORDS)
+    assert (trial.no_response, trial.evidence) == (T, ResponseEvidence.WORDS)
 
 
 @pytest.mark.parametrize(
@@ -604,7 +604,7 @@ def test_a_fall_of_half_is_response_and_less_is_not(last: int, no_response: Trut
         taken("alfadep", "2025-02-01", "2025-04-30", 50), scored(20, "2025-01-30"), scored(last, "2025-04-28")
     )
 
-    assert (trial.no_response, trial.evidence) == (no_response, Evidence.MEASURED)
+    assert (trial.no_response, trial.evidence) == (no_response, ResponseEvidence.MEASURED)
 
 
 @pytest.mark.parametrize(("percent", "no_response"), [(25, F), (26, T)])
@@ -685,7 +685,7 @@ def test_a_remission_in_the_course_of_a_trial_is_a_response_without_a_baseline_t
     (trial,) = trials(order, scored(4, "2025-04-20"), scored(12, "2025-06-28"))
 
     assert trial.no_response is F
-    assert trial.evidence is Evidence.MEASURED
+    assert trial.evidence is ResponseEvidence.MEASURED
     assert "was lost later" in trial.outcome
     assert trials(order, scored(5, "2025-04-20"), scored(12, "2025-06-28"))[0].no_response is T
 
@@ -765,7 +765,7 @@ def test_poor_adherence_is_told_or_vetoes(when_poor: str, adequate: Truth, poorl
 def test_unknown_adherence_never_vetoes() -> None:
     want = wanted(adherence=Adherence(80, "vetoes"))
     one_fill = filled("2025-02-01", 30.0)
-    in_part = ALL_SENT | {"MedicationDispense": (Sent(SentState.PART, "more pages"),)}
+    in_part = ALL_SENT | {"MedicationDispense": (Delivery(DeliveryState.PART, "more pages"),)}
 
     (without,) = trials(taken(*SAME_ORDER), want=want)
     (unmeasured,) = trials(taken(*SAME_ORDER), one_fill, filled("2025-04-01", None), want=want)
@@ -815,7 +815,7 @@ def test_a_stop_reason_that_a_measured_response_contradicts_is_unknown() -> None
 def test_an_ongoing_adequate_trial_with_a_high_score_has_failed() -> None:
     (trial,) = trials(taken("alfadep", "2026-01-01", None, 50), scored(17, "2026-05-20"))
 
-    assert (trial.no_response, trial.evidence) == (T, Evidence.STILL_SYMPTOMATIC)
+    assert (trial.no_response, trial.evidence) == (T, ResponseEvidence.STILL_SYMPTOMATIC)
 
 
 def test_a_score_before_the_required_weeks_says_nothing_of_an_ongoing_trial() -> None:
@@ -830,7 +830,7 @@ def test_starting_another_drug_soon_after_the_end_lets_us_infer_no_response(star
 
     assert first.no_response is no_response
     if no_response is T:
-        assert first.evidence is Evidence.INFERRED
+        assert first.evidence is ResponseEvidence.INFERRED
 
 
 def test_an_inference_that_the_rule_does_not_accept_stays_unknown() -> None:
@@ -944,7 +944,9 @@ def test_two_drugs_taken_together_each_with_its_own_stop_reason_both_count() -> 
 
 
 def test_medications_that_failed_to_arrive_are_said() -> None:
-    sent = ALL_SENT | {"MedicationRequest": (Sent(SentState.NOT_SENT, "the EHR could not read it", failed=True),)}
+    sent = ALL_SENT | {
+        "MedicationRequest": (Delivery(DeliveryState.NOT_SENT, "the EHR could not read it", failed=True),)
+    }
 
     fact, _ = look(record(sent=sent))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cds.authoring.testing.report import run_folder
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.ruleset import load_rules, problems_in
 from tests.server import TODAY, serving
 
@@ -33,7 +33,7 @@ def test_the_other_rules_pass_their_own_cases_and_show_every_answer() -> None:
 
 
 def test_the_service_answers_by_them() -> None:
-    made = load_rules(RULES, Opinions.DIRECT, date(2026, 6, 1))
+    made = load_rules(RULES, EvaluatorMode.DIRECT, date(2026, 6, 1))
     request = {
         "hook": "patient-view",
         "hookInstance": "2d1ea1b5-4a5c-4a50-9c5d-5e0a4e1f6a1e",

@@ -6,19 +6,19 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from cds.journal.feedback import Outcome, Word
-from cds.journal.receipts import Receipt, Shown
+from cds.journal.feedback import CardFeedback, CardOutcome
+from cds.journal.receipts import CardRecord, DecisionRecord
 from cds.rulebook.program import RuleRef
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RULE = RuleRef("evaluation", "1.2.0", "Evaluation", "draft", (), None, None, "", "abc")
 
 
-def shown(name: str = "suggest", rule: RuleRef = RULE) -> Shown:
-    return Shown(str(uuid.uuid4()), (str(uuid.uuid4()),), name, "info", rule)
+def shown(name: str = "suggest", rule: RuleRef = RULE) -> CardRecord:
+    return CardRecord(str(uuid.uuid4()), (str(uuid.uuid4()),), name, "info", rule)
 
 
-def receipt(*cards: Shown, **changes: Any) -> Receipt:
+def receipt(*cards: CardRecord, **changes: Any) -> DecisionRecord:
     values: dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "tenant": "",
@@ -38,12 +38,12 @@ def receipt(*cards: Shown, **changes: Any) -> Receipt:
         "milliseconds": {"decide": 1.5},
         "shown": cards,
     }
-    return Receipt(**(values | changes))
+    return DecisionRecord(**(values | changes))
 
 
-def accepted(card: Shown, at: datetime = NOON) -> Word:
-    return Word(card.uuid, Outcome.ACCEPTED, card.suggestions, "", "", "", "", at)
+def accepted(card: CardRecord, at: datetime = NOON) -> CardFeedback:
+    return CardFeedback(card.uuid, CardOutcome.ACCEPTED, card.suggestions, "", "", "", "", at)
 
 
-def overridden(card: Shown, at: datetime = NOON, code: str = "patient-refuses", comment: str = "") -> Word:
-    return Word(card.uuid, Outcome.OVERRIDDEN, (), "urn:reasons", code, "", comment, at)
+def overridden(card: CardRecord, at: datetime = NOON, code: str = "patient-refuses", comment: str = "") -> CardFeedback:
+    return CardFeedback(card.uuid, CardOutcome.OVERRIDDEN, (), "urn:reasons", code, "", comment, at)

@@ -7,17 +7,17 @@ import io
 from datetime import timedelta
 
 from cds.journal import feedback, receipts
-from cds.journal.export import COLUMNS, feedback_sheet
-from cds.journal.period import Period
+from cds.journal.export import COLUMNS, feedback_as_csv
+from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
 from tests.journal.said import NOON, accepted, overridden, receipt, shown
 
-ALL = Period(NOON - timedelta(days=1))
+ALL = JournalPeriod(NOON - timedelta(days=1))
 USER = "Practitioner/anna"
 
 
-def rows(store: Store, period: Period = ALL) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(feedback_sheet(store, period))))
+def rows(store: Store, period: JournalPeriod = ALL) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(feedback_as_csv(store, period))))
 
 
 def test_each_word_says_what_the_regulation_asks_for(store: Store) -> None:
@@ -81,4 +81,4 @@ def test_only_the_period_asked_for_is_exported(store: Store) -> None:
     receipts.write(store, [receipt(one)])
     feedback.keep(store, "", "evaluation", [accepted(one)], NOON)
 
-    assert rows(store, Period(NOON + timedelta(seconds=1))) == []
+    assert rows(store, JournalPeriod(NOON + timedelta(seconds=1))) == []

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from cds.journal import feedback, receipts
-from cds.journal.feedback import Override, recent_overrides
-from cds.journal.period import Period
+from cds.journal.feedback import CardOverride, recent_overrides
+from cds.journal.period import JournalPeriod
 from cds.journal.stats import Tally, stats
 from cds.journal.store import Store
 from cds.journal.tables import accepted as accepted_table
@@ -21,12 +21,12 @@ MINUTE = timedelta(minutes=1)
 LONG_AGO = NOON - timedelta(days=365)
 
 
-def keep(store: Store, *words: feedback.Word, tenant: str = "") -> int:
+def keep(store: Store, *words: feedback.CardFeedback, tenant: str = "") -> int:
     return feedback.keep(store, tenant, "evaluation", words, NOON + timedelta(hours=1))
 
 
 def only(store: Store) -> Tally:
-    (tally,) = stats(store, Period(LONG_AGO)).tallies
+    (tally,) = stats(store, JournalPeriod(LONG_AGO)).tallies
     return tally
 
 
@@ -89,11 +89,11 @@ def test_a_clock_ahead_of_ours_does_not_have_the_last_word_for_ever(store: Store
 def test_feedback_that_comes_before_its_receipt_is_joined_later(store: Store) -> None:
     card = shown()
     keep(store, accepted(card))
-    assert stats(store, Period(LONG_AGO)).unknown_cards == 1
+    assert stats(store, JournalPeriod(LONG_AGO)).unknown_cards == 1
 
     receipts.write(store, [receipt(card)])
 
-    assert stats(store, Period(LONG_AGO)).unknown_cards == 0
+    assert stats(store, JournalPeriod(LONG_AGO)).unknown_cards == 0
     assert only(store).accepted == 1
 
 
@@ -116,7 +116,7 @@ def test_recent_overrides_are_of_this_patient_and_this_tenant_and_since_then(sto
     keep(store, overridden(mine), overridden(others))
     keep(store, overridden(elsewhere), tenant="north")
 
-    assert recent_overrides(store, "", "patient-1", NOON) == [Override("mine", "patient-refuses", NOON)]
+    assert recent_overrides(store, "", "patient-1", NOON) == [CardOverride("mine", "patient-refuses", NOON)]
     assert recent_overrides(store, "", "patient-1", NOON + MINUTE) == []
     assert [one.card for one in recent_overrides(store, "north", "patient-1", NOON)] == ["elsewhere"]
 

@@ -13,15 +13,15 @@ from sqlalchemy import Table, event, func, make_url, select
 
 from cds.journal import feedback, receipts, tables
 from cds.journal import writer as writing
-from cds.journal.period import Period
-from cds.journal.retention import Keep, prune
+from cds.journal.period import JournalPeriod
+from cds.journal.retention import RetentionPeriods, prune
 from cds.journal.stats import stats
-from cds.journal.store import Store, StoreDown
+from cds.journal.store import Store, StoreDownError
 from cds.journal.used_tokens import first_use
-from cds.journal.writer import Writer
+from cds.journal.writer import JournalWriter
 from tests.journal.said import NOON, RULE, accepted, overridden, receipt, shown
 
-KEEP = Keep(receipts=100, comments=10, inputs=5)
+KEEP = RetentionPeriods(receipts=100, comments=10, inputs=5)
 
 
 def count(store: Store, table: Table) -> int:
@@ -122,7 +122,7 @@ def test_a_pruned_comment_is_gone_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_the_writer_writes_behind_and_what_waits_is_written_at_the_end(store: Store) -> None:
-    writer = Writer(store, KEEP)
+    writer = JournalWriter(store, KEEP)
     writer.start()
     for _ in range(250):
         writer.offer(receipt(shown()))
@@ -154,12 +154,12 @@ def test_a_receipt_alone_is_written_at_once_and_those_that_follow_it_together(
 ) -> None:
     batches: list[int] = []
 
-    def write(_: Store, written: Sequence[receipts.Receipt]) -> None:
+    def write(_: Store, written: Sequence[receipts.DecisionRecord]) -> None:
         batches.append(len(written))
 
     monkeypatch.setattr(writing, "write", write)
     monkeypatch.setattr(writing, "BETWEEN_WRITES", 1.0)
-    writer = Writer(store, KEEP)
+    writer = JournalWriter(store, KEEP)
     writer.start()
     writer.offer(receipt(shown()))
     until(lambda: batches == [1])
@@ -174,7 +174,7 @@ def test_a_receipt_alone_is_written_at_once_and_those_that_follow_it_together(
 def test_what_a_store_that_is_away_misses_is_written_when_it_is_back(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     store = Store(str(tmp_path / "taken" / "journal.sqlite3"))
-    writer = Writer(store, KEEP)
+    writer = JournalWriter(store, KEEP)
     writer.start()
     writer.offer(receipt(shown()))
     until(lambda: not writer.works)
@@ -193,7 +193,7 @@ def test_more_than_may_wait_is_lost_counted_and_said_without_blocking(
 ) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     store = Store(str(tmp_path / "taken" / "journal.sqlite3"))
-    writer = Writer(store, KEEP, most_waiting=3)
+    writer = JournalWriter(store, KEEP, most_waiting=3)
     writer.start()
 
     for _ in range(5):
@@ -208,7 +208,7 @@ def test_more_than_may_wait_is_lost_counted_and_said_without_blocking(
 
 
 def test_a_receipt_that_no_database_takes_does_not_stop_the_others(store: Store) -> None:
-    writer = Writer(store, KEEP)
+    writer = JournalWriter(store, KEEP)
     writer.offer(receipt(shown()))
     writer.offer(receipt(shown(), conclusions={"a": object()}))
     writer.offer(receipt(shown()))
@@ -219,7 +219,7 @@ def test_a_receipt_that_no_database_takes_does_not_stop_the_others(store: Store)
 
 
 def test_a_receipt_after_the_end_is_counted_as_lost(store: Store) -> None:
-    writer = Writer(store, KEEP)
+    writer = JournalWriter(store, KEEP)
     writer.start()
     writer.close()
     writer.offer(receipt())
@@ -232,7 +232,7 @@ def test_stats_count_by_rule_version_and_card_from_a_moment_on(store: Store) -> 
     receipts.write(store, [receipt(old, decided_at=NOON - timedelta(days=2)), receipt(young, silent)])
     feedback.keep(store, "", "evaluation", [accepted(young), overridden(old)], NOON)
 
-    found = stats(store, Period(NOON - timedelta(days=1)))
+    found = stats(store, JournalPeriod(NOON - timedelta(days=1)))
 
     assert found.decisions == 1
     assert [(tally.card, tally.version, tally.shown, tally.accepted, tally.overridden) for tally in found.tallies] == [
@@ -244,7 +244,7 @@ def test_stats_count_by_rule_version_and_card_from_a_moment_on(store: Store) -> 
 def test_cards_of_silent_files_are_kept_counted_and_pruned_with_their_receipt(store: Store) -> None:
     receipts.write(store, [receipt(shown(), silent={"quiet": RULE}), receipt(silent={"quiet": RULE})])
 
-    tallies = {tally.card: (tally.shown, tally.silent) for tally in stats(store, Period(NOON)).tallies}
+    tallies = {tally.card: (tally.shown, tally.silent) for tally in stats(store, JournalPeriod(NOON)).tallies}
     assert tallies == {"suggest": (1, 0), "quiet": (0, 2)}
 
     prune(store, KEEP, NOON + timedelta(days=1000))
@@ -263,7 +263,7 @@ def test_a_read_only_file_is_down_and_keeps_what_it_has(store: Store, place: str
     if not store.embedded:
         store.close()
 
-    with pytest.raises(StoreDown):
+    with pytest.raises(StoreDownError):
         receipts.write(store, [receipt()])
 
     assert not store.works
@@ -277,7 +277,7 @@ def test_a_full_disk_is_down_and_keeps_what_it_has(tmp_path: Path) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 1}")
 
-    with pytest.raises(StoreDown, match="SQLITE_FULL"):
+    with pytest.raises(StoreDownError, match="SQLITE_FULL"):
         receipts.write(store, [receipt(body=b"x" * 1_000_000)])
 
     assert count(store, tables.receipts) == 1
@@ -290,7 +290,7 @@ def test_a_file_locked_by_another_is_down_until_it_is_let_go(tmp_path: Path, mon
     mine, other = Store(str(tmp_path / "journal.sqlite3")), Store(str(tmp_path / "journal.sqlite3"))
     mine.open()
 
-    with other.writing(), pytest.raises(StoreDown, match="SQLITE_BUSY"):
+    with other.writing(), pytest.raises(StoreDownError, match="SQLITE_BUSY"):
         receipts.write(mine, [receipt()])
     receipts.write(mine, [receipt()])
 

@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from cds.journal import tables
-from cds.journal.store import Store, StoreDown, set_up, url_of
+from cds.journal.store import Store, StoreDownError, set_up, url_of
 from tests.journal import postgres
 
 START = "import sys; from cds.journal.store import Store; Store(sys.argv[1]).open()"
@@ -112,7 +112,7 @@ def test_a_place_that_cannot_be_opened_is_down_until_it_can(tmp_path: Path) -> N
     (tmp_path / "taken").write_text("a file, not a folder")
     store = Store(str(tmp_path / "taken" / "journal.sqlite3"))
 
-    with pytest.raises(StoreDown):
+    with pytest.raises(StoreDownError):
         store.open()
     assert not store.works
 
@@ -129,7 +129,7 @@ def test_tables_of_a_later_version_are_left_alone_and_said(
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     later = Store(place)
 
-    with pytest.raises(StoreDown, match="another version"):
+    with pytest.raises(StoreDownError, match="another version"):
         later.open()
     later.close()
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_not_there_is_down_and_said_without_the_password(caplog
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         store = Store(f"postgresql://journal:secret-word@127.0.0.1:{taken.getsockname()[1]}/journal")
-        with pytest.raises(StoreDown, match="refused"):
+        with pytest.raises(StoreDownError, match="refused"):
             store.open()
     store.close()
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.journal import feedback, receipts
-from cds.journal.csv_text import sheet
-from cds.journal.feedback import Outcome, Word
+from cds.journal.csv_text import csv_text
+from cds.journal.feedback import CardFeedback, CardOutcome
 from cds.journal.interval import FEWEST, share
-from cds.journal.period import Period
+from cds.journal.period import JournalPeriod
 from cds.journal.playground import playground_of
 from cds.journal.receipts import remarks_in
 from cds.journal.stats import stats
@@ -25,7 +25,7 @@ from cds.record.issues import MOST_ALIKE, Issues
 from cds.record.model import IssueKind, Patient, PatientRecord
 from tests.journal.said import NOON, accepted, overridden, receipt, shown
 
-ALL = Period(NOON - timedelta(days=100))
+ALL = JournalPeriod(NOON - timedelta(days=100))
 DAY = timedelta(days=1)
 
 
@@ -50,19 +50,19 @@ def test_decisions_are_counted_by_day_and_service_with_those_that_showed_a_card(
 @pytest.mark.parametrize(
     ("period", "count"),
     [
-        (Period(NOON), 2),
-        (Period(NOON + timedelta(seconds=1)), 1),
-        (Period(NOON, until=NOON), 0),
-        (Period(NOON, until=NOON + DAY), 1),
-        (Period(NOON, tenant="north"), 1),
-        (Period(NOON, tenant=""), 1),
-        (Period(NOON, service="evaluation"), 1),
-        (Period(NOON, rules="rules-2"), 1),
-        (Period(NOON, rules="rules-3"), 0),
+        (JournalPeriod(NOON), 2),
+        (JournalPeriod(NOON + timedelta(seconds=1)), 1),
+        (JournalPeriod(NOON, until=NOON), 0),
+        (JournalPeriod(NOON, until=NOON + DAY), 1),
+        (JournalPeriod(NOON, tenant="north"), 1),
+        (JournalPeriod(NOON, tenant=""), 1),
+        (JournalPeriod(NOON, service="evaluation"), 1),
+        (JournalPeriod(NOON, rules="rules-2"), 1),
+        (JournalPeriod(NOON, rules="rules-3"), 0),
     ],
 )
 def test_a_period_holds_its_first_moment_and_not_its_last_and_may_be_narrowed(
-    period: Period, count: int, store: Store
+    period: JournalPeriod, count: int, store: Store
 ) -> None:
     receipts.write(store, [receipt(), receipt(decided_at=NOON + DAY, tenant="north", service="other", rules="rules-2")])
 
@@ -75,7 +75,7 @@ def test_what_was_tried_in_the_playground_counts_only_where_it_is_asked_for(stor
     receipts.write(store, [receipt(), receipt(tenant=playground_of("")), receipt(tenant=playground_of("north"))])
 
     assert stats(store, ALL).decisions == 1
-    assert stats(store, Period(ALL.since, tenant=playground_of("north"))).decisions == 1
+    assert stats(store, JournalPeriod(ALL.since, tenant=playground_of("north"))).decisions == 1
 
 
 def test_the_newest_receipts_say_how_long_it_took_what_was_concluded_and_what_stayed_unknown(store: Store) -> None:
@@ -133,7 +133,7 @@ def test_comments_are_those_of_the_last_word_newest_first(store: Store) -> None:
 def test_a_comment_is_shown_with_the_cards_of_its_own_tenant_only(store: Store) -> None:
     card = shown()
     receipts.write(store, [receipt(card, tenant="north")])
-    word = Word(card.uuid, Outcome.OVERRIDDEN, (), "", "", "", "said in the south", NOON)
+    word = CardFeedback(card.uuid, CardOutcome.OVERRIDDEN, (), "", "", "", "said in the south", NOON)
     feedback.keep(store, "south", "evaluation", [word], NOON)
 
     assert comments_of(store, ALL) == ()
@@ -142,7 +142,7 @@ def test_a_comment_is_shown_with_the_cards_of_its_own_tenant_only(store: Store) 
 def test_versions_are_listed_whatever_the_period_is_limited_to(store: Store) -> None:
     receipts.write(store, [receipt(), receipt(rules="rules-2", decided_at=NOON + DAY)])
 
-    assert versions_of(store, Period(NOON, rules="rules-1")) == ("rules-2", "rules-1")
+    assert versions_of(store, JournalPeriod(NOON, rules="rules-1")) == ("rules-2", "rules-1")
 
 
 def test_tallies_follow_the_period(store: Store) -> None:
@@ -150,8 +150,8 @@ def test_tallies_follow_the_period(store: Store) -> None:
     receipts.write(store, [receipt(early), receipt(late, decided_at=NOON + DAY, service="other")])
     feedback.keep(store, "", "evaluation", [accepted(early), accepted(late)], NOON)
 
-    assert [tally.card for tally in stats(store, Period(NOON, service="other")).tallies] == ["late"]
-    assert [tally.accepted for tally in stats(store, Period(NOON, until=NOON + DAY)).tallies] == [1]
+    assert [tally.card for tally in stats(store, JournalPeriod(NOON, service="other")).tallies] == ["late"]
+    assert [tally.accepted for tally in stats(store, JournalPeriod(NOON, until=NOON + DAY)).tallies] == [1]
 
 
 # ---------------------------------------------------------------- shares
@@ -193,13 +193,13 @@ def test_a_share_lies_in_its_interval(pair: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1"])
 def test_no_cell_is_taken_for_a_formula(text: str) -> None:
-    (_, (cell,)) = csv.reader(io.StringIO(sheet(["a"], [[text]])))
+    (_, (cell,)) = csv.reader(io.StringIO(csv_text(["a"], [[text]])))
 
     assert cell == f"'{text}"
 
 
 def test_a_sheet_keeps_numbers_commas_and_lines() -> None:
-    assert sheet(["a", "b"], [["x, y", -1], ["two\nlines", None]]) == 'a,b\r\n"x, y",-1\r\n"two\nlines",\r\n'
+    assert csv_text(["a", "b"], [["x, y", -1], ["two\nlines", None]]) == 'a,b\r\n"x, y",-1\r\n"two\nlines",\r\n'
 
 
 def test_what_is_met_too_often_to_be_kept_one_by_one_counts_as_often_as_it_was_met(store: Store) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.errors import NoPatient, NotFhir, NotJson, Refusal, TooLarge, WrongPatient
+from cds.errors import NoPatientError, NotFhirError, NotJsonError, RequestError, TooLargeError, WrongPatientError
 from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.model import IssueKind, SentState
+from cds.record.model import DeliveryState, IssueKind
 from tests.record.fhir import (
     JSON,
     LIMITS,
@@ -45,26 +45,26 @@ def body(value: Any) -> bytes:
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        (b"", NotJson),
-        (b"{", NotJson),
-        (b"not json", NotJson),
-        (b'{"resourceType": "Bundle", "total": NaN}', NotJson),
-        (b'{"resourceType": "Bundle", "type": "\xff"}', NotJson),
-        (b"[]", NotFhir),
-        (b'"Bundle"', NotFhir),
-        (b"{}", NotFhir),
-        (b'{"resourceType": "Patient"}', NotFhir),
-        (b'{"resourceType": 7}', NotFhir),
-        (b'{"hook": "patient-view", "hookInstance": "x", "context": {}}', NotFhir),
-        (b'{"resourceType": "Bundle", "entry": 7}', NotFhir),
-        (b'{"resourceType": "Bundle", "type": "collection"}', NoPatient),
-        (b'{"resourceType": "Bundle", "entry": []}', NoPatient),
-        (b'{"resourceType": "Bundle", "entry": [null, 7, {}, {"resource": null}]}', NoPatient),
-        (b"[" * 100_000, TooLarge),
-        (b'{"resourceType": "Bundle", "entry": [' + b'{"a":' * 100 + b"1" + b"}" * 100 + b"]}", TooLarge),
+        (b"", NotJsonError),
+        (b"{", NotJsonError),
+        (b"not json", NotJsonError),
+        (b'{"resourceType": "Bundle", "total": NaN}', NotJsonError),
+        (b'{"resourceType": "Bundle", "type": "\xff"}', NotJsonError),
+        (b"[]", NotFhirError),
+        (b'"Bundle"', NotFhirError),
+        (b"{}", NotFhirError),
+        (b'{"resourceType": "Patient"}', NotFhirError),
+        (b'{"resourceType": 7}', NotFhirError),
+        (b'{"hook": "patient-view", "hookInstance": "x", "context": {}}', NotFhirError),
+        (b'{"resourceType": "Bundle", "entry": 7}', NotFhirError),
+        (b'{"resourceType": "Bundle", "type": "collection"}', NoPatientError),
+        (b'{"resourceType": "Bundle", "entry": []}', NoPatientError),
+        (b'{"resourceType": "Bundle", "entry": [null, 7, {}, {"resource": null}]}', NoPatientError),
+        (b"[" * 100_000, TooLargeError),
+        (b'{"resourceType": "Bundle", "entry": [' + b'{"a":' * 100 + b"1" + b"}" * 100 + b"]}", TooLargeError),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_a_reason(text: bytes, refusal: type[Refusal]) -> None:
+def test_what_cannot_be_answered_is_refused_with_a_reason(text: bytes, refusal: type[RequestError]) -> None:
     with pytest.raises(refusal) as caught:
         read_bundle(text, **LIMITS)
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_answered_is_refused_with_a_reason(text: bytes, refusal: 
 
 
 def test_more_entries_than_the_limit_are_refused() -> None:
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         read_bundle(body(bundle(patient(), observation())), most_entries=1, deepest=64)
 
 
@@ -86,13 +86,13 @@ def test_a_byte_order_mark_is_no_obstacle() -> None:
 
 
 def test_two_patients_are_refused() -> None:
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         read(patient(id="p2"))
 
 
 @pytest.mark.parametrize("reference", ["Patient/p2", "http://ehr.example/fhir/Patient/p2", "urn:uuid:0000"])
 def test_a_resource_of_another_patient_refuses_the_whole(reference: str) -> None:
-    with pytest.raises(WrongPatient) as caught:
+    with pytest.raises(WrongPatientError) as caught:
         read(condition(), order(subject={"reference": reference}))
 
     assert caught.value.where == "Bundle.entry[2].resource.subject"
@@ -130,7 +130,7 @@ def test_this_patient_may_be_named_by_an_identifier(subject: JSON) -> None:
     record = read_bundle(body(named), **LIMITS)
 
     assert len(record.diagnoses) == 1
-    assert record.how_sent("Condition").state is SentState.WHOLE
+    assert record.how_sent("Condition").state is DeliveryState.WHOLE
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_what_may_be_about_somebody_else_is_left_out_and_its_kind_is_not_whole(s
     record = read_bundle(body(named), **LIMITS)
 
     assert [d.source for d in record.diagnoses] == ["Condition/c1"]
-    assert record.how_sent("Condition").state is SentState.PART
-    assert record.how_sent("Observation").state is SentState.WHOLE
+    assert record.how_sent("Condition").state is DeliveryState.PART
+    assert record.how_sent("Observation").state is DeliveryState.WHOLE
     assert [(issue.kind, issue.reference) for issue in record.issues] == [(IssueKind.UNREADABLE, "Condition/c2")]
 
 
@@ -169,7 +169,7 @@ def test_what_is_about_no_patient_leaves_its_kind_whole(subject: JSON) -> None:
     record = read(condition(), condition("c2", subject=subject))
 
     assert [d.source for d in record.diagnoses] == ["Condition/c1"]
-    assert record.how_sent("Condition").state is SentState.WHOLE
+    assert record.how_sent("Condition").state is DeliveryState.WHOLE
 
 
 def test_urn_references_are_followed_through_the_full_url() -> None:
@@ -194,7 +194,7 @@ def test_without_a_patient_resource_the_one_patient_named_is_taken_and_it_is_sai
     assert (record.patient.reference, record.patient.birth) == ("Patient/p1", None)
     assert any(issue.resource_type == "Patient" for issue in record.issues)
 
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         read_bundle(body(bundle(condition(), condition("c2", subject={"reference": "Patient/p2"}))), **LIMITS)
 
 
@@ -226,8 +226,8 @@ def test_an_unreadable_resource_costs_itself_only_and_is_named(bad: JSON) -> Non
     (issue,) = record.issues
     assert (issue.kind, issue.resource_type) == (IssueKind.UNREADABLE, "Condition")
     assert issue.where.startswith("Bundle.entry[1].resource")
-    assert record.how_sent("Condition").state is SentState.PART
-    assert record.how_sent("Observation").state is SentState.WHOLE
+    assert record.how_sent("Condition").state is DeliveryState.PART
+    assert record.how_sent("Observation").state is DeliveryState.WHOLE
 
 
 @pytest.mark.parametrize("element", ["implicitRules", "modifierExtension"])
@@ -237,7 +237,7 @@ def test_what_may_change_the_meaning_of_a_resource_keeps_it_out(element: str) ->
     record = read(condition(**meant))
 
     assert record.diagnoses == ()
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_older_versions_are_never_half_understood() -> None:
@@ -247,8 +247,8 @@ def test_older_versions_are_never_half_understood() -> None:
     record = read(dstu2, stu3)
 
     assert record.exposures == ()
-    assert record.how_sent("MedicationRequest").state is SentState.PART
-    assert record.how_sent("MedicationStatement").state is SentState.PART
+    assert record.how_sent("MedicationRequest").state is DeliveryState.PART
+    assert record.how_sent("MedicationStatement").state is DeliveryState.PART
 
 
 def test_numbers_sent_as_text_are_read_and_said() -> None:
@@ -271,8 +271,8 @@ def test_null_members_and_unknown_members_are_no_obstacle() -> None:
 def test_in_a_bundle_a_kind_with_a_resource_was_sent_and_one_without_was_not() -> None:
     record = read(condition())
 
-    assert record.how_sent("Condition").state is SentState.WHOLE
-    assert record.how_sent("AllergyIntolerance").state is SentState.NOT_SENT
+    assert record.how_sent("Condition").state is DeliveryState.WHOLE
+    assert record.how_sent("AllergyIntolerance").state is DeliveryState.NOT_SENT
 
 
 def test_a_searchset_that_was_asked_and_is_empty_means_none() -> None:
@@ -283,33 +283,37 @@ def test_a_searchset_that_was_asked_and_is_empty_means_none() -> None:
 
     record = read(asked, limited)
 
-    assert record.how_sent("AllergyIntolerance").state is SentState.WHOLE
-    assert record.how_sent("Observation", frozenset({"1-1"})).state is SentState.WHOLE
-    assert record.how_sent("Observation", frozenset({"2-2"})).state is SentState.NOT_SENT
+    assert record.how_sent("AllergyIntolerance").state is DeliveryState.WHOLE
+    assert record.how_sent("Observation", frozenset({"1-1"})).state is DeliveryState.WHOLE
+    assert record.how_sent("Observation", frozenset({"2-2"})).state is DeliveryState.NOT_SENT
 
 
 @pytest.mark.parametrize(
     ("value", "state", "because"),
     [
-        (bundle(condition(), kind="searchset"), SentState.WHOLE, ""),
-        (bundle(kind="searchset", total=0), SentState.WHOLE, ""),
-        (condition(), SentState.WHOLE, ""),
-        ({"resource": bundle(condition(), kind="searchset"), "response": {"status": "200"}}, SentState.WHOLE, ""),
-        (bundle(condition(), kind="searchset", link=[{"relation": "next", "url": "x"}]), SentState.PART, "pages"),
-        (bundle(condition(), kind="searchset", total=2), SentState.PART, "1 of 2"),
+        (bundle(condition(), kind="searchset"), DeliveryState.WHOLE, ""),
+        (bundle(kind="searchset", total=0), DeliveryState.WHOLE, ""),
+        (condition(), DeliveryState.WHOLE, ""),
+        ({"resource": bundle(condition(), kind="searchset"), "response": {"status": "200"}}, DeliveryState.WHOLE, ""),
+        (bundle(condition(), kind="searchset", link=[{"relation": "next", "url": "x"}]), DeliveryState.PART, "pages"),
+        (bundle(condition(), kind="searchset", total=2), DeliveryState.PART, "1 of 2"),
         (
             bundle({"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}, kind="searchset"),
-            SentState.PART,
+            DeliveryState.PART,
             "error",
         ),
-        (None, SentState.NOT_SENT, "null"),
-        ({"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}, SentState.NOT_SENT, "could not read"),
-        ([], SentState.NOT_SENT, "could not be read"),
-        ("x", SentState.NOT_SENT, "could not be read"),
+        (None, DeliveryState.NOT_SENT, "null"),
+        (
+            {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]},
+            DeliveryState.NOT_SENT,
+            "could not read",
+        ),
+        ([], DeliveryState.NOT_SENT, "could not be read"),
+        ("x", DeliveryState.NOT_SENT, "could not be read"),
     ],
     ids=["bundle", "empty", "bare", "wrapped", "next", "total", "outcome entry", "null", "outcome", "list", "text"],
 )
-def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentState, because: str) -> None:
+def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: DeliveryState, because: str) -> None:
     record = prefetch({"patient": patient(), "conditions": value}, CONDITIONS)
 
     sent = record.how_sent("Condition")
@@ -340,7 +344,7 @@ def test_the_states_of_a_prefetch_key_are_told_apart(value: Any, state: SentStat
 def test_what_does_not_answer_a_prefetch_key_never_means_none(value: Any) -> None:
     record = prefetch({"patient": patient(), "conditions": value}, CONDITIONS)
 
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 @pytest.mark.parametrize("nameless", [{"code": {}}, {"resourceType": 7}, "text"])
@@ -351,28 +355,28 @@ def test_a_resource_of_no_known_type_may_be_of_any_so_nothing_is_whole(nameless:
     record = read_bundle(body(whole), **LIMITS)
 
     assert len(record.diagnoses) == 1
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_a_prefetch_key_that_is_absent_was_not_sent_and_did_not_fail() -> None:
     sent = prefetch({"patient": patient()}, CONDITIONS).sent["Condition"][0]
 
-    assert (sent.state, sent.failed) == (SentState.NOT_SENT, False)
+    assert (sent.state, sent.failed) == (DeliveryState.NOT_SENT, False)
     assert "conditions" in sent.because
 
 
 def test_a_query_limited_to_codes_answers_for_those_codes_only() -> None:
     record = prefetch({"patient": patient(), "scores": bundle(kind="searchset")}, SCORES)
 
-    assert record.how_sent("Observation", frozenset({"1-1", "2-2"})).state is SentState.WHOLE
-    assert record.how_sent("Observation", frozenset({"3-3"})).state is SentState.NOT_SENT
+    assert record.how_sent("Observation", frozenset({"1-1", "2-2"})).state is DeliveryState.WHOLE
+    assert record.how_sent("Observation", frozenset({"3-3"})).state is DeliveryState.NOT_SENT
 
 
 def test_a_key_nobody_asked_for_is_read_but_never_complete() -> None:
     record = prefetch({"patient": patient(), "other": bundle(condition(), kind="searchset")}, {})
 
     assert len(record.diagnoses) == 1
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_a_search_parameter_that_is_no_plain_word_is_not_repeated() -> None:
@@ -380,7 +384,7 @@ def test_a_search_parameter_that_is_no_plain_word_is_not_repeated() -> None:
 
     sent = read(bundle(condition(), kind="searchset", link=[link])).how_sent("Condition")
 
-    assert sent.state is SentState.PART
+    assert sent.state is DeliveryState.PART
     assert "evil" not in sent.because
 
 
@@ -391,9 +395,9 @@ def test_a_key_that_is_no_plain_word_is_not_repeated() -> None:
 
 
 def test_the_patient_in_context_must_be_the_patient_sent() -> None:
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         prefetch({"patient": patient(id="p2")}, {})
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         prefetch({"conditions": bundle(condition(subject={"reference": "Patient/p2"}))}, CONDITIONS)
 
 
@@ -553,7 +557,7 @@ def test_what_was_deleted_is_no_data(entry: JSON) -> None:
     record = read_bundle(body(whole), **LIMITS)
 
     assert [d.source for d in record.diagnoses] == ["Condition/c2"]
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_the_deletion_of_what_was_not_sent_changes_nothing() -> None:
@@ -562,7 +566,7 @@ def test_the_deletion_of_what_was_not_sent_changes_nothing() -> None:
 
     record = read_bundle(body(whole), **LIMITS)
 
-    assert (len(record.diagnoses), record.how_sent("Condition").state) == (1, SentState.WHOLE)
+    assert (len(record.diagnoses), record.how_sent("Condition").state) == (1, DeliveryState.WHOLE)
 
 
 @pytest.mark.parametrize("status", ["404 Not Found", "500", 403])
@@ -574,7 +578,7 @@ def test_what_came_with_an_error_is_no_data(status: str | int) -> None:
 
     for record in (posted, asked):
         assert [d.source for d in record.diagnoses] == ["Condition/c2"]
-        assert record.how_sent("Condition").state is SentState.PART
+        assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_the_entry_of_a_batch_that_failed_is_no_answer_to_a_prefetch_key() -> None:
@@ -584,7 +588,7 @@ def test_the_entry_of_a_batch_that_failed_is_no_answer_to_a_prefetch_key() -> No
     for nothing in (failed, {"response": {"status": "404"}}):
         record = prefetch({"patient": patient(), "conditions": nothing}, CONDITIONS)
         assert record.diagnoses == ()
-        assert record.how_sent("Condition").state is SentState.NOT_SENT
+        assert record.how_sent("Condition").state is DeliveryState.NOT_SENT
     assert len(prefetch({"patient": patient(), "conditions": fine}, CONDITIONS).diagnoses) == 1
 
 
@@ -612,7 +616,7 @@ def test_a_total_that_cannot_be_read_leaves_it_open_whether_all_came(total: byte
     record = read_prefetch(values, templates=CONDITIONS, patient_id="p1", **LIMITS)
 
     assert len(record.diagnoses) == 1
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 def test_a_number_no_computer_holds_beside_a_modifier_costs_its_resource_only() -> None:
@@ -622,7 +626,7 @@ def test_a_number_no_computer_holds_beside_a_modifier_costs_its_resource_only() 
     record = read_bundle(whole, **LIMITS)
 
     assert [d.source for d in record.diagnoses] == ["Condition/c1"]
-    assert record.how_sent("Condition").state is SentState.PART
+    assert record.how_sent("Condition").state is DeliveryState.PART
 
 
 @pytest.mark.parametrize("key", ["www.evil.example", "a.b", "conditions.1"])
@@ -665,6 +669,6 @@ def test_whatever_stands_in_an_element_the_answer_is_a_record_or_a_refusal(data:
 
     try:
         record = read_bundle(body(whole), **LIMITS)
-    except Refusal:
+    except RequestError:
         return
     assert record.patient.reference

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.errors import TooLarge
+from cds.errors import TooLargeError
 from cds.record.nesting import refuse_too_deep
 
 SHAPES: dict[str, Callable[[object], object]] = {
@@ -33,7 +33,7 @@ def test_nesting_is_refused_from_one_level_beyond_the_limit(shape: str, levels: 
     deep = depth(nested)
 
     refuse_too_deep(text, deep)
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         refuse_too_deep(text, deep - 1)
 
 
@@ -48,5 +48,5 @@ def test_the_depth_found_without_parsing_is_the_depth_parsed(value: object) -> N
 
     refuse_too_deep(text, depth(value))
     if depth(value) > 1:
-        with pytest.raises(TooLarge):
+        with pytest.raises(TooLargeError):
             refuse_too_deep(text, depth(value) - 1)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cds.errors import TooLarge, WrongPatient
+from cds.errors import TooLargeError, WrongPatientError
 from cds.record.bundle import read_prefetch
 from cds.record.draft_orders import orders_of
-from cds.record.model import IssueKind, PatientRecord, SentState
+from cds.record.model import DeliveryState, IssueKind, PatientRecord
 from tests.record.fhir import JSON, LIMITS, bundle, coded, order, prefetch, read
 
 RX = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -55,7 +55,7 @@ def test_an_order_is_never_taken(hook: str, status: str) -> None:
 def test_other_hooks_bring_no_orders(hook: str) -> None:
     assert orders_of(hook, b"{}", None) is None
     record = prefetch({}, {})
-    assert (record.drafts, record.drafts_sent.state) == ((), SentState.WHOLE)
+    assert (record.drafts, record.drafts_sent.state) == ((), DeliveryState.WHOLE)
 
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "stopped", "completed"])
@@ -117,20 +117,20 @@ def test_what_holds_no_orders_is_orders_that_did_not_come(value: Any) -> None:
     record = with_orders(value)
 
     assert record.drafts == ()
-    assert record.drafts_sent.state is SentState.NOT_SENT
+    assert record.drafts_sent.state is DeliveryState.NOT_SENT
     assert IssueKind.UNREADABLE in {issue.kind for issue in record.issues}
 
 
 def test_orders_that_were_not_sent_did_not_come() -> None:
     for record in (with_orders(None), with_orders(None, sent=False)):
-        assert record.drafts_sent.state is SentState.NOT_SENT
+        assert record.drafts_sent.state is DeliveryState.NOT_SENT
         assert any("draftOrders" in issue.what for issue in record.issues)
 
 
 def test_an_empty_bundle_holds_no_orders() -> None:
     record = with_orders({"resourceType": "Bundle"})
 
-    assert (record.drafts, record.drafts_sent.state) == ((), SentState.WHOLE)
+    assert (record.drafts, record.drafts_sent.state) == ((), DeliveryState.WHOLE)
 
 
 def test_the_drug_of_an_order_may_stand_in_a_medication_beside_or_inside_it() -> None:
@@ -147,7 +147,7 @@ def test_orders_of_older_versions_are_read() -> None:
              "medicationCodeableConcept": {"text": "Drug"}}  # fmt: skip
 
     assert words(with_orders(bundle(older))) == ["Drug"]
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         with_orders(bundle(older | {"patient": {"reference": "Patient/other"}}))
 
 
@@ -159,7 +159,7 @@ def test_an_order_of_another_patient_is_refused_and_one_of_nobody_is_not() -> No
     nobody = {key: value for key, value in draft().items() if key != "subject"}
 
     assert len(with_orders(bundle(nobody)).drafts) == 1
-    with pytest.raises(WrongPatient) as refusal:
+    with pytest.raises(WrongPatientError) as refusal:
         with_orders(bundle(draft(subject={"reference": "Patient/other"})))
     assert refusal.value.where.startswith("context.draftOrders.entry[0]")
 
@@ -202,9 +202,9 @@ def test_too_many_and_too_deep_orders_are_refused() -> None:
     deep: Any = {}
     for _ in range(100):
         deep = {"a": deep}
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         with_orders(bundle(draft(), draft("d2")), most_entries=1)
-    with pytest.raises(TooLarge):
+    with pytest.raises(TooLargeError):
         with_orders(bundle(deep))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds.errors import WrongPatient
+from cds.errors import WrongPatientError
 from tests.record.fhir import about, read
 
 HERE = {"reference": "Encounter/e1"}
@@ -48,5 +48,5 @@ def test_without_the_encounter_the_place_is_not_known() -> None:
 
 
 def test_an_encounter_of_another_patient_is_refused() -> None:
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         read(about("Encounter", "e1") | {"subject": {"reference": "Patient/other"}})

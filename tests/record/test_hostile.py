@@ -12,7 +12,7 @@ from cds.record.dates import read_date
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
 from cds.terminology.systems import ICD10CM
-from cds.terminology.value_sets import CodeSet
+from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import codes, drug_table, sort
 from tests.record.fhir import about, observation, order, read
 
@@ -39,8 +39,8 @@ def test_as_many_steps_as_there_are_instructions_are_each_read() -> None:
     assert exposure.sigs[-1].start.text == "2079-11-04"
 
 
-def value_set(roots: dict[tuple[str, str], str]) -> CodeSet:
-    return CodeSet("illness", "illness", {}, roots, {}, [], {})
+def value_set(roots: dict[tuple[str, str], str]) -> ValueSet:
+    return ValueSet("illness", "illness", {}, roots, {}, [], {})
 
 
 def test_a_code_of_any_length_is_looked_up_by_no_more_than_the_longest_root() -> None:

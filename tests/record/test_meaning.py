@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cds.errors import WrongPatient
-from cds.record.model import IssueKind, SentState, Verification
+from cds.errors import WrongPatientError
+from cds.record.model import DeliveryState, IssueKind, Verification
 from tests.record.fhir import JSON, about, coded, observation, order, patient, prefetch, read
 
 ALTERED: JSON = {"modifierExtension": [{"url": "http://x", "valueBoolean": True}]}
@@ -26,7 +26,7 @@ def test_a_modifier_extension_anywhere_inside_keeps_the_resource_out(resource: J
     record = read(resource)
 
     assert (record.exposures, record.measurements) == ((), ())
-    assert record.how_sent(resource["resourceType"]).state is SentState.PART
+    assert record.how_sent(resource["resourceType"]).state is DeliveryState.PART
     assert [issue.kind for issue in record.issues] == [IssueKind.IGNORED]
 
 
@@ -108,11 +108,11 @@ def test_a_patient_without_id_is_the_patient_in_context() -> None:
 @pytest.mark.parametrize("in_context", ["p1", "Patient/p1"])
 def test_the_id_in_context_may_name_its_type(in_context: str) -> None:
     assert prefetch({"patient": patient()}, {}, in_context).patient.reference == "Patient/p1"
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         prefetch({"patient": patient(id="p2")}, {}, in_context)
 
 
 def test_an_id_may_be_referred_to_as_a_urn() -> None:
     assert len(read(about("Condition", "c", subject={"reference": "urn:uuid:p1"})).diagnoses) == 1
-    with pytest.raises(WrongPatient):
+    with pytest.raises(WrongPatientError):
         read(about("Condition", "c", subject={"reference": "urn:uuid:p2"}))

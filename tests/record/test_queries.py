@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cds.record.model import PatientRecord, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, PatientRecord
 from cds.record.search import Query, query_of
 from tests.record.fhir import JSON, about, bundle, observation, order, patient, prefetch, read
 
@@ -44,7 +44,7 @@ def test_a_search_says_what_it_asks_for_and_what_it_leaves_out(text: str, query:
     assert query_of(text) == query
 
 
-def only(record: PatientRecord, kind: str) -> Sent:
+def only(record: PatientRecord, kind: str) -> Delivery:
     (sent,) = record.sent[kind]
     return sent
 
@@ -52,8 +52,8 @@ def only(record: PatientRecord, kind: str) -> Sent:
 def test_a_search_limited_to_codes_says_nothing_of_others_even_when_it_found_some() -> None:
     record = read(searchset(observation(), link="Observation?patient=p1&code=http://loinc.org|1-1"))
 
-    assert record.how_sent("Observation", frozenset({"1-1"})).state is SentState.WHOLE
-    assert record.how_sent("Observation", frozenset({"2-2"})).state is SentState.NOT_SENT
+    assert record.how_sent("Observation", frozenset({"1-1"})).state is DeliveryState.WHOLE
+    assert record.how_sent("Observation", frozenset({"2-2"})).state is DeliveryState.NOT_SENT
 
 
 @pytest.mark.parametrize("found", [[], [about("AllergyIntolerance", "a", code={"text": "x"})]])
@@ -61,14 +61,15 @@ def test_a_search_narrowed_by_something_else_is_never_whole(found: list[JSON]) -
     record = read(searchset(*found, link="AllergyIntolerance?patient=p1&clinical-status=active"))
 
     sent = only(record, "AllergyIntolerance")
-    assert sent.state is SentState.PART
+    assert sent.state is DeliveryState.PART
     assert "clinical-status" in sent.because
 
 
 @pytest.mark.parametrize(
-    ("whose", "state"), [("p1", SentState.WHOLE), ("Patient/p1", SentState.WHOLE), ("p2", SentState.NOT_SENT)]
+    ("whose", "state"),
+    [("p1", DeliveryState.WHOLE), ("Patient/p1", DeliveryState.WHOLE), ("p2", DeliveryState.NOT_SENT)],
 )
-def test_a_search_that_found_none_counts_only_if_it_was_about_this_patient(whose: str, state: SentState) -> None:
+def test_a_search_that_found_none_counts_only_if_it_was_about_this_patient(whose: str, state: DeliveryState) -> None:
     empty = searchset(link=f"Condition?patient={whose}")
 
     assert only(read(empty), "Condition").state is state
@@ -80,14 +81,14 @@ def test_what_came_along_with_another_search_is_there_in_part() -> None:
 
     record = read(searchset(order(), included, link="MedicationRequest?patient=p1"))
 
-    assert only(record, "MedicationRequest").state is SentState.WHOLE
-    assert only(record, "Condition").state is SentState.PART
+    assert only(record, "MedicationRequest").state is DeliveryState.WHOLE
+    assert only(record, "Condition").state is DeliveryState.PART
 
 
 def test_a_page_that_is_not_the_first_is_there_in_part() -> None:
     last = bundle(about("Condition", "c"), kind="searchset", link=[{"relation": "previous", "url": "x"}])
 
-    assert only(read(last), "Condition").state is SentState.PART
+    assert only(read(last), "Condition").state is DeliveryState.PART
 
 
 def test_an_ehr_that_ran_a_narrower_search_than_was_asked_for_is_noticed() -> None:
@@ -95,20 +96,20 @@ def test_an_ehr_that_ran_a_narrower_search_than_was_asked_for_is_noticed() -> No
 
     sent = only(prefetch({"patient": patient(), "conditions": narrowed}, TEMPLATES), "Condition")
 
-    assert (sent.state, "category" in sent.because) == (SentState.PART, True)
+    assert (sent.state, "category" in sent.because) == (DeliveryState.PART, True)
 
 
 @pytest.mark.parametrize(
     ("scores", "elements", "state"),
     [
-        (1, {}, SentState.WHOLE),
-        (2, {}, SentState.PART),
-        (2, {"total": 2}, SentState.WHOLE),
-        (2, {"link": [{"relation": "self", "url": "Observation?patient=p1"}]}, SentState.WHOLE),
+        (1, {}, DeliveryState.WHOLE),
+        (2, {}, DeliveryState.PART),
+        (2, {"total": 2}, DeliveryState.WHOLE),
+        (2, {"link": [{"relation": "self", "url": "Observation?patient=p1"}]}, DeliveryState.WHOLE),
     ],
 )
 def test_a_full_page_is_whole_only_if_something_says_it_is_the_last(
-    scores: int, elements: JSON, state: SentState
+    scores: int, elements: JSON, state: DeliveryState
 ) -> None:
     page = bundle(*(observation(f"o{n}") for n in range(scores)), kind="searchset", **elements)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cds.errors import NoPatient, NotJson, WrongPatient
+from cds.errors import NoPatientError, NotJsonError, WrongPatientError
 from cds.record.bundle import read_bundle
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -32,9 +32,9 @@ def test_every_public_bundle_gives_a_record_or_a_refusal(path: Path) -> None:
     body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     try:
         record = read_bundle(body, **LIMITS)
-    except (WrongPatient, NoPatient):
+    except (WrongPatientError, NoPatientError):
         return
-    except NotJson:
+    except NotJsonError:
         assert path.parent.name == "not-json"
         return
     assert record.patient.reference.startswith("Patient/")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from cds.api.messages import read_request
-from cds.decide import Rules, decide
-from cds.errors import Refusal
+from cds.decide import Ruleset, decide
+from cds.errors import RequestError
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules
@@ -19,17 +19,17 @@ from cds.serialize import answer_of
 from cds.terminology.concepts import Coding
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
-from cds.terminology.value_sets import CodeSet, Observed, Sought
+from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria, ValueSet
 from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient
 from tests.server import ROOT, TODAY
 
-SOUGHT = Sought(
-    Observed(frozenset({"44261-6"})),
+SOUGHT = RelevanceCriteria(
+    ObservationFilter(frozenset({"44261-6"})),
     Codes(
         {
-            "illness": CodeSet(
+            "illness": ValueSet(
                 "illness", "Illness", {("urn:x", "ill"): ""}, {}, {}, [WordGroup(("wanted illness",))], {}
             )
         },
@@ -41,7 +41,7 @@ OTHER_DRUG = {"medicationCodeableConcept": coded("urn:x", "other", "Another thin
 DAILY = {"frequency": 2, "period": 1, "periodUnit": "d"}
 
 
-def sieved(*resources: JSON, sought: Sought | None = SOUGHT) -> PatientRecord:
+def sieved(*resources: JSON, sought: RelevanceCriteria | None = SOUGHT) -> PatientRecord:
     return read_bundle(json.dumps(bundle(patient(), *resources)).encode(), sought=sought, **LIMITS)
 
 
@@ -139,12 +139,12 @@ def test_an_unwanted_illness_for_which_a_wanted_drug_was_given_is_known_as_its_r
 
 
 def test_an_unwanted_entry_about_another_patient_refuses_the_request() -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         sieved(about("Condition", "x", code=OTHER) | {"subject": {"reference": "Patient/other"}})
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Rules:
+def shipped() -> Ruleset:
     return load_rules(ROOT / "rules", None, TODAY)
 
 
@@ -161,7 +161,7 @@ class Nothing:
     words_of_another_drug = words_of_another
 
 
-def answer(rules: Rules, hook: str, body: bytes, sought: Sought) -> Any:
+def answer(rules: Ruleset, hook: str, body: bytes, sought: RelevanceCriteria) -> Any:
     try:
         if hook:
             service = next(one for one in rules.program.services.values() if one.hook == hook)
@@ -176,16 +176,16 @@ def answer(rules: Rules, hook: str, body: bytes, sought: Sought) -> Any:
             )
         else:
             record = read_bundle(body, sought=sought, **LIMITS)
-    except Refusal as refusal:
+    except RequestError as refusal:
         return type(refusal), str(refusal)
     return answer_of(rules, decide(rules, record, TODAY))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(bodies())
-def test_whatever_is_sent_the_answer_is_that_of_the_whole_record(shipped: Rules, sent: tuple[str, bytes]) -> None:
+def test_whatever_is_sent_the_answer_is_that_of_the_whole_record(shipped: Ruleset, sent: tuple[str, bytes]) -> None:
     hook, body = sent
-    observations_alone = Sought(shipped.program.observed, Nothing())
+    observations_alone = RelevanceCriteria(shipped.program.observed, Nothing())
     assert answer(shipped, hook, body, shipped.program.sought) == answer(shipped, hook, body, observations_alone)
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.format.rule_file import Attribute
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.source_attributes import PARAGRAPHS, USES, SourceAttributes, source_attributes
@@ -122,7 +122,7 @@ def test_a_draft_is_only_told_what_it_lacks(tmp_path: Path, status: str, error: 
 def test_rules_run_without_them_and_the_check_fails(tmp_path: Path) -> None:
     folder = write_rules(tmp_path, {**GOOD, RULE: changed(GOOD[RULE], "  funding: None\n", "")})
 
-    load_rules(folder, Opinions.DIRECT, TODAY).reasoner.close()
+    load_rules(folder, EvaluatorMode.DIRECT, TODAY).reasoner.close()
 
     assert [(problem.check, problem.warning) for problem in problems_in(folder, TODAY)] == [
         ("source-attribute-missing", False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds.logic.clauses import MOST_PARTS, Among, Clause, Literal, compile_heads
-from cds.logic.clauses import Test as NumberTest
+from cds.logic.clauses import MOST_PARTS, Among, Clause, ComparisonLiteral, Literal, compile_heads
 from cds.logic.conditions import (
     All,
     Any,
@@ -86,8 +85,8 @@ def test_at_least_one_is_any_and_at_least_as_many_as_there_are_is_all() -> None:
     ],
 )
 def test_a_comparison_is_false_where_its_opposite_is_true(how: Comparison, opposite: Comparison) -> None:
-    assert bodies(Compare("n", how, 10)) == {body(NumberTest("n", how, 10))}
-    assert bodies(Not(Compare("n", how, 10))) == {body(NumberTest("n", opposite, 10))}
+    assert bodies(Compare("n", how, 10)) == {body(ComparisonLiteral("n", how, 10))}
+    assert bodies(Not(Compare("n", how, 10))) == {body(ComparisonLiteral("n", opposite, 10))}
 
 
 def test_what_is_said_of_the_unknown_is_never_open_itself() -> None:
@@ -104,7 +103,7 @@ def test_unknown_of_a_comparison_reads_a_hidden_head() -> None:
     condition = Unknown(Compare("n", Comparison.AT_LEAST, 10))
 
     assert bodies(condition) == {body(among("h~1", U))}
-    assert bodies(condition, "h~1") == {body(NumberTest("n", Comparison.AT_LEAST, 10))}
+    assert bodies(condition, "h~1") == {body(ComparisonLiteral("n", Comparison.AT_LEAST, 10))}
 
 
 def test_a_nested_group_gets_one_hidden_head_however_often_it_is_used() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from cds.logic import conditions as c
 from cds.rulebook import wanted as w
-from cds.rulebook.compile import plan
-from cds.rulebook.program import Program
+from cds.rulebook.compile import compile_ruleset
+from cds.rulebook.program import CompiledRuleset
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, book_of, changed
 
 NEAR_MISS = """
@@ -23,26 +23,26 @@ conclusions:
 """
 
 
-def program(folder: Path, *changes: tuple[str, str]) -> Program:
+def program(folder: Path, *changes: tuple[str, str]) -> CompiledRuleset:
     text = GOOD[RULE]
     for old, new in changes:
         text = changed(text, old, new)
     book = book_of(folder, {**GOOD, RULE: text, OTHER: ANOTHER_FILE + NEAR_MISS})
     assert book.problems == []
-    return plan(book)
+    return compile_ruleset(book)
 
 
-def wanted(made: Program, name: str) -> w.Wanted:
+def wanted(made: CompiledRuleset, name: str) -> w.Wanted:
     return next(fact for fact in made.wanted if fact.name == name)
 
 
-def days(made: Program, name: str) -> int:
+def days(made: CompiledRuleset, name: str) -> int:
     trials = wanted(made, name)
     assert isinstance(trials, w.WantedTrials)
     return trials.adequate_days
 
 
-def limits(made: Program, head: str) -> dict[str, float]:
+def limits(made: CompiledRuleset, head: str) -> dict[str, float]:
     return {p.fact: p.limit for p in c.walk(made.heads[head].condition) if isinstance(p, c.Compare)}
 
 

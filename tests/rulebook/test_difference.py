@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cds.rulebook.diff import Kind, changes_between
+from cds.rulebook.diff import RuleChangeKind, changes_between
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TABLE, book_of, changed
 
 
-def said(folder: Path, file: str, old: str, new: str) -> list[tuple[Kind, str]]:
+def said(folder: Path, file: str, old: str, new: str) -> list[tuple[RuleChangeKind, str]]:
     after = {**GOOD, file: changed(GOOD[file], old, new)}
     found = changes_between(book_of(folder / "old", GOOD), book_of(folder / "new", after))
     return [(change.kind, change.says) for change in found]
@@ -17,24 +17,77 @@ def said(folder: Path, file: str, old: str, new: str) -> list[tuple[Kind, str]]:
 @pytest.mark.parametrize(
     ("file", "old", "new", "kind", "says"),
     [
-        (RULE, "value: 2, unit: trials", "value: 3, unit: trials", Kind.THRESHOLD, "`trials_required`: 2 → 3 trials"),
-        (RULE, "      - depression\n", "", Kind.CLAUSE, "Conclusion `resistant`: in `all`, without `depression`"),
-        (RULE, "    when:\n      score: {at_least: high_score}", "    when:\n      score: {above: high_score}",
-         Kind.CLAUSE, "Conclusion `symptomatic`: `{score: {at_least: high_score}}` → `{score: {above: high_score}}`"),
-        (RULE, "when: {unknown: symptomatic}", "when: {not: symptomatic}",
-         Kind.CLAUSE, "Card `suggest`, note 1: `{unknown: symptomatic}` → `{not: symptomatic}`"),
-        (RULE, "look_back: 60 days", "look_back: 61 days", Kind.FACT, "`score` look_back: “60 days” → “61 days”"),
-        (RULE, "status: [active, relapse]", "status: [active]", Kind.FACT, "`depression` status: without `relapse`"),
-        (RULE, "label: Refer\n", "label: Send\n",
-         Kind.CARD, "`suggest` suggestions: without"),
-        (RULE, "No score:", "No points:", Kind.CARD, "`suggest` notes 1 say: “No score: "),
-        (SET, "F32.0: Mild", "F32.1: Mild", Kind.CODE, "Value set `depression-codes`: with `http://hl7.org/fhir/sid"),
-        (TABLE, "value: 50", "value: 75", Kind.CODE, "Drug table `drugs`: `sertraline minimum_mg_a_day value`"),
-        (RULE, "version: 1.0.0", "version: 1.1.0", Kind.LIFE, "`depression` version: `1.0.0` → `1.1.0`"),
-        (RULE, "says: Whatever a test needs.", "says: Another thing.", Kind.EVIDENCE, "`depression.book` says: "),
+        (
+            RULE,
+            "value: 2, unit: trials",
+            "value: 3, unit: trials",
+            RuleChangeKind.THRESHOLD,
+            "`trials_required`: 2 → 3 trials",
+        ),
+        (
+            RULE,
+            "      - depression\n",
+            "",
+            RuleChangeKind.CLAUSE,
+            "Conclusion `resistant`: in `all`, without `depression`",
+        ),
+        (
+            RULE,
+            "    when:\n      score: {at_least: high_score}",
+            "    when:\n      score: {above: high_score}",
+            RuleChangeKind.CLAUSE,
+            "Conclusion `symptomatic`: `{score: {at_least: high_score}}` → `{score: {above: high_score}}`",
+        ),
+        (
+            RULE,
+            "when: {unknown: symptomatic}",
+            "when: {not: symptomatic}",
+            RuleChangeKind.CLAUSE,
+            "Card `suggest`, note 1: `{unknown: symptomatic}` → `{not: symptomatic}`",
+        ),
+        (
+            RULE,
+            "look_back: 60 days",
+            "look_back: 61 days",
+            RuleChangeKind.FACT,
+            "`score` look_back: “60 days” → “61 days”",
+        ),
+        (
+            RULE,
+            "status: [active, relapse]",
+            "status: [active]",
+            RuleChangeKind.FACT,
+            "`depression` status: without `relapse`",
+        ),
+        (RULE, "label: Refer\n", "label: Send\n", RuleChangeKind.CARD, "`suggest` suggestions: without"),
+        (RULE, "No score:", "No points:", RuleChangeKind.CARD, "`suggest` notes 1 say: “No score: "),
+        (
+            SET,
+            "F32.0: Mild",
+            "F32.1: Mild",
+            RuleChangeKind.CODE,
+            "Value set `depression-codes`: with `http://hl7.org/fhir/sid",
+        ),
+        (
+            TABLE,
+            "value: 50",
+            "value: 75",
+            RuleChangeKind.CODE,
+            "Drug table `drugs`: `sertraline minimum_mg_a_day value`",
+        ),
+        (RULE, "version: 1.0.0", "version: 1.1.0", RuleChangeKind.LIFE, "`depression` version: `1.0.0` → `1.1.0`"),
+        (
+            RULE,
+            "says: Whatever a test needs.",
+            "says: Another thing.",
+            RuleChangeKind.EVIDENCE,
+            "`depression.book` says: ",
+        ),
     ],
-)  # fmt: skip
-def test_a_change_of_meaning_is_said(tmp_path: Path, file: str, old: str, new: str, kind: Kind, says: str) -> None:
+)
+def test_a_change_of_meaning_is_said(
+    tmp_path: Path, file: str, old: str, new: str, kind: RuleChangeKind, says: str
+) -> None:
     found = said(tmp_path, file, old, new)
 
     assert [one for one, _ in found][0] is kind  # noqa: RUF015

@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
-from cds.rulebook.compile import plan
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.lint.lint import check
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook, read_rulebook
@@ -69,7 +69,7 @@ def test_every_example_is_read_and_checked(tmp_path: Path) -> None:
 
 
 def test_the_examples_become_a_program(tmp_path: Path) -> None:
-    made = plan(book_of_docs(tmp_path))
+    made = compile_ruleset(book_of_docs(tmp_path))
 
     assert made.services["example-service"].cards == ("suggest_evaluation", "ask_for_missing")
     assert len(made.wanted) > 10

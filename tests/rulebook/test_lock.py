@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds.rulebook.loader import LOCK
-from cds.rulebook.lock import lock_problems, lock_text, not_mended
+from cds.rulebook.lock import lock_problems, lock_text, not_fixed
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TABLE, book_of, changed
 
 FILES = {**GOOD, OTHER: ANOTHER_FILE}
@@ -56,11 +56,11 @@ def test_what_changes_the_meaning_needs_a_new_version(
     assert "1.0.1" in problem.fix
     assert "1.1.0" in problem.fix
     assert "2.0.0" in problem.fix
-    assert not_mended(book_of(tmp_path / "now", edited), forget=True) == [problem]
+    assert not_fixed(book_of(tmp_path / "now", edited), forget=True) == [problem]
 
     raised = with_rule(edited, "version: 1.0.0", "version: 2.0.0")
     assert told(tmp_path / "raised", raised) == ["rules.lock has version 1.0.0 of it, this is 2.0.0."]
-    assert not_mended(book_of(tmp_path / "raised", raised), forget=False) == []
+    assert not_fixed(book_of(tmp_path / "raised", raised), forget=False) == []
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_a_new_file_is_told_and_the_lock_can_be_written(tmp_path: Path, locked: 
     book = book_of(tmp_path / "now", {**locked, OTHER: ANOTHER_FILE, LOCK: re.sub("(?m)^other.*\n", "", locked[LOCK])})
 
     assert [problem.what for problem in lock_problems(book)] == ["`other` is not in rules.lock yet."]
-    assert not_mended(book, forget=False) == []
+    assert not_fixed(book, forget=False) == []
 
 
 def test_a_file_that_vanished_is_only_forgotten_when_asked(tmp_path: Path, locked: Mapping[str, str]) -> None:
     book = book_of(tmp_path / "now", {name: text for name, text in locked.items() if name != OTHER})
 
     assert "no such rule file" in lock_problems(book)[0].what
-    assert len(not_mended(book, forget=False)) == 1
-    assert not_mended(book, forget=True) == []
+    assert len(not_fixed(book, forget=False)) == 1
+    assert not_fixed(book, forget=True) == []
 
 
 def test_a_lock_with_marks_of_a_merge_says_its_line(tmp_path: Path, locked: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds.authoring.testing.report import run_folder
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.tables import code_sets
@@ -39,7 +39,7 @@ def told(folder: Path, text: str, files: Mapping[str, str] = GOOD, today: date =
 
 def test_an_overlay_that_says_nothing_changes_nothing_but_the_name_in_the_receipt(tmp_path: Path) -> None:
     folder = site(tmp_path, "")
-    here, there = (load_rules(f, Opinions.DIRECT, TODAY) for f in (folder, tmp_path / "rules"))
+    here, there = (load_rules(f, EvaluatorMode.DIRECT, TODAY) for f in (folder, tmp_path / "rules"))
 
     assert here.program.heads == there.program.heads
     assert here.program.version != there.program.version
@@ -47,7 +47,7 @@ def test_an_overlay_that_says_nothing_changes_nothing_but_the_name_in_the_receip
 
 
 def test_a_parameter_is_set_within_its_range_and_said(tmp_path: Path) -> None:
-    rules = load_rules(site(tmp_path, f"set: {{trials_required: {{to: 3, {WHY}}}}}\n"), Opinions.DIRECT, TODAY)
+    rules = load_rules(site(tmp_path, f"set: {{trials_required: {{to: 3, {WHY}}}}}\n"), EvaluatorMode.DIRECT, TODAY)
 
     assert rules.program.parameters["trials_required"].value == 3
     (override,) = rules.program.overrides
@@ -80,7 +80,7 @@ cards:
 def test_a_card_is_hidden(tmp_path: Path) -> None:
     folder = site(tmp_path, f"cards: {{suggest: {{hide: true, {WHY}}}}}\n")
 
-    assert load_rules(folder, Opinions.DIRECT, TODAY).program.services["small-service"].cards == ()
+    assert load_rules(folder, EvaluatorMode.DIRECT, TODAY).program.services["small-service"].cards == ()
 
 
 @pytest.mark.parametrize(

@@ -10,25 +10,25 @@ import pytest
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook import wanted as w
-from cds.rulebook.compile import in_order, plan
-from cds.rulebook.program import Program
+from cds.rulebook.compile import compile_ruleset, in_order
+from cds.rulebook.program import CompiledRuleset
 from cds.terminology.systems import ICD10CM, SNOMED
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SCORE_SET, book_of, changed, check_rules
 
 SET_OF_MORE = changed(GOOD[SCORE_SET], "id: score-codes", "id: more-codes").replace("44261-6", "1234-5")
 
 
-def program(folder: Path, files: dict[str, str | bytes] | None = None, *changes: tuple[str, str]) -> Program:
+def program(folder: Path, files: dict[str, str | bytes] | None = None, *changes: tuple[str, str]) -> CompiledRuleset:
     """The program of the good rules with changes to their rule file, and more files."""
     text = GOOD[RULE]
     for old, new in changes:
         text = changed(text, old, new)
     book = book_of(folder, {**GOOD, RULE: text, **(files or {})})
     assert book.problems == []
-    return plan(book)
+    return compile_ruleset(book)
 
 
-def fact(made: Program, name: str) -> w.Wanted:
+def fact(made: CompiledRuleset, name: str) -> w.Wanted:
     return next(fact for fact in made.wanted if fact.name == name)
 
 

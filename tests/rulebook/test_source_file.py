@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.testing.cases import read_rule_tests
 from cds.rulebook.loader import read_rulebook
 from cds.yaml_source.source_file import MAX_SOURCE_BYTES
 from tests.rulebook.small_rules import GOOD, book_of
@@ -67,7 +67,7 @@ def test_the_same_holds_for_test_files(tmp_path: Path, make: Callable[[Path], st
     book = book_of(rules, GOOD)
     what = make(rules / "more.test.yaml")
 
-    found = read_casebook(rules, book).problems
+    found = read_rule_tests(rules, book).problems
 
     assert [what in problem.what for problem in found if problem.check == "unreadable"] == [True]
     assert not any("hunter2" in str(problem) for problem in found)

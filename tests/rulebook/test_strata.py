@@ -7,28 +7,27 @@ import sys
 
 import pytest
 
-from cds.logic.clauses import Test as NumberTest
-from cds.logic.clauses import compile_heads
+from cds.logic.clauses import ComparisonLiteral, compile_heads
 from cds.logic.conditions import All, Any, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
-from cds.logic.strata import find_cycles, layers
+from cds.logic.strata import find_cycles, strata_of
 
 
 def test_what_reads_facts_alone_is_one_layer() -> None:
-    (only,) = layers({"a": Name("fact"), "b": Not(Unknown(Name("fact"))), "c": Compare("n", Comparison.BELOW, 3)})
+    (only,) = strata_of({"a": Name("fact"), "b": Not(Unknown(Name("fact"))), "c": Compare("n", Comparison.BELOW, 3)})
 
     assert only.heads == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("reads", [Name("a"), Not(Name("a")), Unknown(Name("a")), Possibly(Name("a"))])
 def test_what_reads_a_conclusion_is_one_layer_above_it(reads: Condition) -> None:
-    low, high = layers({"reads": All((Name("fact"), reads)), "a": Name("fact")})
+    low, high = strata_of({"reads": All((Name("fact"), reads)), "a": Name("fact")})
 
     assert low.heads == {"a"}
     assert high.heads == {"reads"}
 
 
 def test_what_reads_a_group_or_whether_a_number_is_known_is_above_its_hidden_head() -> None:
-    low, high = layers({"a": Unknown(Compare("n", Comparison.BELOW, 3)), "b": Unknown(All((Name("x"), Name("y"))))})
+    low, high = strata_of({"a": Unknown(Compare("n", Comparison.BELOW, 3)), "b": Unknown(All((Name("x"), Name("y"))))})
 
     assert low.heads == {"a~1", "b~1"}
     assert high.heads == {"a", "b"}
@@ -42,23 +41,23 @@ def test_each_layer_settles_what_it_reads_before_the_next_and_each_clause_stands
         "d": Any((Name("a"), Possibly(Name("c")))),
     }
 
-    built = layers(heads)
+    built = strata_of(heads)
 
     settled = {"fact"}
     for layer in built:
         for clause in layer.clauses:
-            assert {part.name for part in clause.body if not isinstance(part, NumberTest)} <= settled
+            assert {part.name for part in clause.body if not isinstance(part, ComparisonLiteral)} <= settled
         settled |= layer.heads
     assert sorted(map(repr, compile_heads(heads))) == sorted(repr(c) for layer in built for c in layer.clauses)
 
 
 def test_no_heads_make_no_layers() -> None:
-    assert layers({}) == ()
+    assert strata_of({}) == ()
 
 
 def test_conclusions_that_need_each_other_are_refused_with_their_circle() -> None:
     with pytest.raises(ValueError, match=r"a → b → a|b → a → b"):
-        layers({"a": Name("b"), "b": Not(Name("a"))})
+        strata_of({"a": Name("b"), "b": Not(Name("a"))})
 
 
 def test_a_circle_is_a_path_that_ends_where_it_began_each_needing_the_next() -> None:

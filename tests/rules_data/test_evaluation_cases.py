@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.testing.cases import read_rule_tests
 from tests.server import ROOT
 
 BESIDE_THE_RULE = {*range(2, 6), *range(7, 13), 14, 16, 18, 20, 21, 27, *range(29, 34)}
@@ -12,7 +12,7 @@ BESIDE_THE_RULE = {*range(2, 6), *range(7, 13), 14, 16, 18, 20, 21, 27, *range(2
 
 
 def test_no_evaluation_case_is_left_out() -> None:
-    book = read_casebook(ROOT / "rules")
+    book = read_rule_tests(ROOT / "rules")
 
     numbered = {int(found[1]) for case in book.cases if (found := re.match(r"Case (\d+) ", case.name))}
 
@@ -21,7 +21,7 @@ def test_no_evaluation_case_is_left_out() -> None:
 
 
 def test_each_case_of_a_definition_says_what_it_is_under_every_written_profile() -> None:
-    book = read_casebook(ROOT / "rules")
+    book = read_rule_tests(ROOT / "rules")
     profiles = {"default", "delphi-2022", "fda-trial", "lenient-4wk", "strict"}
 
     told = [set(case.then.definitions) for case in book.cases if re.match(r"Case 1[012]\d ", case.name)]

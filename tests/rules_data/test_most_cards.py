@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
-from cds.engine.evaluator import Opinions
-from cds.engine.kleene import Direct
+from cds.engine.evaluator import EvaluatorMode
+from cds.engine.kleene import KleeneEvaluator
 from cds.logic.conditions import All, Any, AtLeast, Compare, Comparison, Condition, Name, Not, Possibly, Unknown
 from cds.logic.truth import Truth
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 from cds.ruleset import load_rules
 from tests.server import TODAY
 
@@ -30,8 +30,8 @@ def parts_of(condition: Condition) -> Iterator[Condition]:
             yield from parts_of(part)
 
 
-RULES = load_rules(Path(__file__).parents[2] / "rules", Opinions.DIRECT, TODAY)
-PROGRAM: Program = RULES.program
+RULES = load_rules(Path(__file__).parents[2] / "rules", EvaluatorMode.DIRECT, TODAY)
+PROGRAM: CompiledRuleset = RULES.program
 HEADS = {name: head.condition for name, head in PROGRAM.heads.items()}
 COMPARED = {part.fact for head in HEADS.values() for part in parts_of(head) if isinstance(part, Compare)}
 NAMED = {part.name for head in HEADS.values() for part in parts_of(head) if isinstance(part, Name)}
@@ -104,7 +104,7 @@ def about(card: str) -> str:
 @pytest.mark.parametrize("service", PROGRAM.services)
 def test_a_service_never_has_two_cards_of_one_subject(service: str) -> None:
     random = Random(service)  # noqa: S311 (a test that is the same each time)
-    direct = Direct(HEADS)
+    direct = KleeneEvaluator(HEADS)
     cards = PROGRAM.services[service].cards
     seen: set[str] = set()
     for first, second in combinations(cards, 2):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cds.authoring.mutation.run import Wanted, try_changes
+from cds.authoring.mutation.run import MutantSelection, run_mutants
 from scripts import renew_safety
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ def test_hazards_have_a_number_each() -> None:
 
 def test_no_mutant_that_a_control_names_survives() -> None:
     named = {name for hazard in HAZARDS for control in hazard["controls"] for name in control.get("mutants", ())}
-    changes = try_changes(ROOT / "rules", Wanted(of=tuple(sorted(named))), jobs=1)
+    changes = run_mutants(ROOT / "rules", MutantSelection(of=tuple(sorted(named))), jobs=1)
 
     assert not changes.failing
     assert changes.counted

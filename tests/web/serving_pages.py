@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 
 from cds.journal.journal import Journal
-from cds.journal.retention import Keep
+from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
 from tests.server import ROOT, serving
 
 SERVICE = "/cds-services/ketamine-evaluation"
-KEEP = Keep(receipts=100, comments=10, inputs=5)
+KEEP = RetentionPeriods(receipts=100, comments=10, inputs=5)
 
 
 def example(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.explanation.timeline import Bar, Course, Point, Run, Timeline
+from cds.explanation.timeline import DrugBar, MedicationHistory, Point, Run, ScoreCourse
 from cds.web.chart import DATE, SIDE, Chart, chart
 
 FIRST, TODAY = date(2024, 1, 1), date(2025, 12, 30)
@@ -20,9 +20,9 @@ def run(first: str | None, last: str, low: float, high: float | None, *, sure: b
 
 
 def drawn(*runs: Run, minimum: float | None = 50.0, width: int = 1080, points: tuple[Point, ...] = ()) -> Chart:
-    courses = (Course("score", 0.0, 27.0, points),) if points else ()
-    bar = Bar("alfadep", runs or (run("2024-01-01", "2024-06-30", 75, 75),), minimum)
-    return chart(Timeline("trials", FIRST, TODAY, None, 42, (bar,), courses, ""), width)
+    courses = (ScoreCourse("score", 0.0, 27.0, points),) if points else ()
+    bar = DrugBar("alfadep", runs or (run("2024-01-01", "2024-06-30", 75, 75),), minimum)
+    return chart(MedicationHistory("trials", FIRST, TODAY, None, 42, (bar,), courses, ""), width)
 
 
 @pytest.mark.parametrize(("mg", "kind"), [(49.0, "bar-low"), (50.0, "bar-adequate"), (51.0, "bar-adequate")])

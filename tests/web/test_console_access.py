@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from cds.app import NotSafe, create_app
+from cds.app import UnsafeSettingsError, create_app
 from cds.settings import Settings
 from cds.web.console.urls import CALLBACK, HOME, LOGIN, LOGOUT
 from tests.api.callers import ec_key, key_set
@@ -37,7 +37,7 @@ SIGN_IN: dict[str, Any] = {
 
 
 def refusal(**settings: Any) -> str:
-    with pytest.raises(NotSafe) as refused:
+    with pytest.raises(UnsafeSettingsError) as refused:
         create_app(Settings(console=True, **settings))
     return str(refused.value)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds.rulebook.compile import plan
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 from tests.authoring.reference.test_sheet import CASES, TEST
@@ -125,7 +125,7 @@ def test_what_is_different_at_a_site_is_said_with_its_review(tmp_path: Path) -> 
 
 
 def test_a_review_is_overdue_the_day_after_it_was_due(tmp_path: Path) -> None:
-    program = plan(read_rulebook(site(tmp_path, f"set:\n  trials_required: {{to: 3, {WHY}}}\n")))
+    program = compile_ruleset(read_rulebook(site(tmp_path, f"set:\n  trials_required: {{to: 3, {WHY}}}\n")))
 
     due = date(2026, 1, 1)
     assert overdue_reviews(program, due) == OverdueReviews((), ())

@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cds.api.decision_input import record_again
+from cds.api.decision_input import record_from_input
 from cds.api.routes import limits
 from cds.decide import Decision, decide
-from cds.engine.evaluator import Opinions
-from cds.errors import Refusal
+from cds.engine.evaluator import EvaluatorMode
+from cds.errors import RequestError
 from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.web.explained import explained_values
 from cds.web.page import environment
-from cds.web.what_if import Wrong, asked_of, changeable, changed
+from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
 from tests.server import ROOT, TODAY
 from tests.web.serving_pages import example, keeping, page_of
 
-RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 SERVICE = RULES.program.services["ketamine-evaluation"]
 LIMITS = limits(Settings(), RULES)
 REQUEST = example("01-two-failed-trials")
@@ -43,7 +43,7 @@ def body_of(prefetch: Any) -> bytes:
 
 
 def decided(body: bytes) -> Decision:
-    return decide(RULES, record_again(body, SERVICE, LIMITS), TODAY, SERVICE.id)
+    return decide(RULES, record_from_input(body, SERVICE, LIMITS), TODAY, SERVICE.id)
 
 
 def test_the_page_of_a_chart_of_thousands_stays_small(client: httpx.Client) -> None:
@@ -115,7 +115,7 @@ def test_a_chart_of_any_shape_gives_a_form_and_any_form_an_answer(data: st.DataO
     body = body_of(prefetch)
     try:
         decision = decided(body)
-    except Refusal:
+    except RequestError:
         return
 
     form = changeable(body, RULES.program, SERVICE, decision)
@@ -124,8 +124,8 @@ def test_a_chart_of_any_shape_gives_a_form_and_any_form_an_answer(data: st.DataO
     names += [element.name for element in (*form.numbers, *form.days)] + [choice.name for choice in form.choices]
     typed = data.draw(st.dictionaries(st.sampled_from(names), st.sampled_from(TYPED), max_size=4))
     try:
-        again = changed(body, asked_of(form, typed), RULES.program, SERVICE, TODAY)
+        again = changed(body, edits_of(form, typed), RULES.program, SERVICE, TODAY)
         decided(again)
-    except (Wrong, Refusal):
+    except (WhatIfInputError, RequestError):
         return
     assert json.loads(again)["patientId"] == "example"

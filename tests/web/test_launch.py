@@ -15,10 +15,10 @@ import pytest
 from playwright.sync_api import Browser
 from pydantic import SecretStr
 
-from cds.app import NotSafe, create_app
-from cds.engine.evaluator import Opinions
+from cds.app import UnsafeSettingsError, create_app
+from cds.engine.evaluator import EvaluatorMode
 from cds.journal.journal import Journal
-from cds.journal.retention import Keep
+from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
 from cds.ruleset import load_rules
 from cds.settings import Settings
@@ -29,7 +29,7 @@ from tests.web.smart_server import SmartServer, smart_server
 
 REQUEST = example("01-two-failed-trials")
 CONFIDENTIAL = "of a confidential client: 50 %"
-RULES = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def launching(
     folder: Path, *, keep: int = 0, secret: str | None = None, **settings: Any
 ) -> Iterator[tuple[httpx.Client, FhirServer, SmartServer]]:
     """The service, an EHR's FHIR server, and its authorization server; each on a port of its own."""
-    journal = Journal(Store(str(folder / "journal.sqlite3")), Keep(100, 10, keep))
+    journal = Journal(Store(str(folder / "journal.sqlite3")), RetentionPeriods(100, 10, keep))
     with fhir_server() as fhir, smart_server(fhir.base, secret=secret) as smart:
         fhir.resources = resources_in(REQUEST["prefetch"])
         publish(fhir, smart)
@@ -336,5 +336,5 @@ def test_settings_that_cannot_work_are_refused_at_start(tmp_path: Path) -> None:
         Settings(smart_client_id="x")
     with pytest.raises(ValueError, match="CDS_SMART_CLIENT_ID"):
         Settings(smart_client_secret=SecretStr(CONFIDENTIAL))
-    with pytest.raises(NotSafe, match="journal"):
+    with pytest.raises(UnsafeSettingsError, match="journal"):
         create_app(Settings(smart_client_id="x", fhir_servers=("https://ehr.example/fhir",)))

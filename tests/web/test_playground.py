@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from cds.api.messages import read_request
 from cds.api.routes import limits
-from cds.decide import Rules, decide
-from cds.engine.evaluator import Opinions
-from cds.errors import Refusal
+from cds.decide import Ruleset, decide
+from cds.engine.evaluator import EvaluatorMode
+from cds.errors import RequestError
 from cds.journal.journal import Journal
 from cds.journal.playground import playground_of, tenant_of
 from cds.journal.store import Store
@@ -39,8 +39,8 @@ NAMES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/req
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Rules]:
-    made = load_rules(ROOT / "rules", Opinions.DIRECT, TODAY)
+def rules() -> Iterator[Ruleset]:
+    made = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
     yield made
     made.reasoner.close()
 
@@ -53,7 +53,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
 
 
 @pytest.fixture(scope="module")
-def client(rules: Rules, journal: Journal) -> Iterator[httpx.Client]:
+def client(rules: Ruleset, journal: Journal) -> Iterator[httpx.Client]:
     with serving(rules, journal=journal, console=True) as running:
         yield running
 
@@ -78,7 +78,7 @@ def bundle_of(request: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Rules) -> None:
+def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Ruleset) -> None:
     request = example(name)
     body = json.dumps(bundle_of(request)).encode()
     service = next(s for s in rules.program.services.values() if s.hook == request["hook"])
@@ -98,7 +98,7 @@ def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Rules) ->
     assert decide(rules, record, TODAY, service.id).truths == evaluated.truths
 
 
-def test_a_patient_known_by_a_urn_is_found_by_it(rules: Rules) -> None:
+def test_a_patient_known_by_a_urn_is_found_by_it(rules: Ruleset) -> None:
     bundle = bundle_of(example(TWO_TRIALS))
     text = json.dumps(bundle).replace("Patient/example", "urn:uuid:example")
     made = json.loads(text)
@@ -187,7 +187,7 @@ def test_the_service_can_be_another_than_the_first(client: httpx.Client) -> None
     assert "POST /cds-services/ketamine-evaluation-encounter-start<" in page
 
 
-def test_nothing_is_fetched_from_the_server_a_request_names(rules: Rules) -> None:
+def test_nothing_is_fetched_from_the_server_a_request_names(rules: Ruleset) -> None:
     request = example(TWO_TRIALS) | {"fhirServer": "http://127.0.0.1:9/fhir", "prefetch": {}}
     with serving(rules, console=True, fhir_servers=("http://127.0.0.1:9/fhir",)) as client:
         page = ask(client, request)
@@ -252,7 +252,7 @@ def test_receipts_are_the_playgrounds_and_hold_no_data(client: httpx.Client, jou
 
 
 def test_where_inputs_are_kept_the_page_says_so_and_the_card_links_its_explanation(
-    rules: Rules, tmp_path: Path
+    rules: Ruleset, tmp_path: Path
 ) -> None:
     with keeping(tmp_path, rules=rules, console=True, keep_inputs_days=5) as client:
         page = ask(client, example(TWO_TRIALS)).text
@@ -265,7 +265,7 @@ def test_where_inputs_are_kept_the_page_says_so_and_the_card_links_its_explanati
         assert client.get(address).status_code == 200
 
 
-def test_without_a_journal_no_answer_is_taken(rules: Rules) -> None:
+def test_without_a_journal_no_answer_is_taken(rules: Ruleset) -> None:
     with serving(rules, console=True) as client:
         page = ask(client, example(TWO_TRIALS)).text
 
@@ -279,7 +279,7 @@ def test_the_tenant_of_a_playground_is_told_from_its_name(tenant: str) -> None:
     assert tenant_of(playground_of(tenant)) == tenant_of(tenant) == tenant
 
 
-def test_what_cannot_be_read_is_refused_and_never_a_failure(rules: Rules) -> None:
+def test_what_cannot_be_read_is_refused_and_never_a_failure(rules: Ruleset) -> None:
     for text in (b"\xff", b"nul", b'{"hook": 1}', b'{"resourceType": "Bundle", "entry": {}}'):
-        with pytest.raises(Refusal):
+        with pytest.raises(RequestError):
             read_pasted(text, rules.program, "", 64)

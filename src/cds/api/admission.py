@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 import anyio
 
-from cds.errors import Busy, TookTooLong
+from cds.errors import BusyError, TookTooLongError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Turns:
+class Admission:
     """
     Turns of requests at the threads that decide.
 
@@ -51,11 +51,11 @@ class Turns:
         A place for one request, from before its body is read until it is answered.
 
         Raises:
-            Busy: All places are taken.
-            TookTooLong: The block was left before its end, because its time is over.
+            BusyError: All places are taken.
+            TookTooLongError: The block was left before its end, because its time is over.
         """
         if self.inside >= self._most:
-            raise Busy("Too many requests are under way", fix="Send it again a little later")
+            raise BusyError("Too many requests are under way", fix="Send it again a little later")
         self.inside += 1
         try:
             with anyio.move_on_after(self._seconds) as time:
@@ -63,12 +63,12 @@ class Turns:
         finally:
             self.inside -= 1
         if time.cancelled_caught:
-            raise TookTooLong(
+            raise TookTooLongError(
                 f"The answer took longer than {self._seconds:g} seconds",
                 fix="Send it again later, send less data, or raise CDS_REQUEST_TIMEOUT on the server",
             )
 
-    async def aside(self, work: Callable[[], T]) -> T:
+    async def run_in_worker(self, work: Callable[[], T]) -> T:
         """What `work` gives, made in one of the threads."""
         running = self._threads.submit(copy_context().run, work)  # its log lines bear the request's id
         try:

@@ -14,8 +14,8 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
     The body, decompressed when it is sent with Content-Encoding: gzip.
 
     Raises:
-        TooLarge: It is, or decompresses to, more than `most_bytes`; it is not read to its end.
-        NotJson: It is not the gzip it says it is, or packed in another way.
+        TooLargeError: It is, or decompresses to, more than `most_bytes`; it is not read to its end.
+        NotJsonError: It is not the gzip it says it is, or packed in another way.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most_bytes:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cds.api.links import Links
-from cds.fhir_client.allowlist import Servers
-from cds.fhir_client.fetch import Access
-from cds.journal.store import StoreDown
+from cds.api.links import SignedLinks
+from cds.fhir_client.allowlist import ServerAllowlist
+from cds.fhir_client.fetch import FhirAccess
+from cds.journal.store import StoreDownError
 
 LABEL = "Why: criteria, medication timeline, what is missing"
 
@@ -23,12 +23,14 @@ class CardLinks:
         launched: Tenant → FHIR servers whose EHR launches this app.
     """
 
-    def __init__(self, links: Links | None, base: str, launched: Mapping[str, Servers]) -> None:
+    def __init__(self, links: SignedLinks | None, base: str, launched: Mapping[str, ServerAllowlist]) -> None:
         self.base = base
         self.launched = launched
         self._links = links
 
-    def of(self, decision: str, called: str, tenant: str, service: str, access: Access) -> Sequence[Mapping[str, str]]:
+    def of(
+        self, decision: str, called: str, tenant: str, service: str, access: FhirAccess
+    ) -> Sequence[Mapping[str, str]]:
         """
         The link of a decision (CDS Hooks 2.0.1, "Link"): to a SMART launch where the EHR of the call is set up for it,
         else to the page itself; none where nothing is kept, or while the journal, which keeps it, is away.
@@ -41,11 +43,11 @@ class CardLinks:
             return ()
         try:
             key = self._links.key(decision)
-        except StoreDown:  # said in the log; a card without this link is better than none
+        except StoreDownError:  # said in the log; a card without this link is better than none
             return ()
         return ({"label": LABEL, "url": f"{base}/decisions/{decision}?key={key}", "type": "absolute"},)
 
-    def _launches(self, tenant: str, access: Access) -> bool:
+    def _launches(self, tenant: str, access: FhirAccess) -> bool:
         if tenant not in self.launched or access.server is None:
             return False
         try:

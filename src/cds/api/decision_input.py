@@ -6,45 +6,45 @@ from typing import Any
 
 import msgspec
 
-from cds.api.overrides import LookedUp
+from cds.api.overrides import OverrideLookup
 from cds.api.receipts import FETCHED, ORDERS, OVERRIDES, SELECTIONS
-from cds.record.bundle import Fetched, read_prefetch
+from cds.record.bundle import FetchedValue, read_prefetch
 from cds.record.draft_orders import orders_of
 from cds.record.model import Override, PatientRecord
 from cds.rulebook.program import Service
 
 
-class Answer(msgspec.Struct):
-    """What was fetched, as `cds.record.bundle.Fetched`; null for no value (msgspec tells Raw and null not apart)."""
+class FetchedInput(msgspec.Struct):
+    """What was fetched, as `cds.record.bundle.FetchedValue`; null for no value (msgspec cannot tell Raw from null)."""
 
     value: msgspec.Raw
     because: str
     failed: bool
 
     @property
-    def fetched(self) -> Fetched:
+    def fetched(self) -> FetchedValue:
         """The same, as it was."""
-        return Fetched(None if bytes(self.value) == b"null" else self.value, self.because, self.failed)
+        return FetchedValue(None if bytes(self.value) == b"null" else self.value, self.because, self.failed)
 
 
-class Body(msgspec.Struct):
+class DecisionInput(msgspec.Struct):
     """What the journal keeps: a patient's id, and each piece of data by its key."""
 
     patientId: str  # noqa: N815 (CDS Hooks' name)
     prefetch: dict[str, msgspec.Raw]
 
 
-def record_again(body: bytes, service: Service, limits: dict[str, Any]) -> PatientRecord:
+def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> PatientRecord:
     """
     The record a decision was made from.
 
     Args:
-        body: As `cds.journal.inputs.Kept` has it.
+        body: As `cds.journal.inputs.StoredDecision` has it.
         service: Of the rules that decide again.
         limits: As for `cds.record.bundle.read_prefetch`.
     """
-    kept = msgspec.json.decode(body, type=Body)
-    fetched = msgspec.json.decode(kept.prefetch.pop(FETCHED, b"{}"), type=dict[str, Answer])
+    kept = msgspec.json.decode(body, type=DecisionInput)
+    fetched = msgspec.json.decode(kept.prefetch.pop(FETCHED, b"{}"), type=dict[str, FetchedInput])
     looked_up = _looked_up(kept.prefetch)
     orders = orders_of(
         service.hook,
@@ -62,8 +62,8 @@ def record_again(body: bytes, service: Service, limits: dict[str, Any]) -> Patie
     return looked_up.onto(record)
 
 
-def _looked_up(prefetch: dict[str, msgspec.Raw]) -> LookedUp:
+def _looked_up(prefetch: dict[str, msgspec.Raw]) -> OverrideLookup:
     if OVERRIDES not in prefetch:
-        return LookedUp()
+        return OverrideLookup()
     found = msgspec.json.decode(prefetch.pop(OVERRIDES), type=tuple[Override, ...] | None)
-    return LookedUp(found, failed=found is None)
+    return OverrideLookup(found, failed=found is None)

@@ -13,45 +13,45 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cds.engine.evaluator import Disagreement
+from cds.engine.evaluator import DisagreementError
 from cds.errors import (
-    Busy,
-    NoJournal,
-    NoPage,
-    NoPatient,
-    NotAllowed,
-    NotFhir,
-    NotJson,
-    PrefetchMissing,
-    Refusal,
-    SignInDown,
-    TookTooLong,
-    TooLarge,
-    UnknownRule,
-    UnknownService,
-    WrongPatient,
+    BusyError,
+    NoJournalError,
+    NoPageError,
+    NoPatientError,
+    NotAllowedError,
+    NotFhirError,
+    NotJsonError,
+    PrefetchMissingError,
+    RequestError,
+    SignInDownError,
+    TookTooLongError,
+    TooLargeError,
+    UnknownRuleError,
+    UnknownServiceError,
+    WrongPatientError,
 )
-from cds.journal.store import StoreDown
+from cds.journal.store import StoreDownError
 
 log = logging.getLogger(__name__)
 
-STATUS: dict[type[Refusal], tuple[int, str]] = {
+STATUS: dict[type[RequestError], tuple[int, str]] = {
     # refusal → HTTP status, FHIR issue-type
-    NotJson: (400, "structure"),
-    NotFhir: (400, "invalid"),
-    WrongPatient: (400, "conflict"),
-    NoPatient: (400, "required"),
-    UnknownService: (404, "not-found"),
-    UnknownRule: (404, "not-found"),
-    PrefetchMissing: (412, "required"),
-    TooLarge: (413, "too-long"),
-    Busy: (503, "throttled"),
-    TookTooLong: (503, "timeout"),
-    NoJournal: (501, "not-supported"),
-    NoPage: (404, "not-found"),
-    NotAllowed: (403, "forbidden"),
-    SignInDown: (503, "transient"),
-    Refusal: (400, "invalid"),
+    NotJsonError: (400, "structure"),
+    NotFhirError: (400, "invalid"),
+    WrongPatientError: (400, "conflict"),
+    NoPatientError: (400, "required"),
+    UnknownServiceError: (404, "not-found"),
+    UnknownRuleError: (404, "not-found"),
+    PrefetchMissingError: (412, "required"),
+    TooLargeError: (413, "too-long"),
+    BusyError: (503, "throttled"),
+    TookTooLongError: (503, "timeout"),
+    NoJournalError: (501, "not-supported"),
+    NoPageError: (404, "not-found"),
+    NotAllowedError: (403, "forbidden"),
+    SignInDownError: (503, "transient"),
+    RequestError: (400, "invalid"),
 }
 RETRY_SECONDS = 5
 TELL_US = "Tell those who run this service"
@@ -71,12 +71,12 @@ def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -
     return Response(msgspec.json.encode(resource), status_code=status, media_type="application/fhir+json")
 
 
-def status_of(refusal: Refusal) -> int:
+def status_of(refusal: RequestError) -> int:
     """The HTTP status of a refusal."""
     return _status(refusal)[0]
 
 
-def _status(refusal: Refusal) -> tuple[int, str]:
+def _status(refusal: RequestError) -> tuple[int, str]:
     return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
 
 
@@ -84,8 +84,8 @@ def register(app: FastAPI) -> None:
     """Let every error of every route be answered here."""
     app.state.disagreements = 0
 
-    @app.exception_handler(Refusal)
-    async def refused(_: Request, refusal: Refusal) -> Response:
+    @app.exception_handler(RequestError)
+    async def refused(_: Request, refusal: RequestError) -> Response:
         status, code = _status(refusal)
         log.info("refused: %s, status %d", type(refusal).__name__, status)
         answer = outcome(status, code, refusal.what, refusal.fix, refusal.where)
@@ -105,14 +105,14 @@ def register(app: FastAPI) -> None:
         answer.headers.update(headers)
         return answer
 
-    @app.exception_handler(Disagreement)
-    async def disagreed(_: Request, disagreement: Disagreement) -> Response:
+    @app.exception_handler(DisagreementError)
+    async def disagreed(_: Request, disagreement: DisagreementError) -> Response:
         app.state.disagreements += 1
         log.error("%s", disagreement)  # names of heads and truths only
         return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)
 
-    @app.exception_handler(StoreDown)
-    async def down(_: Request, __: StoreDown) -> Response:
+    @app.exception_handler(StoreDownError)
+    async def down(_: Request, __: StoreDownError) -> Response:
         what = "The journal cannot be written now; nothing of the call was kept"
         answer = outcome(503, "transient", what, f"Send it again in {RETRY_SECONDS} seconds or later")
         answer.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -123,10 +123,10 @@ def register(app: FastAPI) -> None:
         log.info("the caller hung up before the request was read")
         return Response(status_code=400)  # nobody is there to read it
 
-    app.add_middleware(LastResort)
+    app.add_middleware(ErrorMiddleware)
 
 
-class LastResort:
+class ErrorMiddleware:
     """
     Answers 500 for whatever else goes wrong: silence must mean "nothing to say".
 

@@ -14,9 +14,9 @@ from cds.api.body import read_body
 from cds.api.messages import decode
 from cds.api.openapi import FEEDBACK as FEEDBACK_BODY
 from cds.api.openapi import NOTHING, gives, takes
-from cds.api.routes import FIRST_YEAR, LAST_YEAR, Offers, offer_of, service_of
-from cds.errors import NoJournal, NotFhir, TooLarge
-from cds.journal.feedback import Outcome, Word
+from cds.api.routes import FIRST_YEAR, LAST_YEAR, Offers, service_of, tenant_rules_of
+from cds.errors import NoJournalError, NotFhirError, TooLargeError
+from cds.journal.feedback import CardFeedback, CardOutcome
 from cds.journal.journal import Journal
 from cds.settings import Settings
 
@@ -26,7 +26,7 @@ LONGEST_ID = 200  # characters of a uuid or a code; a real one has 36
 FIX = "Send card, outcome, outcomeTimestamp and the rest as CDS Hooks 2.0.1 describes it under Feedback"
 
 
-class Coding(msgspec.Struct):
+class ReasonCoding(msgspec.Struct):
     """A reason; clients leave out display, and sometimes system."""
 
     code: str | None = None
@@ -37,7 +37,7 @@ class Coding(msgspec.Struct):
 class OverrideReason(msgspec.Struct):
     """Why a card was overridden."""
 
-    reason: Coding | None = None
+    reason: ReasonCoding | None = None
     userComment: str | None = None  # noqa: N815 (the specification's name)
 
 
@@ -47,11 +47,11 @@ class AcceptedSuggestion(msgspec.Struct):
     id: str
 
 
-class Entry(msgspec.Struct):
+class FeedbackEntry(msgspec.Struct):
     """One thing said of one card."""
 
     card: str
-    outcome: Outcome
+    outcome: CardOutcome
     outcomeTimestamp: str  # noqa: N815
     acceptedSuggestions: list[AcceptedSuggestion] | None = None  # noqa: N815
     overrideReason: OverrideReason | None = None  # noqa: N815
@@ -60,7 +60,7 @@ class Entry(msgspec.Struct):
 class Feedback(msgspec.Struct):
     """What of a call we read (CDS Hooks 2.0.1, "Feedback"); a client may send more."""
 
-    feedback: list[Entry]
+    feedback: list[FeedbackEntry]
 
 
 FEEDBACK = msgspec.json.Decoder(Feedback)
@@ -74,10 +74,10 @@ def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None)
     @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
     async def feedback(identity: str, request: Request) -> JSONResponse:
         """Keep what became of cards; 200 once it is on disk."""
-        offer = offer_of(offers, request)
+        offer = tenant_rules_of(offers, request)
         service = service_of(offer.rules, identity)
         if journal is None:
-            raise NoJournal(
+            raise NoJournalError(
                 "This service keeps no journal, so that feedback would be lost",
                 fix="Set CDS_JOURNAL on the server, or send no feedback",
             )
@@ -89,32 +89,32 @@ def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None)
     return router
 
 
-def read_feedback(body: bytes) -> Sequence[Word]:
+def read_feedback(body: bytes) -> Sequence[CardFeedback]:
     """
     What a call says of cards.
 
     Raises:
-        NotJson, NotFhir, TooLarge: With the member that is wrong; then nothing of the call is kept.
+        NotJsonError, NotFhirError, TooLargeError: With the member that is wrong; then nothing of the call is kept.
     """
     entries = decode(FEEDBACK, body, "CDS Hooks feedback", fix=FIX).feedback
     if not entries:
-        raise NotFhir("feedback is empty", fix=FIX, where="feedback")
+        raise NotFhirError("feedback is empty", fix=FIX, where="feedback")
     if len(entries) > MOST_WORDS:
-        raise TooLarge(f"feedback holds more than {MOST_WORDS} entries", fix="Send it in several calls")
+        raise TooLargeError(f"feedback holds more than {MOST_WORDS} entries", fix="Send it in several calls")
     return [_word(entry, f"feedback[{index}]") for index, entry in enumerate(entries)]
 
 
-def _word(entry: Entry, where: str) -> Word:
+def _word(entry: FeedbackEntry, where: str) -> CardFeedback:
     why = entry.overrideReason or OverrideReason()
-    reason = why.reason or Coding()
+    reason = why.reason or ReasonCoding()
     taken = entry.acceptedSuggestions or []
-    if entry.outcome is Outcome.ACCEPTED and not taken:
-        raise NotFhir(
+    if entry.outcome is CardOutcome.ACCEPTED and not taken:
+        raise NotFhirError(
             "acceptedSuggestions is missing: the outcome accepted requires it",
             fix='Send the uuid of each suggestion that was taken up, as [{"id": uuid}]',
             where=f"{where}.acceptedSuggestions",
         )
-    return Word(
+    return CardFeedback(
         card=_id(entry.card, f"{where}.card"),
         outcome=entry.outcome,
         suggestions=tuple(
@@ -130,7 +130,7 @@ def _word(entry: Entry, where: str) -> Word:
 
 def _id(text: str, where: str) -> str:
     if not text or len(text) > LONGEST_ID or not text.isprintable():
-        raise NotFhir(
+        raise NotFhirError(
             f"This is not an id or a code: it has {len(text)} characters, or some that cannot be printed",
             fix=f"Send what the card had, of 1 to {LONGEST_ID} characters",
             where=where,
@@ -151,4 +151,4 @@ def _moment(text: str, where: str) -> datetime:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
         pass
-    raise NotFhir("This is not a moment", fix="Write it as 2026-06-01T12:30:00Z", where=where)
+    raise NotFhirError("This is not a moment", fix="Write it as 2026-06-01T12:30:00Z", where=where)

@@ -12,7 +12,7 @@ PURPOSE = "link of a decision"
 SEPARATOR = "."
 
 
-class Links:
+class SignedLinks:
     """
     Makes and checks the links of decisions; all processes of one journal make the same.
 
@@ -30,7 +30,7 @@ class Links:
         What opens the page of a decision from now on: when it was made, and a signature over both.
 
         Raises:
-            StoreDown: The key to sign with is in the journal, and that cannot be opened.
+            StoreDownError: The key to sign with is in the journal, and that cannot be opened.
         """
         return self._signer().sign(decision).decode().removeprefix(decision + SEPARATOR)
 
@@ -39,7 +39,7 @@ class Links:
         Whether this key opens the page of this decision now.
 
         Raises:
-            StoreDown: Nobody can tell.
+            StoreDownError: Nobody can tell.
         """
         try:
             self._signer().unsign(f"{decision}{SEPARATOR}{key}", max_age=int(self.seconds))

@@ -11,9 +11,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from cds.cards.card import Card
-from cds.errors import NotFhir, NotJson, TooLarge, WrongPatient
+from cds.errors import NotFhirError, NotJsonError, TooLargeError, WrongPatientError
 from cds.fhir_client.allowlist import is_plain
-from cds.fhir_client.fetch import Access
+from cds.fhir_client.fetch import FhirAccess
 from cds.record.draft_orders import DraftOrders, orders_of
 from cds.rulebook.program import Service
 from cds.serialize import card_values, without_empty
@@ -62,7 +62,7 @@ class Discovery(BaseModel):
     services: list[ServiceEntry]
 
 
-class Context(msgspec.Struct):
+class HookContext(msgspec.Struct):
     """What of the context we read; a client may send more."""
 
     patientId: str | None = None  # noqa: N815 (the specification's name)
@@ -79,7 +79,7 @@ class FhirAuthorization(msgspec.Struct):
     patient: str | None = None
 
 
-class HookRequest(msgspec.Struct):
+class HookRequestBody(msgspec.Struct):
     """
     What of a request we read (CDS Hooks 2.0.1, "HTTP Request").
 
@@ -88,7 +88,7 @@ class HookRequest(msgspec.Struct):
 
     hook: str | None = None
     hookInstance: str | None = None  # noqa: N815
-    context: Context | None = None
+    context: HookContext | None = None
     prefetch: dict[str, msgspec.Raw] | None = None
     fhirServer: str | None = None  # noqa: N815
     fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
@@ -96,7 +96,7 @@ class HookRequest(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HookRequest:
     """
     A request that was read.
 
@@ -112,12 +112,12 @@ class Asked:
     prefetch: dict[str, msgspec.Raw]
     patient_id: str
     hook_instance: str
-    access: Access
+    access: FhirAccess
     orders: DraftOrders | None = None
     user: str = field(default="", repr=False)
 
 
-REQUEST = msgspec.json.Decoder(HookRequest)
+REQUEST = msgspec.json.Decoder(HookRequestBody)
 
 
 def discovery_of(services: list[Service]) -> dict[str, Any]:
@@ -143,27 +143,29 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str, *, fix: str
     A body as what it should be, a byte-order mark aside.
 
     Raises:
-        NotJson, NotFhir, TooLarge: With the member that is wrong.
+        NotJsonError, NotFhirError, TooLargeError: With the member that is wrong.
     """
     try:
         return decoder.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except msgspec.ValidationError as error:
         wrong, _, where = str(error).partition(" - at ")
-        raise NotFhir(f"This is not {what}: {wrong}", fix=fix, where=where.strip("`").removeprefix("$.")) from None
+        raise NotFhirError(f"This is not {what}: {wrong}", fix=fix, where=where.strip("`").removeprefix("$.")) from None
     except RecursionError:
-        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+        raise TooLargeError(
+            "The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting"
+        ) from None
     except UnicodeDecodeError:
-        raise NotJson("This is not UTF-8", fix="Send JSON in UTF-8") from None
+        raise NotJsonError("This is not UTF-8", fix="Send JSON in UTF-8") from None
     except msgspec.DecodeError as error:
-        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
+        raise NotJsonError(f"This is not JSON: {error}", fix="Send JSON in UTF-8, without NaN") from None
 
 
-def read_request(body: bytes, service: Service) -> Asked:
+def read_request(body: bytes, service: Service) -> HookRequest:
     """
     What a request asks.
 
     Raises:
-        NotJson, NotFhir, TooLarge, WrongPatient: With the member that is wrong.
+        NotJsonError, NotFhirError, TooLargeError, WrongPatientError: With the member that is wrong.
     """
     request = decode(
         REQUEST,
@@ -172,61 +174,61 @@ def read_request(body: bytes, service: Service) -> Asked:
         fix="Send hook, hookInstance, context and prefetch as CDS Hooks 2.0.1 describes them",
     )
     if request.resourceType is not None:
-        raise NotFhir(
+        raise NotFhirError(
             "This is a FHIR resource, not a CDS Hooks request",
             fix="Post a Bundle to /evaluate, or send its resources as the prefetch of a request",
         )
     if request.hook != service.hook:
-        raise NotFhir(
+        raise NotFhirError(
             f"This service answers {service.hook}, and the request's hook is another",
             fix=f"Send hook: {service.hook}, or call the service of your hook (GET /cds-services lists them)",
             where="hook",
         )
     if not request.hookInstance:
-        raise NotFhir("hookInstance is missing", fix="Send a UUID", where="hookInstance")
+        raise NotFhirError("hookInstance is missing", fix="Send a UUID", where="hookInstance")
     # Most public requests write the id as a reference (Patient/x), although CDS Hooks asks for the id alone.
     patient_id = (request.context.patientId or "").removeprefix("Patient/") if request.context else ""
     if not patient_id:
-        raise NotFhir("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
+        raise NotFhirError("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
     if "/" in patient_id:
-        raise NotFhir(
+        raise NotFhirError(
             "context.patientId is not the id of a Patient",
             fix="Send the id alone, or as Patient/ and the id",
             where="context.patientId",
         )
-    context = request.context or Context()
+    context = request.context or HookContext()
     _refuse_without_context(service.hook, context)
     if request.fhirServer and not is_plain(request.fhirServer):
-        raise NotFhir(
+        raise NotFhirError(
             "fhirServer holds control characters",
             fix="Send the base URL of the FHIR server, as https://ehr.example/fhir",
             where="fhirServer",
         )
     authorization = request.fhirAuthorization or FhirAuthorization()
     if authorization.patient and authorization.patient.removeprefix("Patient/") != patient_id:
-        raise WrongPatient(
+        raise WrongPatientError(
             "The access token is for another patient than the one in context",
             fix="Send the token of the patient in context; nothing was evaluated",
             where="fhirAuthorization.patient",
         )
     prefetch = request.prefetch or {}
     if "resourceType" in prefetch:
-        raise NotFhir(
+        raise NotFhirError(
             "prefetch is a FHIR resource, not an object of keys",
             fix="Send the answer to each template under its key; GET /cds-services lists them",
             where="prefetch",
         )
-    return Asked(
+    return HookRequest(
         prefetch,
         patient_id,
         request.hookInstance,
-        Access(request.fhirServer or None, authorization.access_token or None),
+        FhirAccess(request.fhirServer or None, authorization.access_token or None),
         orders_of(service.hook, bytes(context.draftOrders), context.selections),
         context.userId if isinstance(context.userId, str) else "",
     )
 
 
-def _refuse_without_context(hook: str, context: Context) -> None:
+def _refuse_without_context(hook: str, context: HookContext) -> None:
     """
     Refuse a hook without its REQUIRED context: silence about orders that were never seen would read as "no concern".
 
@@ -241,7 +243,7 @@ def _refuse_without_context(hook: str, context: Context) -> None:
         else:
             came = value is not None
         if not came:
-            raise NotFhir(
+            raise NotFhirError(
                 f"context.{name} is missing: the hook {hook} requires it", fix=f"Send {what}", where=f"context.{name}"
             )
 

@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from cds.journal import feedback
 from cds.journal.journal import Journal
-from cds.journal.store import StoreDown
+from cds.journal.store import StoreDownError
 from cds.record.model import NOT_LOOKED_UP, Override, PatientRecord, without_overrides
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.wanted import WantedOverride
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # feedback of earlier years is refused
 
 
 @dataclass(frozen=True, slots=True)
-class LookedUp:
+class OverrideLookup:
     """
     What was found for one request.
 
@@ -40,8 +40,8 @@ class LookedUp:
         return record if self.overrides is None else replace(record, overrides=self.overrides)
 
 
-NOT_ASKED = LookedUp()
-FAILED = LookedUp(failed=True)
+NOT_ASKED = OverrideLookup()
+FAILED = OverrideLookup(failed=True)
 
 
 class Overrides:
@@ -56,13 +56,13 @@ class Overrides:
         self._journal = journal
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="overrides")
-        self._given_up: set[Future[list[feedback.Override]]] = set()
+        self._given_up: set[Future[list[feedback.CardOverride]]] = set()
 
     def close(self) -> None:
         """Take no more work; what is under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def of(self, program: Program, tenant: str, patient_id: str, today: date) -> LookedUp:
+    def of(self, program: CompiledRuleset, tenant: str, patient_id: str, today: date) -> OverrideLookup:
         """The patient's answers; raises nothing, and takes no longer than it may."""
         journal = self._journal
         windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, WantedOverride)]
@@ -72,8 +72,8 @@ class Overrides:
             return FAILED
         looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, _since(windows, today))
         try:
-            return LookedUp(_by_topic(looking.result(self._seconds), program))
-        except StoreDown:  # the store has said so in the log
+            return OverrideLookup(_by_topic(looking.result(self._seconds), program))
+        except StoreDownError:  # the store has said so in the log
             return FAILED
         except TimeoutError:
             log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
@@ -90,7 +90,7 @@ def _since(windows: Sequence[int | None], today: date) -> datetime:
     return datetime.combine(today - timedelta(days=max(days) + 1), time.min, UTC)
 
 
-def _by_topic(found: list[feedback.Override], program: Program) -> tuple[Override, ...]:
+def _by_topic(found: list[feedback.CardOverride], program: CompiledRuleset) -> tuple[Override, ...]:
     """Of cards the program still has: nobody can say what another one was about."""
     return tuple(
         Override(card.topic[1], one.reason, one.when.astimezone().date())

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from cds.api.messages import Asked
-from cds.api.overrides import LookedUp
+from cds.api.messages import HookRequest
+from cds.api.overrides import OverrideLookup
 from cds.cards.card import Card
-from cds.journal.receipts import Call, Shown
-from cds.record.bundle import Fetched
+from cds.journal.receipts import CardRecord, HookCall
+from cds.record.bundle import FetchedValue
 from cds.rulebook.program import Service
 
 # No prefetch key of ours has a dot.
@@ -19,7 +19,9 @@ ORDERS, SELECTIONS = "context.draftOrders", "context.selections"
 OVERRIDES, FETCHED = "journal.overrides", "server.fetched"
 
 
-def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, Fetched], earlier: LookedUp) -> Call:
+def call_of(
+    tenant: str, service: Service, asked: HookRequest, fetched: Mapping[str, FetchedValue], earlier: OverrideLookup
+) -> HookCall:
     """
     Who asked, and the data that were decided from.
 
@@ -34,13 +36,13 @@ def call_of(tenant: str, service: Service, asked: Asked, fetched: Mapping[str, F
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
     if earlier.overrides is not None or earlier.failed:
         data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
-    return Call(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data, asked.user)
+    return HookCall(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data, asked.user)
 
 
-def shown_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[Shown]:
+def card_records_of(cards: tuple[Card, ...], response: Mapping[str, Any]) -> list[CardRecord]:
     """The cards with the uuids that the response gives them."""
     return [
-        Shown(
+        CardRecord(
             answered["uuid"],
             tuple(suggestion["uuid"] for suggestion in answered.get("suggestions", ())),
             card.name,

@@ -14,19 +14,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from cds import __version__
-from cds.api.admission import Turns
+from cds.api.admission import Admission
 from cds.api.body import read_body
 from cds.api.card_links import CardLinks
-from cds.api.messages import Asked, Discovery, discovery_of, read_request, response_of
+from cds.api.messages import Discovery, HookRequest, discovery_of, read_request, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.api.overrides import Overrides
-from cds.api.receipts import call_of, shown_of
-from cds.decide import Decision, Rules, decide
-from cds.errors import NotFhir, PrefetchMissing, UnknownService
-from cds.fhir_client.fetch import Fetcher, NotUsable
+from cds.api.receipts import call_of, card_records_of
+from cds.decide import Decision, Ruleset, decide
+from cds.errors import NotFhirError, PrefetchMissingError, UnknownServiceError
+from cds.fhir_client.fetch import Fetcher, NoFhirServerError
 from cds.journal.journal import Journal
-from cds.journal.receipts import Receipt, receipt_of
-from cds.record.bundle import NOTHING_FETCHED, Fetched, read_bundle, read_prefetch
+from cds.journal.receipts import DecisionRecord, decision_record_of
+from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle, read_prefetch
 from cds.record.collect import kinds_in
 from cds.record.fhir import READ_TYPES
 from cds.rulebook.program import Prefetch, Service
@@ -40,7 +40,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are nee
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class TenantRules:
     """
     What a caller is answered with.
 
@@ -50,15 +50,15 @@ class Offer:
         tenant: Its name, "" where nobody is asked who they are.
     """
 
-    rules: Rules
+    rules: Ruleset
     fetcher: Fetcher | None = None
     tenant: str = ANYBODY
 
 
-Offers = Mapping[str, Offer]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
+Offers = Mapping[str, TenantRules]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
 
 
-def offer_of(offers: Offers, request: Request) -> Offer:
+def tenant_rules_of(offers: Offers, request: Request) -> TenantRules:
     """What the caller of this request is answered with."""
     return offers[request.state.caller.tenant if ANYBODY not in offers else ANYBODY]
 
@@ -67,7 +67,7 @@ def routes(
     offers: Offers,
     settings: Settings,
     clock: Callable[[], date],
-    turns: Turns,
+    turns: Admission,
     overrides: Overrides,
     journal: Journal | None = None,
     watched: Callable[[], dict[str, Any]] | None = None,
@@ -80,16 +80,16 @@ def routes(
     @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
-        offer = offer_of(offers, request)
+        offer = tenant_rules_of(offers, request)
         service = service_of(offer.rules, identity)
         async with turns.place():
             body = await read_body(request, settings.max_body_bytes)
-            asked = await turns.aside(lambda: read_request(body, service))
+            asked = await turns.run_in_worker(lambda: read_request(body, service))
             today = clock()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
-            def answer() -> Answered:
-                return answered(
+            def answer() -> HookResult:
+                return answer_hook(
                     offer,
                     service,
                     asked,
@@ -103,7 +103,7 @@ def routes(
                     why_not=why_not,
                 )
 
-            made = await turns.aside(answer)
+            made = await turns.run_in_worker(answer)
             if journal is not None and made.receipt is not None:
                 journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
             return Response(made.encoded, media_type="application/json")
@@ -155,12 +155,12 @@ def routes(
     @router.get("/cds-services", responses={200: {"model": Discovery}})
     async def discover(request: Request) -> JSONResponse:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
-        return JSONResponse(discovery_of(list(offer_of(offers, request).rules.program.services.values())))
+        return JSONResponse(discovery_of(list(tenant_rules_of(offers, request).rules.program.services.values())))
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
-        rules = offer_of(offers, request).rules
+        rules = tenant_rules_of(offers, request).rules
         if service is not None:
             service_of(rules, service)
         day = day_of(today) if today is not None else clock()
@@ -172,13 +172,13 @@ def routes(
                 record = read_bundle(body, **limits(settings, rules))
                 return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
 
-            return Response(await turns.aside(answer), media_type="application/json")
+            return Response(await turns.run_in_worker(answer), media_type="application/json")
 
     return router
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class HookResult:
     """
     One hook, answered.
 
@@ -191,13 +191,13 @@ class Answered:
     decision: Decision
     response: Mapping[str, Any]
     encoded: bytes
-    receipt: Receipt | None
+    receipt: DecisionRecord | None
 
 
-def answered(
-    offer: Offer,
+def answer_hook(
+    offer: TenantRules,
     service: Service,
-    asked: Asked,
+    asked: HookRequest,
     today: date,
     *,
     settings: Settings,
@@ -205,9 +205,9 @@ def answered(
     journal: Journal | None,
     links: CardLinks | None,
     called: str,
-    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     why_not: str = "nothing is fetched for it",
-) -> Answered:
+) -> HookResult:
     """
     Decide what was asked, in one of the threads that decide; noting the receipt is the caller's.
 
@@ -217,7 +217,7 @@ def answered(
         why_not: Why nothing was.
 
     Raises:
-        Refusal: There is no answer to it.
+        RequestError: There is no answer to it.
     """
     rules = offer.rules
     begun, decision_id = perf_counter(), str(uuid.uuid4())
@@ -241,22 +241,22 @@ def answered(
     response = response_of(decision.cards, linked)
     encoded = msgspec.json.encode(response)
     if journal is None:
-        return Answered(decision, response, encoded, None)
+        return HookResult(decision, response, encoded, None)
     took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
-    receipt = receipt_of(
+    receipt = decision_record_of(
         rules,
         decision,
         call_of(offer.tenant, service, asked, fetched, earlier),
-        shown_of(decision.cards, response),
+        card_records_of(decision.cards, response),
         {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
         id=decision_id,
         decided_at=datetime.now(UTC),
         keep_input=journal.keeps_inputs,
     )
-    return Answered(decision, response, encoded, receipt)
+    return HookResult(decision, response, encoded, receipt)
 
 
-def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
+def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
     """How much is read of what was sent, and which observations."""
     return {
         "most_entries": settings.most_entries,
@@ -265,28 +265,30 @@ def limits(settings: Settings, rules: Rules) -> dict[str, Any]:
     }
 
 
-async def _fetch(fetcher: Fetcher | None, service: Service, asked: Asked) -> tuple[Mapping[str, Fetched], str]:
+async def _fetch(
+    fetcher: Fetcher | None, service: Service, asked: HookRequest
+) -> tuple[Mapping[str, FetchedValue], str]:
     """What the prefetch lacks, and why nothing could be fetched ("" if something could, or nothing is lacking)."""
     if fetcher is None:
         return NOTHING_FETCHED, "this service fetches from no server"
     try:
         orders = asked.orders.sent if asked.orders is not None else b""
         return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders), ""
-    except NotUsable as why:
+    except NoFhirServerError as why:
         return NOTHING_FETCHED, str(why)
 
 
-def service_of(rules: Rules, identity: str) -> Service:
-    """The service of an id; raises UnknownService."""
+def service_of(rules: Ruleset, identity: str) -> Service:
+    """The service of an id; raises UnknownServiceError."""
     service = rules.program.services.get(identity)
     if service is None:
-        raise UnknownService(
+        raise UnknownServiceError(
             "There is no such service", fix=f"GET /cds-services lists them: {', '.join(rules.program.services)}"
         )
     return service
 
 
-def answers_other_keys(service: Service, asked: Asked) -> bool:
+def answers_other_keys(service: Service, asked: HookRequest) -> bool:
     """
     Whether a client of other keys than ours sent something that can be read: by what stands under its keys, or orders.
 
@@ -303,7 +305,7 @@ def answers_other_keys(service: Service, asked: Asked) -> bool:
 def refuse_without(
     service: Service,
     prefetch: Mapping[str, msgspec.Raw],
-    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     why_not: str = "",
 ) -> None:
     """
@@ -319,7 +321,7 @@ def refuse_without(
     ]
     if missing:
         because = why_not or "; ".join(fetched[p.key].because for p in missing if p.key in fetched)
-        raise PrefetchMissing(
+        raise PrefetchMissingError(
             f"Prefetch is missing {', '.join(p.key for p in missing)}",
             fix="Send " + "; ".join(f"{p.key}: {p.query}" for p in missing)
             + (f". Nothing was fetched instead: {because}" if because else ""),
@@ -327,7 +329,7 @@ def refuse_without(
         )  # fmt: skip
 
 
-def _no_patient(prefetch: Prefetch, fetched: Fetched) -> bool:
+def _no_patient(prefetch: Prefetch, fetched: FetchedValue) -> bool:
     return fetched.value is None and prefetch.query.startswith("Patient/")
 
 
@@ -336,14 +338,14 @@ def day_of(text: str) -> date:
     A day to decide for.
 
     Raises:
-        NotFhir: It is none.
+        NotFhirError: It is none.
     """
     try:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.min
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise NotFhir(
+        raise NotFhirError(
             f"today is not a date from {FIRST_YEAR} to {LAST_YEAR}", fix="Write it as 2026-06-01", where="today"
         )
     return day

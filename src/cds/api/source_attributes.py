@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 
-from cds.api.routes import Offers, offer_of
-from cds.errors import UnknownRule
+from cds.api.routes import Offers, tenant_rules_of
+from cds.errors import UnknownRuleError
 from cds.rulebook.source_attributes import REGULATION, SourceAttributes
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SourceAttributesList:
     """The answer to GET /source-attributes: every rule file in force, by id."""
 
     regulation: str
@@ -25,17 +25,19 @@ def attribute_routes(offers: Offers) -> APIRouter:
 
     @router.head("/source-attributes", include_in_schema=False)
     @router.get("/source-attributes")
-    async def every(request: Request) -> Listed:
+    async def every(request: Request) -> SourceAttributesList:
         """The source attributes of every rule file in force that concludes or says something."""
-        return Listed(REGULATION, tuple(offer_of(offers, request).rules.program.attributes.values()))
+        return SourceAttributesList(
+            REGULATION, tuple(tenant_rules_of(offers, request).rules.program.attributes.values())
+        )
 
     @router.head("/source-attributes/{rule}", include_in_schema=False)
     @router.get("/source-attributes/{rule}")
     async def one(rule: str, request: Request) -> SourceAttributes:
         """The source attributes of one rule file, by its id."""
-        attributes = offer_of(offers, request).rules.program.attributes
+        attributes = tenant_rules_of(offers, request).rules.program.attributes
         if rule not in attributes:
-            raise UnknownRule(
+            raise UnknownRuleError(
                 "There is no such rule file in force", fix=f"GET /source-attributes lists them: {', '.join(attributes)}"
             )
         return attributes[rule]

@@ -18,7 +18,7 @@ from joserfc.util import urlsafe_b64decode
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cds.api.error_responses import outcome
-from cds.auth.jti import Seen
+from cds.auth.jti import JtiStore
 from cds.auth.tenants import Tenant
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ SHOWN = 200  # signs of what a client says, in a log
 KEY_OF = {"ES": "EC", "RS": "RSA", "PS": "RSA"}
 
 
-class NotTrusted(Exception):  # noqa: N818 (it is an answer, not a fault)
+class UntrustedCallerError(Exception):
     """
     A call is not trusted; the reason is for our log alone.
 
@@ -74,21 +74,21 @@ class Leeway:
     longest: float = 3600.0
 
 
-class Sizes(jws.JWSRegistry):
+class TokenSizeLimits(jws.JWSRegistry):
     """What a token may hold; the library's own limits are for tokens of other purposes."""
 
     max_header_length = 4096
     max_payload_length = MOST_BYTES
 
 
-class Trust:
+class ClientAuthenticator:
     """Believes tokens that a listed client signed for this service, once each."""
 
     def __init__(
         self,
         tenants: Iterable[Tenant],
         base: str,
-        seen: Seen,
+        seen: JtiStore,
         leeway: Leeway = Leeway(),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -103,13 +103,13 @@ class Trust:
         Who sent this, by its Authorization headers and the path that was called.
 
         Raises:
-            NotTrusted: Nobody we know, or not meant for us, or not now, or not for the first time.
+            UntrustedCallerError: Nobody we know, or not meant for us, or not now, or not for the first time.
         """
         header, claims, token = _read(authorization)
         tenant = self._by_issuer.get(_text(claims, "iss"))
         who = _who(claims, tenant)
         if tenant is None:
-            raise NotTrusted("its issuer is not listed", who)
+            raise UntrustedCallerError("its issuer is not listed", who)
         try:
             self._check_claims(claims, tenant, path)
             await self._check_signature(header, token, tenant)
@@ -117,8 +117,8 @@ class Trust:
             first = await to_thread.run_sync(self._seen.first_use, claims["iss"], claims["jti"], until)
             if not first:
                 _refuse("it was used before")
-        except NotTrusted as refused:
-            raise NotTrusted(str(refused), who) from None
+        except UntrustedCallerError as refused:
+            raise UntrustedCallerError(str(refused), who) from None
         return Caller(tenant.name, claims["iss"])
 
     def _check_claims(self, claims: dict[str, Any], tenant: Tenant, path: str) -> None:
@@ -154,7 +154,7 @@ class Trust:
         keys = [k for k in await tenant.keys.named(kid, jku) if k.key_type == KEY_OF[algorithm[:2]]]
         if not keys:
             _refuse("its key is not known (kid, jku)")
-        registry = Sizes(algorithms=[algorithm], strict_check_header=False)
+        registry = TokenSizeLimits(algorithms=[algorithm], strict_check_header=False)
         for key in keys:
             try:
                 if jws.validate_compact(token, key, registry=registry):
@@ -164,14 +164,14 @@ class Trust:
         _refuse("its signature is wrong")
 
 
-class Guard:
+class AuthenticationMiddleware:
     """
     Answers 401 to whomever is not trusted, before anything of the request is read.
 
     It stands before every address but those in `OPEN` and `PAGES`: one that is added later is guarded from the start.
     """
 
-    def __init__(self, app: ASGIApp, trust: Trust) -> None:
+    def __init__(self, app: ASGIApp, trust: ClientAuthenticator) -> None:
         self.app = app
         self.trust = trust
 
@@ -181,7 +181,7 @@ class Guard:
             sent = [value for name, value in scope["headers"] if name == b"authorization"]
             try:
                 scope.setdefault("state", {})["caller"] = await self.trust.caller(sent, scope["path"])
-            except NotTrusted as refused:
+            except UntrustedCallerError as refused:
                 log.warning("not trusted: %s%s", refused, refused.who)
                 await _unauthorized()(scope, receive, send)
                 return
@@ -213,10 +213,10 @@ def _read(authorization: Sequence[bytes]) -> tuple[dict[str, Any], dict[str, Any
     try:
         # Ours before the library's: that one takes the last of two members of a name.
         header = _object(urlsafe_b64decode(bearer[1].split(b".")[0]))
-        token = jws.extract_compact(bearer[1], registry=Sizes())
+        token = jws.extract_compact(bearer[1], registry=TokenSizeLimits())
         claims = _object(token.payload)
     except (JoseError, ValueError, TypeError, RecursionError):
-        raise NotTrusted("it cannot be read") from None
+        raise UntrustedCallerError("it cannot be read") from None
     return header, claims, token
 
 
@@ -258,4 +258,4 @@ def _who(claims: dict[str, Any], tenant: Tenant | None) -> str:
 
 
 def _refuse(why: str) -> Never:
-    raise NotTrusted(why)
+    raise UntrustedCallerError(why)

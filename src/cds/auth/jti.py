@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from cds.journal import used_tokens as tokens
-from cds.journal.store import Store, StoreDown
+from cds.journal.store import Store, StoreDownError
 
 PAUSE_SECONDS = 30.0  # a store that is away is not waited for by every call
 
 
-class Seen(Protocol):
+class JtiStore(Protocol):
     """Remembers tokens for as long as they could be used again."""
 
     def first_use(self, issuer: str, token_id: str, until: datetime) -> bool:
@@ -27,7 +27,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class SeenHere:
+class LocalJtiStore:
     """Remembers for this process alone."""
 
     def __init__(self, clock: Callable[[], datetime] = _now) -> None:
@@ -49,12 +49,12 @@ class SeenHere:
             return True
 
 
-class SeenEverywhere:
+class SharedJtiStore:
     """Remembers in a store that all processes share; while that is away, for this process alone."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
-        self._here = SeenHere()
+        self._here = LocalJtiStore()
         self._clock = clock
         self._ask_again = float("-inf")
 
@@ -66,6 +66,6 @@ class SeenEverywhere:
             return True
         try:
             return tokens.first_use(self._store, issuer, token_id, until)
-        except StoreDown:  # the store has said so in the log
+        except StoreDownError:  # the store has said so in the log
             self._ask_again = self._clock() + PAUSE_SECONDS
             return True

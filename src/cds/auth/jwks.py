@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 from joserfc.util import base64_to_int
 
 from cds.compression import decompress
-from cds.errors import Refusal
+from cds.errors import RequestError
 from cds.fhir_client.allowlist import literal_address
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ PAUSE_SECONDS = 30.0  # between two readings of one address, however many tokens
 KEPT_SECONDS = 86_400.0  # while their address does not answer
 
 
-class Keys(Protocol):
+class KeySource(Protocol):
     """Where the keys of one tenant are."""
 
     async def named(self, kid: str, jku: str | None) -> list[PublicKey]:
@@ -38,7 +38,7 @@ class Keys(Protocol):
         ...
 
 
-class KeysAreWrong(ValueError):  # noqa: N818 (it says what is wrong, as RulesAreWrong does)
+class JwksError(ValueError):
     """A JWK set cannot be used; the message says why, without any of it."""
 
 
@@ -47,16 +47,16 @@ def public_keys(value: object) -> list[PublicKey]:
     The keys of a set that can check a signature, each by its name (`kid`); those of other kinds or uses are left out.
 
     Raises:
-        KeysAreWrong: It is not a set, holds a secret, or nothing that can be used.
+        JwksError: It is not a set, holds a secret, or nothing that can be used.
     """
     listed = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(listed, list):
-        raise KeysAreWrong("it is not a JWK set (an object with a list of keys)")
+        raise JwksError("it is not a JWK set (an object with a list of keys)")
     if any(isinstance(one, dict) and ("d" in one or "k" in one) for one in listed):
-        raise KeysAreWrong("it holds a private or shared key; only public ones may leave the client")
+        raise JwksError("it holds a private or shared key; only public ones may leave the client")
     found = [key for one in listed if isinstance(one, dict) and (key := _public_key(one)) is not None]
     if not found:
-        raise KeysAreWrong("it holds no RSA or EC key for signatures with a kid")
+        raise JwksError("it holds no RSA or EC key for signatures with a kid")
     return found
 
 
@@ -78,7 +78,7 @@ def _of_name(keys: Iterable[PublicKey], kid: str) -> list[PublicKey]:
     return [key for key in keys if key.kid == kid]
 
 
-class Pinned:
+class PinnedKeySource:
     """Keys that were exchanged beforehand; a token's `jku` is of no interest then, and never followed."""
 
     def __init__(self, keys: Iterable[PublicKey]) -> None:
@@ -89,10 +89,10 @@ class Pinned:
         return _of_name(self._keys, kid)
 
 
-class Published:
+class PublishedKeySource:
     """Keys at addresses; a token's `jku` chooses one of them, and leads nowhere else."""
 
-    def __init__(self, addresses: Iterable[Address]) -> None:
+    def __init__(self, addresses: Iterable[JwksEndpoint]) -> None:
         self._addresses = {address.url: address for address in addresses}
 
     async def named(self, kid: str, jku: str | None) -> list[PublicKey]:
@@ -104,7 +104,7 @@ class Published:
         return []
 
 
-class Address:
+class JwksEndpoint:
     """
     One JWK set on the web.
 
@@ -142,7 +142,7 @@ class Address:
         try:
             with anyio.fail_after(READ_SECONDS):
                 self._keys = public_keys(msgspec.json.decode(await self._body()))
-        except (KeysAreWrong, Refusal, TimeoutError, RecursionError) as error:
+        except (JwksError, RequestError, TimeoutError, RecursionError) as error:
             self._failed(str(error) or "it takes too long")
         except (
             httpcore.TimeoutException,
@@ -165,7 +165,7 @@ class Address:
     async def _body(self) -> bytes:
         async with self._client.stream("GET", self.url, headers={"Accept": "application/json"}) as answer:
             if answer.status_code != 200:  # a redirect, too: it would lead to an address that nobody listed
-                raise KeysAreWrong(f"its status is {answer.status_code}")
+                raise JwksError(f"its status is {answer.status_code}")
             return b"".join([part async for part in decompress(answer.headers, answer.aiter_raw(), MOST_BYTES)])
 
 

@@ -15,7 +15,7 @@ import httpcore
 import httpx
 import msgspec
 
-from cds.fhir_client.allowlist import Servers, literal_address
+from cds.fhir_client.allowlist import ServerAllowlist, literal_address
 from cds.rulebook.program import Prefetch
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,12 @@ CONFIGURATION = ".well-known/smart-configuration"
 SHOWN = 80  # signs of what a server says, in a log
 
 
-class LaunchFailed(Exception):  # noqa: N818 (it says what is, as Refusal does)
+class LaunchError(Exception):
     """A launch cannot go on; the message says why, in words for the person who opened it."""
 
 
 @dataclass(frozen=True, slots=True)
-class App:
+class SmartClient:
     """
     This app as it is registered with one organisation's EHR.
 
@@ -43,16 +43,16 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class SmartRegistration:
     """An organisation whose EHR may launch: its tenant, its FHIR servers, and how we are known there."""
 
     tenant: str
-    servers: Servers
-    app: App
+    servers: ServerAllowlist
+    app: SmartClient
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
+class SmartConfiguration:
     """What a FHIR server says of its authorization (SMART App Launch 2.2, "Conformance")."""
 
     authorization_endpoint: str
@@ -61,7 +61,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class TokenGrant:
     """A token response, as far as it is read: the token, the patient in context, and what the card's link said."""
 
     access_token: str = field(repr=False)
@@ -76,7 +76,7 @@ class _Discovery(msgspec.Struct):
     capabilities: list[str] | None = None
 
 
-class _Token(msgspec.Struct):
+class _TokenResponse(msgspec.Struct):
     access_token: str
     token_type: str
     patient: str | None = None
@@ -99,36 +99,43 @@ def scopes_for(prefetch: Iterable[Prefetch], *, v2: bool) -> str:
     return " ".join(["launch", *(f"patient/{kind}.{'rs' if v2 else 'read'}" for kind in kinds)])
 
 
-async def configuration_of(client: httpx.AsyncClient, base: httpx.URL, servers: Servers) -> Configuration:
+async def configuration_of(client: httpx.AsyncClient, base: httpx.URL, servers: ServerAllowlist) -> SmartConfiguration:
     """
     What a FHIR server of the allowlist says of its authorization.
 
     Raises:
-        LaunchFailed: It does not say it, or names what must not be used.
+        LaunchError: It does not say it, or names what must not be used.
     """
     address = httpx.URL(f"{str(base).rstrip('/')}/{CONFIGURATION}")
     try:
         body = await _read(client, client.build_request("GET", address, headers={"Accept": "application/json"}), 200)
         found = msgspec.json.decode(body, type=_Discovery)
-    except (LaunchFailed, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (LaunchError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("no usable SMART configuration at %s: %s", base.host, type(error).__name__)
-        raise LaunchFailed("The EHR does not say how to sign in") from None
+        raise LaunchError("The EHR does not say how to sign in") from None
     methods = found.code_challenge_methods_supported
     if methods is not None and "S256" not in methods:
-        raise LaunchFailed("The EHR does not take PKCE with S256, without which no launch is safe")
+        raise LaunchError("The EHR does not take PKCE with S256, without which no launch is safe")
     for endpoint in (found.authorization_endpoint, found.token_endpoint):
         _refuse_unsafe(endpoint, base)
     _refuse_unreachable(found.token_endpoint, base, servers)
-    return Configuration(
+    return SmartConfiguration(
         found.authorization_endpoint, found.token_endpoint, "permission-v1" not in (found.capabilities or ())
         or "permission-v2" in (found.capabilities or ()),
     )  # fmt: skip
 
 
 def authorize_at(
-    configuration: Configuration, app: App, *, scope: str, redirect_uri: str, launch: str, audience: str, state: str,
+    configuration: SmartConfiguration,
+    app: SmartClient,
+    *,
+    scope: str,
+    redirect_uri: str,
+    launch: str,
+    audience: str,
+    state: str,
     challenge: str,
-) -> str:  # fmt: skip
+) -> str:
     """The address at which the EHR is asked for leave (SMART App Launch 2.2, "Obtain authorization code")."""
     parameters = {
         "response_type": "code",
@@ -145,13 +152,19 @@ def authorize_at(
 
 
 async def token_for(
-    client: httpx.AsyncClient, configuration: Configuration, app: App, *, code: str, redirect_uri: str, verifier: str
-) -> Granted:
+    client: httpx.AsyncClient,
+    configuration: SmartConfiguration,
+    app: SmartClient,
+    *,
+    code: str,
+    redirect_uri: str,
+    verifier: str,
+) -> TokenGrant:
     """
     A code, once, for a token and the patient in context (SMART App Launch 2.2, "Obtain access token").
 
     Raises:
-        LaunchFailed: The EHR did not give them.
+        LaunchError: The EHR did not give them.
     """
     form = {
         "grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier,
@@ -163,15 +176,15 @@ async def token_for(
         headers["Authorization"] = _basic(app.client_id, app.secret)
     try:
         request = client.build_request("POST", configuration.token_endpoint, data=form, headers=headers)
-        found = msgspec.json.decode(await _read(client, request, 200), type=_Token)
-    except (LaunchFailed, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        found = msgspec.json.decode(await _read(client, request, 200), type=_TokenResponse)
+    except (LaunchError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("no token: %s", type(error).__name__)
-        raise LaunchFailed("The EHR gave no leave to read the chart") from None
+        raise LaunchError("The EHR gave no leave to read the chart") from None
     if found.token_type.lower() != "bearer":
-        raise LaunchFailed("The EHR gave a token of a kind that is not used here")
+        raise LaunchError("The EHR gave a token of a kind that is not used here")
     if not found.patient:
-        raise LaunchFailed("The EHR did not say which patient's chart is open")
-    return Granted(found.access_token, found.patient, found.appContext if isinstance(found.appContext, str) else "")
+        raise LaunchError("The EHR did not say which patient's chart is open")
+    return TokenGrant(found.access_token, found.patient, found.appContext if isinstance(found.appContext, str) else "")
 
 
 def _basic(name: str, secret: str) -> str:
@@ -184,12 +197,12 @@ def _refuse_unsafe(endpoint: str, base: httpx.URL) -> None:
     try:
         url = httpx.URL(endpoint)
     except (httpx.InvalidURL, ValueError):
-        raise LaunchFailed("The EHR names an address to sign in at that is none") from None
+        raise LaunchError("The EHR names an address to sign in at that is none") from None
     if not url.host or url.userinfo or url.fragment or url.scheme not in {"https", base.scheme}:
-        raise LaunchFailed("The EHR names an address to sign in at that is not safe")
+        raise LaunchError("The EHR names an address to sign in at that is not safe")
 
 
-def _refuse_unreachable(endpoint: str, base: httpx.URL, servers: Servers) -> None:
+def _refuse_unreachable(endpoint: str, base: httpx.URL, servers: ServerAllowlist) -> None:
     """
     An address written as numbers is not checked again when it is connected to.
 
@@ -198,7 +211,7 @@ def _refuse_unreachable(endpoint: str, base: httpx.URL, servers: Servers) -> Non
     url = httpx.URL(endpoint)
     address = literal_address(url.host)
     if address is not None and url.host != base.host and not servers.may_connect(address):
-        raise LaunchFailed("The EHR names an address to sign in at that is not allowed here")
+        raise LaunchError("The EHR names an address to sign in at that is not allowed here")
 
 
 async def _read(client: httpx.AsyncClient, request: httpx.Request, status: int) -> bytes:
@@ -210,14 +223,14 @@ async def _read(client: httpx.AsyncClient, request: httpx.Request, status: int) 
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > MOST_BYTES:
-                    raise LaunchFailed("it is too large")
+                    raise LaunchError("it is too large")
         finally:
             await answer.aclose()
     except (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError):
-        raise LaunchFailed("it could not be read") from None
+        raise LaunchError("it could not be read") from None
     if answer.status_code != status:
         log.info("SMART: %s answered %d", request.url.host, answer.status_code)
-        raise LaunchFailed("it was refused")
+        raise LaunchError("it was refused")
     return body
 
 

@@ -12,12 +12,21 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from rapidfuzz import process
 
-from cds.auth.jwks import READ_SECONDS, Address, Keys, KeysAreWrong, Pinned, Published, address_of, public_keys
-from cds.auth.smart import App
-from cds.fhir_client.allowlist import Servers, base_url, network
+from cds.auth.jwks import (
+    READ_SECONDS,
+    JwksEndpoint,
+    JwksError,
+    KeySource,
+    PinnedKeySource,
+    PublishedKeySource,
+    address_of,
+    public_keys,
+)
+from cds.auth.smart import SmartClient
+from cds.fhir_client.allowlist import ServerAllowlist, base_url, network
 from cds.fhir_client.network import client_for
-from cds.yaml_source.document import Located, read_yaml
-from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.yaml_source.document import YamlDocument, read_yaml
+from cds.yaml_source.problem import Problem, RulesError
 from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
 # Signatures of two keys only; none and HMAC cannot be set (CDS Hooks 2.0.1: SHALL NOT be used).
@@ -100,20 +109,20 @@ class Tenant:
 
     name: str
     issuers: tuple[str, ...]
-    keys: Keys
+    keys: KeySource
     audiences: tuple[str, ...]
     algorithms: tuple[str, ...]
-    servers: Servers
+    servers: ServerAllowlist
     rules: Path
-    smart: App | None = None
+    smart: SmartClient | None = None
 
 
-class TenantsAreWrong(RulesAreWrong):
+class TenantsError(RulesError):
     """The tenants file holds mistakes; nothing was started."""
 
 
 def read_tenants(
-    path: Path, servers: Servers, rules: Path, keys_seconds: float
+    path: Path, servers: ServerAllowlist, rules: Path, keys_seconds: float
 ) -> tuple[tuple[Tenant, ...], list[httpx.AsyncClient]]:
     """
     The tenants of a file, and the clients that read their keys (the caller closes them).
@@ -121,42 +130,42 @@ def read_tenants(
     `servers` and `rules` are of those that name none of their own.
 
     Raises:
-        TenantsAreWrong: With every mistake.
+        TenantsError: With every mistake.
     """
     try:
         located = read_yaml(source_bytes(path).decode("utf-8"), str(path))
     except (UnreadableSource, UnicodeDecodeError) as error:
         why = error.what if isinstance(error, UnreadableSource) else "This file is not UTF-8 text."
         what, fix = f"The tenants cannot be read. {why}", "Name a YAML file in CDS_TENANTS, or unset it."
-        raise TenantsAreWrong((Problem(str(path), 0, 0, CHECK, what, fix),)) from None
+        raise TenantsError((Problem(str(path), 0, 0, CHECK, what, fix),)) from None
     problems = list(located.problems)
     try:
         listed = TenantsFile.model_validate(located.value).tenants
     except ValidationError as error:
-        raise TenantsAreWrong(tuple(problems or _of_form(error, located))) from None
+        raise TenantsError(tuple(problems or _of_form(error, located))) from None
     problems += _twice(listed, located)
     made: list[Tenant] = []
     clients: list[httpx.AsyncClient] = []
     for index, entry in enumerate(listed):
         try:
             made.append(_tenant(entry, path.parent, servers, rules, keys_seconds, clients))
-        except _Wrong as wrong:
+        except _TenantEntryError as wrong:
             line, column = located.at(("tenants", index, *wrong.where))
             what = f"Tenant {entry.name}, {'.'.join(wrong.where)}: {wrong}."
             problems.append(Problem(str(path), line, column, CHECK, what, wrong.fix))
     if problems:
-        raise TenantsAreWrong(tuple(problems))
+        raise TenantsError(tuple(problems))
     return tuple(made), clients
 
 
-class _Wrong(Exception):  # noqa: N818
+class _TenantEntryError(Exception):
     def __init__(self, what: object, fix: str, *where: str) -> None:
         super().__init__(str(what))
         self.fix = fix
         self.where = where
 
 
-def _twice(listed: tuple[TenantEntry, ...], located: Located) -> Iterator[Problem]:
+def _twice(listed: tuple[TenantEntry, ...], located: YamlDocument) -> Iterator[Problem]:
     seen: set[tuple[str, str]] = set()
     for index, entry in enumerate(listed):
         for where, values in (("name", (entry.name,)), ("issuers", entry.issuers)):
@@ -168,7 +177,7 @@ def _twice(listed: tuple[TenantEntry, ...], located: Located) -> Iterator[Proble
                 seen.add((where, value))
 
 
-def _of_form(error: ValidationError, located: Located) -> Iterator[Problem]:
+def _of_form(error: ValidationError, located: YamlDocument) -> Iterator[Problem]:
     for detail in error.errors(include_url=False):
         path = detail["loc"]
         line, column = located.at(path)
@@ -190,7 +199,7 @@ def _of_form(error: ValidationError, located: Located) -> Iterator[Problem]:
 def _tenant(
     entry: TenantEntry,
     folder: Path,
-    servers: Servers,
+    servers: ServerAllowlist,
     rules: Path,
     keys_seconds: float,
     clients: list[httpx.AsyncClient],
@@ -198,17 +207,17 @@ def _tenant(
     try:
         bases = servers.bases if entry.fhir_servers is None else tuple(base_url(text) for text in entry.fhir_servers)
     except ValueError as error:
-        raise _Wrong(error, "Write the base URL of a FHIR server.", "fhir_servers") from None
+        raise _TenantEntryError(error, "Write the base URL of a FHIR server.", "fhir_servers") from None
     own = rules if entry.rules is None else folder / entry.rules
     if not own.is_dir():
-        raise _Wrong("there is no such folder", "Name a folder of rule files, seen from this file.", "rules")
+        raise _TenantEntryError("there is no such folder", "Name a folder of rule files, seen from this file.", "rules")
     return Tenant(
         name=entry.name,
         issuers=entry.issuers,
         keys=_keys(entry, folder, keys_seconds, clients),
         audiences=entry.audiences,
         algorithms=entry.algorithms,
-        servers=Servers(
+        servers=ServerAllowlist(
             bases,
             servers.networks if entry.fhir_networks is None else _networks(entry.fhir_networks, "fhir_networks"),
         ),
@@ -217,43 +226,45 @@ def _tenant(
     )
 
 
-def _app(entry: SmartEntry, folder: Path) -> App:
+def _app(entry: SmartEntry, folder: Path) -> SmartClient:
     if entry.client_secret_file is None:
-        return App(entry.client_id)
+        return SmartClient(entry.client_id)
     try:
         secret = source_bytes(folder / entry.client_secret_file).decode("utf-8").strip()
     except (UnreadableSource, UnicodeDecodeError):
         secret = ""
     if not secret:
-        raise _Wrong("there is no secret in it", "Name a file beside this one.", "smart", "client_secret_file")
-    return App(entry.client_id, secret)
+        raise _TenantEntryError(
+            "there is no secret in it", "Name a file beside this one.", "smart", "client_secret_file"
+        )
+    return SmartClient(entry.client_id, secret)
 
 
 def _networks(texts: tuple[str, ...], where: str) -> tuple[Any, ...]:
     try:
         return tuple(network(text) for text in texts)
     except ValueError as error:
-        raise _Wrong(error, "Write a network as 10.0.0.0/8.", where) from None
+        raise _TenantEntryError(error, "Write a network as 10.0.0.0/8.", where) from None
 
 
-def _keys(entry: TenantEntry, folder: Path, seconds: float, clients: list[httpx.AsyncClient]) -> Keys:
+def _keys(entry: TenantEntry, folder: Path, seconds: float, clients: list[httpx.AsyncClient]) -> KeySource:
     if entry.keys.urls is not None:
         try:
             urls = [address_of(text) for text in entry.keys.urls]
         except ValueError as error:
-            raise _Wrong(error, "Write the https address of a JWK set.", "keys", "urls") from None
-        client = client_for(Servers(networks=_networks(entry.key_networks, "key_networks")), READ_SECONDS)
+            raise _TenantEntryError(error, "Write the https address of a JWK set.", "keys", "urls") from None
+        client = client_for(ServerAllowlist(networks=_networks(entry.key_networks, "key_networks")), READ_SECONDS)
         clients.append(client)
-        return Published(Address(url, client, seconds) for url in urls)
+        return PublishedKeySource(JwksEndpoint(url, client, seconds) for url in urls)
     where = "file" if entry.keys.file is not None else "set"
     try:
         value = entry.keys.set
         if entry.keys.file is not None:
             value = msgspec.json.decode(source_bytes(folder / entry.keys.file))
-        return Pinned(public_keys(value))
+        return PinnedKeySource(public_keys(value))
     except UnreadableSource as unreadable:
-        raise _Wrong(unreadable.what, "Name a file beside this one.", "keys", where) from None
+        raise _TenantEntryError(unreadable.what, "Name a file beside this one.", "keys", where) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise _Wrong("this is not JSON", "Save a JWK set there.", "keys", where) from None
-    except KeysAreWrong as error:
-        raise _Wrong(error, "Give the client's public JWK set.", "keys", where) from None
+        raise _TenantEntryError("this is not JSON", "Save a JWK set there.", "keys", where) from None
+    except JwksError as error:
+        raise _TenantEntryError(error, "Give the client's public JWK set.", "keys", where) from None

@@ -11,7 +11,7 @@ SECTIONS = ("about", "evidence", "parameters", "facts", "conclusions", "definiti
 TOP = re.compile(r"([a-z_]+):")
 
 
-def laid_out(text: str) -> str:
+def formatted(text: str) -> str:
     """
     Lines end in a line feed without spaces before it, and no two blank lines follow each other; the sections of a rule
     file stand in the order of the format with one between them. Comments stay with what follows them.

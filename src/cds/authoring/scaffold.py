@@ -92,11 +92,11 @@ site:
 """
 
 
-class Exists(Exception):  # noqa: N818 (a message to whoever typed the command)
+class AlreadyExistsError(Exception):
     """There is such a file already; nothing was written."""
 
 
-class NoSuch(Exception):  # noqa: N818
+class RuleNotFoundError(Exception):
     """There is no such rule file."""
 
 
@@ -115,10 +115,10 @@ def new_test(book: Rulebook, rule: str, today: date) -> dict[Path, str]:
     Cases for every conclusion of a rule file.
 
     Raises:
-        NoSuch: No rule file has that id.
+        RuleNotFoundError: No rule file has that id.
     """
     if rule not in book.rules:
-        raise NoSuch(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
+        raise RuleNotFoundError(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
     path = Path(book.rules[rule].file)
     conclusions = list(book.rules[rule].model.conclusions)
     return {path.with_name(f"{path.stem}.test.yaml"): _cases(path, book.root, conclusions, today)}
@@ -165,11 +165,11 @@ def write(files: Mapping[Path, str]) -> None:
     Write new files, all or none.
 
     Raises:
-        Exists: With the first that is there already.
+        AlreadyExistsError: With the first that is there already.
     """
     for path in files:
         if path.exists():
-            raise Exists(f"{path} is there already; nothing was written")
+            raise AlreadyExistsError(f"{path} is there already; nothing was written")
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
 
-from cds.errors import NotJson
+from cds.errors import NotJsonError
 
 
 def strict_fhir(body: bytes) -> list[str]:
@@ -20,12 +20,12 @@ def strict_fhir(body: bytes) -> list[str]:
     refused here; this is for those who make the data.
 
     Raises:
-        NotJson: The text is not JSON.
+        NotJsonError: The text is not JSON.
     """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise NotJson(f"This is not JSON: {error}", fix="Send JSON in UTF-8") from None
+        raise NotJsonError(f"This is not JSON: {error}", fix="Send JSON in UTF-8") from None
     return list(_judge(value, ""))
 
 

@@ -7,19 +7,19 @@ from datetime import date
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
-from cds.cards.template import Values, fill
+from cds.cards.template import TemplateValues, fill
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Facts
 from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue, IssueKind, PatientRecord
-from cds.rulebook.program import CardText, Program, UnderDefinition
+from cds.rulebook.program import CardText, CompiledDefinition, CompiledRuleset
 
 MOST_ISSUES = 6
 
 
 def write_cards(
-    program: Program, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth], service: str | None
+    program: CompiledRuleset, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth], service: str | None
 ) -> tuple[Card, ...]:
     """
     The cards to show for a service, or for every service: most important first, at most so many as it allows.
@@ -41,7 +41,7 @@ def write_cards(
 def _write(
     text: CardText,
     service: str,
-    program: Program,
+    program: CompiledRuleset,
     record: PatientRecord,
     facts: Facts,
     truths: Mapping[str, Truth],
@@ -51,12 +51,12 @@ def _write(
     def lacking(name: str) -> tuple[Missing, ...]:
         return missing(name, program.heads, facts, truths)
 
-    def definitions(name: str) -> tuple[tuple[UnderDefinition, Why], ...]:
+    def definitions(name: str) -> tuple[tuple[CompiledDefinition, Why], ...]:
         return tuple((definition, why(definition.head)) for definition in program.definitions[name])
 
-    without_notes = Values(facts, program.parameters, why, lacking, definitions, (), record.patient.reference)
+    without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), record.patient.reference)
     notes = tuple(fill(note.say, without_notes) for note in text.notes if truths[note.head] is Truth.TRUE)
-    values = Values(facts, program.parameters, why, lacking, definitions, notes, record.patient.reference)
+    values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, record.patient.reference)
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
     return Card(
         name=text.name,
@@ -113,7 +113,7 @@ def _counted(issues: list[Issue]) -> str:
     return ", ".join(listed[:MOST_ISSUES]) + (f" and {more} more kinds" if more > 0 else "")
 
 
-def references(head: str, program: Program, facts: Facts) -> tuple[str, ...]:
+def references(head: str, program: CompiledRuleset, facts: Facts) -> tuple[str, ...]:
     """FHIR references of every fact the head reads, directly or through conclusions."""
     seen: set[str] = set()
     to_do = [head]

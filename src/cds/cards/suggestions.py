@@ -7,11 +7,11 @@ from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 
-from cds.cards.template import HOLE, Values
-from cds.facts.fact import Found
+from cds.cards.template import HOLE, TemplateValues
+from cds.facts.fact import FactSource
 
 
-def build(template: Mapping[str, Any], values: Values) -> dict[str, Any]:
+def build(template: Mapping[str, Any], values: TemplateValues) -> dict[str, Any]:
     """
     The resource a suggestion creates.
 
@@ -24,7 +24,7 @@ def build(template: Mapping[str, Any], values: Values) -> dict[str, Any]:
     return dict(filled)
 
 
-def _fill(value: Any, values: Values) -> Any:
+def _fill(value: Any, values: TemplateValues) -> Any:
     match value:
         case Mapping():
             members = {key: _fill(member, values) for key, member in value.items()}
@@ -36,7 +36,7 @@ def _fill(value: Any, values: Values) -> Any:
     return value
 
 
-def _text(text: str, values: Values) -> Any:
+def _text(text: str, values: TemplateValues) -> Any:
     whole = HOLE.fullmatch(text.strip())
     if whole and whole[1] == "references":
         return [{"reference": found.reference} for found in _distinct(values.facts[whole[2]].found)]
@@ -54,5 +54,5 @@ def _text(text: str, values: Values) -> Any:
     return HOLE.sub(one, text)
 
 
-def _distinct(found: tuple[Found, ...]) -> list[Found]:
+def _distinct(found: tuple[FactSource, ...]) -> list[FactSource]:
     return list({item.reference: item for item in found if "/" in item.reference}.values())

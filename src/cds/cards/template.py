@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cds.engine.explain import ANY_OF, NOT, Missing, Why, deciding
 from cds.facts.fact import Fact, Facts
 from cds.logic.truth import Truth
-from cds.rulebook.program import ParameterValue, UnderDefinition
+from cds.rulebook.program import CompiledDefinition, ParameterValue
 
 HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
 # GitHub Flavored Markdown 2.4: an ASCII punctuation character after a backslash is itself. Clients also render HTML
@@ -43,7 +43,7 @@ def plain(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class TemplateValues:
     """
     What holes can name.
 
@@ -60,12 +60,12 @@ class Values:
     parameters: Mapping[str, ParameterValue]
     why: Callable[[str], Why]
     missing: Callable[[str], tuple[Missing, ...]]
-    definitions: Callable[[str], tuple[tuple[UnderDefinition, Why], ...]]
+    definitions: Callable[[str], tuple[tuple[CompiledDefinition, Why], ...]]
     notes: tuple[str, ...]
     patient_reference: str
 
 
-def fill(text: str, values: Values) -> str:
+def fill(text: str, values: TemplateValues) -> str:
     """The text with every hole filled; a hole nothing fills says "not recorded"."""
 
     def one(match: re.Match[str]) -> str:
@@ -92,7 +92,7 @@ def fact_text(fact: Fact | None) -> str:
     return plain(fact.text) if fact is not None and fact.text else NOT_RECORDED
 
 
-def _called(function: str, argument: str, values: Values) -> str:
+def _called(function: str, argument: str, values: TemplateValues) -> str:
     match function:
         case "why":
             return why_list(values.why(argument), values.facts)
@@ -181,7 +181,7 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     return "\n".join(f"- {plain(item.what)}{f' ({plain(item.because)})' if item.because else ''}" for item in missing)
 
 
-def definitions_table(definitions: tuple[tuple[UnderDefinition, Why], ...]) -> str:
+def definitions_table(definitions: tuple[tuple[CompiledDefinition, Why], ...]) -> str:
     """What the conclusion is under each definition, as a GFM table, with what decides against it."""
     rows = ["| Definition | Met | What decides |", "| --- | --- | --- |"]
     for definition, why in definitions:

@@ -15,7 +15,7 @@ from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, out, print_problems
 from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.source_attributes import PARAGRAPHS, REGULATION, SourceAttributes, Use, source_attributes
+from cds.rulebook.source_attributes import PARAGRAPHS, REGULATION, AttributeUse, SourceAttributes, source_attributes
 
 NOT_SAID = "not said"  # `cds check` asks for it
 
@@ -75,7 +75,7 @@ def _table(one: SourceAttributes) -> Table:
     return table
 
 
-def _use(use: Use) -> str:
+def _use(use: AttributeUse) -> str:
     if use.used is None:
         return ""
     read = ", ".join(fact.fact for fact in use.read_by)

@@ -17,7 +17,7 @@ from cds.cli.console import OK, PROBLEMS, Today, day_of, err, out
 from cds.cli.files import bodies_of
 from cds.cli.formats import FORMATS
 from cds.cli.printing import print_refusal
-from cds.errors import Refusal
+from cds.errors import RequestError
 from cds.rulebook.loader import read_rulebook
 
 
@@ -83,7 +83,7 @@ def _lint(file: Path) -> NoReturn:
     ((name, body),) = bodies_of([file])
     try:
         found = strict_fhir_problems(body)
-    except Refusal as refusal:
+    except RequestError as refusal:
         print_refusal(name, refusal)
         raise typer.Exit(PROBLEMS) from None
     for line in found:

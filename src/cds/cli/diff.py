@@ -12,17 +12,17 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cds.authoring.impact.cohort import Patient, patients_in
-from cds.authoring.impact.compare import Side, replay
+from cds.authoring.impact.cohort import CohortPatient, patients_in
+from cds.authoring.impact.compare import RulesetVersion, compare_cohort
 from cds.authoring.impact.markdown import report
-from cds.authoring.impact.revisions import NoRevision, folder_of
+from cds.authoring.impact.revisions import RevisionNotFoundError, folder_of
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
-from cds.engine.evaluator import Opinions
+from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 EXAMPLES = "fhir_examples"
 
@@ -66,9 +66,9 @@ def diff(
             unpacked = [Path(stack.enter_context(TemporaryDirectory())) for _ in "on"]
             folders = [folder_of(old, folder, unpacked[0]), folder_of(new, folder, unpacked[1]) if new else folder]
             sides = [_side(one, day) for one in folders]
-        except NoRevision as unknown:
+        except RevisionNotFoundError as unknown:
             raise typer.BadParameter(f"{unknown}.", param_hint="OLD or NEW") from None
-        except RulesAreWrong as wrong:
+        except RulesError as wrong:
             print_problems(wrong.problems)
             raise typer.Exit(PROBLEMS) from None
         changes = changes_between(sides[0].book, sides[1].book)
@@ -77,19 +77,21 @@ def diff(
         except ValueError as wrong_line:
             err.print(escape(f"{wrong_line}."))
             raise typer.Exit(PROBLEMS) from None
-        affected = [one for one in replay(sides[0], sides[1], changes, patients, day, settings) if one is not None]
+        affected = [
+            one for one in compare_cohort(sides[0], sides[1], changes, patients, day, settings) if one is not None
+        ]
         for side in sides:
             side.rules.reasoner.close()
     sys.stdout.write(report(old, new or str(folder), day, changes, affected, len(patients), most))
     raise typer.Exit(OK)
 
 
-def _side(folder: Path, today: date) -> Side:
+def _side(folder: Path, today: date) -> RulesetVersion:
     book = read_rulebook(folder)
-    return Side(book, checked_rules(book, Opinions.DIRECT, today))
+    return RulesetVersion(book, checked_rules(book, EvaluatorMode.DIRECT, today))
 
 
-def _patients(place: Path) -> list[Patient]:
+def _patients(place: Path) -> list[CohortPatient]:
     if not place.exists():
         raise typer.BadParameter(f"{place} does not exist.", param_hint="--cohort")
     return list(patients_in(place))

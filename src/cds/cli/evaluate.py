@@ -21,7 +21,7 @@ from cds.cli.printing import (
     print_why,
     trials_table,
 )
-from cds.errors import Refusal
+from cds.errors import RequestError
 from cds.serialize import answer_of
 
 ServiceId = Annotated[str | None, typer.Option("--service", help="Only the cards of this service.", show_default=False)]
@@ -51,7 +51,7 @@ def evaluate(
     answers: list[dict[str, Any]] = []
     failed = False
     for name, result in decisions_of(files, loaded, day, service):
-        if isinstance(result, Refusal):
+        if isinstance(result, RequestError):
             failed = True
             answers.append({"file": name, "error": result.what, "where": result.where, "fix": result.fix})
             if not json:
@@ -88,7 +88,7 @@ def explain_command(
             f"there is no conclusion {conclusion}; there is {', '.join(conclusions)}.", param_hint="--conclusion"
         )
     for name, result in decisions_of([file], loaded, day, None):
-        if isinstance(result, Refusal):
+        if isinstance(result, RequestError):
             print_refusal(name, result)
             raise typer.Exit(PROBLEMS)
         for head in [conclusion] if conclusion else conclusions:

@@ -11,19 +11,19 @@ import typer
 
 from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, print_problems
-from cds.decide import Decision, Rules, decide
-from cds.errors import Refusal
+from cds.decide import Decision, Ruleset, decide
+from cds.errors import RequestError
 from cds.read_request import read_record
-from cds.ruleset import load_rules, opinions_from
-from cds.yaml_source.problem import RulesAreWrong
+from cds.ruleset import evaluator_mode_from, load_rules
+from cds.yaml_source.problem import RulesError
 
 
-def rules_in(folder: Path | None, today: date) -> Rules:
+def rules_in(folder: Path | None, today: date) -> Ruleset:
     """Rules of a folder, or of the one in the settings, ready to decide; prints every mistake and exits 1 on one."""
     settings = settings_in_force()
     try:
-        return load_rules(folder or settings.rules, opinions_from(settings.engine), today)
-    except RulesAreWrong as wrong:
+        return load_rules(folder or settings.rules, evaluator_mode_from(settings.engine), today)
+    except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
 
@@ -46,8 +46,8 @@ def bodies_of(files: list[Path]) -> Iterator[tuple[str, bytes]]:
 
 
 def decisions_of(
-    files: list[Path], rules: Rules, today: date, service: str | None
-) -> Iterator[tuple[str, Decision | Refusal]]:
+    files: list[Path], rules: Ruleset, today: date, service: str | None
+) -> Iterator[tuple[str, Decision | RequestError]]:
     """Each named file with its decision, or with the error that kept it from one."""
     settings = settings_in_force()
     if service is not None and service not in rules.program.services:
@@ -57,5 +57,5 @@ def decisions_of(
         try:
             record, own = read_record(body, rules, settings)
             yield name, decide(rules, record, today, service or own)
-        except Refusal as refusal:
+        except RequestError as refusal:
             yield name, refusal

@@ -26,7 +26,7 @@ journal = typer.Typer(help="Receipts of decisions, and what clinicians did with 
 def _store() -> Iterator[Store]:
     """The journal the settings name; says what is wrong with it and exits 1, or 2 when none is kept."""
     from cds.journal.journal import store_from  # noqa: PLC0415 (not needed by the other commands)
-    from cds.journal.store import StoreDown  # noqa: PLC0415
+    from cds.journal.store import StoreDownError  # noqa: PLC0415
 
     try:
         store = store_from(settings_in_force())
@@ -36,7 +36,7 @@ def _store() -> Iterator[Store]:
         raise typer.BadParameter("it is set to none: no journal is kept.", param_hint="CDS_JOURNAL")
     try:
         yield store
-    except StoreDown as down:
+    except StoreDownError as down:
         err.print(escape(f"{store.name}: the journal cannot be used: {down}."))
         raise typer.Exit(PROBLEMS) from None
     finally:
@@ -85,11 +85,11 @@ def stats_command(
 
     [bold]Example:[/bold] cds journal stats --since 2026-06-01
     """
-    from cds.journal.period import Period  # noqa: PLC0415
+    from cds.journal.period import JournalPeriod  # noqa: PLC0415
     from cds.journal.stats import stats  # noqa: PLC0415
 
     with _store() as store:
-        found = stats(store, Period(_first_day(since)))
+        found = stats(store, JournalPeriod(_first_day(since)))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return
@@ -114,11 +114,11 @@ def feedback_command(
 
     [bold]Example:[/bold] cds journal feedback --since 2026-06-01 > feedback.csv
     """
-    from cds.journal.export import feedback_sheet  # noqa: PLC0415
-    from cds.journal.period import Period  # noqa: PLC0415
+    from cds.journal.export import feedback_as_csv  # noqa: PLC0415
+    from cds.journal.period import JournalPeriod  # noqa: PLC0415
 
     with _store() as store:
-        sys.stdout.write(feedback_sheet(store, Period(_first_day(since))))
+        sys.stdout.write(feedback_as_csv(store, JournalPeriod(_first_day(since))))
 
 
 def _first_day(since: str | None) -> datetime:

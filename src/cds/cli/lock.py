@@ -11,7 +11,7 @@ from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, out, print_problems
 from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import LOCK, read_rulebook
-from cds.rulebook.lock import lock_text, not_mended
+from cds.rulebook.lock import lock_text, not_fixed
 
 
 def lock(
@@ -31,7 +31,7 @@ def lock(
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     book = read_rulebook(folder)
     problems = [problem for problem in check(book, today=day_of(today)) if not problem.warning]
-    problems = problems or not_mended(book, forget=forget)
+    problems = problems or not_fixed(book, forget=forget)
     if problems:
         print_problems(problems)
         raise typer.Exit(PROBLEMS)

@@ -15,9 +15,9 @@ import typer
 from rich.markup import escape
 
 from cds.authoring import scaffold
-from cds.authoring.formatter import laid_out
+from cds.authoring.formatter import formatted
 from cds.authoring.reference import site as reference
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.testing.cases import read_rule_tests
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
 from cds.rulebook.loader import Rulebook, read_rulebook
@@ -38,7 +38,7 @@ def _book(folder: Path | None) -> Rulebook:
 def _write(files: dict[Path, str]) -> None:
     try:
         scaffold.write(files)
-    except scaffold.Exists as exists:
+    except scaffold.AlreadyExistsError as exists:
         err.print(escape(f"{exists}."))
         raise typer.Exit(PROBLEMS) from None
     for path in files:
@@ -76,7 +76,7 @@ def new_test(
     """
     try:
         _write(scaffold.new_test(_book(rules), rule, day_of(today)))
-    except scaffold.NoSuch as no_such:
+    except scaffold.RuleNotFoundError as no_such:
         raise typer.BadParameter(f"{no_such}.", param_hint="RULE") from None
 
 
@@ -128,7 +128,7 @@ def fmt(
         except UnicodeDecodeError:
             err.print(escape(f"{file} is not UTF-8 text."))
             raise typer.Exit(PROBLEMS) from None
-        made = laid_out(text)
+        made = formatted(text)
         if made != text:
             changed += 1
             out.print(escape(str(file)))
@@ -148,7 +148,7 @@ def docs(
     [bold]Example:[/bold] cds docs build/rules
     """
     book = _book(rules)
-    casebook = read_casebook(book.root, book)
+    casebook = read_rule_tests(book.root, book)
     if problems := [p for p in (*book.problems, *casebook.problems) if not p.warning]:
         print_problems(problems)
         raise typer.Exit(PROBLEMS)

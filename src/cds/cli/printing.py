@@ -9,12 +9,12 @@ from rich.tree import Tree
 
 from cds.cards.card import Card
 from cds.cli.console import err, out
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.engine.explain import Why, deciding, explain, missing
-from cds.errors import Refusal
+from cds.errors import RequestError
 from cds.facts.fact import Trial
 from cds.logic.truth import Truth
-from cds.rulebook.program import UnderDefinition
+from cds.rulebook.program import CompiledDefinition
 
 SIGNS = {
     Truth.TRUE: "[green]yes[/green]",
@@ -24,13 +24,13 @@ SIGNS = {
 INDICATORS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 
-def print_refusal(name: str, refusal: Refusal) -> None:
+def print_refusal(name: str, refusal: RequestError) -> None:
     """Print what is wrong with a file, where, and how to fix it, to stderr."""
     where = f" at {refusal.where}" if refusal.where else ""
     err.print(escape(f"{name}: {refusal.what}{where}.\n  {refusal.fix}."))
 
 
-def print_decision(name: str, rules: Rules, decision: Decision) -> None:
+def print_decision(name: str, rules: Ruleset, decision: Decision) -> None:
     """Print the cards of a decision, every conclusion with its truth, and remarks on the data."""
     out.rule(escape(f"{name}, as of {decision.today}"))
     for card in decision.cards:
@@ -56,7 +56,7 @@ def print_card(card: Card) -> None:
     out.print()
 
 
-def print_overrides(rules: Rules) -> None:
+def print_overrides(rules: Ruleset) -> None:
     """Print what a site changed in the rules, with its reason."""
     if rules.program.overrides:
         out.print("\n[bold]Different at this site[/bold]")
@@ -73,7 +73,7 @@ def print_data_quality(decision: Decision) -> None:
             out.print(escape(f"  {issue.kind.value}: {issue.what} ({issue.where})"))
 
 
-def print_why(head: str, rules: Rules, decision: Decision) -> None:
+def print_why(head: str, rules: Ruleset, decision: Decision) -> None:
     """Print why a conclusion is true, false or unknown, as a tree down to FHIR references, and what would settle it."""
     why = explain(head, rules.program.heads, decision.facts, decision.truths)
     tree = Tree(why_line(why))
@@ -84,7 +84,7 @@ def print_why(head: str, rules: Rules, decision: Decision) -> None:
             out.print(escape(f"  would settle it: {item.what} ({item.could_become})"))
 
 
-def print_definitions(of: str, definitions: tuple[UnderDefinition, ...], rules: Rules, decision: Decision) -> None:
+def print_definitions(of: str, definitions: tuple[CompiledDefinition, ...], rules: Ruleset, decision: Decision) -> None:
     """Print a conclusion under each of its definitions, as a table."""
     out.print(f"\n[bold]{escape(rules.program.labels[of])}[/bold], by definition")
     table = Table("definition", "met", "what decides", "where it differs")

@@ -15,7 +15,7 @@ from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, RulesFolder, err, print_problems
 from cds.configuration import variable_of
 from cds.rulebook.loader import SITE
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
 
@@ -57,7 +57,7 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 (not needed by the other commands)
 
-    from cds.app import NotSafe, create_app  # noqa: PLC0415
+    from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
     from cds.serving import log_by  # noqa: PLC0415
 
@@ -83,8 +83,8 @@ def serve(
         raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
     try:
         service = create_app(settings, journal=kept)
-    except (RulesAreWrong, NotSafe) as wrong:
-        if isinstance(wrong, RulesAreWrong):
+    except (RulesError, UnsafeSettingsError) as wrong:
+        if isinstance(wrong, RulesError):
             print_problems(wrong.problems)
         else:
             err.print(escape(str(wrong)))

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cds.authoring.mutation.report import print_changes, progress_on
-from cds.authoring.mutation.run import Wanted, try_changes
+from cds.authoring.mutation.report import print_mutants, progress_on
+from cds.authoring.mutation.run import MutantSelection, run_mutants
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, err, out, print_problems
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 
 def test(
@@ -71,11 +71,11 @@ def test(
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     if changes or changes_of or sample:
-        wanted = Wanted(tuple(changes_of or ()), sample, every_code)
+        wanted = MutantSelection(tuple(changes_of or ()), sample, every_code)
         raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
         report = run_folder(folder, only=only, clauses=coverage or html is not None, jobs=jobs)
-    except RulesAreWrong as wrong:
+    except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
     if not report.verdicts:
@@ -103,17 +103,17 @@ def _write(file: Path, text: str, option: str) -> None:
         raise typer.BadParameter(f"cannot write {file}: {error.strerror}.", param_hint=option) from None
 
 
-def _try_changes(folder: Path, wanted: Wanted, jobs: int | None, most_survivors: float) -> bool:
+def _try_changes(folder: Path, wanted: MutantSelection, jobs: int | None, most_survivors: float) -> bool:
     with progress_on(err) as bar:
         task = bar.add_task("changes", total=None)
         try:
-            changes = try_changes(
+            changes = run_mutants(
                 folder, wanted, jobs, lambda done, of: bar.update(task, completed=done, total=of, refresh=True)
             )
-        except RulesAreWrong as wrong:
+        except RulesError as wrong:
             print_problems(wrong.problems)
             raise typer.Exit(PROBLEMS) from None
         except LookupError as nothing:
             what = f"nothing that can be changed is called {nothing.args[0]}."
             raise typer.BadParameter(what, param_hint="--changes-of") from None
-    return print_changes(changes, out, most_survivors)
+    return print_mutants(changes, out, most_survivors)

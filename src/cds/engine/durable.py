@@ -35,9 +35,9 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import count
 
-from cds.logic.clauses import Body, BodyPart, Test
+from cds.logic.clauses import Body, BodyPart, ComparisonLiteral
 from cds.logic.conditions import Comparison, Ranges
-from cds.logic.strata import Layer
+from cds.logic.strata import Stratum
 from cds.logic.truth import Truth
 
 try:
@@ -70,11 +70,11 @@ UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a number reaches
 _serial = count(1)
 
 
-class EngineLimits(ValueError):  # noqa: N818 (the name says what happened)
+class EngineLimitError(ValueError):
     """These rules cannot be given to durable-rules safely. Raised at load."""
 
 
-class EngineFailed(RuntimeError):  # noqa: N818 (as above)
+class EngineError(RuntimeError):
     """durable-rules gave no answer that can be used. No chart text is in the message."""
 
 
@@ -83,39 +83,39 @@ def available() -> bool:
     return durable is not None
 
 
-class Engine:
+class DurableEvaluator:
     """
     The clauses of all layers made ready to run; usable from several threads, which take turns.
 
     Make it after the fork, one per worker process; `close()` gives its memory back.
 
     Raises:
-        EngineLimits: The rules are outside the fence.
+        EngineLimitError: The rules are outside the fence.
     """
 
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
+    def __init__(self, layers: tuple[Stratum, ...]) -> None:
         if durable is None:
-            raise EngineFailed("durable-rules does not run on this Python")
+            raise EngineError("durable-rules does not run on this Python")
         # It never lets go of the GIL, so taking turns costs nothing, and no two patients are ever in it together.
         self._turn = threading.Lock()
         self._sid = 1
         self._closed = False
         _check_order(layers)
         self._heads = {name: Truth.FALSE for layer in layers for name in layer.heads}
-        self._reading = _Reading()
-        self._layers: list[_Layer] = []
+        self._reading = _RulesetInputs()
+        self._layers: list[_EngineStratum] = []
         planned = [[_plan(rules, self._reading) for rules in _split(layer)] for layer in layers]
         self._facts = [name for name in self._reading.words if name not in self._heads]
         try:
             for layer, rulesets in zip(layers, planned, strict=True):
-                made = _Layer([name for name in self._reading.words if name in layer.heads])
+                made = _EngineStratum([name for name in self._reading.words if name in layer.heads])
                 self._layers.append(made)
                 for ruleset in rulesets:
                     handle = durable.create_ruleset(f"cds-{next(_serial)}", ruleset.definition)
                     made.rulesets.append(replace(ruleset, handle=handle))
         except durable.error as error:
             self.close()
-            raise EngineFailed(f"durable-rules refused the rules: {error}") from error
+            raise EngineError(f"durable-rules refused the rules: {error}") from error
 
     def run(self, statements: Mapping[str, Truth], ranges: Ranges) -> dict[str, Truth]:
         """
@@ -124,16 +124,16 @@ class Engine:
         Ranges are closed, their ends may be infinite; a number that is unknown is absent.
 
         Raises:
-            EngineFailed: No answer; never a part of one.
+            EngineError: No answer; never a part of one.
         """
         settled = self._heads.copy()
-        told = _Told(self._reading)
+        told = _RulesetMessages(self._reading)
         told.words(self._facts, statements)
         for name in self._reading.numbers:
             told.number(name, *ranges.get(name, NOT_KNOWN))
         with self._turn:
             if self._closed:
-                raise EngineFailed("the engine is closed")
+                raise EngineError("the engine is closed")
             for layer in self._layers:
                 for ruleset in layer.rulesets:
                     batch = told.batch(ruleset.place, self._sid)
@@ -153,13 +153,13 @@ class Engine:
     def _run(self, ruleset: _Ruleset, batch: str, settled: dict[str, Truth]) -> None:
         """Let the rules of a ruleset fire on a batch, and take down what its heads become."""
         if self._sid > MOST_STUCK_STATES:
-            raise EngineFailed("durable-rules failed too often; start the process anew")
+            raise EngineError("durable-rules failed too often; start the process anew")
         started = False
         try:
             try:
                 code, state = durable.assert_facts(ruleset.handle, batch)
                 if code != FIRST_PASSED_NO_TEST:
-                    raise EngineFailed(f"durable-rules answered {code} to the facts")
+                    raise EngineError(f"durable-rules answered {code} to the facts")
                 first = durable.start_action_for_state(ruleset.handle, state)
                 started = first is not None
                 _fire(ruleset, state, first[1] if started else None, settled)
@@ -169,7 +169,7 @@ class Engine:
                 else:
                     self._sid += 1  # deleting a state in which nothing fired would crash: leave it, never meet it again
         except durable.error as error:
-            raise EngineFailed(f"durable-rules failed: {error}") from error
+            raise EngineError(f"durable-rules failed: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class _Ruleset:
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class _EngineStratum:
     """Rulesets none of which reads what another concludes; `read` are their heads that higher layers read."""
 
     read: list[str]
@@ -200,7 +200,7 @@ class _Layer:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _RulesetInputs:
     """
     Which ruleset reads what, and how it is told.
 
@@ -215,10 +215,10 @@ class _Reading:
     rulesets: int = 0
 
 
-class _Told:
+class _RulesetMessages:
     """What is told to each ruleset about one patient."""
 
-    def __init__(self, reading: _Reading) -> None:
+    def __init__(self, reading: _RulesetInputs) -> None:
         self._reading = reading
         self._sure = [""] * reading.rulesets
         self._open = [""] * reading.rulesets
@@ -269,9 +269,9 @@ def _fire(ruleset: _Ruleset, state: int, firing: str | None, settled: dict[str, 
                 settled[head] = truth
         firing = durable.complete_and_start_action(ruleset.handle, state)
     if firing is not None:
-        raise EngineFailed("a rule fired again and again")
+        raise EngineError("a rule fired again and again")
     if not whole:
-        raise EngineFailed("durable-rules dropped a fact")
+        raise EngineError("durable-rules dropped a fact")
 
 
 def steps(value: float) -> int:
@@ -290,17 +290,17 @@ def steps(value: float) -> int:
     return 2 * whole + (millionths != whole)
 
 
-def _limit(test: Test) -> int:
+def _limit(test: ComparisonLiteral) -> int:
     step = steps(test.limit)
     # Written so that NaN is refused too.
     if step % 2 or not abs(test.limit) <= LARGEST_LIMIT:
-        raise EngineLimits(
+        raise EngineLimitError(
             f"{test.fact}: the limit {test.limit!r} has more than six digits after the point, or is above a billion"
         )
     return step
 
 
-def _split(layer: Layer) -> Iterator[dict[Body, list[str]]]:
+def _split(layer: Stratum) -> Iterator[dict[Body, list[str]]]:
     """The bodies of a layer, each with all heads that have it in a clause, as rulesets that are quickly run."""
     heads: dict[Body, list[str]] = {}
     for clause in layer.clauses:
@@ -315,7 +315,7 @@ def _split(layer: Layer) -> Iterator[dict[Body, list[str]]]:
         yield some
 
 
-def _plan(bodies: Mapping[Body, list[str]], reading: _Reading) -> _Ruleset:
+def _plan(bodies: Mapping[Body, list[str]], reading: _RulesetInputs) -> _Ruleset:
     """Put rules into the library's words, and note what they read; or say why they are outside the fence."""
     place, reading.rulesets = reading.rulesets, reading.rulesets + 1
     parts = dict.fromkeys(part for body in bodies for part in body)
@@ -324,7 +324,7 @@ def _plan(bodies: Mapping[Body, list[str]], reading: _Reading) -> _Ruleset:
     heads: dict[str, tuple[str, ...]] = {SENTINEL: ()}
     for index, (body, of) in enumerate(bodies.items()):
         if not 0 < len(body) <= MOST_CONDITIONS:
-            raise EngineLimits(
+            raise EngineLimitError(
                 f"{of[0]}: {len(body)} conditions at once; {MOST_CONDITIONS} are possible, so nest groups"
             )
         conditions = [{f"m{at}": _condition(part, properties[_read(part)])} for at, part in enumerate(body)]
@@ -332,24 +332,24 @@ def _plan(bodies: Mapping[Body, list[str]], reading: _Reading) -> _Ruleset:
         heads[f"r{index}"] = tuple(of)
     for part in parts:
         _note(part, place, properties, reading)
-    most_firings = sum(2 ** sum(isinstance(part, Test) for part in body) for body in bodies) + 1
+    most_firings = sum(2 ** sum(isinstance(part, ComparisonLiteral) for part in body) for body in bodies) + 1
     return _Ruleset(place, json.dumps(rules), heads, most_firings)
 
 
 def _read(part: BodyPart) -> object:
     """What of a name is a property: that it is read so; of a number, that it is compared from below or from above."""
-    return (part.fact, part.how in UPWARDS) if isinstance(part, Test) else part
+    return (part.fact, part.how in UPWARDS) if isinstance(part, ComparisonLiteral) else part
 
 
 def _condition(part: BodyPart, property_: str) -> dict[str, object]:
-    if isinstance(part, Test):
+    if isinstance(part, ComparisonLiteral):
         return {OPERATORS[part.how]: {property_: _limit(part)}}
     return {property_: "true"}
 
 
-def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading: _Reading) -> None:
+def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading: _RulesetInputs) -> None:
     """Note what is to be told to a ruleset for a part of a body in it."""
-    if isinstance(part, Test):
+    if isinstance(part, ComparisonLiteral):
         upwards, downwards = properties.get((part.fact, True), ""), properties.get((part.fact, False), "")
         told = reading.numbers.setdefault(part.fact, [])
         if (place, upwards, downwards) not in told:
@@ -363,13 +363,15 @@ def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading:
         by_truth.setdefault(truth, []).append((place, "", said))
 
 
-def _check_order(layers: tuple[Layer, ...]) -> None:
+def _check_order(layers: tuple[Stratum, ...]) -> None:
     """A head may be read only once it is decided: until then it would count as false."""
     heads = {name for layer in layers for name in layer.heads}
     decided: set[str] = set()
     for layer in layers:
-        read = {part.name for clause in layer.clauses for part in clause.body if not isinstance(part, Test)}
+        read = {
+            part.name for clause in layer.clauses for part in clause.body if not isinstance(part, ComparisonLiteral)
+        }
         too_early = (read & heads) - decided
         if too_early:
-            raise EngineLimits(f"{min(too_early)} is read before it is decided")
+            raise EngineLimitError(f"{min(too_early)} is read before it is decided")
         decided |= layer.heads

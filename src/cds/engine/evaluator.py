@@ -6,22 +6,22 @@ import weakref
 from collections.abc import Mapping
 from enum import Enum
 
-from cds.engine.durable import Engine, available
-from cds.engine.kleene import Direct
+from cds.engine.durable import DurableEvaluator, available
+from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Facts
 from cds.logic.conditions import Condition
-from cds.logic.strata import Layer
+from cds.logic.strata import Stratum
 from cds.logic.truth import Truth
 
 
-class Opinions(Enum):
+class EvaluatorMode(Enum):
     """Whose opinions are taken."""
 
     BOTH = "both"
     DIRECT = "direct"
 
 
-class Disagreement(Exception):  # noqa: N818 (not an error of the caller; the name says what happened)
+class DisagreementError(Exception):
     """The two opinions differ. `heads` names where; no chart text is in the message."""
 
     def __init__(self, heads: Mapping[str, tuple[Truth, Truth]]) -> None:
@@ -30,28 +30,28 @@ class Disagreement(Exception):  # noqa: N818 (not an error of the caller; the na
         super().__init__(f"the two opinions differ on {listed}")
 
 
-class Reasoner:
+class Evaluator:
     """A program's conditions and clauses made ready to run; usable from several threads."""
 
     def __init__(
-        self, heads: Mapping[str, Condition], layers: tuple[Layer, ...], opinions: Opinions = Opinions.BOTH
+        self, heads: Mapping[str, Condition], layers: tuple[Stratum, ...], opinions: EvaluatorMode = EvaluatorMode.BOTH
     ) -> None:
-        if opinions is Opinions.BOTH and not available():
+        if opinions is EvaluatorMode.BOTH and not available():
             raise RuntimeError("durable-rules does not run on this Python; set the engine to `direct`")
         self.opinions = opinions
         unheard = heads.keys() - {name for layer in layers for name in layer.heads}
-        if opinions is Opinions.BOTH and unheard:
+        if opinions is EvaluatorMode.BOTH and unheard:
             raise ValueError(f"no clause concludes {', '.join(sorted(unheard))}: there would be only one opinion")
-        self._direct = Direct(heads)
-        self._engine = Engine(layers) if opinions is Opinions.BOTH else None
+        self._direct = KleeneEvaluator(heads)
+        self._engine = DurableEvaluator(layers) if opinions is EvaluatorMode.BOTH else None
 
     def conclude(self, facts: Facts) -> dict[str, Truth]:
         """
         Every head → true, false or unknown.
 
         Raises:
-            Disagreement: The two opinions differ.
-            EngineFailed: The engine has no opinion.
+            DisagreementError: The two opinions differ.
+            EngineError: The engine has no opinion.
         """
         statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
         ranges = {
@@ -64,7 +64,7 @@ class Reasoner:
             other = self._engine.run(statements, ranges)
             differ = {name: (other[name], truth) for name, truth in answer.items() if other[name] is not truth}
             if differ:
-                raise Disagreement(differ)
+                raise DisagreementError(differ)
         return answer
 
     def close_when_unused(self) -> None:

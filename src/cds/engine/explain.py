@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import inf, isfinite
 from typing import overload
 
-from cds.engine.kleene import Direct
+from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Fact, Facts, WhyUnknown
 from cds.logic.conditions import (
     All,
@@ -26,7 +26,7 @@ from cds.logic.conditions import (
     walk,
 )
 from cds.logic.truth import Truth
-from cds.rulebook.program import Cited, Head
+from cds.rulebook.program import CompiledConclusion, EvidenceItem
 
 SAID = {
     Comparison.AT_LEAST: "at least",
@@ -65,11 +65,11 @@ class Why:
     because: str = ""
     why_unknown: WhyUnknown | None = None
     sources: tuple[str, ...] = ()
-    citations: tuple[Cited, ...] = ()
+    citations: tuple[EvidenceItem, ...] = ()
     children: Sequence[Why] = ()
 
 
-class _Later(Sequence[Why]):
+class _LazyChildren(Sequence[Why]):
     """Children that are made when somebody looks at them: most of a tree is never read."""
 
     def __init__(self, make: Callable[[], Iterable[Why]]) -> None:
@@ -124,7 +124,7 @@ class Missing:
     could_become: str
 
 
-def explain(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> Why:
+def explain(name: str, heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]) -> Why:
     """The complete tree of reasons of a head. If its condition is one group, the group's parts are its children."""
     return Reasons(heads, facts, truths).why(name)
 
@@ -132,11 +132,11 @@ def explain(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
 class Reasons:
     """The trees of reasons of one answer; what several heads rest on is explained once."""
 
-    def __init__(self, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> None:
+    def __init__(self, heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]) -> None:
         self._heads = heads
         self._facts = facts
         self._truths = truths
-        self._answered = _Answered(facts, truths)
+        self._answered = _AnswerView(facts, truths)
         self._known: dict[str, Why] = {}
 
     def why(self, name: str) -> Why:
@@ -181,7 +181,7 @@ class Reasons:
         return Why("", "", self._answered.truth(condition), words, children=self._nodes(parts))
 
     def _nodes(self, parts: tuple[Condition, ...]) -> Sequence[Why]:
-        return _Later(lambda: map(self._node, parts))
+        return _LazyChildren(lambda: map(self._node, parts))
 
 
 def deciding(why: Why) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def _about(child: Why, words: str, truth: Truth) -> Why:
     )
 
 
-class _Answered:
+class _AnswerView:
     """What was answered, ready to judge any part of a condition by."""
 
     def __init__(self, facts: Facts, truths: Mapping[str, Truth]) -> None:
@@ -256,7 +256,9 @@ def _sources(fact: Fact) -> tuple[str, ...]:
     return tuple(sorted({found.reference for found in fact.found}))
 
 
-def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[str, Truth]) -> tuple[Missing, ...]:
+def missing(
+    name: str, heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]
+) -> tuple[Missing, ...]:
     """
     What would settle an unknown head: the unknown facts that can still change it, and nothing else.
 
@@ -264,7 +266,7 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     """
     if truths[name] is not Truth.UNKNOWN:
         return ()
-    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, _Answered(facts, truths))))
+    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, _AnswerView(facts, truths))))
     could = _Could(name, heads, facts)
     found = []
     for fact_name in open_facts:
@@ -277,7 +279,7 @@ def missing(name: str, heads: Mapping[str, Head], facts: Facts, truths: Mapping[
     return tuple(first.values())
 
 
-def _undecided(condition: Condition, heads: Mapping[str, Head], answered: _Answered) -> list[str]:
+def _undecided(condition: Condition, heads: Mapping[str, CompiledConclusion], answered: _AnswerView) -> list[str]:
     """Facts that are unknown and under no settled branch, in reading order."""
     if answered.truth(condition) is not Truth.UNKNOWN:
         return []
@@ -298,10 +300,10 @@ def _undecided(condition: Condition, heads: Mapping[str, Head], answered: _Answe
 class _Could:
     """What a head could become if one fact alone were known."""
 
-    def __init__(self, name: str, heads: Mapping[str, Head], facts: Facts) -> None:
+    def __init__(self, name: str, heads: Mapping[str, CompiledConclusion], facts: Facts) -> None:
         self._name = name
         self._conditions = {other: heads[other].condition for other in _reach(name, heads)}
-        self._direct = Direct(self._conditions)
+        self._direct = KleeneEvaluator(self._conditions)
         self._statements = {n: f.truth for n, f in facts.by_name.items() if f.truth is not None}
         self._ranges = _ranges(facts.by_name.values())
 
@@ -335,7 +337,7 @@ class _Could:
         return [value for value in (turns[0] - 1, *turns, *between, turns[-1] + 1) if low <= value <= high]
 
 
-def _reach(name: str, heads: Mapping[str, Head]) -> list[str]:
+def _reach(name: str, heads: Mapping[str, CompiledConclusion]) -> list[str]:
     seen: dict[str, None] = {}
     to_do = [name]
     while to_do:

@@ -9,7 +9,7 @@ from cds.logic.conditions import Condition, Ranges, names_in
 from cds.logic.truth import Truth
 
 
-class Direct:
+class KleeneEvaluator:
     """Evaluates a set of heads, none of which needs itself: each once, after those it reads."""
 
     def __init__(self, heads: Mapping[str, Condition]) -> None:

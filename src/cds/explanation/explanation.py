@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from cds.cards.card import Card
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.engine.explain import CANNOT_BE_TOLD, NOT, NOT_RULED_OUT, Missing, Reasons, Why, missing
-from cds.facts.fact import Fact, Found
+from cds.facts.fact import Fact, FactSource
 from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import Cited, Program, RuleRef, Service, UnderDefinition
+from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, RuleRef, Service
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 
 ABOUT = (f"{CANNOT_BE_TOLD}: ", f"{NOT_RULED_OUT}: ")
@@ -44,8 +44,8 @@ class Criterion:
     answer: Truth
     because: str = ""
     day: str = ""
-    found: tuple[Found, ...] = ()
-    citations: tuple[Cited, ...] = ()
+    found: tuple[FactSource, ...] = ()
+    citations: tuple[EvidenceItem, ...] = ()
     rule: RuleRef | None = None
     parts: tuple[Criterion, ...] = ()
 
@@ -68,7 +68,7 @@ class OpenCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Lacking:
+class MissingData:
     """One thing that is missing: what, why, and which conclusions it leaves open and what it could do to each."""
 
     what: str
@@ -77,7 +77,7 @@ class Lacking:
 
 
 @dataclass(frozen=True, slots=True)
-class OfFile:
+class RuleExplanation:
     """The conclusions of one rule file: those that hold, those nobody can tell, and those that do not hold."""
 
     rule: RuleRef
@@ -91,7 +91,7 @@ class Definitions:
     """A conclusion under each of its definitions, with the reasons."""
 
     label: str
-    each: tuple[tuple[UnderDefinition, Criterion], ...]
+    each: tuple[tuple[CompiledDefinition, Criterion], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class Explanation:
     version: str
     shown: tuple[ShownCard, ...]
     open: tuple[OpenCard, ...]
-    lacking: tuple[Lacking, ...]
-    files: tuple[OfFile, ...]
+    lacking: tuple[MissingData, ...]
+    files: tuple[RuleExplanation, ...]
     definitions: tuple[Definitions, ...]
     facts: tuple[Fact, ...]
     issues: tuple[Issue, ...]
@@ -128,7 +128,7 @@ class Explanation:
     overdue: OverdueReviews
 
 
-def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Explanation:
+def explanation_of(rules: Ruleset, decision: Decision, service: str | None) -> Explanation:
     """Explain a decision that was made for a service, or for all together."""
     program = rules.program
     plain = plain_conclusions(program)
@@ -158,7 +158,7 @@ def explanation_of(rules: Rules, decision: Decision, service: str | None) -> Exp
     )
 
 
-def plain_conclusions(program: Program) -> tuple[str, ...]:
+def plain_conclusions(program: CompiledRuleset) -> tuple[str, ...]:
     """Names of conclusions as their authors know them: no cards, no notes, no copies made for a definition."""
     return tuple(name for name in program.heads if ":" not in name and "~" not in name and name not in program.copies)
 
@@ -166,7 +166,7 @@ def plain_conclusions(program: Program) -> tuple[str, ...]:
 class _Trees:
     """The trees of criteria of one decision; what several conclusions rest on is made once."""
 
-    def __init__(self, program: Program, decision: Decision) -> None:
+    def __init__(self, program: CompiledRuleset, decision: Decision) -> None:
         self._program = program
         self._facts = decision.facts
         self._reasons = Reasons(program.heads, decision.facts, decision.truths)
@@ -206,7 +206,7 @@ class _Trees:
         )
 
 
-def _open_cards(program: Program, decision: Decision, service: str | None) -> tuple[OpenCard, ...]:
+def _open_cards(program: CompiledRuleset, decision: Decision, service: str | None) -> tuple[OpenCard, ...]:
     names = program.services[service].cards if service is not None else program.cards
     texts = [program.cards[name] for name in names if decision.truths[program.cards[name].head] is Truth.UNKNOWN]
     return tuple(
@@ -217,7 +217,7 @@ def _open_cards(program: Program, decision: Decision, service: str | None) -> tu
     )
 
 
-def _by_thing(lacking: Mapping[str, Iterable[Missing]], program: Program) -> tuple[Lacking, ...]:
+def _by_thing(lacking: Mapping[str, Iterable[Missing]], program: CompiledRuleset) -> tuple[MissingData, ...]:
     because: dict[str, str] = {}
     opens: dict[str, dict[str, str]] = {}
     for name, items in lacking.items():
@@ -225,11 +225,11 @@ def _by_thing(lacking: Mapping[str, Iterable[Missing]], program: Program) -> tup
             because.setdefault(item.what, item.because)
             opens.setdefault(item.what, {}).setdefault(program.heads[name].label, item.could_become)
     settles = "would not settle it alone"
-    listed = [Lacking(what, because[what], tuple(of.items())) for what, of in opens.items()]
+    listed = [MissingData(what, because[what], tuple(of.items())) for what, of in opens.items()]
     return tuple(sorted(listed, key=lambda one: -sum(could != settles for _, could in one.opens)))
 
 
-def _files(program: Program, decision: Decision, trees: Mapping[str, Criterion]) -> tuple[OfFile, ...]:
+def _files(program: CompiledRuleset, decision: Decision, trees: Mapping[str, Criterion]) -> tuple[RuleExplanation, ...]:
     by_file: dict[str, list[str]] = {}
     for name in trees:
         by_file.setdefault(program.heads[name].rule.id, []).append(name)
@@ -238,7 +238,7 @@ def _files(program: Program, decision: Decision, trees: Mapping[str, Criterion])
         return tuple(trees[name] for name in names if decision.truths[name] is truth)
 
     return tuple(
-        OfFile(
+        RuleExplanation(
             program.rules[rule],
             those(names, Truth.TRUE),
             those(names, Truth.UNKNOWN),
@@ -248,7 +248,7 @@ def _files(program: Program, decision: Decision, trees: Mapping[str, Criterion])
     )
 
 
-def read_by(head: str, program: Program) -> frozenset[str]:
+def read_by(head: str, program: CompiledRuleset) -> frozenset[str]:
     """Names of the rule files a conclusion or card rests on, its own among them."""
     seen: set[str] = set()
     to_do = [head]

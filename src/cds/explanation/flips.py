@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.explanation.explanation import plain_conclusions
 from cds.facts.fact import Fact
 from cds.logic.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
+class ConclusionChange:
     """A conclusion that is answered differently; `definition` when it is so under that definition only."""
 
     label: str
@@ -21,7 +21,7 @@ class Flip:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FactChange:
     """A fact that reads differently, in words."""
 
     label: str
@@ -30,7 +30,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Flips:
+class DecisionChanges:
     """
     What differs.
 
@@ -44,33 +44,33 @@ class Flips:
     gone: tuple[str, ...]
     come: tuple[str, ...]
     stay: tuple[str, ...]
-    conclusions: tuple[Flip, ...]
-    facts: tuple[Reading, ...]
+    conclusions: tuple[ConclusionChange, ...]
+    facts: tuple[FactChange, ...]
 
 
-def flips(rules: Rules, was: Decision, now: Decision) -> Flips:
+def flips(rules: Ruleset, was: Decision, now: Decision) -> DecisionChanges:
     """What is different now; both decisions are by these rules, for one day."""
     program = rules.program
     before = {card.name: card.summary for card in was.cards}
     after = {card.name: card.summary for card in now.cards}
     conclusions = [
-        Flip(program.heads[name].label, was.truths[name], now.truths[name])
+        ConclusionChange(program.heads[name].label, was.truths[name], now.truths[name])
         for name in plain_conclusions(program)
         if was.truths[name] is not now.truths[name]
     ]
     conclusions += [
-        Flip(program.heads[name].label, was.truths[one.head], now.truths[one.head], one.label)
+        ConclusionChange(program.heads[name].label, was.truths[one.head], now.truths[one.head], one.label)
         for name, definitions in program.definitions.items()
         for one in definitions
         if not one.in_use and was.truths[one.head] is not now.truths[one.head]
     ]
-    return Flips(
+    return DecisionChanges(
         gone=tuple(summary for name, summary in before.items() if name not in after),
         come=tuple(summary for name, summary in after.items() if name not in before),
         stay=tuple(summary for name, summary in after.items() if name in before),
         conclusions=tuple(conclusions),
         facts=tuple(
-            Reading(fact.label, in_words(was.facts[name]), in_words(fact))
+            FactChange(fact.label, in_words(was.facts[name]), in_words(fact))
             for name, fact in now.facts.by_name.items()
             if name not in program.copies and in_words(fact) != in_words(was.facts[name])
         ),

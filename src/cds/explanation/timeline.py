@@ -10,9 +10,9 @@ from cds.decide import Decision
 from cds.facts.context import SortedRecord, sort_record
 from cds.facts.fact import Fact, Trial
 from cds.facts.measurement import readings
-from cds.facts.trials.exposure_periods import Days, day_by_day, stretches
-from cds.facts.trials.trials import Laid, Spell, TrialFinder, day_reached
-from cds.rulebook.program import Program
+from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
+from cds.facts.trials.trials import Timeline, TreatmentEpisode, TrialFinder, day_reached
+from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.wanted import WantedNumber, WantedTrials
 
 
@@ -35,7 +35,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class DrugBar:
     """
     One drug over one stretch of time.
 
@@ -67,7 +67,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ScoreCourse:
     """The scores of one scale, oldest first; `lowest` and `highest` are the ends of the scale."""
 
     label: str
@@ -77,7 +77,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class MedicationHistory:
     """
     The medication history as the rules see it.
 
@@ -97,8 +97,8 @@ class Timeline:
     last: date
     begins: date | None
     days: int
-    bars: tuple[Bar, ...]
-    courses: tuple[Course, ...]
+    bars: tuple[DrugBar, ...]
+    courses: tuple[ScoreCourse, ...]
     because: str
     left_out: int = 0
 
@@ -108,15 +108,15 @@ MOST_POINTS = 200  # of one scale, the newest ones
 EPOCH = date.min.toordinal() + 1  # days before it stand for "nobody knows since when"
 
 
-def timelines(program: Program, decision: Decision) -> tuple[Timeline, ...]:
+def timelines(program: CompiledRuleset, decision: Decision) -> tuple[MedicationHistory, ...]:
     """One for each way the rules look for trials that finds any; empty when no drug was found."""
     sorted_record = sort_record(decision.record, program.codes, decision.today)
     finder = TrialFinder(sorted_record, {})
     numbers = {wanted.name: wanted for wanted in program.wanted if isinstance(wanted, WantedNumber)}
-    made: list[Timeline] = []
+    made: list[MedicationHistory] = []
     for wanted in program.wanted:
         if isinstance(wanted, WantedTrials) and wanted.name not in program.copies:
-            laid = finder.lay_out(wanted, decision.facts.by_name.get(wanted.episode))
+            laid = finder.timeline(wanted, decision.facts.by_name.get(wanted.episode))
             fact = decision.facts[wanted.name]
             scales = [numbers[by.score] for by in wanted.no_response.measured_by if by.score in numbers]
             timeline = _timeline(wanted, laid, fact, scales, sorted_record)
@@ -126,8 +126,8 @@ def timelines(program: Program, decision: Decision) -> tuple[Timeline, ...]:
 
 
 def _timeline(
-    wanted: WantedTrials, laid: Laid, fact: Fact, scales: Iterable[WantedNumber], sorted_record: SortedRecord
-) -> Timeline | None:
+    wanted: WantedTrials, laid: Timeline, fact: Fact, scales: Iterable[WantedNumber], sorted_record: SortedRecord
+) -> MedicationHistory | None:
     bars = [_bar(spell, fact, wanted) for spell in (*laid.earlier, *laid.spells)]
     bars = sorted(bars, key=lambda bar: (bar.runs[0].first or date.min, bar.name))
     beside = _beside(laid, wanted, sorted_record)
@@ -141,7 +141,7 @@ def _timeline(
     days = [run.first for bar in bars for run in bar.runs if run.first is not None]
     days += [run.last for bar in bars for run in bar.runs]
     days += [point.day for course in courses for point in course.points]
-    return Timeline(
+    return MedicationHistory(
         label=wanted.label,
         first=min(days),
         last=today,
@@ -154,7 +154,7 @@ def _timeline(
     )
 
 
-def _bar(spell: Spell, fact: Fact, wanted: WantedTrials) -> Bar:
+def _bar(spell: TreatmentEpisode, fact: Fact, wanted: WantedTrials) -> DrugBar:
     first = spell.runs[0].first if spell.runs else None
     trial = next(
         (
@@ -165,7 +165,7 @@ def _bar(spell: Spell, fact: Fact, wanted: WantedTrials) -> Bar:
         None,
     )
     reached = day_reached(spell.parts, spell.minimum, wanted.adequate_days)
-    return Bar(
+    return DrugBar(
         name=spell.key,
         runs=_runs(day_by_day(list(spell.stretches))),
         minimum=spell.minimum,
@@ -174,15 +174,15 @@ def _bar(spell: Spell, fact: Fact, wanted: WantedTrials) -> Bar:
     )
 
 
-def _beside(laid: Laid, wanted: WantedTrials, sorted_record: SortedRecord) -> list[Bar]:
+def _beside(laid: Timeline, wanted: WantedTrials, sorted_record: SortedRecord) -> list[DrugBar]:
     table = sorted_record.codes.drugs[wanted.drugs]
     today, begins = sorted_record.today.toordinal(), laid.begins.earliest.toordinal()
     by_key: dict[str, list[Days]] = {}
     for key in sorted({recognised.drug.key for _, recognised in laid.taken.augmentations}):
         own = [(exposure, found) for exposure, found in laid.taken.augmentations if found.drug.key == key]
-        by_key[key] = day_by_day(stretches(own, today, begins))
+        by_key[key] = day_by_day(exposure_periods(own, today, begins))
     return [
-        Bar(key, _runs(runs), table.drugs[key].minimum_mg_a_day.get("minimum"), beside=True)
+        DrugBar(key, _runs(runs), table.drugs[key].minimum_mg_a_day.get("minimum"), beside=True)
         for key, runs in by_key.items()
         if runs
     ]
@@ -201,7 +201,7 @@ def _runs(days: Iterable[Days]) -> tuple[Run, ...]:
     )
 
 
-def _course(scale: WantedNumber, sorted_record: SortedRecord) -> Course:
+def _course(scale: WantedNumber, sorted_record: SortedRecord) -> ScoreCourse:
     points = [
         Point(one.when.latest, one.low, one.high, one.source)
         for one in readings(scale, sorted_record)
@@ -211,4 +211,4 @@ def _course(scale: WantedNumber, sorted_record: SortedRecord) -> Course:
         min((point.low for point in points), default=0.0),
         max((point.high for point in points), default=0.0),
     )
-    return Course(scale.label, lowest, highest, tuple(points))
+    return ScoreCourse(scale.label, lowest, highest, tuple(points))

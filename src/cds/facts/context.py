@@ -12,14 +12,14 @@ import msgspec
 from cds.logic.truth import Truth
 from cds.record.model import (
     Allergy,
+    Delivery,
+    DeliveryState,
     Diagnosis,
     Exposure,
     Intervention,
     Measurement,
     PatientRecord,
     Referral,
-    Sent,
-    SentState,
     Span,
 )
 from cds.terminology.concepts import Concept
@@ -29,7 +29,7 @@ from cds.terminology.words import has_a_name
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 
 
-class Hit(msgspec.Struct, frozen=True):
+class ValueSetMatch(msgspec.Struct, frozen=True):
     """
     An entry that is in a value set.
 
@@ -65,15 +65,15 @@ class SortedRecord:
     today: date
     codes: Codes
     nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
-    diagnoses: dict[str, list[Hit]]
-    measurements: dict[str, list[Hit]]
-    exposures: dict[str, list[Hit]]
-    interventions: dict[str, list[Hit]]
-    allergies: dict[str, list[Hit]]
-    referrals: dict[str, list[Hit]]
-    _sent: dict[tuple[str, tuple[str, ...]], Sent] = field(default_factory=dict, repr=False, compare=False)
+    diagnoses: dict[str, list[ValueSetMatch]]
+    measurements: dict[str, list[ValueSetMatch]]
+    exposures: dict[str, list[ValueSetMatch]]
+    interventions: dict[str, list[ValueSetMatch]]
+    allergies: dict[str, list[ValueSetMatch]]
+    referrals: dict[str, list[ValueSetMatch]]
+    _sent: dict[tuple[str, tuple[str, ...]], Delivery] = field(default_factory=dict, repr=False, compare=False)
 
-    def how_sent(self, resource_type: str, sets: tuple[str, ...] = ()) -> Sent:
+    def how_sent(self, resource_type: str, sets: tuple[str, ...] = ()) -> Delivery:
         """How much of a kind of data arrived, for someone looking for the codes of some sets (none: for anything)."""
         sent = self._sent.get((resource_type, sets))
         if sent is None:
@@ -82,7 +82,7 @@ class SortedRecord:
         return sent
 
     @property
-    def medications_sent(self) -> Sent:
+    def medications_sent(self) -> Delivery:
         """How much of the medication data arrived."""
         sent = self._sent.get(MEDICATIONS)
         if sent is None:
@@ -139,17 +139,17 @@ def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[C
     return (entry.concept,)
 
 
-def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[Hit]]:
+def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[ValueSetMatch]]:
     """By code, or by their whole name where no set has a code of theirs; single words say nothing of a number."""
-    found: dict[str, list[Hit]] = {}
+    found: dict[str, list[ValueSetMatch]] = {}
     for entry in measurements:
         for name in codes.sets_of(entry.concept) or codes.sets_called(entry.concept):
-            found.setdefault(name, []).append(Hit(entry, by_name=False))
+            found.setdefault(name, []).append(ValueSetMatch(entry, by_name=False))
     return found
 
 
-def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) -> dict[str, list[Hit]]:
-    found: dict[str, list[Hit]] = {}
+def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) -> dict[str, list[ValueSetMatch]]:
+    found: dict[str, list[ValueSetMatch]] = {}
     for entry, concepts in entries:
         by_code: set[str] = set()
         left_out: set[str] = set()
@@ -158,12 +158,12 @@ def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) 
                 by_code.update(codes.sets_with(coding))
                 left_out.update(codes.sets_without(coding))
         for name in by_code:
-            found.setdefault(name, []).append(Hit(entry, by_name=False))
+            found.setdefault(name, []).append(ValueSetMatch(entry, by_name=False))
         by_name = {name for concept in concepts for name in codes.sets_named(concept)}
         by_name -= by_code | left_out
         said = {name for concept in concepts for name in codes.sets_said(concept)} if by_name else set()
         for name in by_name:
-            found.setdefault(name, []).append(Hit(entry, by_name=True, suggested=name not in said))
+            found.setdefault(name, []).append(ValueSetMatch(entry, by_name=True, suggested=name not in said))
     return found
 
 
@@ -182,7 +182,7 @@ def in_window(when: Span | None, today: date, look_back_days: int | None) -> Tru
     return Truth.of(True) if when.earliest >= first and when.latest <= today else Truth.UNKNOWN
 
 
-def medications_sent(record: PatientRecord) -> Sent:
+def medications_sent(record: PatientRecord) -> Delivery:
     """
     Say how much of the medication data arrived.
 
@@ -192,12 +192,12 @@ def medications_sent(record: PatientRecord) -> Sent:
     orders = record.how_sent("MedicationRequest")
     if "MedicationRequest" not in record.sent:
         orders = record.how_sent("MedicationStatement")
-        if orders.state is SentState.NOT_SENT:
-            return Sent(SentState.NOT_SENT, "medications were not sent")
-    if orders.state is not SentState.WHOLE:
+        if orders.state is DeliveryState.NOT_SENT:
+            return Delivery(DeliveryState.NOT_SENT, "medications were not sent")
+    if orders.state is not DeliveryState.WHOLE:
         return orders
     for resource_type in ("MedicationStatement", "MedicationDispense", "MedicationAdministration"):
         for sent in record.sent.get(resource_type, ()):
-            if sent.state is SentState.PART or sent.failed:
-                return Sent(SentState.PART, sent.because)
+            if sent.state is DeliveryState.PART or sent.failed:
+                return Delivery(DeliveryState.PART, sent.because)
     return orders

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from cds.facts.context import SortedRecord
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.trials.trials import PATCH_WORDS
 from cds.logic.truth import Truth
-from cds.record.model import Draft, SentState
+from cds.record.model import DeliveryState, Draft
 from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
 from cds.terminology.concepts import Coding
 from cds.terminology.drugs import DrugTable, Recognised
@@ -27,7 +27,7 @@ def find_draft(wanted: WantedDraftOrder, sorted_record: SortedRecord, trials: Fa
     """
     record = sorted_record.record
     sent = record.drafts_sent
-    if sent.state is SentState.NOT_SENT:
+    if sent.state is DeliveryState.NOT_SENT:
         return _fact(wanted, Truth.UNKNOWN, sent.because, (), WhyUnknown.NOT_SENT)
     judged = [(draft, *_is_wanted(draft, wanted, sorted_record.codes, trials)) for draft in record.drafts]
     sure = tuple(draft for draft, truth, _ in judged if truth is Truth.TRUE)
@@ -53,7 +53,7 @@ def _fact(
         because=because,
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
-        found=tuple(Found(draft.source, draft.concept.words) for draft in drafts),
+        found=tuple(FactSource(draft.source, draft.concept.words) for draft in drafts),
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds.facts.context import SortedRecord
-from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.measurement import Reading, range_text
+from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.measurement import ConvertedMeasurement, range_text
 from cds.record.model import Diagnosis, Span, Verification
 from cds.rulebook.wanted import WantedEpisode, WantedEpisodeLength
 
 
-def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Sequence[Reading]) -> Fact:
+def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Sequence[ConvertedMeasurement]) -> Fact:
     """
     The first day of the current episode, as a span of days.
 
@@ -26,7 +26,7 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
     if onsets:
         begin, source = min(onsets, key=lambda found: (found[0].earliest, found[0].latest, found[1]))
         because = f"current episode since {begin.text} (recorded onset)"
-        found = [Found(source, "onset", begin.text)]
+        found = [FactSource(source, "onset", begin.text)]
         why = None if begin.exact else WhyUnknown.IMPRECISE
         if len({span for span, _ in onsets}) > 1:
             because += "; several onsets are recorded, the earliest counts"
@@ -41,7 +41,7 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
         if after.earliest > begin.latest and after.earliest <= today:
             begin = after
             because = f"current episode since {begin.text} ({words})"
-            found = [Found(reference, words, last_day.text)]
+            found = [FactSource(reference, words, last_day.text)]
             why = None
     return Fact(
         name=wanted.name,
@@ -108,10 +108,10 @@ def _coded_remissions(
     )
 
 
-def _by_score(wanted: WantedEpisode, scores: Sequence[Reading]) -> list[tuple[Span, str, str]]:
+def _by_score(wanted: WantedEpisode, scores: Sequence[ConvertedMeasurement]) -> list[tuple[Span, str, str]]:
     """Runs of low scores, uninterrupted by a higher one, that span the time required."""
     found = []
-    first: Reading | None = None
+    first: ConvertedMeasurement | None = None
     for reading in scores:
         if reading.low is None or reading.high is None or reading.when is None:
             continue

@@ -8,9 +8,9 @@ from datetime import date
 from cds.facts.context import SortedRecord, sort_record
 from cds.facts.draft_order import find_draft, place_of_order
 from cds.facts.episode import episode_length, find_episode
-from cds.facts.fact import Fact, Facts, Found, WhyUnknown
-from cds.facts.measurement import Reading, number, range_text, readings
-from cds.facts.override import find_override, find_rise
+from cds.facts.fact import Fact, Facts, FactSource, WhyUnknown
+from cds.facts.measurement import ConvertedMeasurement, number, range_text, readings
+from cds.facts.override import find_override, find_score_change
 from cds.facts.presence import presence
 from cds.facts.rating_scale import points
 from cds.facts.sessions import sessions
@@ -18,7 +18,7 @@ from cds.facts.symptoms import find_symptoms
 from cds.facts.treatment import find_course, find_treatment
 from cds.facts.trials.augmentation import augmentation
 from cds.facts.trials.count import count
-from cds.facts.trials.trials import TrialFinder, Unrecognised
+from cds.facts.trials.trials import TrialFinder, UnrecognizedMedication
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord, Span
 from cds.rulebook.wanted import (
@@ -48,12 +48,12 @@ from cds.rulebook.wanted import (
 from cds.terminology.index import Codes
 
 
-def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, today: date) -> Facts:
+def evaluate_facts(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, today: date) -> Facts:
     """Answer every wanted fact from the record, in the order given (what one needs stands before it)."""
     sorted_record = sort_record(record, codes, today)
     facts: dict[str, Fact] = {}
-    scores: dict[str, Sequence[Reading]] = {}
-    unrecognised: dict[str, tuple[Unrecognised, ...]] = {}
+    scores: dict[str, Sequence[ConvertedMeasurement]] = {}
+    unrecognised: dict[str, tuple[UnrecognizedMedication, ...]] = {}
     trials = TrialFinder(sorted_record, scores)
     treatments = {fact.name: fact for fact in wanted if isinstance(fact, WantedTreatment)}
     for fact in wanted:
@@ -87,13 +87,13 @@ def look_for(wanted: Sequence[Wanted], codes: Codes, record: PatientRecord, toda
                 facts[fact.name] = find_symptoms(fact, facts)
             case WantedRise():
                 since = [facts[name] for name in fact.since]
-                facts[fact.name] = find_rise(fact, since, scores[fact.score], today)
+                facts[fact.name] = find_score_change(fact, since, scores[fact.score], today)
             case _:
                 facts[fact.name] = _simple(fact, sorted_record, scores)
     return Facts(facts, today)
 
 
-def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]]) -> Fact:
+def _simple(wanted: Wanted, sorted_record: SortedRecord, scores: Mapping[str, Sequence[ConvertedMeasurement]]) -> Fact:
     match wanted:
         case WantedAge():
             return age(wanted, sorted_record)
@@ -137,7 +137,7 @@ def age(wanted: WantedAge, sorted_record: SortedRecord) -> Fact:
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
         missing=() if low == high else ("full birth date",),
         day=Span(today, today),
-        found=(Found(patient.reference),),
+        found=(FactSource(patient.reference),),
     )
 
 
@@ -169,7 +169,7 @@ def sex(wanted: WantedSex, sorted_record: SortedRecord) -> Fact:
         truth=Truth.of(not wanted.is_one_of.isdisjoint(recorded)),
         text=recorded[0],
         because=because,
-        found=(Found(patient.reference),),
+        found=(FactSource(patient.reference),),
     )
 
 
@@ -182,7 +182,7 @@ def deceased(wanted: WantedDeceased, sorted_record: SortedRecord) -> Fact:
         truth=Truth.of(patient.died),
         text="recorded" if patient.died else "not recorded",
         because="from the patient's own entry" if patient.died else "no death is recorded",
-        found=(Found(patient.reference),) if patient.died else (),
+        found=(FactSource(patient.reference),) if patient.died else (),
     )
 
 

@@ -26,7 +26,7 @@ class WhyUnknown(Enum):
     POSSIBLE = "possible, not confirmed"
 
 
-class Found(msgspec.Struct, frozen=True):
+class FactSource(msgspec.Struct, frozen=True):
     """
     One thing a fact rests on.
 
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True):
     when: str = ""
 
 
-class Evidence(Enum):
+class ResponseEvidence(Enum):
     """How we know that a trial brought no response, strongest first; and what else the end of a trial can mean."""
 
     CODED = "coded stop reason"
@@ -98,7 +98,7 @@ class Trial(msgspec.Struct, frozen=True):
     long_enough: Truth
     adequate: Truth
     no_response: Truth
-    evidence: Evidence
+    evidence: ResponseEvidence
     outcome: str
     intolerance: bool
     ongoing: bool
@@ -149,7 +149,7 @@ class Fact(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     day: Span | None = None
     trials: tuple[Trial, ...] = ()
-    found: tuple[Found, ...] = ()
+    found: tuple[FactSource, ...] = ()
     trace: bool = False
 
 

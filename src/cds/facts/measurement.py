@@ -10,14 +10,14 @@ from datetime import date
 import msgspec
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.logic.truth import Truth
-from cds.record.model import Measurement, SentState, Span
+from cds.record.model import DeliveryState, Measurement, Span
 from cds.record.units import factor
 from cds.rulebook.wanted import SummedItems, WantedNumber
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ConvertedMeasurement(msgspec.Struct, frozen=True):
     """
     One measurement in the wanted unit.
 
@@ -39,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True):
     final: bool = True
 
 
-def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]:
+def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[ConvertedMeasurement]:
     """
     Every measurement of the wanted kind up to today, oldest first; unreadable and not final ones among them.
 
@@ -64,7 +64,7 @@ def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Reading]
     return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
 
 
-def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord) -> Iterator[Reading]:
+def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord) -> Iterator[ConvertedMeasurement]:
     """
     The total of each QuestionnaireResponse up to today, from the answers to its items.
 
@@ -82,7 +82,7 @@ def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord)
             if isinstance(entry, Measurement) and entry.source.startswith("QuestionnaireResponse/"):
                 responses.setdefault(entry.source, {})[id(entry)] = entry
     for source, answers in responses.items():
-        read: dict[tuple[str, str], list[Reading]] = {}
+        read: dict[tuple[str, str], list[ConvertedMeasurement]] = {}
         for entry in answers.values():
             (key,) = {(c.system, c.code) for c in entry.concept.codings} & all_items
             read.setdefault(key, []).append(_read(entry, one, sorted_record))
@@ -93,36 +93,40 @@ def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord)
 
 
 def _sum(
-    items: list[list[Reading]],
+    items: list[list[ConvertedMeasurement]],
     not_answered: int,
     wanted: WantedNumber,
     one: WantedNumber,
     when: Span | None,
     source: str,
-) -> Reading:
+) -> ConvertedMeasurement:
     if any(len(answers) > 1 for answers in items):
-        return Reading(when, None, None, source, "an item is answered more than once")
+        return ConvertedMeasurement(when, None, None, source, "an item is answered more than once")
     wrong = next((answer.wrong for (answer,) in items if answer.wrong), "")
     if wrong:
-        return Reading(when, None, None, source, f"the answer to an item cannot be read: {wrong}")
+        return ConvertedMeasurement(when, None, None, source, f"the answer to an item cannot be read: {wrong}")
     least, most = one.plausible or (0.0, 0.0)
     low = sum(answer.low for (answer,) in items if answer.low is not None) + not_answered * least
     high = sum(answer.high for (answer,) in items if answer.high is not None) + not_answered * most
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
     if not lowest <= low <= high <= highest:
-        return Reading(when, None, None, source, f"its items add up to more or less than {lowest:g} to {highest:g}")
-    return Reading(when, low, high, source)
+        return ConvertedMeasurement(
+            when, None, None, source, f"its items add up to more or less than {lowest:g} to {highest:g}"
+        )
+    return ConvertedMeasurement(when, low, high, source)
 
 
-def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> Reading:
+def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> ConvertedMeasurement:
     value = entry.value
     if value is None and entry.answer is not None:
         value = sorted_record.codes.answer(entry.answer, wanted.coded)
         if value is None:
-            return Reading(entry.when, None, None, entry.source, "the answer is not one this rule knows")
+            return ConvertedMeasurement(entry.when, None, None, entry.source, "the answer is not one this rule knows")
     if value is None:
         empty = entry.said is None and not entry.words
-        return Reading(entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty)
+        return ConvertedMeasurement(
+            entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty
+        )
     if wanted.relative_to:
         return _ratio(entry, value, wanted)
     if entry.answer is None and entry.unit != wanted.unit:
@@ -130,12 +134,12 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
         times = 1.0 if bare else factor(entry.unit, wanted.unit)
         if times is None:
             what = "it has no unit" if not entry.unit else f"its unit cannot be converted to {wanted.unit}"
-            return Reading(entry.when, None, None, entry.source, what)
+            return ConvertedMeasurement(entry.when, None, None, entry.source, what)
         value *= times
     return _within(entry, (value, value), wanted)
 
 
-def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> Reading:
+def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> ConvertedMeasurement:
     """How many times the end of its own reference range; a range of that when there are several such ranges."""
     ratios = []
     for normal in entry.normal:
@@ -144,26 +148,26 @@ def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> Reading:
         if end is not None and end > 0 and times:
             ratios.append(value / (end * times))
     if not ratios:
-        return Reading(entry.when, None, None, entry.source, "it has no reference range to compare with")
+        return ConvertedMeasurement(entry.when, None, None, entry.source, "it has no reference range to compare with")
     return _within(entry, (min(ratios), max(ratios)), wanted)
 
 
-def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber) -> Reading:
+def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber) -> ConvertedMeasurement:
     least, most = value
     if wanted.whole and least != int(least):
-        return Reading(entry.when, None, None, entry.source, "it is not a whole number")
+        return ConvertedMeasurement(entry.when, None, None, entry.source, "it is not a whole number")
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
     if not lowest <= least <= most <= highest:
-        return Reading(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
+        return ConvertedMeasurement(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
     match entry.comparator:
         case "<" | "<=":
-            return Reading(entry.when, lowest, most, entry.source)
+            return ConvertedMeasurement(entry.when, lowest, most, entry.source)
         case ">" | ">=":
-            return Reading(entry.when, least, highest, entry.source)
-    return Reading(entry.when, least, most, entry.source)
+            return ConvertedMeasurement(entry.when, least, highest, entry.source)
+    return ConvertedMeasurement(entry.when, least, most, entry.source)
 
 
-def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[Reading]) -> Fact:
+def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[ConvertedMeasurement]) -> Fact:
     """
     The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
 
@@ -212,11 +216,13 @@ def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequ
     )
 
 
-def _values(readings_: Sequence[Reading]) -> list[tuple[float, float]]:
+def _values(readings_: Sequence[ConvertedMeasurement]) -> list[tuple[float, float]]:
     return [(one.low, one.high) for one in readings_ if one.low is not None and one.high is not None]
 
 
-def _opened(wanted: WantedNumber, known: tuple[float, float], beside: Sequence[Reading]) -> tuple[float, float]:
+def _opened(
+    wanted: WantedNumber, known: tuple[float, float], beside: Sequence[ConvertedMeasurement]
+) -> tuple[float, float]:
     """The range of the highest or lowest when some that may belong to the window are not known."""
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
     values = [*_values(beside), *((lowest, highest) for one in beside if one.low is None and not one.empty)]
@@ -225,7 +231,7 @@ def _opened(wanted: WantedNumber, known: tuple[float, float], beside: Sequence[R
     return min(known[0], *(low for low, _ in values), math.inf), known[1]
 
 
-def _why_not(reading: Reading) -> str:
+def _why_not(reading: ConvertedMeasurement) -> str:
     if reading.low is None:
         return f"one cannot be read: {reading.wrong}"
     if not reading.final:
@@ -233,7 +239,7 @@ def _why_not(reading: Reading) -> str:
     return "one is recorded without a date" if reading.when is None else "the date of one is not precise enough"
 
 
-def _speaks(reading: Reading, wanted: WantedNumber) -> bool:
+def _speaks(reading: ConvertedMeasurement, wanted: WantedNumber) -> bool:
     """Whether something was said, and something else than the lowest value that can be true."""
     if reading.high is None:
         return not reading.empty
@@ -255,8 +261,10 @@ def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[floa
 def _none_found(
     wanted: WantedNumber,
     sorted_record: SortedRecord,
-    all_readings: Sequence[Reading],
-    unsure: tuple[list[Reading], list[Reading], list[Reading], list[Reading]],
+    all_readings: Sequence[ConvertedMeasurement],
+    unsure: tuple[
+        list[ConvertedMeasurement], list[ConvertedMeasurement], list[ConvertedMeasurement], list[ConvertedMeasurement]
+    ],
 ) -> Fact:
     """Unknown, and why: `unsure` are those of the window that cannot be read, of doubtful date, undated, not final."""
     unreadable, doubtful, undated, not_final = unsure
@@ -273,8 +281,8 @@ def _none_found(
         if seen:
             return _unknown(wanted, why, because, doubtful + undated + not_final)
     sent = sorted_record.how_sent("Observation", wanted.asks_for or wanted.coded)
-    if sent.state is not SentState.WHOLE:
-        state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+    if sent.state is not DeliveryState.WHOLE:
+        state = WhyUnknown.NOT_SENT if sent.state is DeliveryState.NOT_SENT else WhyUnknown.UNREADABLE
         return _unknown(wanted, state, sent.because, [])
     final = [reading for reading in all_readings if reading.final]
     if final:
@@ -286,7 +294,7 @@ def _none_found(
     return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
 
 
-def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Reading]) -> Fact:
+def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[ConvertedMeasurement]) -> Fact:
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -299,9 +307,9 @@ def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Rea
     )
 
 
-def _found(reading: Reading) -> Found:
+def _found(reading: ConvertedMeasurement) -> FactSource:
     words = reading.wrong if reading.low is None else range_text(reading.low, reading.high)
-    return Found(reading.source, words, reading.when.text if reading.when else "")
+    return FactSource(reading.source, words, reading.when.text if reading.when else "")
 
 
 def range_text(low: float | None, high: float | None) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from datetime import date
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.measurement import Reading
+from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.measurement import ConvertedMeasurement
 from cds.logic.truth import Truth
-from cds.record.model import SentState, Span
+from cds.record.model import DeliveryState, Span
 from cds.rulebook.wanted import WantedOverride, WantedRise
 
 
-def find_rise(wanted: WantedRise, since: Sequence[Fact], scores: Sequence[Reading], today: date) -> Fact:
+def find_score_change(
+    wanted: WantedRise, since: Sequence[Fact], scores: Sequence[ConvertedMeasurement], today: date
+) -> Fact:
     """
     By how much the latest score stands above the last one up to the day of the latest of some facts.
 
@@ -40,7 +42,7 @@ def find_rise(wanted: WantedRise, since: Sequence[Fact], scores: Sequence[Readin
         because=f"the last score up to {day} and the latest after it",
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
         day=last.when,
-        found=tuple(Found(r.source, f"{r.low:g}", r.when.text if r.when else "") for r in (first, last)),
+        found=tuple(FactSource(r.source, f"{r.low:g}", r.when.text if r.when else "") for r in (first, last)),
     )
 
 
@@ -56,7 +58,7 @@ def find_override(wanted: WantedOverride, sorted_record: SortedRecord) -> Fact:
     and could not be looked up.
     """
     looked_up = sorted_record.record.overrides_sent
-    if looked_up.state is not SentState.WHOLE:
+    if looked_up.state is not DeliveryState.WHOLE:
         return Fact(
             wanted.name, wanted.label, truth=Truth.UNKNOWN, because=looked_up.because, why_unknown=WhyUnknown.NOT_SENT
         )

@@ -9,19 +9,19 @@ from typing import TypeVar
 
 import msgspec
 
-from cds.facts.context import Hit, SortedRecord, concepts_of, in_window
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.context import SortedRecord, ValueSetMatch, concepts_of, in_window
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import (
     NOT_UNDERSTOOD,
     Allergy,
+    Delivery,
+    DeliveryState,
     Diagnosis,
     Exposure,
     Intervention,
     Measurement,
     Referral,
-    Sent,
-    SentState,
     Span,
     Verification,
 )
@@ -85,7 +85,7 @@ def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
     return _settle(wanted, list(matches), sent)
 
 
-def _any(wanted: WantedPresence, sorted_record: SortedRecord, by_set: Mapping[str, list[Hit]]) -> bool:
+def _any(wanted: WantedPresence, sorted_record: SortedRecord, by_set: Mapping[str, list[ValueSetMatch]]) -> bool:
     """Whether some entry may be what is wanted: of most things that rules ask for, a chart says nothing."""
     sets = by_set.keys()
     return bool(sorted_record.nameless) or not (
@@ -93,8 +93,8 @@ def _any(wanted: WantedPresence, sorted_record: SortedRecord, by_set: Mapping[st
     )
 
 
-def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
-    if not matches and sent.state is SentState.WHOLE:  # of all that rules ask for, most is so
+def _settle(wanted: WantedPresence, matches: list[Match], sent: Delivery) -> Fact:
+    if not matches and sent.state is DeliveryState.WHOLE:  # of all that rules ask for, most is so
         unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN else None
         return _fact(wanted, wanted.if_none_found, f"none recorded. {wanted.because}", matches, unknown)
     sure = [match for match in matches if match.truth is Truth.TRUE]
@@ -107,9 +107,9 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Sent) -> Fact:
         reasons = "; ".join([*told, *(f"{number} {why}" for why, number in sorted(counts.items()))])
         why = WhyUnknown.POSSIBLE if told else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, reasons, possible, why)
-    if sent.state is SentState.WHOLE:
+    if sent.state is DeliveryState.WHOLE:
         return _fact(wanted, Truth.FALSE, matches[0].why, matches)
-    state = WhyUnknown.NOT_SENT if sent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+    state = WhyUnknown.NOT_SENT if sent.state is DeliveryState.NOT_SENT else WhyUnknown.UNREADABLE
     return _fact(wanted, Truth.UNKNOWN, sent.because, [], state)
 
 
@@ -126,12 +126,12 @@ def _fact(
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
         day=newest.when if newest else None,
-        found=tuple(Found(match.source, match.words, match.when.text if match.when else "") for match in matches),
+        found=tuple(FactSource(match.source, match.words, match.when.text if match.when else "") for match in matches),
         trace=why is WhyUnknown.POSSIBLE,
     )
 
 
-def _hits(wanted: WantedPresence, by_set: dict[str, list[Hit]]) -> Iterator[tuple[Hit, bool]]:
+def _hits(wanted: WantedPresence, by_set: dict[str, list[ValueSetMatch]]) -> Iterator[tuple[ValueSetMatch, bool]]:
     """Hits of the wanted sets, each entry once; with them, whether the set says "possibly" only."""
     if not by_set:
         return
@@ -176,7 +176,7 @@ def _diagnoses(wanted: WantedDiagnosis, sorted_record: SortedRecord) -> Iterator
             yield Match(Truth.UNKNOWN, entry.source, "", doubts[0], "condition(s) could not be read", says_nothing=True)
 
 
-def _weak(hit: Hit, *, possibly: bool) -> tuple[str, str]:
+def _weak(hit: ValueSetMatch, *, possibly: bool) -> tuple[str, str]:
     return "a code that says it may be so" if possibly else "", "named in words only" if hit.by_name else ""
 
 

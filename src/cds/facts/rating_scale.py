@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.measurement import range_text
 from cds.logic.truth import Truth
 from cds.rulebook.wanted import ByBand, ForEach, Highest, Item, WantedPoints, Whether
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class ItemPoints:
     """
     What one item adds.
 
@@ -29,7 +29,7 @@ class Added:
     high: float
     words: str
     missing: tuple[str, ...] = ()
-    found: tuple[Found, ...] = ()
+    found: tuple[FactSource, ...] = ()
     impossible: str = ""
 
 
@@ -65,7 +65,7 @@ def points(wanted: WantedPoints, facts: Mapping[str, Fact]) -> Fact:
     )
 
 
-def _add(item: Item, facts: Mapping[str, Fact]) -> Added:
+def _add(item: Item, facts: Mapping[str, Fact]) -> ItemPoints:
     match item:
         case ByBand():
             return _by_band(item, facts[item.fact])
@@ -77,48 +77,48 @@ def _add(item: Item, facts: Mapping[str, Fact]) -> Added:
             return _highest([_add(part, facts) for part in item.of])
 
 
-def _by_band(item: ByBand, fact: Fact) -> Added:
+def _by_band(item: ByBand, fact: Fact) -> ItemPoints:
     first, every = item.bands[0][0], [points for _, points in item.bands]
     if fact.low is None or fact.high is None:
         missing = fact.missing or (fact.label,)
-        return Added(min(every), max(every), f"{fact.label} not known", missing, fact.found)
+        return ItemPoints(min(every), max(every), f"{fact.label} not known", missing, fact.found)
     if fact.high < first:
-        return Added(0, 0, f"{fact.label} {fact.text}", impossible=f"{fact.label} is {fact.text}")
+        return ItemPoints(0, 0, f"{fact.label} {fact.text}", impossible=f"{fact.label} is {fact.text}")
     ends = [*(start for start, _ in item.bands[1:]), math.inf]
     reached = [
         points for (start, points), end in zip(item.bands, ends, strict=True) if start <= fact.high and fact.low < end
     ]
     low, high = min(reached), max(reached)
     missing = (fact.missing or (fact.label,)) if low != high else ()
-    return Added(low, high, _words(fact.label, low, high), missing, fact.found)
+    return ItemPoints(low, high, _words(fact.label, low, high), missing, fact.found)
 
 
-def _for_each(item: ForEach, fact: Fact) -> Added:
+def _for_each(item: ForEach, fact: Fact) -> ItemPoints:
     if fact.low is None or fact.high is None:
-        return Added(0, math.inf, f"{fact.label} not known", fact.missing or (fact.label,), fact.found)
+        return ItemPoints(0, math.inf, f"{fact.label} not known", fact.missing or (fact.label,), fact.found)
     low, high = fact.low * item.points, fact.high * item.points
     if item.perhaps:
-        return Added(0, high, f"{fact.label}: 0 to {high:g}, the record cannot tell", (), fact.found)
-    return Added(low, high, _words(fact.label, low, high), fact.missing if low != high else (), fact.found)
+        return ItemPoints(0, high, f"{fact.label}: 0 to {high:g}, the record cannot tell", (), fact.found)
+    return ItemPoints(low, high, _words(fact.label, low, high), fact.missing if low != high else (), fact.found)
 
 
-def _whether(item: Whether, fact: Fact) -> Added:
+def _whether(item: Whether, fact: Fact) -> ItemPoints:
     match fact.truth:
         case Truth.TRUE:
-            return Added(item.points, item.points, _words(fact.label, item.points, item.points), (), fact.found)
+            return ItemPoints(item.points, item.points, _words(fact.label, item.points, item.points), (), fact.found)
         case Truth.FALSE:
-            return Added(0, 0, _words(fact.label, 0, 0), (), fact.found)
+            return ItemPoints(0, 0, _words(fact.label, 0, 0), (), fact.found)
     low, high = sorted((0.0, item.points))
-    return Added(
+    return ItemPoints(
         low, high, f"{_words(fact.label, low, high)}, {fact.because}", fact.missing or (fact.label,), fact.found
     )
 
 
-def _highest(parts: list[Added]) -> Added:
+def _highest(parts: list[ItemPoints]) -> ItemPoints:
     low, high = max(part.low for part in parts), max(part.high for part in parts)
     decisive = [part for part in parts if part.high > low]
     impossible = "; ".join(part.impossible for part in parts) if all(part.impossible for part in parts) else ""
-    return Added(
+    return ItemPoints(
         low,
         high,
         "the highest of: " + ", ".join(part.words for part in parts),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cds.facts.context import Hit, SortedRecord, in_window
-from cds.facts.fact import Fact, Found, WhyUnknown
+from cds.facts.context import SortedRecord, ValueSetMatch, in_window
+from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.measurement import range_text
 from cds.logic.truth import Truth
-from cds.record.model import Exposure, ExposureKind, Intervention, Sent, SentState, Span
+from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
 from cds.rulebook.wanted import WantedSessions
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
@@ -31,7 +31,7 @@ def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
         window = in_window(when, sorted_record.today, wanted.look_back_days)
         if window is Truth.FALSE:
             continue
-        found.append(Found(hit.entry.source, "", when.text if when else ""))
+        found.append(FactSource(hit.entry.source, "", when.text if when else ""))
         if when is None:
             more += 1
         elif when.exact:
@@ -41,7 +41,7 @@ def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
             possible.update(range(when.earliest.toordinal(), last + 1))
             if certain and window is Truth.TRUE and not sure & set(range(when.earliest.toordinal(), last + 1)):
                 sure.add(last)
-    unsent = [sent for sent in _sent(wanted, sorted_record) if sent.state is not SentState.WHOLE]
+    unsent = [sent for sent in _sent(wanted, sorted_record) if sent.state is not DeliveryState.WHOLE]
     low, high = float(len(sure)), math.inf if unsent else float(len(sure | possible) + more)
     why = WhyUnknown.NOT_SENT if unsent else WhyUnknown.IMPRECISE if low != high else None
     because = unsent[0].because if unsent else "counted by day" if found else "none recorded"
@@ -59,7 +59,7 @@ def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
     )
 
 
-def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Sent]:
+def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Delivery]:
     record = sorted_record.record
     if wanted.procedures:
         yield record.how_sent("Procedure")
@@ -67,7 +67,7 @@ def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Sent]
         yield record.how_sent("MedicationAdministration")
 
 
-def _entries(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[tuple[Hit, Span | None, bool]]:
+def _entries(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[tuple[ValueSetMatch, Span | None, bool]]:
     """Entries of the treatment, each once: with its day and whether it was surely given."""
     seen: set[int] = set()
     for name in wanted.coded:

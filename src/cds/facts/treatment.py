@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from cds.facts.context import Hit, SortedRecord, in_window, medications_sent
-from cds.facts.fact import Fact, Found, WhyUnknown
-from cds.facts.measurement import Reading
+from cds.facts.context import SortedRecord, ValueSetMatch, in_window, medications_sent
+from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.measurement import ConvertedMeasurement
 from cds.logic.truth import Truth
-from cds.record.model import Exposure, ExposureKind, Intervention, Sent, SentState, Span
+from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
 from cds.rulebook.wanted import WantedCourse, WantedTreatment
 from cds.terminology.concepts import Concept
 
@@ -18,7 +18,7 @@ DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class TreatmentEntry:
     """
     One entry that says the drug was given, ordered or taken.
 
@@ -55,9 +55,9 @@ def find_treatment(wanted: WantedTreatment, sorted_record: SortedRecord) -> Fact
     if doubtful:
         reasons = "; ".join(sorted({entry.why for entry in doubtful}))
         return _fact(wanted, Truth.UNKNOWN, reasons, doubtful, WhyUnknown.POSSIBLE)
-    unsent = next((sent for sent in _sent(sorted_record) if sent.state is not SentState.WHOLE), None)
+    unsent = next((sent for sent in _sent(sorted_record) if sent.state is not DeliveryState.WHOLE), None)
     if unsent is not None:
-        why = WhyUnknown.NOT_SENT if unsent.state is SentState.NOT_SENT else WhyUnknown.UNREADABLE
+        why = WhyUnknown.NOT_SENT if unsent.state is DeliveryState.NOT_SENT else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, unsent.because, [], why)
     against = [entry for entry in entries(wanted, sorted_record) if entry.is_treatment is Truth.FALSE]
     because = against[0].why if against else f"none recorded. {wanted.because}"
@@ -65,7 +65,7 @@ def find_treatment(wanted: WantedTreatment, sorted_record: SortedRecord) -> Fact
 
 
 def _fact(
-    wanted: WantedTreatment, truth: Truth, because: str, given: Sequence[Given], why: WhyUnknown | None = None
+    wanted: WantedTreatment, truth: Truth, because: str, given: Sequence[TreatmentEntry], why: WhyUnknown | None = None
 ) -> Fact:
     newest = max((entry.when for entry in given if entry.when), key=lambda span: span.latest, default=None)
     return Fact(
@@ -77,18 +77,18 @@ def _fact(
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
         day=newest,
-        found=tuple(Found(entry.source, entry.words, entry.when.text if entry.when else "") for entry in given),
+        found=tuple(FactSource(entry.source, entry.words, entry.when.text if entry.when else "") for entry in given),
     )
 
 
-def _sent(sorted_record: SortedRecord) -> Iterator[Sent]:
+def _sent(sorted_record: SortedRecord) -> Iterator[Delivery]:
     yield medications_sent(sorted_record.record)
     yield sorted_record.record.how_sent("Procedure")
 
 
-def entries(wanted: WantedTreatment, sorted_record: SortedRecord) -> list[Given]:
+def entries(wanted: WantedTreatment, sorted_record: SortedRecord) -> list[TreatmentEntry]:
     """Every entry of the treatment in the window, each once, oldest first."""
-    seen: dict[int, Given] = {}
+    seen: dict[int, TreatmentEntry] = {}
     for name in wanted.coded:
         for hit in (*sorted_record.exposures.get(name, ()), *sorted_record.interventions.get(name, ())):
             if id(hit.entry) not in seen and (given := _given(hit, wanted, sorted_record)) is not None:
@@ -96,7 +96,7 @@ def entries(wanted: WantedTreatment, sorted_record: SortedRecord) -> list[Given]
     return sorted(seen.values(), key=lambda entry: (entry.when.earliest if entry.when else date.min, entry.source))
 
 
-def _given(hit: Hit, wanted: WantedTreatment, sorted_record: SortedRecord) -> Given | None:
+def _given(hit: ValueSetMatch, wanted: WantedTreatment, sorted_record: SortedRecord) -> TreatmentEntry | None:
     """The entry, None when it lies outside the window."""
     entry, today = hit.entry, sorted_record.today
     assert isinstance(entry, Exposure | Intervention)  # noqa: S101 (sorted by kind)
@@ -121,7 +121,7 @@ def _given(hit: Hit, wanted: WantedTreatment, sorted_record: SortedRecord) -> Gi
         truth, why = Truth.UNKNOWN, "it is not recorded whether it was given"
     if truth is Truth.TRUE and window is not Truth.TRUE and wanted.look_back_days is not None:
         truth, why = Truth.UNKNOWN, "recorded without a date" if last is None else "its date is not precise enough"
-    return Given(entry.source, concept.words, when, truth, why, session, stopped)
+    return TreatmentEntry(entry.source, concept.words, when, truth, why, session, stopped)
 
 
 def entry_starts_later(entry: Exposure | Intervention, today: date) -> bool:
@@ -162,7 +162,10 @@ def _is_treatment(
 
 
 def find_course(
-    wanted: WantedCourse, treatment: WantedTreatment, sorted_record: SortedRecord, scores: Sequence[Reading]
+    wanted: WantedCourse,
+    treatment: WantedTreatment,
+    sorted_record: SortedRecord,
+    scores: Sequence[ConvertedMeasurement],
 ) -> Fact:
     """
     Say whether the latest course that ended before the window brought no response.
@@ -176,7 +179,7 @@ def find_course(
     courses = [c for c in _courses(given, wanted.ended_before_days) if c[-1].when and c[-1].when.latest < last_day]
     sure = [course for course in courses if _is_course(course, wanted)]
     if not sure:
-        unsent = next((sent for sent in _sent(sorted_record) if sent.state is not SentState.WHOLE), None)
+        unsent = next((sent for sent in _sent(sorted_record) if sent.state is not DeliveryState.WHOLE), None)
         if unsent is not None:
             return _fact(treatment, Truth.UNKNOWN, unsent.because, [], WhyUnknown.NOT_SENT)
         return _fact(treatment, Truth.FALSE, f"none recorded. {treatment.because}", [])
@@ -191,9 +194,9 @@ def find_course(
     return _fact(treatment, Truth.of(fall < wanted.falls_less_than), f"the score fell by {fall:.0f} %", course)
 
 
-def _courses(given: Sequence[Given], apart_days: int) -> list[list[Given]]:
+def _courses(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[TreatmentEntry]]:
     """Entries in groups between which more than so many days lie."""
-    groups: list[list[Given]] = []
+    groups: list[list[TreatmentEntry]] = []
     for entry in given:
         last = groups[-1][-1].when if groups else None
         if last is not None and entry.when is not None and (entry.when.earliest - last.latest).days <= apart_days:
@@ -203,7 +206,7 @@ def _courses(given: Sequence[Given], apart_days: int) -> list[list[Given]]:
     return groups
 
 
-def _is_course(course: Sequence[Given], wanted: WantedCourse) -> bool:
+def _is_course(course: Sequence[TreatmentEntry], wanted: WantedCourse) -> bool:
     """Enough sessions, or long enough; one that says why it was stopped is one whatever its length."""
     days = {entry.when.earliest for entry in course if entry.session and entry.when}
     starts = [entry.when.earliest for entry in course if entry.when]
@@ -212,7 +215,7 @@ def _is_course(course: Sequence[Given], wanted: WantedCourse) -> bool:
     return stopped or len(days) >= wanted.sessions or (max(ends) - min(starts)).days + 1 >= wanted.lasts_days
 
 
-def _fall(wanted: WantedCourse, scores: Sequence[Reading], first: date, last: date) -> float | None:
+def _fall(wanted: WantedCourse, scores: Sequence[ConvertedMeasurement], first: date, last: date) -> float | None:
     """Percent of the score at the start; None without a score at either end."""
     known = [(r.when, r.low) for r in scores if r.low is not None and r.low == r.high and r.when and r.when.exact]
     before = [value for day, value in known if 0 <= (first - day.latest).days <= wanted.baseline_before_days]

@@ -16,7 +16,7 @@ NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1: an IPv4 address in the la
 
 
 @dataclass(frozen=True, slots=True)
-class Servers:
+class ServerAllowlist:
     """
     The allowlist.
 

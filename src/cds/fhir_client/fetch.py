@@ -21,11 +21,11 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from tenacity.wait import wait_random_exponential
 
 from cds.compression import decompress
-from cds.errors import Refusal, TooLarge
-from cds.fhir_client.allowlist import Servers, stands_below
-from cds.fhir_client.medications import Medications
-from cds.fhir_client.network import AddressRefused, client_for
-from cds.record.bundle import Fetched
+from cds.errors import RequestError, TooLargeError
+from cds.fhir_client.allowlist import ServerAllowlist, stands_below
+from cds.fhir_client.medications import MedicationReferences
+from cds.fhir_client.network import BlockedAddressError, client_for
+from cds.record.bundle import FetchedValue
 from cds.record.nesting import refuse_too_deep
 from cds.rulebook.program import Prefetch
 
@@ -52,7 +52,7 @@ UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FetchLimits:
     """
     How much is read for one request.
 
@@ -70,7 +70,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class FhirAccess:
     """
     Where a request says its data can be read, and with what.
 
@@ -83,11 +83,11 @@ class Access:
     token: str | None = field(default=None, repr=False)
 
 
-class NotUsable(Exception):  # noqa: N818 (it is a state, not a fault)
+class NoFhirServerError(Exception):
     """No FHIR server can be read from for this request; the message says why."""
 
 
-class Failed(Exception):  # noqa: N818 (likewise)
+class FetchError(Exception):
     """
     One read did not give what was asked for; the message says why, in words for the card.
 
@@ -102,7 +102,7 @@ class Failed(Exception):  # noqa: N818 (likewise)
         self.unsupported = unsupported
 
 
-class Busy(Failed):
+class ServerBusyError(FetchError):
     """
     Worth another try.
 
@@ -140,7 +140,7 @@ PAGE = msgspec.json.Decoder(Page)
 
 
 @dataclass(slots=True)
-class Reading:
+class PrefetchRead:
     """
     One key being read.
 
@@ -161,7 +161,7 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Call:
+class FetchSession:
     """
     What the reads of one request share.
 
@@ -183,7 +183,7 @@ class Call:
 class Fetcher:
     """Reads from FHIR servers on the allowlist; one for the life of the application."""
 
-    def __init__(self, servers: Servers, limits: Limits) -> None:
+    def __init__(self, servers: ServerAllowlist, limits: FetchLimits) -> None:
         # httpx logs every URL, and with it patient ids; httpcore logs headers.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -200,9 +200,9 @@ class Fetcher:
         wanted: Iterable[Prefetch],
         prefetch: Mapping[str, msgspec.Raw],
         patient_id: str,
-        access: Access,
+        access: FhirAccess,
         orders: bytes = b"",
-    ) -> dict[str, Fetched]:
+    ) -> dict[str, FetchedValue]:
         """
         Read what the prefetch lacks, all at once: keys that are absent or null, pages that follow the first, and
         Medications that it, the `orders` being written or what is fetched refer to (under MEDICATION).
@@ -211,9 +211,9 @@ class Fetcher:
         An OperationOutcome is not tried again.
 
         Raises:
-            NotUsable: Something is missing, and no server can be read from.
+            NoFhirServerError: Something is missing, and no server can be read from.
         """
-        medications = Medications((access.server or "").rstrip("/"))
+        medications = MedicationReferences((access.server or "").rstrip("/"))
         missing = await _aside(lambda: _missing(wanted, prefetch))
         can_read = access.server is not None
         referred = (
@@ -225,7 +225,7 @@ class Fetcher:
         call = self._call(patient_id, access, self._servers, began)
         at_once = anyio.CapacityLimiter(MEDICATIONS_AT_ONCE)
 
-        async def read(reading: Reading) -> None:
+        async def read(reading: PrefetchRead) -> None:
             await self._read(reading, call, patient_id)
             if reading.query.partition("?")[0] in REFER_TO_MEDICATIONS:
                 pages = [page.raw for page in reading.pages]
@@ -258,21 +258,21 @@ class Fetcher:
             lambda: {reading.key: _fetched(reading) for reading in missing} | _fetched_medications(medications, late)
         )
 
-    def _call(self, patient_id: str, access: Access, servers: Servers, now: float) -> Call:
+    def _call(self, patient_id: str, access: FhirAccess, servers: ServerAllowlist, now: float) -> FetchSession:
         if access.server is None:
-            raise NotUsable("the request names no fhirServer")
+            raise NoFhirServerError("the request names no fhirServer")
         try:
             base = servers.base_of(access.server)
         except ValueError as why:
-            raise NotUsable(f"fhirServer is not read from: {why}") from None
+            raise NoFhirServerError(f"fhirServer is not read from: {why}") from None
         if access.token is not None and not SENDABLE.fullmatch(access.token):
-            raise NotUsable("fhirAuthorization.access_token does not fit into a header")
+            raise NoFhirServerError("fhirAuthorization.access_token does not fit into a header")
         if not PLAIN_ID.fullmatch(patient_id):
-            raise NotUsable("context.patientId is not an id that can stand in a URL")
+            raise NoFhirServerError("context.patientId is not an id that can stand in a URL")
         limits = self._limits
-        return Call(base, access.token, now + limits.seconds, limits.most_bytes, limits.most_entries)
+        return FetchSession(base, access.token, now + limits.seconds, limits.most_bytes, limits.most_entries)
 
-    async def _read(self, reading: Reading, call: Call, patient_id: str) -> None:
+    async def _read(self, reading: PrefetchRead, call: FetchSession, patient_id: str) -> None:
         try:
             if reading.pages:
                 after = reading.pages[0].next
@@ -282,32 +282,32 @@ class Fetcher:
             seen = set()
             while after is not None:
                 if len(reading.pages) >= self._limits.pages:
-                    raise Failed(f"there are more than {self._limits.pages} pages")
+                    raise FetchError(f"there are more than {self._limits.pages} pages")
                 url = _next_url(after, call.base)
                 if url in seen:
-                    raise Failed("its pages lead in a circle")
+                    raise FetchError("its pages lead in a circle")
                 seen.add(url)
                 page = await self._page(url, call)
                 if page.resourceType != "Bundle":
-                    raise Failed("a page is not a Bundle")
+                    raise FetchError("a page is not a Bundle")
                 reading.pages.append(page)
                 after = page.next
-        except Failed as failed:
+        except FetchError as failed:
             reading.because = str(failed)
             reading.unsupported = failed.unsupported and not reading.pages
         reading.done = True
 
-    async def _read_medication(self, reference: str, medications: Medications, call: Call) -> None:
+    async def _read_medication(self, reference: str, medications: MedicationReferences, call: FetchSession) -> None:
         """One Medication, as a server of US Core must give it: by its id."""
         try:
             page = await self._page(httpx.URL(f"{str(call.base).rstrip('/')}/{reference}"), call)
             if page.resourceType != "Medication":
-                raise Failed("the FHIR server sent something else")
+                raise FetchError("the FHIR server sent something else")
             medications.read[reference] = page.raw
-        except Failed as failed:
+        except FetchError as failed:
             medications.failed[reference] = str(failed)
 
-    async def _first(self, reading: Reading, call: Call, patient_id: str) -> Page:
+    async def _first(self, reading: PrefetchRead, call: FetchSession, patient_id: str) -> Page:
         """The first page: of the first form of the query that the server takes."""
         path, _, search = reading.query.partition("?")
         parameters = [(name, value.replace(PATIENT, patient_id)) for name, value in parse_qsl(search)]
@@ -315,21 +315,21 @@ class Fetcher:
         url = httpx.URL(f"{base}/{path.replace(PATIENT, patient_id)}")
         if not parameters:
             return await self._page(url, call)
-        refused = Failed("the FHIR server was not asked")
+        refused = FetchError("the FHIR server was not asked")
         for form in forms(path, parameters):
             try:
                 return await self._page(url.copy_with(params=form), call)
-            except Failed as failed:
+            except FetchError as failed:
                 if failed.status in NO_SUCH_TYPE:
-                    raise Failed("the FHIR server has no such resources", failed.status, unsupported=True) from None
+                    raise FetchError("the FHIR server has no such resources", failed.status, unsupported=True) from None
                 if failed.status not in BAD_SEARCH:
                     raise
                 refused = failed
         raise refused
 
-    async def _page(self, url: httpx.URL, call: Call) -> Page:
+    async def _page(self, url: httpx.URL, call: FetchSession) -> Page:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Busy),
+            retry=retry_if_exception_type(ServerBusyError),
             wait=_pause,
             # The first of the two may come after the deadline: then it is not waited for.
             stop=lambda state: (
@@ -342,39 +342,39 @@ class Fetcher:
         page = await _aside(lambda: _page_of(body, self._limits.deepest))
         entries = len(page.entry or ())
         if entries > call.entries_left:
-            raise Failed(f"the FHIR server sent more than {self._limits.most_entries} entries")
+            raise FetchError(f"the FHIR server sent more than {self._limits.most_entries} entries")
         call.entries_left -= entries
         return page
 
-    async def _body(self, url: httpx.URL, call: Call) -> bytes:
+    async def _body(self, url: httpx.URL, call: FetchSession) -> bytes:
         """One GET. The only place where the token is used, and only for the server it was given for."""
         if not stands_below(url, call.base):
-            raise Failed("the FHIR server points to another address")
+            raise FetchError("the FHIR server points to another address")
         login = {"Authorization": f"Bearer {call.token}"} if call.token is not None else {}
         try:
             answer = await self._client.send(self._client.build_request("GET", url, headers=login), stream=True)
-        except AddressRefused:
-            raise Failed("the FHIR server is at an address this service may not connect to") from None
+        except BlockedAddressError:
+            raise FetchError("the FHIR server is at an address this service may not connect to") from None
         except (httpcore.ConnectError, httpcore.ConnectTimeout):
-            raise Failed("the FHIR server could not be reached") from None
+            raise FetchError("the FHIR server could not be reached") from None
         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-            raise Busy("the FHIR server hung up") from None
+            raise ServerBusyError("the FHIR server hung up") from None
         except (httpcore.TimeoutException, httpcore.ProtocolError, httpx.HTTPError):
-            raise Failed("the FHIR server could not be understood, or did not answer") from None
+            raise FetchError("the FHIR server could not be understood, or did not answer") from None
         try:
             call.statuses[answer.status_code] += 1
             _refuse_status(answer)
             return await self._whole(answer, call)
-        except TooLarge:
-            raise Failed(f"the FHIR server sent more than {self._limits.most_bytes} bytes") from None
-        except Refusal:
-            raise Failed("what the FHIR server sent cannot be unpacked") from None
+        except TooLargeError:
+            raise FetchError(f"the FHIR server sent more than {self._limits.most_bytes} bytes") from None
+        except RequestError:
+            raise FetchError("what the FHIR server sent cannot be unpacked") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpx.HTTPError):
-            raise Failed("the FHIR server's answer was cut off") from None
+            raise FetchError("the FHIR server's answer was cut off") from None
         finally:
             await answer.aclose()
 
-    async def _whole(self, answer: httpx.Response, call: Call) -> bytes:
+    async def _whole(self, answer: httpx.Response, call: FetchSession) -> bytes:
         """The body; what is not kept of it leaves its room to the other reads."""
         parts: list[bytes] = []
         kept = False
@@ -383,7 +383,7 @@ class Fetcher:
                 parts.append(part)
                 call.bytes_left -= len(part)
                 if call.bytes_left < 0:
-                    raise Failed(f"the FHIR server sent more than {self._limits.most_bytes} bytes")
+                    raise FetchError(f"the FHIR server sent more than {self._limits.most_bytes} bytes")
             kept = True
             return b"".join(parts)
         finally:
@@ -409,19 +409,19 @@ def forms(resource_type: str, parameters: Parameters) -> list[Parameters]:
     return listed
 
 
-def _missing(wanted: Iterable[Prefetch], prefetch: Mapping[str, msgspec.Raw]) -> list[Reading]:
+def _missing(wanted: Iterable[Prefetch], prefetch: Mapping[str, msgspec.Raw]) -> list[PrefetchRead]:
     found = []
     for each in wanted:
         raw = bytes(prefetch.get(each.key, b"null"))
         if raw.strip() == b"null":
-            found.append(Reading(each.key, each.query))
+            found.append(PrefetchRead(each.key, each.query))
         elif b'"next"' in raw:
             try:
                 page = _page_of(raw)
-            except Failed:
+            except FetchError:
                 continue  # record/ says what is wrong with it
             if page.resourceType == "Bundle" and page.next is not None:
-                found.append(Reading(each.key, each.query, [page]))
+                found.append(PrefetchRead(each.key, each.query, [page]))
     return found
 
 
@@ -431,24 +431,24 @@ def _page_of(body: bytes, deepest: int | None = None) -> Page:
             refuse_too_deep(body, deepest)
             body.decode()
         page = PAGE.decode(body)
-    except TooLarge:
-        raise Failed("what the FHIR server sent nests too deeply") from None
+    except TooLargeError:
+        raise FetchError("what the FHIR server sent nests too deeply") from None
     except UNREADABLE:
-        raise Failed("what the FHIR server sent cannot be read") from None
+        raise FetchError("what the FHIR server sent cannot be read") from None
     page.raw = body
     return page
 
 
-def _fetched(reading: Reading) -> Fetched:
+def _fetched(reading: PrefetchRead) -> FetchedValue:
     """The pages of one key as one prefetch value."""
     if not reading.pages:
         because = f"{reading.key} could not be fetched: {reading.because}"
-        return Fetched(None, because, failed=not reading.unsupported)
+        return FetchedValue(None, because, failed=not reading.unsupported)
     first, because = reading.pages[0], ""
     if reading.because:
         because = f"not all of {reading.key} could be fetched: {reading.because}"
     if len(reading.pages) == 1:
-        return Fetched(msgspec.Raw(first.raw), because)
+        return FetchedValue(msgspec.Raw(first.raw), because)
     joined = {
         "resourceType": "Bundle",
         "type": first.type,
@@ -456,10 +456,10 @@ def _fetched(reading: Reading) -> Fetched:
         "link": [link for link in first.links() if because or link.get("relation") != "next"],
         "entry": [entry for page in reading.pages for entry in page.entry or ()],
     }
-    return Fetched(msgspec.Raw(msgspec.json.encode(joined)), because)
+    return FetchedValue(msgspec.Raw(msgspec.json.encode(joined)), because)
 
 
-def _fetched_medications(medications: Medications, late: str) -> dict[str, Fetched]:
+def _fetched_medications(medications: MedicationReferences, late: str) -> dict[str, FetchedValue]:
     """The Medications as one prefetch value; nothing if none was asked for."""
     if not medications.asked:
         return {}
@@ -470,14 +470,14 @@ def _fetched_medications(medications: Medications, late: str) -> dict[str, Fetch
         because = f"{len(lacking)} of {len(medications.asked)} Medications could not be fetched: {'; '.join(reasons)}"
     entries = [{"resource": msgspec.Raw(body)} for _, body in sorted(medications.read.items())]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
-    return {MEDICATION: Fetched(msgspec.Raw(msgspec.json.encode(bundle)) if entries else None, because)}
+    return {MEDICATION: FetchedValue(msgspec.Raw(msgspec.json.encode(bundle)) if entries else None, because)}
 
 
 def _next_url(text: str, base: httpx.URL) -> httpx.URL:
     try:
         return httpx.URL(f"{str(base).rstrip('/')}/").join(text)
     except (httpx.InvalidURL, ValueError):
-        raise Failed("the link to the next page cannot be read") from None
+        raise FetchError("the link to the next page cannot be read") from None
 
 
 def _refuse_status(answer: httpx.Response) -> None:
@@ -485,12 +485,14 @@ def _refuse_status(answer: httpx.Response) -> None:
     if status == 200:
         return
     if status in BUSY:
-        raise Busy(f"the FHIR server is busy ({status})", status, _retry_after(answer.headers.get("retry-after", "")))
+        raise ServerBusyError(
+            f"the FHIR server is busy ({status})", status, _retry_after(answer.headers.get("retry-after", ""))
+        )
     if status in NO_ACCESS:
-        raise Failed(f"the FHIR server refused access ({status})", status)
+        raise FetchError(f"the FHIR server refused access ({status})", status)
     if answer.is_redirect or 300 <= status < 400:
-        raise Failed(f"the FHIR server points to another address ({status})", status)
-    raise Failed(f"the FHIR server answered {status}", status)
+        raise FetchError(f"the FHIR server points to another address ({status})", status)
+    raise FetchError(f"the FHIR server answered {status}", status)
 
 
 def _retry_after(text: str) -> float | None:
@@ -506,7 +508,7 @@ def _retry_after(text: str) -> float | None:
 
 def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    said = error.seconds if isinstance(error, Busy) else None
+    said = error.seconds if isinstance(error, ServerBusyError) else None
     return said if said is not None else BACKOFF(state)
 
 

@@ -17,27 +17,27 @@ REFERENCE = re.compile(r"(?:(https?://\S+)/)?(Medication/(?!\.{1,2}(?:/|$))[A-Za
 MOST = 200  # for one request; more are left unknown
 
 
-class Entry(msgspec.Struct):
+class MedicationBundleEntry(msgspec.Struct):
     """One entry of a Bundle."""
 
     resource: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Said(msgspec.Struct):
+class MedicationResponse(msgspec.Struct):
     """What of a resource or Bundle is read here."""
 
     resourceType: Any = None  # noqa: N815 (FHIR's name)
     id: Any = None
     medicationReference: Any = None  # noqa: N815
     medication: Any = None
-    entry: list[Entry] | None = None
+    entry: list[MedicationBundleEntry] | None = None
 
 
-SAID = msgspec.json.Decoder(Said)
+SAID = msgspec.json.Decoder(MedicationResponse)
 
 
 @dataclass(slots=True)
-class Medications:
+class MedicationReferences:
     """
     Medications as "Medication/id", as far as values have been looked at.
 
@@ -80,7 +80,7 @@ class Medications:
         return found[2] if found and found[1] in {None, self.base} else None
 
 
-def _resources(value: bytes) -> Iterator[Said]:
+def _resources(value: bytes) -> Iterator[MedicationResponse]:
     """The resource, or those of the Bundle, that can be read; record/ says what is wrong with the others."""
     try:
         whole = SAID.decode(value)

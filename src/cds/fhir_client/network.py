@@ -12,13 +12,13 @@ import httpcore
 import httpx
 
 from cds import __version__
-from cds.fhir_client.allowlist import Servers, literal_address
+from cds.fhir_client.allowlist import ServerAllowlist, literal_address
 
 MOST_CONNECTIONS = 100
 MOST_IDLE = 20
 
 
-class AddressRefused(httpcore.ConnectError):
+class BlockedAddressError(httpcore.ConnectError):
     """A name leads only to addresses that must not be connected to."""
 
 
@@ -31,7 +31,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     allowlist as such: the caller has checked the URL.
     """
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: ServerAllowlist) -> None:
         self._servers = servers
         self._inner = httpcore.AnyIOBackend()
 
@@ -44,7 +44,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """A connection to the first address that takes one."""
-        refused: Exception = AddressRefused("no address of this name may be connected to")
+        refused: Exception = BlockedAddressError("no address of this name may be connected to")
         for address in await self._addresses(host, port):
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
@@ -82,7 +82,7 @@ class _Body(httpx.AsyncByteStream):
 class CheckedTransport(httpx.AsyncBaseTransport):
     """httpx over a pool of checked connections; HTTP/1.1. Raises httpcore's exceptions."""
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: ServerAllowlist) -> None:
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(),
             max_connections=MOST_CONNECTIONS,
@@ -117,7 +117,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-def client_for(servers: Servers, seconds: float) -> httpx.AsyncClient:
+def client_for(servers: ServerAllowlist, seconds: float) -> httpx.AsyncClient:
     """
     A client that keeps nothing of one caller for the next: no cookies, no redirects, no proxy or login of the
     environment (either would go round the check).

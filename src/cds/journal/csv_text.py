@@ -10,7 +10,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 """OWASP, "CSV Injection", with the full-width signs; spaces before them are not looked at by spreadsheets."""
 
 
-def sheet(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """CSV (RFC 4180) with a header; None is an empty cell, and text that would be a formula gets an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import and_, select
 
-from cds.journal.csv_text import sheet
-from cds.journal.period import Period
+from cds.journal.csv_text import csv_text
+from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
 from cds.journal.tables import accepted, cards, comments, feedback, receipts
 
@@ -15,7 +15,7 @@ MORE = ("rule", "version", "card", "service", "rule set", "decision")
 MOST = 100_000  # rows
 
 
-def feedback_sheet(store: Store, period: Period) -> str:
+def feedback_as_csv(store: Store, period: JournalPeriod) -> str:
     """
     Every word that was said of cards shown in a period, oldest first, as CSV; the last word of a card counts.
 
@@ -23,7 +23,7 @@ def feedback_sheet(store: Store, period: Period) -> str:
     "" where there are none: a hook says nothing finer. Feedback on cards that are not in this journal is left out.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     columns = (
         feedback.c.id, feedback.c.outcome, feedback.c.reason_system, feedback.c.reason_code, feedback.c.outcome_at,
@@ -44,7 +44,7 @@ def feedback_sheet(store: Store, period: Period) -> str:
     with store.reading() as connection:
         rows = connection.execute(query).all()
         took = {word for (word,) in connection.execute(select(accepted.c.feedback).distinct())}
-    return sheet(
+    return csv_text(
         (*COLUMNS, *MORE),
         (
             (

@@ -14,7 +14,7 @@ from cds.journal.store import Store, insert_all
 from cds.journal.tables import accepted, cards, comments, feedback, receipts
 
 
-class Outcome(Enum):
+class CardOutcome(Enum):
     """What became of a card (CDS Hooks 2.0.1, "Feedback")."""
 
     ACCEPTED = "accepted"
@@ -22,7 +22,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class CardFeedback:
     """
     One thing said of one card.
 
@@ -36,7 +36,7 @@ class Word:
     """
 
     card: str
-    outcome: Outcome
+    outcome: CardOutcome
     suggestions: tuple[str, ...]
     reason_system: str
     reason_code: str
@@ -46,7 +46,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class CardOverride:
     """A card a clinician put aside: its name in the rule file, the code given as reason ("" for none), and when."""
 
     card: str
@@ -65,7 +65,7 @@ _PLACE = (
 """Place of a word among those said of its card: 1 is the last one."""
 
 
-def keep(store: Store, tenant: str, service: str, words: Sequence[Word], now: datetime) -> int:
+def keep(store: Store, tenant: str, service: str, words: Sequence[CardFeedback], now: datetime) -> int:
     """
     Keep what was said, all of it or nothing, and say how much of it was new; durable once this returns.
 
@@ -73,7 +73,7 @@ def keep(store: Store, tenant: str, service: str, words: Sequence[Word], now: da
     receipt may be on its way.
 
     Raises:
-        StoreDown: Nothing was kept.
+        StoreDownError: Nothing was kept.
     """
     new = 0
     with store.writing() as connection:
@@ -102,12 +102,12 @@ def keep(store: Store, tenant: str, service: str, words: Sequence[Word], now: da
     return new
 
 
-def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime) -> list[Override]:
+def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime) -> list[CardOverride]:
     """
     Cards shown for this patient whose last word, from `since` on, is that they were overridden; newest first.
 
     Raises:
-        StoreDown: Nobody can tell.
+        StoreDownError: Nobody can tell.
     """
     # Ranked here and not by last_words(): this stands on the path of an answer and must not read every word there is.
     words = (
@@ -119,11 +119,11 @@ def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime
     )
     query = (
         select(words.c.name, words.c.reason_code, words.c.counts_from)
-        .where(words.c.place == 1, words.c.outcome == Outcome.OVERRIDDEN.value)
+        .where(words.c.place == 1, words.c.outcome == CardOutcome.OVERRIDDEN.value)
         .order_by(words.c.counts_from.desc(), words.c.id.desc())
     )
     with store.reading() as connection:
-        return [Override(name, reason, when) for name, reason, when in connection.execute(query)]
+        return [CardOverride(name, reason, when) for name, reason, when in connection.execute(query)]
 
 
 def last_words() -> Subquery:
@@ -132,6 +132,6 @@ def last_words() -> Subquery:
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
-def _digest(store: Store, tenant: str, word: Word) -> str:
+def _digest(store: Store, tenant: str, word: CardFeedback) -> str:
     said = (word.card, word.outcome.value, word.reason_system, word.reason_code, word.display, word.comment)
     return store.digest("feedback", tenant, *said, word.at.isoformat(), *sorted(set(word.suggestions)))

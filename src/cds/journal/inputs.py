@@ -14,7 +14,7 @@ from cds.journal.tables import cards, inputs, receipts
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredDecision:
     """
     One decision whose data are kept.
 
@@ -41,12 +41,12 @@ class Kept:
     body: bytes = field(repr=False)
 
 
-def kept_decision(store: Store, decision: str) -> Kept | None:
+def stored_decision(store: Store, decision: str) -> StoredDecision | None:
     """
     A decision with its data; None when there is none, or its data are not kept, or no longer.
 
     Raises:
-        StoreDown: Nobody can tell.
+        StoreDownError: Nobody can tell.
     """
     columns = (
         receipts.c.id, receipts.c.tenant, receipts.c.service, receipts.c.patient, receipts.c.decided_at, receipts.c.day,
@@ -59,4 +59,4 @@ def kept_decision(store: Store, decision: str) -> Kept | None:
         if row is None:
             return None
         names = tuple(connection.execute(shown).scalars())
-    return Kept(*row[:8], names, gzip.decompress(row.body))
+    return StoredDecision(*row[:8], names, gzip.decompress(row.body))

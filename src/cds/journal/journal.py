@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cds.journal import feedback
-from cds.journal.receipts import Receipt
-from cds.journal.retention import Keep
-from cds.journal.store import Store, StoreDown
-from cds.journal.writer import Writer
+from cds.journal.receipts import DecisionRecord
+from cds.journal.retention import RetentionPeriods
+from cds.journal.store import Store, StoreDownError
+from cds.journal.writer import JournalWriter
 from cds.settings import Settings
 
 NONE = "none"
@@ -26,14 +26,14 @@ class Journal:
         keeps_inputs: Whether receipts take the data they were decided from with them.
     """
 
-    def __init__(self, store: Store, keep: Keep) -> None:
+    def __init__(self, store: Store, keep: RetentionPeriods) -> None:
         self.store = store
         self.keeps_inputs = keep.inputs > 0
-        self._writer = Writer(store, keep)
+        self._writer = JournalWriter(store, keep)
 
     def start(self) -> None:
         """Open the store, if that is possible now, and begin to write."""
-        with suppress(StoreDown):  # said in the log, and tried again
+        with suppress(StoreDownError):  # said in the log, and tried again
             self.store.open()
         self._writer.start()
 
@@ -42,25 +42,25 @@ class Journal:
         self._writer.close()
         self.store.close()
 
-    def note(self, receipt: Receipt) -> None:
+    def note(self, receipt: DecisionRecord) -> None:
         """Keep a receipt, behind the answer."""
         self._writer.offer(receipt)
 
-    def hear(self, tenant: str, service: str, words: Sequence[feedback.Word]) -> None:
+    def hear(self, tenant: str, service: str, words: Sequence[feedback.CardFeedback]) -> None:
         """
         Keep what was said of cards; durable once this returns.
 
         Raises:
-            StoreDown: Nothing was kept.
+            StoreDownError: Nothing was kept.
         """
         feedback.keep(self.store, tenant, service, words, datetime.now(UTC))
 
-    def recent_overrides(self, tenant: str, patient_id: str, since: datetime) -> list[feedback.Override]:
+    def recent_overrides(self, tenant: str, patient_id: str, since: datetime) -> list[feedback.CardOverride]:
         """
         Cards that were put aside for this patient, newest first.
 
         Raises:
-            StoreDown: Nobody can tell.
+            StoreDownError: Nobody can tell.
         """
         return feedback.recent_overrides(self.store, tenant, patient_id, since)
 
@@ -75,9 +75,9 @@ class Journal:
         return {"status": status, "waiting": self._writer.waiting, "lost": self._writer.lost}
 
 
-def keep_from(settings: Settings) -> Keep:
+def keep_from(settings: Settings) -> RetentionPeriods:
     """How long things are kept."""
-    return Keep(settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days)
+    return RetentionPeriods(settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days)
 
 
 def store_from(settings: Settings) -> Store | None:

@@ -14,7 +14,7 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class JournalPeriod:
     """
     What was decided from `since` until before `until`.
 

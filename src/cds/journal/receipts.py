@@ -14,11 +14,11 @@ import msgspec
 from sqlalchemy import Table
 
 from cds import __version__
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.journal.store import Store
 from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions
 from cds.logic.truth import Truth
-from cds.record.model import IssueKind, PatientRecord, SentState
+from cds.record.model import DeliveryState, IssueKind, PatientRecord
 from cds.rulebook.program import RuleRef
 
 MOST_REMARKS = 50  # kept of one decision
@@ -27,7 +27,7 @@ IN_ORDER = (rule_sets, receipts, remarks, cards, suggestions, silent_cards, inpu
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CardRecord:
     """One card as it was answered: its uuid, those of its suggestions, and the rule that said it."""
 
     uuid: str
@@ -38,7 +38,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HookCall:
     """
     Who asked, and with what.
 
@@ -60,7 +60,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class DecisionRecord:
     """
     One decision, ready to be written down.
 
@@ -93,27 +93,27 @@ class Receipt:
     conclusions: Mapping[str, str]
     issues: Mapping[str, int]
     milliseconds: Mapping[str, float]
-    shown: tuple[Shown, ...]
+    shown: tuple[CardRecord, ...]
     silent: Mapping[str, RuleRef] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     user: str = field(default="", repr=False)
 
 
-def receipt_of(
-    rules: Rules,
+def decision_record_of(
+    rules: Ruleset,
     decision: Decision,
-    call: Call,
-    shown: Sequence[Shown],
+    call: HookCall,
+    shown: Sequence[CardRecord],
     milliseconds: Mapping[str, float],
     *,
     id: str,  # noqa: A002 (its name in the journal)
     decided_at: datetime,
     keep_input: bool,
-) -> Receipt:
+) -> DecisionRecord:
     """What there is to keep of one decision, under an id of its own."""
     program = rules.program
-    return Receipt(
+    return DecisionRecord(
         id=id,
         tenant=call.tenant,
         service=call.service,
@@ -158,20 +158,20 @@ def remarks_in(record: PatientRecord) -> dict[tuple[str, str, str], int]:
     lacking: Counter[tuple[str, str, str]] = Counter()
     for kind, queries in record.sent.items():
         for sent in queries:
-            if sent.state is not SentState.WHOLE:
-                missing = IssueKind.NOT_SENT if sent.state is SentState.NOT_SENT else IssueKind.IMPRECISE
+            if sent.state is not DeliveryState.WHOLE:
+                missing = IssueKind.NOT_SENT if sent.state is DeliveryState.NOT_SENT else IssueKind.IMPRECISE
                 what = f"{sent.because[:1].upper()}{sent.because[1:]}."
                 lacking[missing.value, kind, what[:LONGEST]] += 1
     counted |= lacking  # of some an issue was noted already
     return dict(counted.most_common(MOST_REMARKS))
 
 
-def write(store: Store, written: Sequence[Receipt]) -> None:
+def write(store: Store, written: Sequence[DecisionRecord]) -> None:
     """
     Write receipts down, all or none; one that is there already is left as it is.
 
     Raises:
-        StoreDown: None was written.
+        StoreDownError: None was written.
     """
     rows: dict[Table, list[dict[str, Any]]] = {table: [] for table in IN_ORDER}
     rows[rule_sets] = [
@@ -185,12 +185,12 @@ def write(store: Store, written: Sequence[Receipt]) -> None:
                 connection.execute(store.insert_new(table), listed)
 
 
-def files_of(receipt: Receipt) -> dict[str, dict[str, str]]:
+def files_of(receipt: DecisionRecord) -> dict[str, dict[str, str]]:
     """The rule files it was decided by: id → version and digest."""
     return {rule.id: {"version": rule.version, "digest": rule.digest} for rule in receipt.files.values()}
 
 
-def _add(rows: Mapping[Table, list[dict[str, Any]]], store: Store, receipt: Receipt) -> None:
+def _add(rows: Mapping[Table, list[dict[str, Any]]], store: Store, receipt: DecisionRecord) -> None:
     rows[receipts].append(
         {
             "id": receipt.id,
@@ -250,7 +250,7 @@ def user_kept(store: Store, tenant: str, user: str) -> str:
     return user if store.plain_users or not user else store.digest("user", tenant, user)
 
 
-def _digest(call: Call) -> bytes:
+def _digest(call: HookCall) -> bytes:
     """Of the patient and each piece of data, in the order of their keys, so that equal data are known as equal."""
     code = hashlib.sha256()
     for part in (
@@ -262,7 +262,7 @@ def _digest(call: Call) -> bytes:
     return code.digest()
 
 
-def packed(call: Call) -> bytes:
+def packed(call: HookCall) -> bytes:
     """A prefetch as it could be sent again; never the access token."""
     data = {key: msgspec.Raw(value) for key, value in call.data.items()}
     return gzip.compress(msgspec.json.encode({"patientId": call.patient_id, "prefetch": data}), compresslevel=1)

@@ -13,7 +13,7 @@ from cds.journal.tables import comments, feedback, inputs, receipts, tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionPeriods:
     """Days that each kind of thing is kept; `inputs` 0 means that none is stored in the first place."""
 
     receipts: int
@@ -21,7 +21,7 @@ class Keep:
     inputs: int
 
 
-def prune(store: Store, keep: Keep, now: datetime, *, dry_run: bool = False) -> Mapping[str, int]:
+def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool = False) -> Mapping[str, int]:
     """
     Remove what is too old, and say how many rows of each table that were (with `dry_run`: would be).
 
@@ -29,7 +29,7 @@ def prune(store: Store, keep: Keep, now: datetime, *, dry_run: bool = False) -> 
     kept until it expires.
 
     Raises:
-        StoreDown: Nothing was removed.
+        StoreDownError: Nothing was removed.
     """
     too_old: list[tuple[Table, ColumnElement[bool]]] = [
         (comments, comments.c.received_at < now - timedelta(days=min(keep.comments, keep.receipts))),

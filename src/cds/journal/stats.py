@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import and_, func, select
 
-from cds.journal.feedback import Outcome, last_words
-from cds.journal.period import Period
+from cds.journal.feedback import CardOutcome, last_words
+from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
 from cds.journal.tables import cards, receipts, silent_cards
 
@@ -51,14 +51,14 @@ class Stats:
     unknown_cards: int
 
 
-def stats(store: Store, period: Period) -> Stats:
+def stats(store: Store, period: JournalPeriod) -> Stats:
     """
     Counts of what was decided in a period.
 
     Cards nobody knows are counted over all tenants and services: of them nothing else is known.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     last = last_words()
     named = (cards.c.rule, cards.c.version, cards.c.name)
@@ -89,7 +89,7 @@ def stats(store: Store, period: Period) -> Stats:
         tallies = {tuple(row[:3]): Tally(*row) for row in connection.execute(shown)}
         for rule, version, card, outcome, system, code, count in connection.execute(said):
             tally = tallies[rule, version, card]
-            if outcome == Outcome.ACCEPTED.value:
+            if outcome == CardOutcome.ACCEPTED.value:
                 tally.accepted += count
             else:
                 tally.overridden += count

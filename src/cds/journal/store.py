@@ -33,11 +33,11 @@ MIGRATING = 7_455_201  # any number, the same in every version: PostgreSQL's loc
 WRITES = "writes"
 
 
-class StoreDown(Exception):  # noqa: N818 (it says what is, as Refusal does)
+class StoreDownError(Exception):
     """The journal cannot be written or read now; nothing of what was asked was done."""
 
 
-class _OtherTables(Exception):  # noqa: N818 (as above)
+class _UnknownTablesError(Exception):
     """The tables were made by a version this one does not know."""
 
 
@@ -77,7 +77,7 @@ class Store:
         A transaction that is durable once the block is left, and undone if it raises.
 
         Raises:
-            StoreDown: The database is away, locked, full or read-only.
+            StoreDownError: The database is away, locked, full or read-only.
         """
         with self._watched():
             self.open()
@@ -90,7 +90,7 @@ class Store:
         A transaction that only reads.
 
         Raises:
-            StoreDown: The database is away.
+            StoreDownError: The database is away.
         """
         with self._watched(proves=False):  # what can be read may still not be written
             self.open()
@@ -102,7 +102,7 @@ class Store:
         Make or update the tables, once; safe in several processes at the same moment.
 
         Raises:
-            StoreDown: It cannot be opened, or was made by a later version.
+            StoreDownError: It cannot be opened, or was made by a later version.
         """
         if self._ready:
             return
@@ -131,7 +131,7 @@ class Store:
         See whether it works, by writing what is there already.
 
         Raises:
-            StoreDown: It does not.
+            StoreDownError: It does not.
         """
         with self.writing() as connection:  # a transaction that writes nothing succeeds on a full disk, too
             connection.execute(tables.installation.update().values(id=1))
@@ -141,7 +141,7 @@ class Store:
         Let what was removed leave the disk: SQLite's log of writes still holds it, PostgreSQL sees to it itself.
 
         Raises:
-            StoreDown: It is left where it is.
+            StoreDownError: It is left where it is.
         """
         if self.embedded:
             with self._watched(), self._engine.connect() as connection:
@@ -155,7 +155,7 @@ class Store:
         A keyed digest (HMAC-SHA-256) of these parts in hex, of no use without the key.
 
         Raises:
-            StoreDown: The key is in the store, and that cannot be opened.
+            StoreDownError: The key is in the store, and that cannot be opened.
         """
         if self._key is None:
             self.open()
@@ -191,7 +191,7 @@ class Store:
         try:
             command.upgrade(config, "head")
         except CommandError:
-            raise _OtherTables from None
+            raise _UnknownTablesError from None
 
     @contextmanager
     def _watched(self, *, proves: bool = True) -> Iterator[None]:
@@ -199,13 +199,13 @@ class Store:
             yield
         except (IntegrityError, DataError, ProgrammingError):
             raise  # we wrote what no database takes; another try would end the same
-        except (DBAPIError, PoolTimeout, _OtherTables, OSError) as error:
+        except (DBAPIError, PoolTimeout, _UnknownTablesError, OSError) as error:
             if self.works:
                 # The kind alone: a database's message may quote what was being written.
                 log.error("the journal does not work: %s (%s)", _kind(error), self.name)
             self.works = False
-            raise StoreDown(_kind(error)) from None
-        except StoreDown:
+            raise StoreDownError(_kind(error)) from None
+        except StoreDownError:
             raise
         if proves and not self.works:
             log.info("the journal works again (%s)", self.name)
@@ -306,7 +306,7 @@ def _kind(error: Exception) -> str:
     The text of an error may quote what was being written, so that it is left out, except where nothing was: a
     connection that cannot be made, a folder that is none.
     """
-    if isinstance(error, _OtherTables):
+    if isinstance(error, _UnknownTablesError):
         return "its tables are of another version of this software"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__

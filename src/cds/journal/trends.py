@@ -11,7 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import and_, func, select
 
 from cds.journal.feedback import last_words
-from cds.journal.period import Period
+from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
 from cds.journal.tables import cards, comments, receipts, remarks
 
@@ -30,12 +30,12 @@ class Day:
     with_cards: int
 
 
-def by_day(store: Store, period: Period) -> tuple[Day, ...]:
+def by_day(store: Store, period: JournalPeriod) -> tuple[Day, ...]:
     """
     Decisions by the day they were made for and service, oldest first; days without any are left out.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     shown = select(cards.c.receipt).distinct().subquery()
     query = (
@@ -50,7 +50,7 @@ def by_day(store: Store, period: Period) -> tuple[Day, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class RecentDecisions:
     """
     What the newest receipts say.
 
@@ -69,12 +69,12 @@ class Read:
     rules: Counter[str]
 
 
-def read_newest(store: Store, period: Period, most: int = MOST_READ) -> Read:
+def read_newest(store: Store, period: JournalPeriod, most: int = MOST_READ) -> RecentDecisions:
     """
     The newest receipts of a period, up to so many, counted.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     columns = (receipts.c.milliseconds, receipts.c.conclusions, receipts.c.unknown, receipts.c.rules)
     query = select(*columns).where(*period.within).order_by(receipts.c.decided_at.desc()).limit(most)
@@ -92,7 +92,7 @@ def read_newest(store: Store, period: Period, most: int = MOST_READ) -> Read:
             for name, reason in why.items():
                 unknown.setdefault(name, Counter())[reason] += 1
     quantiles = {stage: (_quantile(values, 0.5), _quantile(values, 0.95)) for stage, values in took.items()}
-    return Read(sum(rules.values()), quantiles, conclusions, unknown, rules)
+    return RecentDecisions(sum(rules.values()), quantiles, conclusions, unknown, rules)
 
 
 def _quantile(values: Sequence[float], part: float) -> float:
@@ -111,12 +111,12 @@ class Remark:
     times: int
 
 
-def remarks_of(store: Store, period: Period) -> tuple[Remark, ...]:
+def remarks_of(store: Store, period: JournalPeriod) -> tuple[Remark, ...]:
     """
     What of the data could not be used, the most frequent first, up to MOST_REMARKS kinds.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     named = (remarks.c.kind, remarks.c.resource_type, remarks.c.what)
     decisions, times = func.count(remarks.c.receipt.distinct()), func.sum(remarks.c.times)
@@ -133,7 +133,7 @@ def remarks_of(store: Store, period: Period) -> tuple[Remark, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CardComment:
     """What a clinician typed of a card, or the words a client gave a reason: free text, so health information."""
 
     at: datetime
@@ -146,12 +146,12 @@ class Said:
     comment: str
 
 
-def comments_of(store: Store, period: Period) -> tuple[Said, ...]:
+def comments_of(store: Store, period: JournalPeriod) -> tuple[CardComment, ...]:
     """
     What was typed of cards of a period in their last word, newest first, up to MOST_COMMENTS.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     last = last_words()
     query = (
@@ -169,15 +169,15 @@ def comments_of(store: Store, period: Period) -> tuple[Said, ...]:
         .limit(MOST_COMMENTS)
     )  # fmt: skip
     with store.reading() as connection:
-        return tuple(Said(*row) for row in connection.execute(query))
+        return tuple(CardComment(*row) for row in connection.execute(query))
 
 
-def versions_of(store: Store, period: Period) -> tuple[str, ...]:
+def versions_of(store: Store, period: JournalPeriod) -> tuple[str, ...]:
     """
     Versions of the rule set that decided in a period, whatever it is limited to.
 
     Raises:
-        StoreDown: The journal cannot be read.
+        StoreDownError: The journal cannot be read.
     """
     query = (
         select(receipts.c.rules, func.max(receipts.c.decided_at))

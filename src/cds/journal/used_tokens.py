@@ -20,7 +20,7 @@ def first_use(store: Store, issuer: str, token_id: str, until: datetime) -> bool
     `until` is when the token is refused for its age anyway, leeway included: it is forgotten after that.
 
     Raises:
-        StoreDown: Nobody can tell.
+        StoreDownError: Nobody can tell.
     """
     # Not waiting for a row that another process is taking out, two cannot wait for each other.
     expired = (

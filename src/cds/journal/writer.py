@@ -12,9 +12,9 @@ from itertools import islice
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.journal.receipts import Receipt, write
-from cds.journal.retention import Keep, prune
-from cds.journal.store import Store, StoreDown
+from cds.journal.receipts import DecisionRecord, write
+from cds.journal.retention import RetentionPeriods, prune
+from cds.journal.store import Store, StoreDownError
 
 log = logging.getLogger(__name__)
 MOST_WAITING = 2_000  # receipts; some kilobytes each unless the input is kept
@@ -25,7 +25,7 @@ PRUNE_SECONDS = 6 * 3600.0
 LOSSES_PER_LINE = 1_000  # one line in the log for so many
 
 
-class Writer:
+class JournalWriter:
     """
     Writes receipts behind the answers.
 
@@ -33,12 +33,12 @@ class Writer:
         lost: Receipts that could not be kept since the start.
     """
 
-    def __init__(self, store: Store, keep: Keep, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, store: Store, keep: RetentionPeriods, most_waiting: int = MOST_WAITING) -> None:
         self.lost = 0
         self._store = store
         self._keep = keep
         self._most = most_waiting
-        self._waiting: deque[Receipt] = deque()
+        self._waiting: deque[DecisionRecord] = deque()
         self._changed = threading.Condition()
         self._closing = False
         self._refused = False
@@ -61,7 +61,7 @@ class Writer:
         """Begin to write."""
         self._thread.start()
 
-    def offer(self, receipt: Receipt) -> None:
+    def offer(self, receipt: DecisionRecord) -> None:
         """Take a receipt; never waits, and counts it as lost when too many wait already."""
         with self._changed:
             if len(self._waiting) < self._most and not self._closing:
@@ -94,7 +94,7 @@ class Writer:
                     return
             try:
                 self._write(batch)
-            except StoreDown:
+            except StoreDownError:
                 with self._changed:
                     if self._closing:
                         return
@@ -103,7 +103,7 @@ class Writer:
     def _many(self) -> bool:
         return self._closing or len(self._waiting) >= AT_ONCE
 
-    def _write(self, batch: list[Receipt]) -> None:
+    def _write(self, batch: list[DecisionRecord]) -> None:
         if not batch:
             if not self._store.works:
                 self._store.ping()

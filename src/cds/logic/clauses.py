@@ -61,7 +61,7 @@ class Among:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class ComparisonLiteral:
     """A number stands in a relation to a limit. Open while its range lies on both sides."""
 
     fact: str
@@ -69,7 +69,7 @@ class Test:
     limit: float
 
 
-BodyPart = Literal | Among | Test
+BodyPart = Literal | Among | ComparisonLiteral
 Body = tuple[BodyPart, ...]
 
 
@@ -145,7 +145,7 @@ class _Compiler:
             case Name(name):
                 return Literal(name, holds)
             case Compare(fact, how, limit):
-                return Test(fact, how if holds else OPPOSITE[how], limit)
+                return ComparisonLiteral(fact, how if holds else OPPOSITE[how], limit)
             case Not(part):
                 return self._part(part, not holds, owner)
             case Unknown(part):

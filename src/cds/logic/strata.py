@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from cds.logic.clauses import Clause, Test, compile_heads
+from cds.logic.clauses import Clause, ComparisonLiteral, compile_heads
 from cds.logic.conditions import Condition, names_in
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class Stratum:
     """
     One stratum.
 
@@ -40,7 +40,7 @@ def find_cycles(heads: Mapping[str, Condition]) -> list[list[str]]:
             return cycles
 
 
-def layers(heads: Mapping[str, Condition]) -> tuple[Layer, ...]:
+def strata_of(heads: Mapping[str, Condition]) -> tuple[Stratum, ...]:
     """
     Layers of the clauses of all heads, lowest first; each head as low as what it reads permits.
 
@@ -52,7 +52,9 @@ def layers(heads: Mapping[str, Condition]) -> tuple[Layer, ...]:
     clauses = compile_heads(heads)
     reads: dict[str, set[str]] = {clause.head: set() for clause in clauses}
     for clause in clauses:
-        reads[clause.head] |= {part.name for part in clause.body if not isinstance(part, Test)} & reads.keys()
+        reads[clause.head] |= {
+            part.name for part in clause.body if not isinstance(part, ComparisonLiteral)
+        } & reads.keys()
     height: dict[str, int] = {}
     for name in TopologicalSorter(reads).static_order():
         height[name] = max((height[read] + 1 for read in reads[name]), default=0)
@@ -62,5 +64,5 @@ def layers(heads: Mapping[str, Condition]) -> tuple[Layer, ...]:
     )
 
 
-def _layer(clauses: list[Clause]) -> Layer:
-    return Layer(tuple(clauses), frozenset(clause.head for clause in clauses))
+def _layer(clauses: list[Clause]) -> Stratum:
+    return Stratum(tuple(clauses), frozenset(clause.head for clause in clauses))

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import msgspec
 
-from cds.errors import NotFhir
+from cds.errors import NotFhirError
 from cds.record import fhir as elements
 from cds.record.allergies import allergy_of
 from cds.record.claims import supplies_of
-from cds.record.collect import Gathered, envelope_of
+from cds.record.collect import ResourceCollection, envelope_of
 from cds.record.conditions import diagnosis_of
-from cds.record.draft_orders import DraftOrders, Entry, draft_of, drafts_among, read_draft_orders
+from cds.record.draft_orders import DraftOrderEntry, DraftOrders, draft_of, drafts_among, read_draft_orders
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
 from cds.record.medication_references import drug_finder
@@ -30,6 +30,8 @@ from cds.record.medications import (
     statement_of,
 )
 from cds.record.model import (
+    Delivery,
+    DeliveryState,
     Diagnosis,
     Draft,
     Exposure,
@@ -38,18 +40,16 @@ from cds.record.model import (
     Measurement,
     PatientRecord,
     Referral,
-    Sent,
-    SentState,
     Span,
 )
 from cds.record.nesting import refuse_too_deep
 from cds.record.places import place_finder
 from cds.record.procedures import intervention_of, referral_of
-from cds.record.relevance import Sieve, newest_of
+from cds.record.relevance import RelevanceFilter, newest_of
 from cds.record.search import asked_by
-from cds.record.subject import Names, is_about, surely_about, whose
+from cds.record.subject import SubjectNames, is_about, match_subject, surely_about
 from cds.terminology.concepts import Concept
-from cds.terminology.value_sets import Sought
+from cds.terminology.value_sets import RelevanceCriteria
 
 Said = TypeVar("Said", bound=elements.Resource)
 Value = TypeVar("Value")
@@ -57,7 +57,7 @@ Done = TypeVar("Done", Exposure, Intervention)
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedValue:
     """
     What was read from the FHIR server in place of a prefetch value.
 
@@ -72,32 +72,36 @@ class Fetched:
     failed: bool = True
 
 
-NOTHING_FETCHED: Mapping[str, Fetched] = MappingProxyType({})
+NOTHING_FETCHED: Mapping[str, FetchedValue] = MappingProxyType({})
 
 
-def read_bundle(body: bytes, *, most_entries: int, deepest: int, sought: Sought | None = None) -> PatientRecord:
+def read_bundle(
+    body: bytes, *, most_entries: int, deepest: int, sought: RelevanceCriteria | None = None
+) -> PatientRecord:
     """
     The record in a FHIR R4 Bundle of any type that holds one patient.
 
     A kind of data with at least one resource was sent; a kind with none was not, unless a searchset (the Bundle or
     one inside it) says in its self link that it was asked for. With `sought`, no values are made of what no rule wants
-    (see `Sieve`). Requests with the status draft are orders being written.
+    (see `RelevanceFilter`). Requests with the status draft are orders being written.
 
     Raises:
-        NotJson, NotFhir, TooLarge, WrongPatient, NoPatient: See cds.errors.
+        NotJsonError, NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     refuse_too_deep(body, deepest)
     envelope = envelope_of(body)
     if envelope.resourceType != "Bundle":
         if envelope.hook is not None or envelope.hookInstance is not None:
-            raise NotFhir(
+            raise NotFhirError(
                 "This is a CDS Hooks request, not a Bundle",
                 fix="Post it to /cds-services/{id}, or send a FHIR Bundle here",
             )
         said = f"a {str(envelope.resourceType)[:40]}" if envelope.resourceType else "not a FHIR resource"
-        raise NotFhir(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
-    gathered = Gathered(most_entries, Sieve(sought).by_kind)
+        raise NotFhirError(
+            f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources"
+        )
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).by_kind)
     gathered.bundle(msgspec.Raw(body), "Bundle")
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
 
@@ -109,8 +113,8 @@ def read_prefetch(
     patient_id: str | None,
     most_entries: int,
     deepest: int,
-    sought: Sought | None = None,
-    fetched: Mapping[str, Fetched] = NOTHING_FETCHED,
+    sought: RelevanceCriteria | None = None,
+    fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     orders: DraftOrders | None = None,
 ) -> PatientRecord:
     """
@@ -122,9 +126,9 @@ def read_prefetch(
     without a template of ours says only what is in it.
 
     Raises:
-        NotFhir, TooLarge, WrongPatient, NoPatient: See cds.errors.
+        NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
     """
-    gathered = Gathered(most_entries, Sieve(sought).by_kind)
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).by_kind)
     for key, template in sorted(templates.items()):
         if key in fetched:
             _read_fetched(gathered, key, template, fetched[key])
@@ -138,23 +142,25 @@ def read_prefetch(
     for key, template in sorted(templates.items()):
         if key not in prefetch and key not in fetched:
             asked = asked_by(template)
-            gathered.say(asked.resource_type, Sent(SentState.NOT_SENT, f"the EHR did not send {key}", asked.codes))
+            gathered.say(
+                asked.resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR did not send {key}", asked.codes)
+            )
     if orders is None:
         return _record(gathered, patient_id)
     entries, sent = read_draft_orders(orders, gathered, deepest)
     return _record(gathered, patient_id, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent))
 
 
-def _read_fetched(gathered: Gathered, key: str, template: str, fetched: Fetched) -> None:
+def _read_fetched(gathered: ResourceCollection, key: str, template: str, fetched: FetchedValue) -> None:
     if fetched.value is not None:
         gathered.prefetched(key, fetched.value, template, root="fetched", short=fetched.because)
         return
     asked = asked_by(template)
-    sent = Sent(SentState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
+    sent = Delivery(DeliveryState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
     gathered.say(asked.resource_type, sent)
 
 
-def _read_others(gathered: Gathered, key: str, fetched: Fetched) -> None:
+def _read_others(gathered: ResourceCollection, key: str, fetched: FetchedValue) -> None:
     """What was fetched beside the keys: resources that others refer to."""
     if fetched.value is not None:
         gathered.prefetched(key, fetched.value, None, root="fetched")
@@ -162,31 +168,31 @@ def _read_others(gathered: Gathered, key: str, fetched: Fetched) -> None:
         gathered.issues.note(IssueKind.NOT_SENT, key, f"fetched.{key}", f"{fetched.because}.")
 
 
-Drafts = tuple[tuple[Draft, ...], Sent]
+Drafts = tuple[tuple[Draft, ...], Delivery]
 
 
-def _no_drafts(_own: Names, _find: FindDrug) -> Drafts:
-    return (), Sent(SentState.WHOLE)
+def _no_drafts(_own: SubjectNames, _find: FindDrug) -> Drafts:
+    return (), Delivery(DeliveryState.WHOLE)
 
 
-def _drafts_in(gathered: Gathered, own: Names, find_drug: FindDrug) -> Drafts:
+def _drafts_in(gathered: ResourceCollection, own: SubjectNames, find_drug: FindDrug) -> Drafts:
     """Requests of a Bundle that are drafts: nobody has signed them."""
     found = [
-        draft_of(Entry(msgspec.json.decode(kept.raw), kept.where, kept.full_url), gathered, own, find_drug)[0]
+        draft_of(DraftOrderEntry(msgspec.json.decode(kept.raw), kept.where, kept.full_url), gathered, own, find_drug)[0]
         for kind in ("MedicationRequest", "ServiceRequest")
         for kept in gathered.kept.get(kind, ())
         if getattr(kept.resource, "status", None) == "draft"
     ]
-    return tuple(draft for draft in found if draft is not None), Sent(SentState.WHOLE)
+    return tuple(draft for draft in found if draft is not None), Delivery(DeliveryState.WHOLE)
 
 
 def _record(
-    gathered: Gathered,
+    gathered: ResourceCollection,
     patient_id: str | None,
-    read_drafts: Callable[[Names, FindDrug], Drafts] = _no_drafts,
+    read_drafts: Callable[[SubjectNames, FindDrug], Drafts] = _no_drafts,
 ) -> PatientRecord:
     gathered.choose()
-    patient, own = whose(gathered, patient_id)
+    patient, own = match_subject(gathered, patient_id)
     gathered.settle(own.references)
     if not all(surely_about(reference, own, gathered) for reference in gathered.about):
         for kind in tuple(gathered.unread):
@@ -255,8 +261,8 @@ def _record(
 
 
 def _each(
-    gathered: Gathered,
-    own: Names,
+    gathered: ResourceCollection,
+    own: SubjectNames,
     struct: type[Said],
     read: Callable[[Said, Origin], Value | None],
 ) -> list[Value]:
@@ -298,13 +304,13 @@ def _newest(
     return max(days if left_out is None else [*days, left_out], default=None)
 
 
-def _sent(gathered: Gathered) -> dict[str, tuple[Sent, ...]]:
+def _sent(gathered: ResourceCollection) -> dict[str, tuple[Delivery, ...]]:
     """What arrived, by type; a type of which something could not be used arrived in part at most."""
     sent = {kind: tuple(listed) for kind, listed in sorted(gathered.sent.items())}
     for kind in sorted({*sent, *gathered.broken} if gathered.lost else gathered.broken):
         because = f"some {kind} could not be read" if kind in gathered.broken else "a resource could not be read"
         sent[kind] = tuple(
-            Sent(SentState.PART, because, old.codes, failed=True) if old.state is SentState.WHOLE else old
+            Delivery(DeliveryState.PART, because, old.codes, failed=True) if old.state is DeliveryState.WHOLE else old
             for old in sent.get(kind, ())
-        ) or (Sent(SentState.PART, because, failed=True),)
+        ) or (Delivery(DeliveryState.PART, because, failed=True),)
     return sent

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeVar, Union
 
 import msgspec
 
-from cds.errors import NotFhir, NotJson, TooLarge
+from cds.errors import NotFhirError, NotJsonError, TooLargeError
 from cds.record import fhir as elements
 from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
-from cds.record.model import IssueKind, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, IssueKind
 from cds.record.search import Query, asked_by, query_of
 
 KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
@@ -60,7 +60,7 @@ T = TypeVar("T")
 LeftOut = Callable[[Any], str | None]
 
 
-class Kept(msgspec.Struct, frozen=True, gc=False):
+class CollectedResource(msgspec.Struct, frozen=True, gc=False):
     """
     One resource that was met.
 
@@ -100,7 +100,7 @@ def server_in(url: str, kind: str = "") -> str:
     return named["server"].lower() if named and kind in {"", named["kind"]} else ""
 
 
-def read_again(kept: Kept) -> Kept:
+def reread(kept: CollectedResource) -> CollectedResource:
     """The same resource with what it says."""
     return msgspec.structs.replace(kept, resource=RESOURCE.decode(kept.raw))
 
@@ -111,7 +111,7 @@ def path_of(place: str, index: int) -> str:
 
 
 @dataclass(slots=True)
-class Gathered:
+class ResourceCollection:
     """
     Resources by type and identity as they are met, with what is wrong and what was sent.
 
@@ -133,23 +133,23 @@ class Gathered:
 
     most_entries: int
     left_out: Mapping[str, LeftOut] = field(default_factory=dict)
-    copies: dict[str, dict[str, Kept]] = field(default_factory=lambda: defaultdict(dict))
-    more: dict[str, dict[str, list[Kept]]] = field(default_factory=dict)
+    copies: dict[str, dict[str, CollectedResource]] = field(default_factory=lambda: defaultdict(dict))
+    more: dict[str, dict[str, list[CollectedResource]]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
-    by_url: dict[str, Kept] = field(default_factory=dict)
-    kept: dict[str, list[Kept]] = field(default_factory=dict)
-    unread: dict[str, list[Kept]] = field(default_factory=dict)
+    by_url: dict[str, CollectedResource] = field(default_factory=dict)
+    kept: dict[str, list[CollectedResource]] = field(default_factory=dict)
+    unread: dict[str, list[CollectedResource]] = field(default_factory=dict)
     about: set[str] = field(default_factory=set)
-    sent: dict[str, list[Sent]] = field(default_factory=dict)
+    sent: dict[str, list[Delivery]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     issues: Issues = field(default_factory=Issues)
     lost: bool = False
-    empty: list[tuple[str, str, Sent]] = field(default_factory=list)
+    empty: list[tuple[str, str, Delivery]] = field(default_factory=list)
     altered: bool = False
     entries: int = 0
     resources: int = 0
 
-    def say(self, resource_type: str, sent: Sent) -> None:
+    def say(self, resource_type: str, sent: Delivery) -> None:
         """Note what arrived of a type."""
         if resource_type:
             self.sent.setdefault(resource_type, []).append(sent)
@@ -163,7 +163,9 @@ class Gathered:
         asked = asked_by(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
         if _is_null(raw):
-            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True))
+            self.say(
+                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True)
+            )
             return
         try:
             # Nearly always a sound Bundle, which is then read once only.
@@ -175,21 +177,25 @@ class Gathered:
             envelope = elements.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
         except UNREADABLE:
             self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
-            self.say(resource_type, Sent(SentState.NOT_SENT, f"{key} could not be read", codes, failed=True))
+            self.say(resource_type, Delivery(DeliveryState.NOT_SENT, f"{key} could not be read", codes, failed=True))
             return
         if (
             envelope.resourceType is None
             and isinstance(envelope.response, dict)
             and _failed(envelope.response.get("status"))
         ):
-            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            self.say(
+                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True)
+            )
             return
         if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
             # {"resource": …, "response": …} of a batch
             self.prefetched(key, envelope.resource, template, root=root, short=short)
             return
         if envelope.resourceType == "OperationOutcome":
-            self.say(resource_type, Sent(SentState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True))
+            self.say(
+                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True)
+            )
             return
         before = set(self.copies)
         run = Query("")
@@ -198,19 +204,19 @@ class Gathered:
             trouble = short or trouble
             codes = codes if run.codes is None else run.codes
             if resource_type and not trouble and run.patient:
-                self.empty.append((resource_type, run.patient, Sent(SentState.WHOLE, "", codes)))
+                self.empty.append((resource_type, run.patient, Delivery(DeliveryState.WHOLE, "", codes)))
                 return
         else:
             self.altered = self.altered or ALTERS in bytes(raw)
             kind = self.resource(raw, where)
             trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
-            state = SentState.PART if trouble else SentState.WHOLE
-            self.say(resource_type, Sent(state, trouble, codes, failed=bool(trouble)))
+            state = DeliveryState.PART if trouble else DeliveryState.WHOLE
+            self.say(resource_type, Delivery(state, trouble, codes, failed=bool(trouble)))
         else:
             for found in dict.fromkeys((*self.copies, run.resource_type)):
                 if found and found not in before and found not in self.sent:
-                    self.say(found, Sent(SentState.PART, f"{key} is not a key this service asked for"))
+                    self.say(found, Delivery(DeliveryState.PART, f"{key} is not a key this service asked for"))
 
     def bundle(
         self, raw: msgspec.Raw, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
@@ -230,7 +236,7 @@ class Gathered:
         lost = False
         self.entries += len(entries)
         if self.entries > self.most_entries:
-            raise TooLarge(
+            raise TooLargeError(
                 f"There are more than {self.most_entries} entries",
                 fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
                 where=where,
@@ -279,11 +285,13 @@ class Gathered:
             if kind == run.resource_type:
                 continue
             because = trouble or ("" if matched or kind == "Patient" else "only some came, along with another search")
-            self.say(kind, Sent(SentState.PART, because, failed=True) if because else Sent(SentState.WHOLE))
+            self.say(
+                kind, Delivery(DeliveryState.PART, because, failed=True) if because else Delivery(DeliveryState.WHOLE)
+            )
         if run.resource_type in elements.READ_TYPES:
             because = trouble or _limited(run.narrowed_by)
-            state = SentState.PART if because else SentState.WHOLE
-            sent = Sent(state, because, run.codes, failed=bool(trouble))
+            state = DeliveryState.PART if because else DeliveryState.WHOLE
+            sent = Delivery(state, because, run.codes, failed=bool(trouble))
             if run.patient:
                 self.empty.append((run.resource_type, run.patient, sent))
             else:
@@ -296,7 +304,7 @@ class Gathered:
                 self.say(kind, sent)
                 continue
             because = "the search that found none names another patient"
-            self.say(kind, Sent(SentState.NOT_SENT, because, sent.codes, failed=True))
+            self.say(kind, Delivery(DeliveryState.NOT_SENT, because, sent.codes, failed=True))
             self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
 
     def resource(self, raw: msgspec.Raw, place: str, index: int = -1, full_url: str = "") -> str:
@@ -322,7 +330,9 @@ class Gathered:
                 return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
         day = self._left_out(resource, kind) if as_expected else None
-        kept = Kept(kind, identity, resource if day is None else None, day or "", raw, full_url, place, index)
+        kept = CollectedResource(
+            kind, identity, resource if day is None else None, day or "", raw, full_url, place, index
+        )
         first = self.copies[kind].setdefault(identity, kept)
         if first is not kept:
             self.more.setdefault(kind, {}).setdefault(identity, [first]).append(kept)
@@ -406,7 +416,7 @@ class Gathered:
             self.kept[kind] = [kept for kept in chosen if kept.resource is not None]
             self.unread[kind] = [kept for kept in chosen if kept.resource is None]
 
-    def _chosen(self, kind: str, by_id: Mapping[str, Kept]) -> Iterator[Kept]:
+    def _chosen(self, kind: str, by_id: Mapping[str, CollectedResource]) -> Iterator[CollectedResource]:
         more = self.more.get(kind, {})
         for identity, first in by_id.items():
             if f"{kind}/{identity}" in self.deleted:
@@ -422,7 +432,7 @@ class Gathered:
         self.unread[kind] = []
         for kept in left:
             if identities is None or kept.identity in identities:
-                self.kept[kind].append(read_again(kept))
+                self.kept[kind].append(reread(kept))
             else:
                 self.unread[kind].append(kept)
 
@@ -431,13 +441,13 @@ class Gathered:
         kept = self.by_url.get(url)
         return f"{kept.kind}/{kept.identity}" if kept is not None else ""
 
-    def _newest(self, kind: str, copies: list[Kept]) -> list[Kept]:
+    def _newest(self, kind: str, copies: list[CollectedResource]) -> list[CollectedResource]:
         """The newest copy from each server; copies that name no server are of the only one that is named."""
         servers = sorted({copy.server for copy in copies} - {""})
-        by_server: dict[str, list[Kept]] = {}
+        by_server: dict[str, list[CollectedResource]] = {}
         for copy in copies:
             by_server.setdefault(copy.server or (servers[0] if len(servers) == 1 else ""), []).append(copy)
-        chosen: dict[bytes, Kept] = {}
+        chosen: dict[bytes, CollectedResource] = {}
         for _, of_one in sorted(by_server.items()):
             newest, told = _newest_of(of_one)
             chosen.setdefault(bytes(newest.raw), newest)
@@ -455,13 +465,13 @@ class Gathered:
             )  # fmt: skip
         return list(chosen.values())
 
-    def of(self, struct: type[T]) -> Iterator[tuple[T, Kept]]:
+    def of(self, struct: type[T]) -> Iterator[tuple[T, CollectedResource]]:
         """Resources of one type, with how they were kept."""
         for kept in self.kept.get(struct.__name__, ()):
             if isinstance(kept.resource, struct):
                 yield kept.resource, kept
 
-    def origin(self, kept: Kept) -> Origin:
+    def origin(self, kept: CollectedResource) -> Origin:
         """Where a resource came from."""
         return Origin(kept.kind, f"{kept.kind}/{kept.identity}", kept.where, self.issues, kept.server)
 
@@ -482,13 +492,13 @@ def kinds_in(raw: msgspec.Raw) -> frozenset[str]:
 
 
 def envelope_of(body: bytes) -> elements.Envelope:
-    """The outermost object of a body, to tell what it is; NotJson or NotFhir when there is none."""
+    """The outermost object of a body, to tell what it is; NotJsonError or NotFhirError when there is none."""
     try:
         return ENVELOPE.decode(body)
     except msgspec.ValidationError:
-        raise NotFhir("This JSON is not an object", fix="Send a FHIR R4 Bundle") from None
+        raise NotFhirError("This JSON is not an object", fix="Send a FHIR R4 Bundle") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise NotJson(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
+        raise NotJsonError(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
 
 
 def _is_null(raw: msgspec.Raw) -> bool:
@@ -502,7 +512,7 @@ def _bundle(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bund
     except msgspec.ValidationError:
         pass
     except UNREADABLE as error:
-        raise NotJson(
+        raise NotJsonError(
             f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where
         ) from None
     else:
@@ -510,14 +520,16 @@ def _bundle(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bund
     try:
         loose = LOOSE_BUNDLE.decode(raw)
     except UNREADABLE as error:
-        raise NotFhir(f"This is not a Bundle: {_plainly(error)}", fix="Send a FHIR R4 Bundle", where=where) from None
+        raise NotFhirError(
+            f"This is not a Bundle: {_plainly(error)}", fix="Send a FHIR R4 Bundle", where=where
+        ) from None
     bundle = elements.Bundle(
         resourceType="Bundle", type=_text(loose.type), total=_total(loose.total), link=_links(loose.link)
     )
     try:
         raws = LIST.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
     except UNREADABLE:
-        raise NotFhir(
+        raise NotFhirError(
             "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
         ) from None
     entries: list[elements.Entry | None] = []
@@ -647,9 +659,9 @@ class _Version(NamedTuple):
     number: int | None
 
 
-def _newest_of(copies: list[Kept]) -> tuple[Kept, bool]:
+def _newest_of(copies: list[CollectedResource]) -> tuple[CollectedResource, bool]:
     """The newest of several copies, and whether they say so: by lastUpdated, else versionId, else by content."""
-    same: dict[bytes, Kept] = {}
+    same: dict[bytes, CollectedResource] = {}
     for copy in copies:
         first = same.setdefault(bytes(copy.raw), copy)
         if copy.where < first.where:
@@ -670,7 +682,7 @@ def _newest_of(copies: list[Kept]) -> tuple[Kept, bool]:
     return listed[-1][2], age(listed[-1][0]) != age(listed[-2][0])
 
 
-def _version(kept: Kept) -> _Version:
+def _version(kept: CollectedResource) -> _Version:
     try:
         meta = VERSION.decode(kept.raw).meta or elements.Meta()
     except UNREADABLE:

@@ -38,7 +38,7 @@ SUMMER_TIME = timedelta(hours=1)  # two offsets so far apart are one place in wi
 _WESTERNMOST = timezone(timedelta(hours=-WESTERNMOST_HOURS))
 
 
-class DateRead(NamedTuple):
+class ParsedDate(NamedTuple):
     """
     What a date text says.
 
@@ -51,7 +51,7 @@ class DateRead(NamedTuple):
     flaw: str
 
 
-def read_date(text: str) -> DateRead:
+def read_date(text: str) -> ParsedDate:
     """
     Read a FHIR date, dateTime or instant (R4 §2.24.0.1).
 
@@ -59,7 +59,7 @@ def read_date(text: str) -> DateRead:
     their flaw named: no seconds, a blank for the T, no time zone, +0000, 24:00, 1980-5-1.
     """
     if len(text) > LONGEST:
-        return DateRead(None, "is not a FHIR date")
+        return ParsedDate(None, "is not a FHIR date")
     if _AS_SPECIFIED.fullmatch(text):
         if text.endswith("Z"):
             return _utc_hour(text[:LENGTH_OF_HOUR])
@@ -67,17 +67,17 @@ def read_date(text: str) -> DateRead:
         west = _westernmost(text) if len(text) > LENGTH_OF_DAY else None
         if read.span is None or west in {None, read.span.earliest}:
             return read
-        return DateRead(Span(read.span.earliest, read.span.latest, west), read.flaw)
+        return ParsedDate(Span(read.span.earliest, read.span.latest, west), read.flaw)
     found = _AS_FOUND.fullmatch(text)
     if found is None:
-        return DateRead(None, "is not a FHIR date")
+        return ParsedDate(None, "is not a FHIR date")
     year, month, day = found["year"], found["month"], found["day"]
     if not FIRST_YEAR <= int(year) <= LAST_YEAR:
-        return DateRead(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+        return ParsedDate(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
     try:
         first = date(int(year), int(month or 1), int(day or 1))
     except ValueError:
-        return DateRead(None, "names a day that does not exist")
+        return ParsedDate(None, "names a day that does not exist")
     if day:
         last = first
     elif month:
@@ -87,7 +87,7 @@ def read_date(text: str) -> DateRead:
     flaw = "" if _PARTIAL.fullmatch(text) else "is not written as FHIR asks"
     if found["time"] and not found["zone"]:
         flaw = "has no time zone"
-    return DateRead(Span(first, last, _westernmost(text.strip()) if found["zone"] else None), flaw)
+    return ParsedDate(Span(first, last, _westernmost(text.strip()) if found["zone"] else None), flaw)
 
 
 def is_plain_day(text: str) -> bool:
@@ -109,24 +109,24 @@ def _westernmost(text: str) -> date | None:
 
 
 @lru_cache(maxsize=8192)
-def _whole_day(text: str) -> DateRead:
+def _whole_day(text: str) -> ParsedDate:
     """Read yyyy-mm-dd; cached because one record names the same days over and over."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return DateRead(None, "names a day that does not exist")
+        return ParsedDate(None, "names a day that does not exist")
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        return DateRead(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
-    return DateRead(Span(day, day), "")
+        return ParsedDate(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+    return ParsedDate(Span(day, day), "")
 
 
 @lru_cache(maxsize=8192)
-def _utc_hour(text: str) -> DateRead:
+def _utc_hour(text: str) -> ParsedDate:
     """Read yyyy-mm-ddThh of an instant in UTC."""
     read = _whole_day(text[:LENGTH_OF_DAY])
     if read.span is None or int(text[-2:]) >= WESTERNMOST_HOURS:
-        return read if read.span is None else DateRead(replace(read.span, westernmost=read.span.earliest), "")
-    return DateRead(replace(read.span, westernmost=read.span.earliest - timedelta(days=1)), "")
+        return read if read.span is None else ParsedDate(replace(read.span, westernmost=read.span.earliest), "")
+    return ParsedDate(replace(read.span, westernmost=read.span.earliest - timedelta(days=1)), "")
 
 
 def span_of(text: str | None, origin: Origin, path: str) -> Span | None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
-from cds.errors import TooLarge
+from cds.errors import TooLargeError
 from cds.record import fhir as elements
-from cds.record.collect import LENIENT, Gathered
+from cds.record.collect import LENIENT, ResourceCollection
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
 from cds.record.medications import FindDrug
-from cds.record.model import Draft, IssueKind, Sent, SentState
+from cds.record.model import Delivery, DeliveryState, Draft, IssueKind
 from cds.record.nesting import refuse_too_deep
-from cds.record.subject import Names, is_about, literal
+from cds.record.subject import SubjectNames, is_about, literal
 
 WHERE = "context.draftOrders"
 SELECT, SIGN = "order-select", "order-sign"
@@ -59,7 +59,7 @@ def orders_of(hook: str, draft_orders: bytes, selections: Any) -> DraftOrders | 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DraftOrderEntry:
     """One resource of draftOrders: its JSON value (None when there is none), where it stands, and its fullUrl."""
 
     said: Any
@@ -67,12 +67,14 @@ class Entry:
     full_url: str = ""
 
 
-def read_draft_orders(orders: DraftOrders, gathered: Gathered, deepest: int) -> tuple[tuple[Entry, ...], Sent]:
+def read_draft_orders(
+    orders: DraftOrders, gathered: ResourceCollection, deepest: int
+) -> tuple[tuple[DraftOrderEntry, ...], Delivery]:
     """
     The resources of draftOrders, and whether they came at all; Medications among them are kept for the orders.
 
     Real clients send Bundles without a type, single resources and half-filled ones: none of it is refused.
-    Raises TooLarge.
+    Raises TooLargeError.
     """
     issues = gathered.issues
     refuse_too_deep(orders.sent, deepest, WHERE)
@@ -81,13 +83,13 @@ def read_draft_orders(orders: DraftOrders, gathered: Gathered, deepest: int) -> 
         entries = tuple(_entries(value))
     except (*UNREADABLE, ValueError):
         issues.note(IssueKind.UNREADABLE, "", WHERE, "draftOrders is not a Bundle of orders.")
-        return (), Sent(SentState.NOT_SENT, "the orders could not be read", failed=True)
+        return (), Delivery(DeliveryState.NOT_SENT, "the orders could not be read", failed=True)
     if value is None:
         issues.note(IssueKind.NOT_SENT, "", WHERE, "draftOrders was not sent.")
-        return (), Sent(SentState.NOT_SENT, "the EHR did not send the orders")
+        return (), Delivery(DeliveryState.NOT_SENT, "the EHR did not send the orders")
     gathered.entries += len(entries)
     if gathered.entries > gathered.most_entries:
-        raise TooLarge(
+        raise TooLargeError(
             f"There are more than {gathered.most_entries} entries",
             fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
             where=WHERE,
@@ -96,20 +98,20 @@ def read_draft_orders(orders: DraftOrders, gathered: Gathered, deepest: int) -> 
         if isinstance(entry.said, dict) and entry.said.get("resourceType") == "Medication":
             with suppress(*UNREADABLE):
                 gathered.resource(msgspec.Raw(msgspec.json.encode(entry.said)), entry.where, full_url=entry.full_url)
-    return entries, Sent(SentState.WHOLE)
+    return entries, Delivery(DeliveryState.WHOLE)
 
 
-def _entries(value: Any) -> Iterator[Entry]:
+def _entries(value: Any) -> Iterator[DraftOrderEntry]:
     if value is None:
         return
     if isinstance(value, list):
         for index, said in enumerate(value):
-            yield Entry(said, f"{WHERE}[{index}]")
+            yield DraftOrderEntry(said, f"{WHERE}[{index}]")
         return
     if not isinstance(value, dict):
         raise ValueError("not an object")
     if value.get("resourceType") not in (None, "Bundle"):
-        yield Entry(value, WHERE)
+        yield DraftOrderEntry(value, WHERE)
         return
     listed = value.get("entry") or []
     if not isinstance(listed, list):
@@ -118,18 +120,24 @@ def _entries(value: Any) -> Iterator[Entry]:
         where = f"{WHERE}.entry[{index}]"
         if isinstance(item, dict) and "resourceType" not in item:
             full_url = item.get("fullUrl")
-            yield Entry(item.get("resource"), f"{where}.resource", full_url if isinstance(full_url, str) else "")
+            yield DraftOrderEntry(
+                item.get("resource"), f"{where}.resource", full_url if isinstance(full_url, str) else ""
+            )
         else:
-            yield Entry(item, where)
+            yield DraftOrderEntry(item, where)
 
 
 def drafts_among(
-    entries: tuple[Entry, ...], orders: DraftOrders, gathered: Gathered, own: Names, find_drug: FindDrug
+    entries: tuple[DraftOrderEntry, ...],
+    orders: DraftOrders,
+    gathered: ResourceCollection,
+    own: SubjectNames,
+    find_drug: FindDrug,
 ) -> tuple[Draft, ...]:
     """
     The orders of drugs and services among draftOrders; on order-select those selected.
 
-    What cannot be read is an order of unknown content, never no order. Raises WrongPatient for another's order.
+    What cannot be read is an order of unknown content, never no order. Raises WrongPatientError for another's order.
     """
     chosen = _chosen(orders, gathered)
     found: list[Draft] = []
@@ -148,7 +156,7 @@ def drafts_among(
     return tuple(found)
 
 
-def _chosen(orders: DraftOrders, gathered: Gathered) -> frozenset[str] | None:
+def _chosen(orders: DraftOrders, gathered: ResourceCollection) -> frozenset[str] | None:
     """What was selected, as Type/id; None for all."""
     if not orders.selects:
         return None
@@ -162,7 +170,9 @@ def _chosen(orders: DraftOrders, gathered: Gathered) -> frozenset[str] | None:
     return chosen
 
 
-def draft_of(entry: Entry, gathered: Gathered, own: Names, find_drug: FindDrug) -> tuple[Draft | None, frozenset[str]]:
+def draft_of(
+    entry: DraftOrderEntry, gathered: ResourceCollection, own: SubjectNames, find_drug: FindDrug
+) -> tuple[Draft | None, frozenset[str]]:
     """One order and every way to refer to it; None for what is no order of a drug or service, or no longer one."""
     said = entry.said
     kind = said.get("resourceType") if isinstance(said, dict) else None

@@ -14,7 +14,7 @@ from cds.record.issues import Origin
 from cds.record.model import IssueKind, Measurement, NormalRange, Span
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.systems import LOINC
-from cds.terminology.value_sets import Observed
+from cds.terminology.value_sets import ObservationFilter
 
 FINAL = frozenset({"final", "amended", "corrected"})  # FHIR R4 observation-status: results that stand
 NORMAL = frozenset({"normal", "recommended"})  # FHIR R4 referencerange-meaning
@@ -53,7 +53,7 @@ def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Meas
         yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
 
 
-def is_observed(said: elements.Observation, observed: Observed) -> bool:
+def is_observed(said: elements.Observation, observed: ObservationFilter) -> bool:
     """Whether an Observation, or one of its components, has one of these codes or whole names."""
     for concept in (said.code, *(part.code for part in said.component or () if part is not None)):
         if concept is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cds.record import fhir as elements
-from cds.record.collect import RESOURCE, UNREADABLE, Gathered, server_in
+from cds.record.collect import RESOURCE, UNREADABLE, ResourceCollection, server_in
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
 from cds.record.medications import FindDrug
@@ -22,7 +22,7 @@ class Named(NamedTuple):
     server: str
 
 
-def drug_finder(gathered: Gathered) -> FindDrug:
+def drug_finder(gathered: ResourceCollection) -> FindDrug:
     """A function that gives the drug of a medication resource of this request."""
     medications: dict[str, list[Named]] = {}
     for medication, kept in gathered.of(elements.Medication):
@@ -79,7 +79,7 @@ def _referred(
     said: elements.MedicationUse,
     origin: Origin,
     medications: Mapping[str, Sequence[Named]],
-    gathered: Gathered,
+    gathered: ResourceCollection,
 ) -> elements.Medication | None:
     """
     The Medication a reference leads to; None if it was not sent.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from cds.record import fhir as elements
-from cds.record.collect import Gathered, server_in
+from cds.record.collect import ResourceCollection, server_in
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
 from cds.record.issues import Origin
@@ -236,7 +236,9 @@ def _numbers(said: Any) -> tuple[tuple[str, str], ...]:
     return tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str) and a and b)
 
 
-def given_for(exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], gathered: Gathered) -> list[Exposure]:
+def given_for(
+    exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], gathered: ResourceCollection
+) -> list[Exposure]:
     """The exposures with the Conditions their references name among their reasons; a wrong Condition is no reason."""
     known = {d.source: d.concept for d in diagnoses if d.verification is not Verification.WRONG}
     found = []
@@ -246,13 +248,13 @@ def given_for(exposures: Iterable[Exposure], diagnoses: Iterable[Diagnosis], gat
     return found
 
 
-def referred(exposures: Iterable[Exposure], gathered: Gathered) -> frozenset[str]:
+def referred(exposures: Iterable[Exposure], gathered: ResourceCollection) -> frozenset[str]:
     """The ids of the Conditions that the references of the exposures name as a reason."""
     named = (source.partition("/") for exposure in exposures for source in _sources_of(exposure, gathered))
     return frozenset(identity for kind, _, identity in named if kind == "Condition")
 
 
-def _sources_of(exposure: Exposure, gathered: Gathered) -> Iterator[str]:
+def _sources_of(exposure: Exposure, gathered: ResourceCollection) -> Iterator[str]:
     for reference in exposure.reasons_in:
         at = gathered.source_at(reference)
         if at or not server_in(reference):
@@ -263,7 +265,7 @@ def _sources_of(exposure: Exposure, gathered: Gathered) -> Iterator[str]:
             yield literal(elements.Reference(reference))
 
 
-def _servers(source: str, gathered: Gathered) -> Iterator[str]:
+def _servers(source: str, gathered: ResourceCollection) -> Iterator[str]:
     """The servers that sent a resource of this type and id."""
     kind, _, identity = source.partition("/")
     for kept in (*gathered.kept.get(kind, ()), *gathered.unread.get(kind, ())):

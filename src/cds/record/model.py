@@ -58,7 +58,7 @@ class Span:
         return f"{first.isoformat()} to {last.isoformat()}"
 
 
-class SentState(Enum):
+class DeliveryState(Enum):
     """How much of a kind of data arrived."""
 
     WHOLE = "whole"  # the sender answered the question completely; nothing found means nothing recorded
@@ -67,7 +67,7 @@ class SentState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Delivery:
     """
     Whether one query's worth of resources arrived.
 
@@ -78,7 +78,7 @@ class Sent:
         failed: It was asked for and could not be had (an error, null), as against a key that is simply absent.
     """
 
-    state: SentState
+    state: DeliveryState
     because: str = ""
     codes: frozenset[str] | None = None
     failed: bool = False
@@ -436,28 +436,28 @@ class PatientRecord:
     allergies: tuple[Allergy, ...] = ()
     referrals: tuple[Referral, ...] = ()
     drafts: tuple[Draft, ...] = ()
-    drafts_sent: Sent = Sent(SentState.WHOLE)
+    drafts_sent: Delivery = Delivery(DeliveryState.WHOLE)
     overrides: tuple[Override, ...] | None = None
-    overrides_sent: Sent = Sent(SentState.WHOLE)
-    sent: dict[str, tuple[Sent, ...]] = field(default_factory=dict)
+    overrides_sent: Delivery = Delivery(DeliveryState.WHOLE)
+    sent: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     resources: int = 0
     newest: date | None = None
 
-    def how_sent(self, resource_type: str, codes: frozenset[str] = frozenset()) -> Sent:
+    def how_sent(self, resource_type: str, codes: frozenset[str] = frozenset()) -> Delivery:
         """
         Say how much of a kind of data arrived, for someone looking for `codes` (empty: for anything of the type).
 
         A query limited to codes answers only for those codes. The best answer among the queries wins:
         WHOLE over PART over NOT_SENT. A type nobody asked for is NOT_SENT.
         """
-        best = Sent(SentState.NOT_SENT, f"{resource_type} was not sent")
+        best = Delivery(DeliveryState.NOT_SENT, f"{resource_type} was not sent")
         for sent in self.sent.get(resource_type, ()):
             if sent.codes is not None and (not codes or not codes <= sent.codes):
                 continue
-            if sent.state is SentState.WHOLE:
+            if sent.state is DeliveryState.WHOLE:
                 return sent
-            if sent.state is SentState.PART or best.state is SentState.NOT_SENT:
+            if sent.state is DeliveryState.PART or best.state is DeliveryState.NOT_SENT:
                 best = sent
         return best
 
@@ -468,5 +468,5 @@ NOT_LOOKED_UP = "answers to earlier cards could not be looked up"
 def without_overrides(record: PatientRecord) -> PatientRecord:
     """The record where answers to earlier cards are kept, and could not be looked up."""
     issue = Issue(IssueKind.NOT_SENT, "", "", f"{NOT_LOOKED_UP.capitalize()}.")
-    sent = Sent(SentState.NOT_SENT, NOT_LOOKED_UP, failed=True)
+    sent = Delivery(DeliveryState.NOT_SENT, NOT_LOOKED_UP, failed=True)
     return replace(record, overrides=None, overrides_sent=sent, issues=(*record.issues, issue))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cds.errors import TooLarge
+from cds.errors import TooLargeError
 
 _KEPT = b'[]{}"\\'
 _OTHERS = bytes(byte for byte in range(256) if byte not in _KEPT)
@@ -14,7 +14,7 @@ _STRING = re.compile(rb'"[^"]*"')
 
 def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
     """
-    Raise TooLarge if the JSON nests deeper than `deepest` arrays and objects.
+    Raise TooLargeError if the JSON nests deeper than `deepest` arrays and objects.
 
     Everything but brackets, quotes and backslashes is deleted, then the strings, then the innermost pairs of brackets,
     round by round: the rounds it takes are the depth. All of it happens inside `bytes`, at about a millisecond for a
@@ -38,7 +38,7 @@ def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
             return  # not balanced, so not JSON: the decoder will say so
         left = shorter
     if left:
-        raise TooLarge(
+        raise TooLargeError(
             f"The JSON nests more than {deepest} levels deep.",
             fix="Send plain FHIR resources; none of them needs such nesting.",
             where=where,

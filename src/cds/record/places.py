@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 
 from cds.record import fhir as elements
-from cds.record.collect import Gathered, Kept, read_again
+from cds.record.collect import CollectedResource, ResourceCollection, reread
 from cds.record.concepts import concept_of
 from cds.record.subject import literal
 from cds.terminology.concepts import Coding, Concept
@@ -36,7 +36,7 @@ def _classes(said: object) -> list[Concept]:
     return []
 
 
-def place_finder(encounters: Mapping[str, elements.Encounter], gathered: Gathered) -> FindPlace:
+def place_finder(encounters: Mapping[str, elements.Encounter], gathered: ResourceCollection) -> FindPlace:
     """
     A function that gives the place of a resource of this request.
 
@@ -44,13 +44,13 @@ def place_finder(encounters: Mapping[str, elements.Encounter], gathered: Gathere
     """
 
     @cache
-    def unread() -> Mapping[str, Kept]:
+    def unread() -> Mapping[str, CollectedResource]:
         return {f"Encounter/{kept.identity}": kept for kept in gathered.unread.get("Encounter", ())}
 
     def met(name: str) -> elements.Resource | None:
         if name in encounters or name not in unread():
             return encounters.get(name)
-        return read_again(unread()[name]).resource
+        return reread(unread()[name]).resource
 
     def find(reference: elements.Reference | None) -> tuple[Concept, ...] | None:
         named = literal(reference)

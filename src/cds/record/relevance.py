@@ -21,13 +21,13 @@ from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED
 from cds.record.model import ExposureKind
 from cds.record.procedures import NOT_DONE
 from cds.terminology.concepts import Concept
-from cds.terminology.value_sets import Sought
+from cds.terminology.value_sets import RelevanceCriteria
 
 WRONG = frozenset({"entered-in-error"})
 DRAFT = "draft"
 
 
-class Sieve:
+class RelevanceFilter:
     """
     Tells what can be left out of one record; without `sought` hardly anything.
 
@@ -38,7 +38,7 @@ class Sieve:
         by_kind: FHIR type → the method for it.
     """
 
-    def __init__(self, sought: Sought | None) -> None:
+    def __init__(self, sought: RelevanceCriteria | None) -> None:
         self.by_kind: Mapping[str, LeftOut] = {
             "Observation": self.observation,
             "Condition": self.condition,

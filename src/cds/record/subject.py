@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from cds.errors import NoPatient, WrongPatient
+from cds.errors import NoPatientError, WrongPatientError
 from cds.record import fhir as elements
-from cds.record.collect import Gathered
+from cds.record.collect import ResourceCollection
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Patient
 from cds.record.patient import patient_of, replaced_by_this
@@ -27,7 +27,7 @@ OTHERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class SubjectNames:
     """
     Every way to refer to the patient in this request.
 
@@ -45,20 +45,20 @@ class Names:
         object.__setattr__(self, "plain", frozenset(filter(PLAIN.fullmatch, self.references)))
 
 
-def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
+def match_subject(gathered: ResourceCollection, patient_id: str | None) -> tuple[Patient, SubjectNames]:
     """
     The patient, and every way to refer to them in this request.
 
     Raises:
-        WrongPatient: Two patients, or not the one in context.
-        NoPatient: Nothing says whom the data are about.
+        WrongPatientError: Two patients, or not the one in context.
+        NoPatientError: Nothing says whom the data are about.
     """
     patient_id = patient_id.removeprefix("Patient/") if patient_id else None
     patients = _not_replaced(
         [(said, gathered.origin(kept), kept.full_url) for said, kept in gathered.of(elements.Patient)]
     )
     if len(patients) > 1:
-        raise WrongPatient(
+        raise WrongPatientError(
             f"There are {len(patients)} Patient resources",
             fix="Send the data of one patient at a time; nothing was evaluated",
             where=patients[1][1].where,
@@ -72,7 +72,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
             and said.id != patient_id
             and f"Patient/{patient_id}" not in merged
         ):
-            raise WrongPatient(
+            raise WrongPatientError(
                 "The Patient resource is not the patient in context",
                 fix="Send the Patient whose id is context.patientId; nothing was evaluated",
                 where=origin.where,
@@ -90,7 +90,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
             for identifier in said.identifier or ()
             if identifier is not None and identifier.value
         }
-        return found, Names(frozenset(own), frozenset(identifiers))
+        return found, SubjectNames(frozenset(own), frozenset(identifiers))
     if patient_id is None:
         said_of = [
             reference
@@ -101,12 +101,12 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
         named_by = map(literal, [*said_of, *map(elements.Reference, gathered.about)])
         subjects = {reference for reference in named_by if reference.startswith("Patient/")}
         if len(subjects) > 1:
-            raise WrongPatient(
+            raise WrongPatientError(
                 f"There is no Patient resource, and the data name {len(subjects)} patients",
                 fix="Send the data of one patient, with the Patient resource; nothing was evaluated",
             )
         if not subjects:
-            raise NoPatient(
+            raise NoPatientError(
                 "There is no Patient resource, and no resource names a patient",
                 fix="Send the Patient resource with the patient's data",
             )
@@ -114,7 +114,7 @@ def whose(gathered: Gathered, patient_id: str | None) -> tuple[Patient, Names]:
     gathered.issues.note(
         IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
     )
-    return Patient(f"Patient/{patient_id}"), Names(named(patient_id))
+    return Patient(f"Patient/{patient_id}"), SubjectNames(named(patient_id))
 
 
 Candidate = tuple[elements.Patient, Origin, str]
@@ -138,7 +138,7 @@ def literal(reference: Any) -> str:
     return f"{found[1]}/{found[2]}" if found else text or ""
 
 
-def surely_about(reference: str, own: Names, gathered: Gathered) -> bool:
+def surely_about(reference: str, own: SubjectNames, gathered: ResourceCollection) -> bool:
     """Whether a reference leads to this patient, so that `is_about` has nothing to remark of whoever has it."""
     if reference in own.references:
         return True
@@ -146,7 +146,9 @@ def surely_about(reference: str, own: Names, gathered: Gathered) -> bool:
     return named in own.references or gathered.source_at(named) in own.references
 
 
-def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered, origin: Origin) -> bool:
+def is_about(
+    subject: elements.Reference | None, own: SubjectNames, gathered: ResourceCollection, origin: Origin
+) -> bool:
     """
     Whether a resource is about this patient; one about another patient refuses the whole request.
 
@@ -174,7 +176,7 @@ def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered,
         return True
     resolved = gathered.source_at(reference) or reference
     if resolved.startswith("Patient/") or resolved.startswith("urn:"):
-        raise WrongPatient(
+        raise WrongPatientError(
             f"This {origin.kind} is about another patient",
             fix="Send the data of one patient at a time; nothing was evaluated",
             where=f"{origin.where}.subject",
@@ -185,7 +187,7 @@ def is_about(subject: elements.Reference | None, own: Names, gathered: Gathered,
     return _cannot_tell(gathered, origin, "It cannot be told whom it is about.")
 
 
-def _cannot_tell(gathered: Gathered, origin: Origin, what: str) -> bool:
+def _cannot_tell(gathered: ResourceCollection, origin: Origin, what: str) -> bool:
     gathered.broken.add(origin.kind)
     origin.note(IssueKind.UNREADABLE, "subject", what)
     return False

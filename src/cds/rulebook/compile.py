@@ -1,4 +1,4 @@
-"""Rulebook → Program: parameters put in place, value sets joined, conditions compiled. Only for a checked rulebook."""
+"""Rulebook → CompiledRuleset: parameters put in place, value sets joined, conditions compiled; the book is checked."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from dataclasses import dataclass
 from typing import Any as AnyValue
 
 from cds.logic import conditions as c
-from cds.logic.strata import layers
+from cds.logic.strata import strata_of
 from cds.logic.truth import Truth
 from cds.rulebook import wanted as w
-from cds.rulebook.definitions import Decided, side_by_side
+from cds.rulebook.definitions import DefinedConclusion, side_by_side
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.placeholders import holes_in
+from cds.rulebook.placeholders import placeholders_in
 from cds.rulebook.program import (
     CardText,
-    Cited,
-    Head,
+    CompiledConclusion,
+    CompiledDefinition,
+    CompiledRuleset,
+    EvidenceItem,
     LinkText,
     NoteText,
     ParameterValue,
     Prefetch,
-    Program,
     RuleRef,
     Service,
     SuggestionText,
-    UnderDefinition,
 )
 from cds.rulebook.source_attributes import source_attributes
 from cds.rulebook.tables import code_sets, drug_table
 from cds.terminology.index import Codes
-from cds.terminology.value_sets import Observed
+from cds.terminology.value_sets import ObservationFilter
 from cds.yaml_source.fields import duration_days, listed, strings_in
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 
 NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 OVERRIDE_REASONS = {
@@ -47,7 +47,7 @@ OVERRIDE_REASONS = {
 IN_USE = frozenset({"silent", "active"})
 
 
-def plan(book: Rulebook) -> Program:
+def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     """
     Make a rulebook ready to run.
 
@@ -59,7 +59,7 @@ def plan(book: Rulebook) -> Program:
     codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
     wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
     units = {fact.name: unit_of(fact) for fact in wanted}
-    heads: dict[str, Head] = {}
+    heads: dict[str, CompiledConclusion] = {}
     cards: dict[str, CardText] = {}
     for rule in rules:
         ref = rule_ref(rule)
@@ -83,12 +83,12 @@ def plan(book: Rulebook) -> Program:
         for rule in rules
         for name, spec in rule.model.services.items()
     }
-    return Program(
+    return CompiledRuleset(
         version=book.digest[:12],
         wanted=wanted,
         codes=codes,
         heads=heads,
-        layers=layers({name: head.condition for name, head in heads.items()}),
+        layers=strata_of({name: head.condition for name, head in heads.items()}),
         services=services,
         cards=cards,
         parameters=numbers.values,
@@ -100,7 +100,7 @@ def plan(book: Rulebook) -> Program:
         attributes={
             name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
         },
-        observed=Observed.of(
+        observed=ObservationFilter.of(
             codes.sets[name]
             for fact in wanted
             if isinstance(fact, w.WantedNumber | w.WantedAnswer)
@@ -119,7 +119,7 @@ def site_ref(book: Rulebook) -> dict[str, RuleRef]:
     return {name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)}
 
 
-def rule_ref(rule: Loaded[f.RuleFile]) -> RuleRef:
+def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
     """Where a thing stands, for the card."""
     about = rule.model.about
     return RuleRef(
@@ -141,7 +141,7 @@ class Numbers:
 
     values: dict[str, ParameterValue]
 
-    def __init__(self, rules: Iterable[Loaded[f.RuleFile]]) -> None:
+    def __init__(self, rules: Iterable[LoadedFile[f.RuleFile]]) -> None:
         self.values = {}
         for rule in rules:
             for name, parameter in rule.model.parameters.items():
@@ -520,11 +520,11 @@ def compare(fact: str, limits: f.Limits, numbers: Numbers, units: Mapping[str, s
     raise TypeError("a comparison without a limit")
 
 
-def cited(rule: Loaded[f.RuleFile], names: Iterable[str]) -> tuple[Cited, ...]:
+def cited(rule: LoadedFile[f.RuleFile], names: Iterable[str]) -> tuple[EvidenceItem, ...]:
     """Evidence entries by name."""
     entries = rule.model.evidence
     return tuple(
-        Cited(
+        EvidenceItem(
             id=name,
             cite=entries[name].cite,
             url=f"https://doi.org/{entries[name].doi}" if entries[name].doi else str(entries[name].url or ""),
@@ -535,10 +535,12 @@ def cited(rule: Loaded[f.RuleFile], names: Iterable[str]) -> tuple[Cited, ...]:
     )
 
 
-def conclusions(rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]) -> dict[str, Head]:
+def conclusions(
+    rule: LoadedFile[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
+) -> dict[str, CompiledConclusion]:
     """Conclusions of one file."""
     return {
-        name: Head(
+        name: CompiledConclusion(
             name=name,
             label=spec.label,
             condition=compile_condition(spec.condition(), numbers, units),
@@ -550,12 +552,12 @@ def conclusions(rule: Loaded[f.RuleFile], ref: RuleRef, numbers: Numbers, units:
     }
 
 
-def under(decided: Decided, numbers: Numbers) -> tuple[UnderDefinition, ...]:
+def under(decided: DefinedConclusion, numbers: Numbers) -> tuple[CompiledDefinition, ...]:
     """The definitions of a conclusion, for the explanation."""
     spec = decided.spec
     chosen = numbers.word(spec.chosen_by)
     return tuple(
-        UnderDefinition(
+        CompiledDefinition(
             id=name,
             label=definition.label,
             says=definition.says,
@@ -569,16 +571,24 @@ def under(decided: Decided, numbers: Numbers) -> tuple[UnderDefinition, ...]:
 
 
 def card_text(
-    name: str, card: f.CardSpec, rule: Loaded[f.RuleFile], ref: RuleRef, *, numbers: Numbers, units: Mapping[str, str]
-) -> tuple[CardText, dict[str, Head]]:
+    name: str,
+    card: f.CardSpec,
+    rule: LoadedFile[f.RuleFile],
+    ref: RuleRef,
+    *,
+    numbers: Numbers,
+    units: Mapping[str, str],
+) -> tuple[CardText, dict[str, CompiledConclusion]]:
     """The texts of a card, and the heads that say when it and its notes are shown."""
     card_head = f"card:{name}"
     shown = compile_condition(card.show_when, numbers, units)
-    heads = {card_head: Head(card_head, f"card {name}", shown, ref, cited(rule, card.evidence))}
+    heads = {card_head: CompiledConclusion(card_head, f"card {name}", shown, ref, cited(rule, card.evidence))}
     notes = []
     for index, note in enumerate(card.notes, start=1):
         head = f"note:{name}:{index}"
-        heads[head] = Head(head, f"note {index} of {name}", compile_condition(note.when, numbers, units), ref)
+        heads[head] = CompiledConclusion(
+            head, f"note {index} of {name}", compile_condition(note.when, numbers, units), ref
+        )
         notes.append(NoteText(head, note.say))
     return (
         CardText(
@@ -619,9 +629,9 @@ def card_text(
 def service(
     name: str,
     spec: f.ServiceSpec,
-    rule: Loaded[f.RuleFile],
+    rule: LoadedFile[f.RuleFile],
     *,
-    heads: Mapping[str, Head],
+    heads: Mapping[str, CompiledConclusion],
     cards: Mapping[str, CardText],
     wanted: tuple[w.Wanted, ...],
     codes: Codes,
@@ -649,14 +659,14 @@ def service(
 
 def reach(
     cards: Iterable[CardText],
-    heads: Mapping[str, Head],
+    heads: Mapping[str, CompiledConclusion],
     wanted: tuple[w.Wanted, ...],
     beside: Mapping[str, tuple[str, ...]],
 ) -> frozenset[str]:
     """Every fact and head the cards read, through whatever stands between; `beside`: the same, by other definitions."""
     facts = {fact.name: fact for fact in wanted}
     to_do = [head for card in cards for head in (card.head, *(note.head for note in card.notes))]
-    to_do += [name for card in cards for name in holes_of(card) if name in facts or name in heads]
+    to_do += [name for card in cards for name in placeholders_of(card) if name in facts or name in heads]
     seen: set[str] = set()
     while to_do:
         name = to_do.pop()
@@ -671,13 +681,13 @@ def reach(
     return frozenset(seen)
 
 
-def holes_of(card: CardText) -> frozenset[str]:
+def placeholders_of(card: CardText) -> frozenset[str]:
     """Names the texts and resource templates of a card mention in holes."""
     templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
     return frozenset(
         hole.name
         for text in (card.summary, card.detail, *(note.say for note in card.notes), *strings_in(list(templates)))
-        for hole in holes_in(text)
+        for hole in placeholders_in(text)
         if hole.name
     )
 

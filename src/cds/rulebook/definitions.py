@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.references import Reading, Rule, below, read_by, readings
+from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 from cds.yaml_source.document import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DefinedConclusion:
     """
     A conclusion that is decided under several definitions.
 
@@ -32,7 +32,7 @@ class Decided:
         return self.spec.of
 
 
-def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[Decided, ...], frozenset[str]]:
+def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[DefinedConclusion, ...], frozenset[str]]:
     """
     Rules with a copy of whatever comes out differently under another definition than the one in use.
 
@@ -44,7 +44,7 @@ def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[Decided, ...]
     Returns the rules, what is decided under several definitions, and the names of the copies.
     """
     written = list(rules)
-    decided: list[Decided] = []
+    decided: list[DefinedConclusion] = []
     copies: set[str] = set()
     for rule in [r for r in written if r.model.definitions]:
         spec = rule.model.definitions
@@ -52,7 +52,7 @@ def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[Decided, ...]
             continue
         written, heads, made = _expand(written, spec)
         copies |= made
-        decided.append(Decided(spec, rule, heads))
+        decided.append(DefinedConclusion(spec, rule, heads))
     heads_of = {name: head for one in decided for name, head in one.heads.items()}
     return [_naming_definitions(rule, heads_of) for rule in written], tuple(decided), frozenset(copies)
 
@@ -91,9 +91,9 @@ def _with_copies(rule: Rule, names: Mapping[str, str], values: Mapping[str, floa
     model = rule.model
     if names.keys().isdisjoint({*model.parameters, *model.facts, *model.conclusions}):
         return rule
-    places: dict[str, list[Reading]] = {}
+    places: dict[str, list[NameReference]] = {}
     for reading in readings(rule):
-        if isinstance(reading, Reading) and reading.path[0] == "facts":
+        if isinstance(reading, NameReference) and reading.path[0] == "facts":
             places.setdefault(str(reading.path[1]), []).append(reading)
     parameters = {
         names[name]: spec.model_copy(update={"value": values[name]})
@@ -126,7 +126,7 @@ def _labelled(spec: Any, name: str, definition: str) -> Any:
     return spec.model_copy(update={"label": f"{spec.label or name.replace('_', ' ')} ({definition})"})
 
 
-def _renamed_fact(spec: Any, places: Sequence[Reading], names: Mapping[str, str]) -> Any:
+def _renamed_fact(spec: Any, places: Sequence[NameReference], names: Mapping[str, str]) -> Any:
     values = spec.model_dump(by_alias=True, exclude_unset=True)
     for reading in places:
         if reading.name in names:

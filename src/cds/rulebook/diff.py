@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path as FilePath
 from typing import Any
 
-from cds.rulebook.fingerprint import Meaning, meaning_of, plain
+from cds.rulebook.fingerprint import Fingerprint, fingerprint_of, plain
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
@@ -18,7 +18,7 @@ LONGEST = 160  # characters of a value that are shown
 HOLE = re.compile(r"(\{\{[^{}]*\}\})")
 
 
-class Kind(Enum):
+class RuleChangeKind(Enum):
     """What kind of change it is, in the order a reviewer asks."""
 
     THRESHOLD = "Thresholds and parameters"
@@ -31,7 +31,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RuleChange:
     """
     One change.
 
@@ -43,16 +43,16 @@ class Change:
         place: "depression/staging.yaml:93", in the new rules, or the old for what is gone.
     """
 
-    kind: Kind
+    kind: RuleChangeKind
     names: frozenset[str]
     says: str
     place: str
     path: Path = ()
 
 
-def changes_between(old: Rulebook, new: Rulebook) -> list[Change]:
+def changes_between(old: Rulebook, new: Rulebook) -> list[RuleChange]:
     """What changed in meaning; nothing when only spelling, order, comments or a place in another file did."""
-    before, after = meaning_of(old), meaning_of(new)
+    before, after = fingerprint_of(old), fingerprint_of(new)
     names = {was: now for rule in new.rules.values() for was, now in renamed(rule) if _defined(was, before)}
     cards = {was: now for rule in new.rules.values() for was, now in _renamed_cards(rule) if _has_card(was, before)}
     before = _with_cards(_with_names(before, names), cards)
@@ -63,7 +63,7 @@ def changes_between(old: Rulebook, new: Rulebook) -> list[Change]:
         *_in_codes(before.sets, after.sets, "Value set"),
         *_in_codes(before.tables, after.tables, "Drug table"),
     ]
-    order = list(Kind)
+    order = list(RuleChangeKind)
     return sorted(found, key=lambda change: (order.index(change.kind), change.place, change.says))
 
 
@@ -79,18 +79,18 @@ def _renamed_cards(rule: Rule) -> Iterator[tuple[str, str]]:
         yield from ((was, name) for was in spec.formerly)
 
 
-def _has_card(card: str, meaning: Meaning) -> bool:
+def _has_card(card: str, meaning: Fingerprint) -> bool:
     return any(card in rule.get("cards", {}) for rule in meaning.rules.values())
 
 
-def _with_cards(meaning: Meaning, names: Mapping[str, str]) -> Meaning:
+def _with_cards(meaning: Fingerprint, names: Mapping[str, str]) -> Fingerprint:
     rules = {
         name: {**rule, "cards": {names.get(card, card): spec for card, spec in rule["cards"].items()}}
         if "cards" in rule
         else rule
         for name, rule in meaning.rules.items()
     }
-    return Meaning(rules, meaning.sets, meaning.tables)
+    return Fingerprint(rules, meaning.sets, meaning.tables)
 
 
 def renamed(rule: Rule) -> Iterator[tuple[str, str]]:
@@ -100,11 +100,11 @@ def renamed(rule: Rule) -> Iterator[tuple[str, str]]:
             yield from ((was, name) for was in spec.formerly)
 
 
-def _defined(name: str, meaning: Meaning) -> bool:
+def _defined(name: str, meaning: Fingerprint) -> bool:
     return any(name in rule.get(s, {}) for rule in meaning.rules.values() for s in SECTIONS)
 
 
-def _with_names(meaning: Meaning, names: Mapping[str, str]) -> Meaning:
+def _with_names(meaning: Fingerprint, names: Mapping[str, str]) -> Fingerprint:
     def changed(value: Any) -> Any:
         if isinstance(value, dict):
             return {names.get(key, key): changed(part) for key, part in value.items()}
@@ -116,30 +116,35 @@ def _with_names(meaning: Meaning, names: Mapping[str, str]) -> Meaning:
         return value
 
     rules = {name: plain(changed(rule)) for name, rule in meaning.rules.items()} if names else meaning.rules
-    return Meaning(rules, meaning.sets, meaning.tables)
+    return Fingerprint(rules, meaning.sets, meaning.tables)
 
 
 def _in_hole(hole: str, names: Mapping[str, str]) -> str:
     return re.sub(r"[a-z][a-z0-9_]*", lambda word: names.get(word[0], word[0]), hole)
 
 
-def _renames(names: Mapping[str, str], new: Rulebook, sections: Iterable[str]) -> Iterator[Change]:
+def _renames(names: Mapping[str, str], new: Rulebook, sections: Iterable[str]) -> Iterator[RuleChange]:
     for was, now in names.items():
         for section in sections:
             for rule in new.rules.values():
                 if now in getattr(rule.model, section):
                     place = _place(new, rule, (section, now))
-                    yield Change(Kind.LIFE, frozenset({now}), f"`{was}` is now called `{now}`", place)
+                    yield RuleChange(RuleChangeKind.LIFE, frozenset({now}), f"`{was}` is now called `{now}`", place)
 
 
 # ---------------------------------------------------------------- rule files
 
-SECTIONS = {"parameters": Kind.THRESHOLD, "facts": Kind.FACT, "conclusions": Kind.CLAUSE}
-OTHERS = {"definitions": Kind.THRESHOLD, "services": Kind.CARD, "cards": Kind.CARD, "evidence": Kind.EVIDENCE}
+SECTIONS = {"parameters": RuleChangeKind.THRESHOLD, "facts": RuleChangeKind.FACT, "conclusions": RuleChangeKind.CLAUSE}
+OTHERS = {
+    "definitions": RuleChangeKind.THRESHOLD,
+    "services": RuleChangeKind.CARD,
+    "cards": RuleChangeKind.CARD,
+    "evidence": RuleChangeKind.EVIDENCE,
+}
 UNSAID = frozenset({"formerly"})
 
 
-def _in_rules(before: Meaning, after: Meaning, old: Rulebook, new: Rulebook) -> Iterator[Change]:
+def _in_rules(before: Fingerprint, after: Fingerprint, old: Rulebook, new: Rulebook) -> Iterator[RuleChange]:
     for section, kind in {**SECTIONS, **OTHERS}.items():
         was, now = _together(before, section), _together(after, section)
         for name in sorted({*was, *now}):
@@ -155,14 +160,16 @@ def _in_rules(before: Meaning, after: Meaning, old: Rulebook, new: Rulebook) -> 
         book = new if name in new.rules else old
         place = _place(book, book.rules[name], ("about",))
         if left is None or right is None:
-            yield Change(Kind.LIFE, frozenset({name}), f"Rule file `{name}` {_came(right)}", place)
+            yield RuleChange(RuleChangeKind.LIFE, frozenset({name}), f"Rule file `{name}` {_came(right)}", place)
             continue
         for path, a, b in _differences(left, right, ()):
             says = f"`{name}` {'.'.join(map(str, path))}: {_arrow(a, b)}"
-            yield Change(Kind.LIFE, frozenset({name}), says, _place(book, book.rules[name], ("about", *path)), path)
+            yield RuleChange(
+                RuleChangeKind.LIFE, frozenset({name}), says, _place(book, book.rules[name], ("about", *path)), path
+            )
 
 
-def _together(meaning: Meaning, section: str) -> dict[str, tuple[str, Any]]:
+def _together(meaning: Fingerprint, section: str) -> dict[str, tuple[str, Any]]:
     """Name → file and values; where a thing stands is not part of what it means."""
     if section == "definitions":
         return {
@@ -193,7 +200,9 @@ def _differences(a: Any, b: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
         yield path, a, b
 
 
-def _change(kind: Kind, section: str, name: str, path: Path, a: Any, b: Any, place: str, unit: str) -> Change:
+def _change(
+    kind: RuleChangeKind, section: str, name: str, path: Path, a: Any, b: Any, place: str, unit: str
+) -> RuleChange:
     what = section.removesuffix("s")
     names = frozenset({name})
     if not path:
@@ -205,15 +214,17 @@ def _change(kind: Kind, section: str, name: str, path: Path, a: Any, b: Any, pla
             says += f": `{written(condition)}`"
         elif value is not None:
             says += f": {value}{unit}"
-        return Change(kind, names, says, place)
+        return RuleChange(kind, names, says, place)
     if path[-1] in {"when", "show_when"}:
         note = f", note {int(path[1]) + 1}" if path[0] == "notes" and len(path) > 1 else ""
-        return Change(Kind.CLAUSE, names, f"{what.capitalize()} `{name}`{note}: {_clauses(a, b)}", place, path)
+        return RuleChange(
+            RuleChangeKind.CLAUSE, names, f"{what.capitalize()} `{name}`{note}: {_clauses(a, b)}", place, path
+        )
     if section == "parameters" and path == ("value",):
-        return Change(kind, names, f"`{name}`: {a} → {b}{unit}", place, path)
+        return RuleChange(kind, names, f"`{name}`: {a} → {b}{unit}", place, path)
     where = " ".join(str(step + 1) if isinstance(step, int) else str(step) for step in path)
-    kind = Kind.EVIDENCE if path[-1] == "evidence" else kind
-    return Change(kind, names, f"`{name}` {where}: {_arrow(a, b)}", place, path)
+    kind = RuleChangeKind.EVIDENCE if path[-1] == "evidence" else kind
+    return RuleChange(kind, names, f"`{name}` {where}: {_arrow(a, b)}", place, path)
 
 
 def _clauses(a: Any, b: Any) -> str:
@@ -265,16 +276,16 @@ def _shown(value: Any) -> str:
 # ---------------------------------------------------------------- value sets and tables
 
 
-def _in_codes(before: Mapping[str, Any], after: Mapping[str, Any], what: str) -> Iterator[Change]:
+def _in_codes(before: Mapping[str, Any], after: Mapping[str, Any], what: str) -> Iterator[RuleChange]:
     for name in sorted({*before, *after}):
         a, b = before.get(name), after.get(name)
         place = "valuesets" if what == "Value set" else "tables"
         if a is None or b is None:
-            yield Change(Kind.CODE, frozenset({name}), f"{what} `{name}` {_came(b)}", place)
+            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), f"{what} `{name}` {_came(b)}", place)
             continue
         for path, left, right in _differences(a, b, ()):
             said = _entry(path, left, right)
-            yield Change(Kind.CODE, frozenset({name}), f"{what} `{name}`: {said}", place)
+            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), f"{what} `{name}`: {said}", place)
 
 
 def _entry(path: Path, left: Any, right: Any) -> str:

@@ -31,7 +31,7 @@ BESIDE_THE_DRUG = frozenset({"source", "notes", "verified", "basis"})
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Fingerprint:
     """
     What a rulebook means.
 
@@ -46,9 +46,9 @@ class Meaning:
     tables: Mapping[str, Mapping[str, Any]]
 
 
-def meaning_of(book: Rulebook) -> Meaning:
+def fingerprint_of(book: Rulebook) -> Fingerprint:
     """What the rulebook means; files with mistakes are not part of it."""
-    return Meaning(
+    return Fingerprint(
         rules={name: _rule(rule.model) for name, rule in book.rules.items()},
         sets=_sets(book),
         tables={name: _table(name, book) for name in book.tables},
@@ -61,7 +61,7 @@ def digests(book: Rulebook) -> dict[str, str]:
 
     Formatting, order, comments, the version itself and review dates are not part of it.
     """
-    meaning = meaning_of(book)
+    meaning = fingerprint_of(book)
     made: dict[str, str] = {}
     for name, rule in book.rules.items():
         body = {key: value for key, value in meaning.rules[name].items() if key != "about"}

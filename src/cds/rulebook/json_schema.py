@@ -20,13 +20,43 @@ TITLES = {
 
 def schema_text(name: str, model: type[BaseModel]) -> str:
     """The JSON Schema of one format, as the file of that name holds it."""
-    body = _plain(model.model_json_schema(by_alias=True))
+    body = _plain(_titled(model.model_json_schema(by_alias=True)))
     statement = _statement(body)
     if statement is not None:
         body = _refer(body, statement)
         body["$defs"]["Statement"] = {"description": "A condition.", **statement}
     head = {"$schema": DRAFT, "$id": name, "title": TITLES.get(name, name.removesuffix(".schema.json"))}
     return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
+
+
+def _titled(body: dict[str, Any]) -> dict[str, Any]:
+    """
+    With each definition under its model's title.
+
+    The title is the name of the class unless the class says another: a class can be renamed and its name in the
+    schema stay.
+    """
+    names = {f"#/$defs/{name}": _title(part, name) for name, part in body.get("$defs", {}).items()}
+
+    def referred(value: Any) -> Any:
+        if isinstance(value, list):
+            return [referred(part) for part in value]
+        if not isinstance(value, dict):
+            return value
+        reference = value.get("$ref")
+        moved = {"$ref": f"#/$defs/{names[reference]}"} if isinstance(reference, str) else {}
+        return {key: referred(part) for key, part in value.items()} | moved
+
+    titled: dict[str, Any] = referred(body)
+    if "$defs" in titled:
+        titled["$defs"] = dict(sorted((names[f"#/$defs/{name}"], part) for name, part in titled["$defs"].items()))
+    return titled
+
+
+def _title(part: dict[str, Any], name: str) -> str:
+    """The title of a definition; of one that can be written in two ways, that of the way which has one."""
+    titles = (form["title"] for form in (part, *part.get("anyOf", ())) if "title" in form)
+    return str(next(titles, name))
 
 
 def _plain(value: Any) -> Any:

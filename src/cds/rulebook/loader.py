@@ -17,11 +17,11 @@ from rapidfuzz import process
 
 from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile, known_keys
 from cds.rulebook.format.site import SiteFile
-from cds.rulebook.overlay import Override, overlaid
+from cds.rulebook.overlay import SiteOverride, overlaid
 from cds.rulebook.shipped import default_rules_folder
-from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.document import Path as YamlPath
-from cds.yaml_source.loaded import Loaded, Model
+from cds.yaml_source.document import YamlDocument, read_yaml
+from cds.yaml_source.loaded import LoadedFile, Model
 from cds.yaml_source.problem import Problem
 from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
@@ -60,17 +60,17 @@ class Rulebook:
     """
 
     root: Path
-    rules: dict[str, Loaded[RuleFile]] = field(default_factory=dict)
-    sets: list[Loaded[ValueSetFile]] = field(default_factory=list)
-    tables: dict[str, Loaded[DrugFile]] = field(default_factory=dict)
+    rules: dict[str, LoadedFile[RuleFile]] = field(default_factory=dict)
+    sets: list[LoadedFile[ValueSetFile]] = field(default_factory=list)
+    tables: dict[str, LoadedFile[DrugFile]] = field(default_factory=dict)
     products: dict[str, list[ProductRow]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     lock: str | None = None
     base: Path | None = None
-    site: Loaded[SiteFile] | None = None
-    overrides: tuple[Override, ...] = ()
+    site: LoadedFile[SiteFile] | None = None
+    overrides: tuple[SiteOverride, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -184,7 +184,7 @@ def _text(path: Path, book: Rulebook) -> str | None:
         return None
 
 
-def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> Loaded[Model] | None:
+def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> LoadedFile[Model] | None:
     located = read_yaml(text, str(path))
     found = list(located.problems)
     read = None
@@ -200,10 +200,10 @@ def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> Loaded[M
     if read is None or found:
         book.broken[str(path)] = text
         return None
-    return Loaded(str(path), located, read, hashlib.sha256(text.encode()).hexdigest(), text)
+    return LoadedFile(str(path), located, read, hashlib.sha256(text.encode()).hexdigest(), text)
 
 
-def _empty_values(located: Located) -> Iterator[Problem]:
+def _empty_values(located: YamlDocument) -> Iterator[Problem]:
     """A key with nothing after it is a thing forgotten, never a way to say "none"."""
     for path, (line, column) in located.lines.items():
         if path and located.value_at(path) is None:
@@ -217,7 +217,9 @@ def _empty_values(located: Located) -> Iterator[Problem]:
             )
 
 
-def _keep(into: dict[str, Loaded[Model]], name: str, loaded: Loaded[Model], path: YamlPath, book: Rulebook) -> None:
+def _keep(
+    into: dict[str, LoadedFile[Model]], name: str, loaded: LoadedFile[Model], path: YamlPath, book: Rulebook
+) -> None:
     stem = Path(loaded.file).stem
     if name != stem:
         book.problems.append(
@@ -232,7 +234,7 @@ def _keep(into: dict[str, Loaded[Model]], name: str, loaded: Loaded[Model], path
     into[name] = loaded
 
 
-def problems_of(error: ValidationError, located: Located, model: type[BaseModel]) -> list[Problem]:
+def problems_of(error: ValidationError, located: YamlDocument, model: type[BaseModel]) -> list[Problem]:
     """What pydantic found, in our words, each at its line; one mistake is one problem."""
     by_path: dict[YamlPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
@@ -261,7 +263,7 @@ def problems_of(error: ValidationError, located: Located, model: type[BaseModel]
     return sorted(set(problems))
 
 
-def _yaml_path(detail: ErrorDetails, located: Located) -> YamlPath:
+def _yaml_path(detail: ErrorDetails, located: YamlDocument) -> YamlPath:
     """
     Where in the file a mistake is.
 
@@ -338,7 +340,9 @@ def _check_name(kind: str) -> str:
     }.get(kind, "wrong-value")
 
 
-def _in_words(details: list[ErrorDetails], path: YamlPath, located: Located, model: type[BaseModel]) -> tuple[str, str]:
+def _in_words(
+    details: list[ErrorDetails], path: YamlPath, located: YamlDocument, model: type[BaseModel]
+) -> tuple[str, str]:
     detail = details[0]
     kind = detail["type"]
     here = ".".join(str(step) for step in path) or "the file"
@@ -415,7 +419,7 @@ def _shown(value: object) -> str:
     return f"`{value}`"
 
 
-def _products(path: Path, table: Loaded[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
+def _products(path: Path, table: LoadedFile[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
     products = path.parent / table.model.table.products
     text = _text(products, book)
     if text is None:

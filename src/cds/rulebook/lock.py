@@ -19,7 +19,7 @@ CHECK = "lock-out-of-date"
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockEntry:
     """One line of the lock."""
 
     version: str
@@ -32,21 +32,21 @@ def lock_text(book: Rulebook) -> str:
     return HEAD + "".join(f"{name} {book.rules[name].model.about.version} {made[name]}\n" for name in sorted(made))
 
 
-def read_lock(text: str) -> dict[str, Locked]:
+def read_lock(text: str) -> dict[str, LockEntry]:
     """
     Rule file → its line.
 
     Raises:
         ValueError: With the number of the first line that is none of a lock.
     """
-    found: dict[str, Locked] = {}
+    found: dict[str, LockEntry] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.startswith("#") or not line.strip():
             continue
         words = line.split()
         if len(words) != 3 or words[0] in found:
             raise ValueError(str(number))
-        found[words[0]] = Locked(words[1], words[2])
+        found[words[0]] = LockEntry(words[1], words[2])
     return found
 
 
@@ -59,12 +59,16 @@ def lock_problems(book: Rulebook) -> list[Problem]:
     return [problem for problem, _ in _differences(book)]
 
 
-def not_mended(book: Rulebook, *, forget: bool) -> list[Problem]:
+def not_fixed(book: Rulebook, *, forget: bool) -> list[Problem]:
     """What writing the lock would hide: a version that means two things or goes back, or a file that vanished."""
-    return [problem for problem, kind in _differences(book) if kind is Kind.HIDES or (kind is Kind.GONE and not forget)]
+    return [
+        problem
+        for problem, kind in _differences(book)
+        if kind is LockAction.HIDES or (kind is LockAction.GONE and not forget)
+    ]
 
 
-class Kind(Enum):
+class LockAction(Enum):
     """What writing the lock anew does about a difference."""
 
     MENDS = "mends"
@@ -72,7 +76,7 @@ class Kind(Enum):
     GONE = "forgets a file"
 
 
-def _differences(book: Rulebook) -> Iterator[tuple[Problem, Kind]]:
+def _differences(book: Rulebook) -> Iterator[tuple[Problem, LockAction]]:
     if book.lock is None or any(not problem.warning for problem in book.problems):
         return
     file = str(book.root / LOCK)
@@ -80,24 +84,24 @@ def _differences(book: Rulebook) -> Iterator[tuple[Problem, Kind]]:
         locked = read_lock(book.lock)
     except ValueError as line:
         what, fix = "This is no line of a lock.", "Run `cds lock`; a lock is not merged by hand."
-        yield Problem(file, int(str(line)), 1, CHECK, what, fix), Kind.MENDS
+        yield Problem(file, int(str(line)), 1, CHECK, what, fix), LockAction.MENDS
         return
     for name, digest in digests(book).items():
         yield from _of_file(book.rules[name], digest, locked.get(name))
     for name in sorted(locked.keys() - book.rules.keys()):
         what = f"`{name}` is in the lock, and there is no such rule file."
         fix = "Keep the file with `status: retired`; or run `cds lock --forget` when it never reached a patient."
-        yield Problem(file, 0, 0, CHECK, what, fix, "A receipt that names it could not be explained."), Kind.GONE
+        yield Problem(file, 0, 0, CHECK, what, fix, "A receipt that names it could not be explained."), LockAction.GONE
 
 
-def _of_file(rule: Rule, digest: str, before: Locked | None) -> Iterator[tuple[Problem, Kind]]:
+def _of_file(rule: Rule, digest: str, before: LockEntry | None) -> Iterator[tuple[Problem, LockAction]]:
     name, version = rule.model.about.id, rule.model.about.version
     here = ("about", "version")
     if before is None:
-        yield rule.problem(here, CHECK, f"`{name}` is not in {LOCK} yet.", "Run `cds lock`."), Kind.MENDS
+        yield rule.problem(here, CHECK, f"`{name}` is not in {LOCK} yet.", "Run `cds lock`."), LockAction.MENDS
     elif number(version) < number(before.version):
         what = f"Version {version} is lower than the {before.version} in {LOCK}."
-        yield rule.problem(here, CHECK, what, "Write a higher one: versions do not go back."), Kind.HIDES
+        yield rule.problem(here, CHECK, what, "Write a higher one: versions do not go back."), LockAction.HIDES
     elif digest != before.digest and version == before.version:
         patch, minor, major = raised(version)
         yield rule.problem(
@@ -105,10 +109,10 @@ def _of_file(rule: Rule, digest: str, before: Locked | None) -> Iterator[tuple[P
             f"Write {patch} (wording), {minor} (more patients may see a card) or {major} (fewer may, or a threshold"
             " moved), then run `cds lock`.",
             "Cards and receipts name the version; one version must not mean two things.",
-        ), Kind.HIDES  # fmt: skip
+        ), LockAction.HIDES  # fmt: skip
     elif version != before.version:
         what = f"{LOCK} has version {before.version} of it, this is {version}."
-        yield rule.problem(here, CHECK, what, "Run `cds lock`."), Kind.MENDS
+        yield rule.problem(here, CHECK, what, "Run `cds lock`."), LockAction.MENDS
 
 
 def number(version: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
 from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 USES = re.compile(r"([a-z][a-z0-9-]*)((?:\s*,?\s*(?:>=|<=|==|<|>)\s*\d+(?:\.\d+){0,2})+)\Z")
@@ -24,7 +24,7 @@ SAFE_SETS = ("unless_only", "answered_no", "not_for", "other_places", "unless_st
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class SiteOverride:
     """
     One thing that is different at a site.
 
@@ -43,13 +43,13 @@ class Override:
     path: Path
 
 
-Site = Loaded[SiteFile]
-Sets = list[Loaded[f.ValueSetFile]]
+Site = LoadedFile[SiteFile]
+Sets = list[LoadedFile[f.ValueSetFile]]
 
 
 def overlaid(
     rules: dict[str, Rule], sets: Sets, site: Site
-) -> tuple[dict[str, Rule], Sets, list[Override], list[Problem]]:
+) -> tuple[dict[str, Rule], Sets, list[SiteOverride], list[Problem]]:
     """
     Rule files and value sets with a site's overrides in place, the overrides, and what the site may not do.
 
@@ -57,7 +57,7 @@ def overlaid(
     """
     overlay: SiteFile = site.model
     problems = list(_uses(site, rules))
-    found: list[Override] = []
+    found: list[SiteOverride] = []
     guarded = _guarded(rules.values())
     for name, change in overlay.set.items():
         rules, told = _set(name, change, rules, site)
@@ -75,12 +75,12 @@ def overlaid(
     for name, card in overlay.cards.items():
         rules, told_of = _card(name, card, rules, site)
         problems += [one for one in told_of if isinstance(one, Problem)]
-        found += [one for one in told_of if isinstance(one, Override)]
+        found += [one for one in told_of if isinstance(one, SiteOverride)]
     return rules, sets, found, problems
 
 
-def _override(what: str, says: str, change: Any, path: Path) -> Override:
-    return Override(what, says, change.because or "", change.by or "", change.review, path)
+def _override(what: str, says: str, change: Any, path: Path) -> SiteOverride:
+    return SiteOverride(what, says, change.because or "", change.by or "", change.review, path)
 
 
 # ---------------------------------------------------------------- uses
@@ -129,7 +129,9 @@ def _close(name: str, names: Iterable[str]) -> str:
 # ---------------------------------------------------------------- set
 
 
-def _set(name: str, change: SetTo, rules: dict[str, Rule], site: Site) -> tuple[dict[str, Rule], Override | Problem]:
+def _set(
+    name: str, change: SetTo, rules: dict[str, Rule], site: Site
+) -> tuple[dict[str, Rule], SiteOverride | Problem]:
     here: Path = ("set", name)
     rule = next((rule for rule in rules.values() if name in rule.model.parameters), None)
     if rule is None:
@@ -235,7 +237,7 @@ def _with_codes(name: str, change: CodesChange, sets: Sets, site: Site) -> Sets:
         for system, codes in by_system.items()
     ]
     added = f.ValueSetFile(valueset=f.ValueSetHeader(adds_to=name, title=source), codes=groups)
-    return [*kept, Loaded(site.file, site.located, added, site.digest, site.text)]
+    return [*kept, LoadedFile(site.file, site.located, added, site.digest, site.text)]
 
 
 def _without(group: f.CodeGroup, gone: set[tuple[str, ...]]) -> f.CodeGroup:
@@ -251,7 +253,7 @@ def _without(group: f.CodeGroup, gone: set[tuple[str, ...]]) -> f.CodeGroup:
 
 def _card(
     name: str, change: CardChange, rules: dict[str, Rule], site: Site
-) -> tuple[dict[str, Rule], list[Override | Problem]]:
+) -> tuple[dict[str, Rule], list[SiteOverride | Problem]]:
     here: Path = ("cards", name)
     rule = next((rule for rule in rules.values() if name in rule.model.cards), None)
     if rule is None:

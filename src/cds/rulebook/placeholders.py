@@ -18,7 +18,7 @@ _STRAY = re.compile(r"\{\{|\}\}|\{%|%\}|\{#|#\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class Placeholder:
     """
     One hole of a text.
 
@@ -54,20 +54,20 @@ class TextAt:
     place: str
 
 
-def holes_in(text: str) -> list[Hole]:
+def placeholders_in(text: str) -> list[Placeholder]:
     """Every hole of a text, in order, well formed or not."""
     return [_hole(match) for match in f.HOLE.finditer(text)]
 
 
-def _hole(match: re.Match[str]) -> Hole:
+def _hole(match: re.Match[str]) -> Placeholder:
     inside = match[1].strip()
     grammar = _GRAMMAR.fullmatch(inside)
     if inside in (NOTES, PATIENT) or grammar is None:
-        return Hole(inside, "", "")
-    return Hole(inside, grammar["word"] or "", grammar["of"] or grammar["name"])
+        return Placeholder(inside, "", "")
+    return Placeholder(inside, grammar["word"] or "", grammar["of"] or grammar["name"])
 
 
-def fill(text: str, filler: Callable[[Hole], str]) -> str:
+def fill(text: str, filler: Callable[[Placeholder], str]) -> str:
     """The text with every hole replaced by what `filler` gives for it."""
     return f.HOLE.sub(lambda match: filler(_hole(match)), text)
 

@@ -1,4 +1,4 @@
-"""Program: a rulebook made ready to run. Frozen values only; nothing here opens a file."""
+"""CompiledRuleset: a rulebook made ready to run. Frozen values only; nothing here opens a file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from cds.logic.conditions import Condition
-from cds.logic.strata import Layer
-from cds.rulebook.overlay import Override
+from cds.logic.strata import Stratum
+from cds.rulebook.overlay import SiteOverride
 from cds.rulebook.source_attributes import SourceAttributes
 from cds.rulebook.wanted import Wanted
 from cds.terminology.index import Codes
-from cds.terminology.value_sets import Observed, Sought
+from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class RuleRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Cited:
+class EvidenceItem:
     """One entry of `evidence`."""
 
     id: str
@@ -42,7 +42,7 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CompiledConclusion:
     """
     Something that is concluded: a conclusion, a card or a note.
 
@@ -59,12 +59,12 @@ class Head:
     label: str
     condition: Condition
     rule: RuleRef
-    evidence: tuple[Cited, ...] = ()
+    evidence: tuple[EvidenceItem, ...] = ()
     locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class UnderDefinition:
+class CompiledDefinition:
     """
     One definition of a conclusion.
 
@@ -82,7 +82,7 @@ class UnderDefinition:
     says: str
     head: str
     in_use: bool
-    evidence: tuple[Cited, ...]
+    evidence: tuple[EvidenceItem, ...]
     with_: Mapping[str, str]
 
 
@@ -173,7 +173,7 @@ class ParameterValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class CompiledRuleset:
     """
     A rulebook made ready to run.
 
@@ -195,17 +195,17 @@ class Program:
     version: str
     wanted: tuple[Wanted, ...]
     codes: Codes
-    heads: Mapping[str, Head]
-    layers: tuple[Layer, ...]
+    heads: Mapping[str, CompiledConclusion]
+    layers: tuple[Stratum, ...]
     services: Mapping[str, Service]
     cards: Mapping[str, CardText]
     parameters: Mapping[str, ParameterValue]
     rules: Mapping[str, RuleRef]
     labels: Mapping[str, str] = field(default_factory=dict)
-    observed: Observed = field(default_factory=lambda: Observed(frozenset()))
-    definitions: Mapping[str, tuple[UnderDefinition, ...]] = field(default_factory=dict)
+    observed: ObservationFilter = field(default_factory=lambda: ObservationFilter(frozenset()))
+    definitions: Mapping[str, tuple[CompiledDefinition, ...]] = field(default_factory=dict)
     copies: frozenset[str] = frozenset()
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
 
     def card_called(self, name: str) -> CardText | None:
@@ -214,6 +214,6 @@ class Program:
         return now or next((card for card in self.cards.values() if name in card.formerly), None)
 
     @property
-    def sought(self) -> Sought:
+    def sought(self) -> RelevanceCriteria:
         """What of a record any rule wants."""
-        return Sought(self.observed, self.codes)
+        return RelevanceCriteria(self.observed, self.codes)

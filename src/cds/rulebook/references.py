@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.placeholders import TextAt, holes_in, texts
+from cds.rulebook.placeholders import TextAt, placeholders_in, texts
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import duration_days, listed
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 
-Rule = Loaded[f.RuleFile]
+Rule = LoadedFile[f.RuleFile]
 
 # What a name is …
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
@@ -94,7 +94,7 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Reading:
+class NameReference:
     """
     One place that reads a name.
 
@@ -234,7 +234,7 @@ def compared(statement: f.Comparing, path: Path) -> tuple[str, list[tuple[float 
     return fact, found, here
 
 
-def readings(rule: Rule) -> Iterator[Reading | BareNumber]:
+def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
     """Every name a file reads, and every number it writes where a name belongs."""
     for condition in conditions(rule):
         yield from _in_condition(rule, condition)
@@ -244,18 +244,18 @@ def readings(rule: Rule) -> Iterator[Reading | BareNumber]:
         for text in texts(card, ("cards", name)):
             yield from _in_text(rule, text)
     if rule.model.definitions:
-        yield Reading(rule.model.definitions.of, CONCLUSION, rule, ("definitions", "of"))
-        yield Reading(rule.model.definitions.chosen_by, WORD, rule, ("definitions", "chosen_by"))
+        yield NameReference(rule.model.definitions.of, CONCLUSION, rule, ("definitions", "of"))
+        yield NameReference(rule.model.definitions.chosen_by, WORD, rule, ("definitions", "chosen_by"))
         for name, definition in rule.model.definitions.are.items():
             for parameter in definition.with_:
-                yield Reading(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
+                yield NameReference(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
 
 
-def read_by(found: Iterable[Reading | BareNumber]) -> dict[str, set[str]]:
+def read_by(found: Iterable[NameReference | BareNumber]) -> dict[str, set[str]]:
     """Fact or conclusion → the names it reads."""
     reads: dict[str, set[str]] = {}
     for reading in found:
-        if isinstance(reading, Reading) and reading.path[0] in ("facts", "conclusions"):
+        if isinstance(reading, NameReference) and reading.path[0] in ("facts", "conclusions"):
             reads.setdefault(str(reading.path[1]), set()).add(reading.name)
     return reads
 
@@ -272,36 +272,36 @@ def below(name: str, reads: Mapping[str, set[str]]) -> frozenset[str]:
     return frozenset(seen)
 
 
-def _in_condition(rule: Rule, condition: ConditionAt) -> Iterator[Reading | BareNumber]:
+def _in_condition(rule: Rule, condition: ConditionAt) -> Iterator[NameReference | BareNumber]:
     for statement, path in walk(condition.statement, condition.path):
         if isinstance(statement, str):
-            yield Reading(statement, STATEMENT, rule, path)
+            yield NameReference(statement, STATEMENT, rule, path)
         elif isinstance(statement, f.UnderDefinition):
-            yield Reading(statement.definition, DEFINITION, rule, (*path, "definition"))
+            yield NameReference(statement.definition, DEFINITION, rule, (*path, "definition"))
         elif isinstance(statement, f.Comparing):
             fact, limits, here = compared(statement, path)
-            yield Reading(fact, NUMBER, rule, here)
+            yield NameReference(fact, NUMBER, rule, here)
             for limit, limit_path in limits:
                 yield limit_or_number(limit, rule, limit_path, beside=fact)
 
 
 def limit_or_number(
     limit: float | str, rule: Rule, path: Path, *, beside: str = "", unit: str = ""
-) -> Reading | BareNumber:
+) -> NameReference | BareNumber:
     """What stands where a limit belongs: the name of a parameter, or a number."""
     try:
         return BareNumber(float(limit), rule, path)
     except ValueError:
-        return Reading(str(limit), LIMIT, rule, path, beside=beside, unit=unit)
+        return NameReference(str(limit), LIMIT, rule, path, beside=beside, unit=unit)
 
 
-def word_or_name(text: str, words: tuple[str, ...], rule: Rule, path: Path) -> Iterator[Reading]:
+def word_or_name(text: str, words: tuple[str, ...], rule: Rule, path: Path) -> Iterator[NameReference]:
     """The name of a parameter, where one of these words does not stand itself."""
     if text not in words:
-        yield Reading(text, WORDS, rule, path, words=words)
+        yield NameReference(text, WORDS, rule, path, words=words)
 
 
-def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
+def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[NameReference | BareNumber]:
     if fact.look_back:
         yield from duration(fact.look_back, rule, (*path, "look_back"))
     match fact:
@@ -314,30 +314,30 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield from duration(fact.otherwise, rule, (*path, "otherwise"))
             if score := fact.remission_by_score:
                 here = (*path, "remission_by_score")
-                yield Reading(score.score, SCORE, rule, (*here, "score"))
+                yield NameReference(score.score, SCORE, rule, (*here, "score"))
                 yield limit_or_number(score.below, rule, (*here, "below"), beside=score.score)
                 yield from duration(score.apart, rule, (*path, "remission_by_score", "apart"))
         case f.SettingFact():
-            yield Reading(fact.parameter, WORD, rule, (*path, "parameter"))
+            yield NameReference(fact.parameter, WORD, rule, (*path, "parameter"))
         case f.TraceFact():
             yield from _in_trace(rule, fact.trace_of, (*path, "trace_of"))
         case f.CountFact():
-            yield Reading(fact.count, TRIALS, rule, (*path, "count"))
+            yield NameReference(fact.count, TRIALS, rule, (*path, "count"))
             if fact.different is not None:
                 yield from word_or_name(fact.different, f.DIFFERENT, rule, (*path, "different"))
             if fact.merge_same_molecule is not None:
                 yield from word_or_name(fact.merge_same_molecule, f.YES_OR_NO, rule, (*path, "merge_same_molecule"))
         case f.EpisodeLengthFact():
-            yield Reading(fact.episode, EPISODE, rule, (*path, "episode"))
+            yield NameReference(fact.episode, EPISODE, rule, (*path, "episode"))
         case f.AugmentationFact():
-            yield Reading(fact.beside, TRIALS, rule, (*path, "beside"))
+            yield NameReference(fact.beside, TRIALS, rule, (*path, "beside"))
             yield from duration(fact.lasts_at_least, rule, (*path, "lasts_at_least"))
         case f.PointsFact():
             yield from _in_items(rule, fact.adds, (*path, "adds"))
         case f.SymptomsFact():
             for index, by in enumerate(fact.measured_by):
                 here = (*path, "measured_by", index)
-                yield Reading(by.score, SCORE, rule, (*here, "score"))
+                yield NameReference(by.score, SCORE, rule, (*here, "score"))
                 yield limit_or_number(by.at_least, rule, (*here, "at_least"), beside=by.score)
         case f.DraftOrderFact() | f.PlaceOfOrderFact() | f.TreatmentFact() | f.CourseFact() | f.RiseFact():
             yield from _in_treatment(rule, fact, path)
@@ -345,15 +345,15 @@ def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber
             yield from _in_trials(rule, fact, path)
 
 
-def duration(text: str, rule: Rule, path: Path) -> Iterator[Reading]:
+def duration(text: str, rule: Rule, path: Path) -> Iterator[NameReference]:
     """The name of a parameter, where no duration in words stands."""
     if duration_days(text) is None:
-        yield Reading(text, DURATION, rule, path)
+        yield NameReference(text, DURATION, rule, path)
 
 
-def _in_trials(rule: Rule, fact: f.TrialsFact, path: Path) -> Iterator[Reading | BareNumber]:
+def _in_trials(rule: Rule, fact: f.TrialsFact, path: Path) -> Iterator[NameReference | BareNumber]:
     if fact.in_episode:
-        yield Reading(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
+        yield NameReference(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
     yield from duration(fact.joins_gaps_up_to, rule, (*path, "joins_gaps_up_to"))
     yield from duration(fact.adequate_when.lasts_at_least, rule, (*path, "adequate_when", "lasts_at_least"))
     if fact.ended_by_successor_within:
@@ -377,37 +377,37 @@ def _in_trials(rule: Rule, fact: f.TrialsFact, path: Path) -> Iterator[Reading |
     yield from duration(lasts, rule, (*path, "no_response_when", "augmentation_lasts_at_least"))
 
 
-def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[Reading]:
+def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[NameReference]:
     for index, item in enumerate(items):
         here = (*path, index)
         match item:
             case f.BandsItem():
-                yield Reading(item.from_, NUMBER, rule, (*here, "from"))
+                yield NameReference(item.from_, NUMBER, rule, (*here, "from"))
             case f.EachItem():
-                yield Reading(item.each, NUMBER, rule, (*here, "each"))
+                yield NameReference(item.each, NUMBER, rule, (*here, "each"))
             case f.IfItem():
-                yield Reading(item.if_, PRESENT, rule, (*here, "if"))
+                yield NameReference(item.if_, PRESENT, rule, (*here, "if"))
             case f.HighestItem():
                 yield from _in_items(rule, item.highest_of, (*here, "highest_of"))
 
 
-def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[Reading]:
+def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[NameReference]:
     several = isinstance(traced, list)
     for index, name in enumerate(listed(traced)):
-        yield Reading(name, TRACED, rule, (*path, index) if several else path)
+        yield NameReference(name, TRACED, rule, (*path, index) if several else path)
 
 
-def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareNumber]:
+def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[NameReference | BareNumber]:
     """What facts about orders, treatments and what came of them read."""
 
     match fact:
         case f.DraftOrderFact() if fact.different_from:
-            yield Reading(fact.different_from, TRIALS, rule, (*path, "different_from"))
+            yield NameReference(fact.different_from, TRIALS, rule, (*path, "different_from"))
         case f.TreatmentFact() if fact.repeated is not None:
             yield limit_or_number(fact.repeated, rule, (*path, "repeated"), unit="days")
         case f.CourseFact():
-            yield Reading(fact.treatment, TREATMENT, rule, (*path, "treatment"))
-            yield Reading(fact.score, SCORE, rule, (*path, "score"))
+            yield NameReference(fact.treatment, TREATMENT, rule, (*path, "treatment"))
+            yield NameReference(fact.score, SCORE, rule, (*path, "score"))
             yield from duration(fact.ended_before, rule, (*path, "ended_before"))
             yield from duration(fact.or_lasts_at_least, rule, (*path, "or_lasts_at_least"))
             yield from duration(fact.baseline_within, rule, (*path, "baseline_within"))
@@ -416,18 +416,18 @@ def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[Reading | BareN
             yield limit_or_number(fact.sessions_at_least, rule, (*path, "sessions_at_least"), unit="sessions")
             yield limit_or_number(fact.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
         case f.RiseFact():
-            yield Reading(fact.score, SCORE, rule, (*path, "score"))
+            yield NameReference(fact.score, SCORE, rule, (*path, "score"))
             for index, since in enumerate(fact.since):
-                yield Reading(since, STATEMENT, rule, (*path, "since", index))
+                yield NameReference(since, STATEMENT, rule, (*path, "since", index))
         case f.PlaceOfOrderFact():
-            yield Reading(fact.order, DRAFT, rule, (*path, "order"))
-            yield Reading(fact.after, TRIALS, rule, (*path, "after"))
+            yield NameReference(fact.order, DRAFT, rule, (*path, "order"))
+            yield NameReference(fact.after, TRIALS, rule, (*path, "after"))
 
 
-def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[Reading | BareNumber]:
+def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[NameReference | BareNumber]:
     for index, by in enumerate(spec.measured_by):
         here = (*path, "measured_by", index)
-        yield Reading(by.score, SCORE, rule, (*here, "score"))
+        yield NameReference(by.score, SCORE, rule, (*here, "score"))
         for key in ("still_symptomatic_at", "remission_below"):
             yield limit_or_number(getattr(by, key), rule, (*here, key), beside=by.score)
     yield limit_or_number(spec.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
@@ -438,9 +438,9 @@ def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[
     yield from word_or_name(spec.accepts, f.ACCEPTS, rule, (*path, "accepts"))
 
 
-def _in_text(rule: Rule, text: TextAt) -> Iterator[Reading]:
-    for hole in holes_in(text.text):
+def _in_text(rule: Rule, text: TextAt) -> Iterator[NameReference]:
+    for hole in placeholders_in(text.text):
         if not hole.name or hole.word not in HOLE_WANTS:
             continue
         wants = SUMMARY if text.place == "summary" and not hole.word else HOLE_WANTS[hole.word]
-        yield Reading(hole.name, wants, rule, text.path, hole=True)
+        yield NameReference(hole.name, wants, rule, text.path, hole=True)

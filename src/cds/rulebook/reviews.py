@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from cds.rulebook.overlay import Override
-from cds.rulebook.program import Program, RuleRef
+from cds.rulebook.overlay import SiteOverride
+from cds.rulebook.program import CompiledRuleset, RuleRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class OverdueReviews:
     """
 
     rules: tuple[RuleRef, ...]
-    overrides: tuple[Override, ...]
+    overrides: tuple[SiteOverride, ...]
 
     @property
     def words(self) -> str:
@@ -29,7 +29,7 @@ class OverdueReviews:
         return ", ".join([*files, *(f"{one.what} (due {one.review})" for one in self.overrides)])
 
 
-def overdue_reviews(program: Program, today: date) -> OverdueReviews:
+def overdue_reviews(program: CompiledRuleset, today: date) -> OverdueReviews:
     """The reviews that were due before a day; a retired file needs none."""
     rules = [
         (rule.review_due, rule.id, rule)

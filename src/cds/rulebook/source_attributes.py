@@ -14,7 +14,7 @@ from datetime import date
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.references import Reading, Rule, below, read_by, readings
+from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 
 REGULATION = "45 CFR 170.315(b)(11)(iv)(A)"
 PARAGRAPHS: Mapping[str, tuple[int, str]] = {
@@ -49,7 +49,7 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class AttributeReader:
     """
     One fact through which a rule file reads data of the person.
 
@@ -67,7 +67,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class AttributeUse:
     """
     Whether data of one kind are used.
 
@@ -85,7 +85,7 @@ class Use:
     name: str
     used: bool | None
     why: str
-    read_by: tuple[Read, ...]
+    read_by: tuple[AttributeReader, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class SourceAttributes:
     funding: str
     released: date | None
     revised: date | None
-    uses: tuple[Use, ...]
+    uses: tuple[AttributeUse, ...]
     site_changes: tuple[SiteChange, ...]
 
 
@@ -140,17 +140,17 @@ def is_intervention(rule: Rule) -> bool:
     return bool(rule.model.conclusions or rule.model.cards)
 
 
-def reads(book: Rulebook) -> dict[str, dict[str, tuple[Read, ...]]]:
+def reads(book: Rulebook) -> dict[str, dict[str, tuple[AttributeReader, ...]]]:
     """
     Rule file → attribute → the facts that read it, by name.
 
     These are the facts of the file itself, and all that its conclusions and cards rest on, wherever they stand.
     """
     rests_on: dict[str, set[str]] = defaultdict(set)
-    by_fact: dict[str, list[tuple[str, Read]]] = {}
+    by_fact: dict[str, list[tuple[str, AttributeReader]]] = {}
     tagged = _tagged(book)
     for name, rule in book.rules.items():
-        found = [reading for reading in readings(rule) if isinstance(reading, Reading)]
+        found = [reading for reading in readings(rule) if isinstance(reading, NameReference)]
         for reader, names in read_by(found).items():
             rests_on[reader] |= names
         if rule.model.definitions:
@@ -158,9 +158,9 @@ def reads(book: Rulebook) -> dict[str, dict[str, tuple[Read, ...]]]:
                 rests_on[definition].add(rule.model.definitions.of)
         rests_on[_whole(name)] |= {reading.name for reading in found} | rule.model.facts.keys()
         by_fact |= _of_facts(rule, tagged)
-    made: dict[str, dict[str, tuple[Read, ...]]] = {}
+    made: dict[str, dict[str, tuple[AttributeReader, ...]]] = {}
     for name in book.rules:
-        read: dict[str, list[Read]] = defaultdict(list)
+        read: dict[str, list[AttributeReader]] = defaultdict(list)
         for fact in sorted(below(_whole(name), rests_on) & by_fact.keys()):
             for attribute, one in by_fact[fact]:
                 read[attribute].append(one)
@@ -183,24 +183,24 @@ def _tagged(book: Rulebook) -> dict[str, set[str]]:
     return found
 
 
-def _of_facts(rule: Rule, tagged: Mapping[str, set[str]]) -> dict[str, list[tuple[str, Read]]]:
+def _of_facts(rule: Rule, tagged: Mapping[str, set[str]]) -> dict[str, list[tuple[str, AttributeReader]]]:
     sets: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name, path in coded(rule):
         for attribute in tagged.get(name, ()):
             sets[str(path[1])][attribute].append(name)
-    made: dict[str, list[tuple[str, Read]]] = {}
+    made: dict[str, list[tuple[str, AttributeReader]]] = {}
     for name, fact in rule.model.facts.items():
         of = {attribute: tuple(sorted(set(names))) for attribute, names in sets[name].items()}
         if fact.uses:
             of[fact.uses] = (fact.element,)
         made[name] = [
-            (attribute, Read(name, fact.label or name, rule.model.about.id, looked_at))
+            (attribute, AttributeReader(name, fact.label or name, rule.model.about.id, looked_at))
             for attribute, looked_at in of.items()
         ]
     return made
 
 
-def _of(rule: Rule, read: Mapping[str, tuple[Read, ...]], book: Rulebook) -> SourceAttributes:
+def _of(rule: Rule, read: Mapping[str, tuple[AttributeReader, ...]], book: Rulebook) -> SourceAttributes:
     about = rule.model.about
     return SourceAttributes(
         rule=about.id,
@@ -223,10 +223,10 @@ def _of(rule: Rule, read: Mapping[str, tuple[Read, ...]], book: Rulebook) -> Sou
     )
 
 
-def _use(attribute: str, about: f.About, read: tuple[Read, ...]) -> Use:
+def _use(attribute: str, about: f.About, read: tuple[AttributeReader, ...]) -> AttributeUse:
     why = getattr(about.uses, attribute)
     used = True if why else False if attribute in about.does_not_use else None
-    return Use(attribute, *PARAGRAPHS[attribute], used, why or "", read)
+    return AttributeUse(attribute, *PARAGRAPHS[attribute], used, why or "", read)
 
 
 def _site_changes(rule: Rule, book: Rulebook) -> Iterator[SiteChange]:

@@ -8,18 +8,18 @@ from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.systems import ATC, RXNORM
-from cds.terminology.value_sets import CodeRange, CodeSet
+from cds.terminology.value_sets import CodeRange, ValueSet
 
 
-def code_sets(book: Rulebook) -> dict[str, CodeSet]:
+def code_sets(book: Rulebook) -> dict[str, ValueSet]:
     """Every value set, with what other files add to it."""
-    sets: dict[str, CodeSet] = {}
+    sets: dict[str, ValueSet] = {}
     for loaded in sorted(book.sets, key=lambda s: s.model.valueset.id is None):
         header = loaded.model.valueset
         name = header.id or header.adds_to or ""
         into = sets.get(name)
         if into is None:
-            into = sets[name] = CodeSet(name, header.title, {}, {}, {}, [], {}, [])
+            into = sets[name] = ValueSet(name, header.title, {}, {}, {}, [], {}, [])
         for group in loaded.model.codes:
             into.codes.update({(group.system, code): display for code, display in group.exact.items()})
             into.roots.update({(group.system, code): display for code, display in group.with_children.items()})

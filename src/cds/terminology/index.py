@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.drugs import DrugTable
 from cds.terminology.phrases import FoundPhrase, PhraseIndex, words_of
-from cds.terminology.value_sets import CodeRange, CodeSet
+from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_OF_A_REASON, is_a_name, words_in
 
 
@@ -16,7 +16,7 @@ from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_O
 class Codes:
     """Every value set and drug table of a rulebook, in one index: looking a code up costs the same for any number."""
 
-    sets: Mapping[str, CodeSet]
+    sets: Mapping[str, ValueSet]
     drugs: Mapping[str, DrugTable]
     _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)

@@ -42,7 +42,7 @@ class CodeRange(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class CodeSet:
+class ValueSet:
     """
     A value set, ready for looking things up.
 
@@ -78,7 +78,7 @@ class CodeSet:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservationFilter:
     """
     How to tell an Observation some rule wants from the many of a chart that none does, before it is read.
 
@@ -96,7 +96,7 @@ class Observed:
         object.__setattr__(self, "_initials", frozenset(initials | {initial.upper() for initial in initials}))
 
     @classmethod
-    def of(cls, sets: Iterable[CodeSet]) -> Observed:
+    def of(cls, sets: Iterable[ValueSet]) -> ObservationFilter:
         """What the value sets of observations hold."""
         listed = list(sets)
         return cls(
@@ -114,7 +114,7 @@ class Observed:
         return initial in self._initials and bare(text) in self.names
 
 
-class Index(Protocol):
+class CodeIndex(Protocol):
     """Tells what is no concern of any rule: that which both its codes and its words say to be another."""
 
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
@@ -131,8 +131,8 @@ class Index(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class RelevanceCriteria:
     """What the rules want of a record, told before anything is made of its resources."""
 
-    observed: Observed
-    index: Index
+    observed: ObservationFilter
+    index: CodeIndex

@@ -12,7 +12,7 @@ MOST_BARS = 120  # a longer time is drawn in steps of several days
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """One bar, from its floor: the part that is filled, the whole, and what it says when pointed at."""
 
     x: float
@@ -23,19 +23,21 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class BarChart:
     """A drawing: its size, where its floor is, its bars, the highest count, and dates along the axis."""
 
     width: int
     height: int
     floor: int
-    bars: tuple[Bar, ...]
+    bars: tuple[ChartBar, ...]
     highest: int
     dates: tuple[tuple[float, str, str], ...]
     says: str
 
 
-def bars(counts: Mapping[date, tuple[int, int]], first: date, last: date, width: int, words: tuple[str, str]) -> Bars:
+def bars(
+    counts: Mapping[date, tuple[int, int]], first: date, last: date, width: int, words: tuple[str, str]
+) -> BarChart:
     """
     Counts of each day, (all, those of them that …), drawn so wide.
 
@@ -57,7 +59,7 @@ def bars(counts: Mapping[date, tuple[int, int]], first: date, last: date, width:
     highest = max((whole for _, whole, _ in sums), default=0)
     scale = HEIGHT / highest if highest else 0.0
     made = tuple(
-        Bar(
+        ChartBar(
             round(SIDE + index * room, 1),
             round(max(1.0, room * 0.8), 1),
             round(whole * scale, 1),
@@ -68,7 +70,7 @@ def bars(counts: Mapping[date, tuple[int, int]], first: date, last: date, width:
         if whole
     )
     total, parts = sum(whole for _, whole, _ in sums), sum(part for _, _, part in sums)
-    return Bars(
+    return BarChart(
         width,
         TOP + HEIGHT + BOTTOM,
         TOP + HEIGHT,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from cds.explanation.timeline import Bar, Course, Run, Timeline
+from cds.explanation.timeline import DrugBar, MedicationHistory, Run, ScoreCourse
 from cds.logic.truth import Truth
 
 SIDE, TOP = 6, 26  # margins
@@ -22,7 +22,7 @@ Place = Callable[[date], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class ChartBox:
     """A rectangle, how it is filled (a class of the style sheet), and what it says when pointed at."""
 
     x: float
@@ -39,7 +39,7 @@ class Lane:
 
     words: str
     y: float
-    boxes: tuple[Box, ...]
+    boxes: tuple[ChartBox, ...]
     minimum: tuple[float, float, float] | None
     reached: tuple[float, float, str] | None
 
@@ -82,7 +82,7 @@ class Chart:
     says: str
 
 
-def chart(timeline: Timeline, width: int) -> Chart:
+def chart(timeline: MedicationHistory, width: int) -> Chart:
     """A timeline drawn so wide."""
     inner = width - 2 * SIDE
     days = max(1, (timeline.last - timeline.first).days + 1)
@@ -115,13 +115,13 @@ def chart(timeline: Timeline, width: int) -> Chart:
     )
 
 
-def _bounds(bar: Bar, timeline: Timeline) -> str:
+def _bounds(bar: DrugBar, timeline: MedicationHistory) -> str:
     first = bar.runs[0].first
     last = bar.runs[-1].last
     return f"{first or 'since an unknown day'} to {'now' if last >= timeline.last else last}"
 
 
-def _lane(bar: Bar, y: float, timeline: Timeline, place: Place) -> Lane:
+def _lane(bar: DrugBar, y: float, timeline: MedicationHistory, place: Place) -> Lane:
     doses = [dose for run in bar.runs for dose in (run.low, run.high) if dose is not None]
     scale = max([*doses, bar.minimum or 0.0]) * HEADROOM or 1.0
     floor = y + LABEL + BAR
@@ -142,7 +142,7 @@ def _lane(bar: Bar, y: float, timeline: Timeline, place: Place) -> Lane:
     )
 
 
-def lane_words(bar: Bar) -> str:
+def lane_words(bar: DrugBar) -> str:
     """A drug in words: its highest dose, the minimum, and what the rules made of it."""
     lows = [run.low for run in bar.runs]
     highs = [run.high for run in bar.runs]
@@ -160,28 +160,28 @@ def lane_words(bar: Bar) -> str:
 
 
 def _boxes(
-    run: Run, bar: Bar, floor: float, up: Callable[[float], float], timeline: Timeline, place: Place
-) -> Iterator[Box]:
+    run: Run, bar: DrugBar, floor: float, up: Callable[[float], float], timeline: MedicationHistory, place: Place
+) -> Iterator[ChartBox]:
     x = place(run.first) if run.first is not None else place(timeline.first)
     width = max(2.0, round(place(date.fromordinal(run.last.toordinal() + 1)) - x, 1))
     since = str(run.first) if run.first is not None else "an unknown day"
     when = f"{bar.name}, {since} to {run.last}"
     if run.high is None:
-        yield Box(x, floor - BAR, width, BAR, "bar-unknown", f"{when}: dose not known")
+        yield ChartBox(x, floor - BAR, width, BAR, "bar-unknown", f"{when}: dose not known")
     elif run.high > run.low or not run.sure:
         says = (
             f"{when}: possibly up to {run.high:g} mg/day"
             if run.sure
             else f"{when}: possibly taken, {run.high:g} mg/day"
         )
-        yield Box(x, floor - up(run.high), width, up(run.high), "bar-possible", says)
+        yield ChartBox(x, floor - up(run.high), width, up(run.high), "bar-possible", says)
     if run.sure and run.low > 0:
         enough = bar.minimum is not None and run.low >= bar.minimum
         kind = "bar-other" if bar.beside else "bar-adequate" if enough else "bar-low"
-        yield Box(x, floor - up(run.low), width, up(run.low), kind, f"{when}: {run.low:g} mg/day")
+        yield ChartBox(x, floor - up(run.low), width, up(run.low), kind, f"{when}: {run.low:g} mg/day")
 
 
-def _scores(course: Course, top: float, place: Place) -> Scores:
+def _scores(course: ScoreCourse, top: float, place: Place) -> Scores:
     span = (course.highest - course.lowest) or 1.0
     bottom = top + COURSE
 
@@ -204,7 +204,7 @@ def _scores(course: Course, top: float, place: Place) -> Scores:
     return Scores(course.label, top, bottom, f"{course.lowest:g}", f"{course.highest:g}", line, dots)
 
 
-def _ticks(timeline: Timeline, inner: float, place: Place) -> Iterator[tuple[float, str]]:
+def _ticks(timeline: MedicationHistory, inner: float, place: Place) -> Iterator[tuple[float, str]]:
     first, last = timeline.first, timeline.last
     months = max(1, (last.year - first.year) * 12 + last.month - first.month)
     most = max(1, int(inner // TICK))

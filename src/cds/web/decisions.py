@@ -9,21 +9,21 @@ from urllib.parse import parse_qsl
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from cds.api.admission import Turns
+from cds.api.admission import Admission
 from cds.api.body import read_body
-from cds.api.decision_input import record_again
-from cds.api.links import Links
+from cds.api.decision_input import record_from_input
+from cds.api.links import SignedLinks
 from cds.api.routes import Offers, limits
-from cds.decide import Decision, Rules, decide
-from cds.errors import NoPage, NotJson, Refusal, TooLarge
+from cds.decide import Decision, Ruleset, decide
+from cds.errors import NoPageError, NotJsonError, RequestError, TooLargeError
 from cds.explanation.flips import flips
-from cds.journal.inputs import Kept, kept_decision
+from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
 from cds.settings import Settings
 from cds.web.explained import explained_values
 from cds.web.page import Pages, differences, page_route
-from cds.web.what_if import Wrong, asked_of, changeable, changed
+from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
 
 T = TypeVar("T")
 HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
@@ -32,35 +32,35 @@ MOST_FIELDS = 2_000
 
 
 def decision_routes(
-    pages: Pages, offers: Offers, settings: Settings, journal: Journal, links: Links, turns: Turns
+    pages: Pages, offers: Offers, settings: Settings, journal: Journal, links: SignedLinks, turns: Admission
 ) -> APIRouter:
     """The pages of decisions whose data the journal keeps."""
     router = APIRouter(include_in_schema=False, route_class=page_route(pages))
 
-    def kept(decision: str, key: str) -> tuple[Kept, Rules]:
+    def kept(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
         """
         A decision and the rules that explain it.
 
         Raises:
-            NoPage: The key does not open it, or it is not kept.
+            NoPageError: The key does not open it, or it is not kept.
         """
         if not links.opens(decision, key):
-            raise NoPage("This link has expired", fix="Open the chart again, and follow the link of the new card")
-        found = kept_decision(journal.store, decision)
+            raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
+        found = stored_decision(journal.store, decision)
         offer = offers.get(tenant_of(found.tenant)) if found is not None else None
         if found is None or offer is None or found.service not in offer.rules.program.services:
-            raise NoPage(
+            raise NoPageError(
                 "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
             )
         return found, offer.rules
 
     async def aside(work: Callable[[], T]) -> T:
         async with turns.place():
-            return await turns.aside(work)
+            return await turns.run_in_worker(work)
 
-    def decided(found: Kept, rules: Rules, body: bytes) -> Decision:
+    def decided(found: StoredDecision, rules: Ruleset, body: bytes) -> Decision:
         service = rules.program.services[found.service]
-        return decide(rules, record_again(body, service, limits(settings, rules)), found.day, found.service)
+        return decide(rules, record_from_input(body, service, limits(settings, rules)), found.day, found.service)
 
     @router.get("/decisions/{decision}")
     async def page(decision: str, key: str = "") -> Response:
@@ -103,9 +103,9 @@ def decision_routes(
             form = changeable(found.body, rules.program, service, was)
             values: dict[str, Any] = {"kept": found, "key": key, "form": form, "typed": typed}
             try:
-                body = changed(found.body, asked_of(form, typed), rules.program, service, found.day)
+                body = changed(found.body, edits_of(form, typed), rules.program, service, found.day)
                 now = decided(found, rules, body)
-            except (Wrong, Refusal) as wrong:
+            except (WhatIfInputError, RequestError) as wrong:
                 values |= {"wrong": str(wrong), "flips": None}
             else:
                 values |= {"wrong": "", "flips": flips(rules, was, now)} | explained_values(rules, now, found.service)
@@ -123,13 +123,13 @@ def fields_of(body: bytes) -> dict[str, str]:
     The fields of a form that was posted; empty ones are left out.
 
     Raises:
-        NotJson: It is no form.
-        TooLarge: It has more fields than any form of ours.
+        NotJsonError: It is no form.
+        TooLargeError: It has more fields than any form of ours.
     """
     try:
         pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
     except UnicodeDecodeError:
-        raise NotJson("This is no form in UTF-8", fix="Load the page again, and send its form") from None
+        raise NotJsonError("This is no form in UTF-8", fix="Load the page again, and send its form") from None
     except ValueError:
-        raise TooLarge("This form has too many fields", fix="Load the page again, and send its form") from None
+        raise TooLargeError("This form has too many fields", fix="Load the page again, and send its form") from None
     return {name: text.strip() for name, text in pairs if text.strip()}

@@ -15,15 +15,15 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from cds.api.admission import Turns
-from cds.api.links import Links
+from cds.api.admission import Admission
+from cds.api.links import SignedLinks
 from cds.api.overrides import Overrides
-from cds.api.routes import Offer, Offers, limits
+from cds.api.routes import Offers, TenantRules, limits
 from cds.auth.smart import (
-    Configuration,
-    Granted,
-    LaunchFailed,
-    Registered,
+    LaunchError,
+    SmartConfiguration,
+    SmartRegistration,
+    TokenGrant,
     authorize_at,
     challenge_of,
     configuration_of,
@@ -33,10 +33,10 @@ from cds.auth.smart import (
     token_for,
 )
 from cds.decide import decide
-from cds.errors import NoPage
-from cds.fhir_client.fetch import Access, NotUsable
+from cds.errors import NoPageError
+from cds.fhir_client.fetch import FhirAccess, NoFhirServerError
 from cds.fhir_client.network import client_for
-from cds.journal.inputs import Kept, kept_decision
+from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.receipts import patient_digest
 from cds.journal.used_tokens import first_use
@@ -54,15 +54,15 @@ LONGEST = 4_000  # characters of what an EHR sends along
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingLaunch:
     """What is kept of a launch until its callback, in a signed cookie of the browser that made it."""
 
     issuer: str
     verifier: str
-    configuration: Configuration
+    configuration: SmartConfiguration
 
 
-class Launches:
+class LaunchCookies:
     """Makes and reads the cookies of launches that wait for their callback."""
 
     def __init__(self, journal: Journal) -> None:
@@ -73,28 +73,28 @@ class Launches:
         """The name of the cookie of one launch; several may wait at once. Over HTTPS no other host can set it."""
         return f"{'__Host-' if secure else ''}launch-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
 
-    def write(self, state: str, pending: Pending) -> str:
+    def write(self, state: str, pending: PendingLaunch) -> str:
         """What the cookie says."""
         return self._signer().dumps({"state": state, "pending": msgspec.to_builtins(pending)})
 
-    def read(self, state: str, text: str) -> Pending:
+    def read(self, state: str, text: str) -> PendingLaunch:
         """
         The launch that is called back, once.
 
         Raises:
-            LaunchFailed: It is none of this browser's, too old, or was called back before.
+            LaunchError: It is none of this browser's, too old, or was called back before.
         """
         try:
             said = self._signer().loads(text, max_age=MINUTES * 60)
-            pending = msgspec.convert(said["pending"], Pending)
+            pending = msgspec.convert(said["pending"], PendingLaunch)
             known = said["state"] == state
         except (BadSignature, msgspec.ValidationError, KeyError, TypeError):
             known = False
         if not known:
-            raise LaunchFailed("This launch was not begun in this browser, or too long ago")
+            raise LaunchError("This launch was not begun in this browser, or too long ago")
         until = datetime.now(UTC) + timedelta(minutes=MINUTES)
         if not first_use(self._journal.store, PURPOSE, state, until):
-            raise LaunchFailed("This launch is over already")
+            raise LaunchError("This launch is over already")
         return pending
 
     def _signer(self) -> URLSafeTimedSerializer:
@@ -115,13 +115,13 @@ class Launcher:
     def __init__(
         self,
         pages: Pages,
-        registered: tuple[Registered, ...],
+        registered: tuple[SmartRegistration, ...],
         offers: Offers,
         settings: Settings,
         journal: Journal,
-        turns: Turns,
+        turns: Admission,
         overrides: Overrides,
-        links: Links | None,
+        links: SignedLinks | None,
         clock: Callable[[], date],
     ) -> None:
         self.clients = {one.tenant: client_for(one.servers, settings.fetch_seconds) for one in registered}
@@ -134,7 +134,7 @@ class Launcher:
         self._overrides = overrides
         self._links = links
         self._clock = clock
-        self._launches = Launches(journal)
+        self._launches = LaunchCookies(journal)
 
     def routes(self) -> APIRouter:
         """The addresses an EHR launches."""
@@ -146,12 +146,12 @@ class Launcher:
     async def launch(self, request: Request, iss: str = "", launch: str = "") -> Response:
         """Send the browser to sign in at the EHR that opened this."""
         if not iss or not launch or max(len(iss), len(launch)) > LONGEST:
-            raise NoPage("This page is opened from a chart", fix=AGAIN)
+            raise NoPageError("This page is opened from a chart", fix=AGAIN)
         one, base = self._known(iss)
         try:
             configuration = await configuration_of(self.clients[one.tenant], base, one.servers)
-        except LaunchFailed as failed:
-            raise NoPage(str(failed), fix="Try again in a moment, or tell those who run this service") from None
+        except LaunchError as failed:
+            raise NoPageError(str(failed), fix="Try again in a moment, or tell those who run this service") from None
         state, verifier = new_secret(), new_secret()
         address = authorize_at(
             configuration,
@@ -167,7 +167,7 @@ class Launcher:
         secure = self._callback(request).startswith("https:")
         answer.set_cookie(
             self._launches.cookie(state, secure=secure),
-            await to_thread.run_sync(self._launches.write, state, Pending(iss, verifier, configuration)),
+            await to_thread.run_sync(self._launches.write, state, PendingLaunch(iss, verifier, configuration)),
             max_age=MINUTES * 60,
             path=_path(secure=secure),
             secure=secure,
@@ -183,10 +183,10 @@ class Launcher:
         name = self._launches.cookie(state, secure=secure)
         try:
             if not state or max(len(state), len(code)) > LONGEST:
-                raise LaunchFailed("This page is opened from a chart")
+                raise LaunchError("This page is opened from a chart")
             pending = await to_thread.run_sync(self._launches.read, state, request.cookies.get(name, ""))
             if error or not code:
-                raise LaunchFailed("The EHR did not give leave to read the chart")
+                raise LaunchError("The EHR did not give leave to read the chart")
             one, _ = self._known(pending.issuer)
             granted = await token_for(
                 self.clients[one.tenant],
@@ -197,12 +197,12 @@ class Launcher:
                 verifier=pending.verifier,
             )
             answer = await self._explained(one, granted, pending.issuer)
-        except LaunchFailed as failed:
+        except LaunchError as failed:
             answer = self._pages.nothing(400, str(failed), AGAIN)
         answer.delete_cookie(name, path=_path(secure=secure), secure=secure, httponly=True)
         return answer
 
-    async def _explained(self, one: Registered, granted: Granted, issuer: str) -> Response:
+    async def _explained(self, one: SmartRegistration, granted: TokenGrant, issuer: str) -> Response:
         context, offer = context_of(granted.app_context), self._offers[one.tenant]
         kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
         if kept is not None and self._links is not None:
@@ -210,17 +210,17 @@ class Launcher:
             return RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
         return await self._decided_now(offer, granted, issuer, _service(offer, context))
 
-    async def _decided_now(self, offer: Offer, granted: Granted, issuer: str, service: Service) -> Response:
+    async def _decided_now(self, offer: TenantRules, granted: TokenGrant, issuer: str, service: Service) -> Response:
         if offer.fetcher is None:
-            raise LaunchFailed("This service reads from no FHIR server")
-        access = Access(issuer, granted.access_token)
+            raise LaunchError("This service reads from no FHIR server")
+        access = FhirAccess(issuer, granted.access_token)
         try:
             fetched = await offer.fetcher.fetch(service.prefetch, {}, granted.patient, access)
-        except NotUsable as why:
-            raise LaunchFailed(f"The chart cannot be read: {why}") from None
+        except NoFhirServerError as why:
+            raise LaunchError(f"The chart cannot be read: {why}") from None
         patient = [one.key for one in service.prefetch if one.query.startswith("Patient/")]
         if any(fetched[key].value is None for key in patient if key in fetched):
-            raise LaunchFailed("The EHR did not send the patient whose chart is open")
+            raise LaunchError("The EHR did not send the patient whose chart is open")
 
         def answer() -> Response:
             record = read_prefetch(
@@ -237,15 +237,17 @@ class Launcher:
             return self._pages.page("decision.html", explained_values(offer.rules, made, service.id) | about)
 
         async with self._turns.place():
-            return await self._turns.aside(answer)
+            return await self._turns.run_in_worker(answer)
 
-    def _known(self, issuer: str) -> tuple[Registered, httpx.URL]:
+    def _known(self, issuer: str) -> tuple[SmartRegistration, httpx.URL]:
         for one in self._registered:
             try:
                 return one, one.servers.base_of(issuer)
             except ValueError:
                 continue
-        raise NoPage("This service is not set up for this EHR", fix="Tell those who run it the address of your EHR")
+        raise NoPageError(
+            "This service is not set up for this EHR", fix="Tell those who run it the address of your EHR"
+        )
 
     def _callback(self, request: Request) -> str:
         return f"{(self._settings.public_url or str(request.base_url)).rstrip('/')}/launch/callback"
@@ -256,7 +258,7 @@ def _path(*, secure: bool) -> str:
     return "/" if secure else "/launch"
 
 
-def _service(offer: Offer, context: Mapping[str, Any]) -> Service:
+def _service(offer: TenantRules, context: Mapping[str, Any]) -> Service:
     """The service whose card was followed, if its hook brings no orders of its own; else the first for a chart."""
     services = offer.rules.program.services
     named = services.get(str(context.get("service", "")))
@@ -264,10 +266,10 @@ def _service(offer: Offer, context: Mapping[str, Any]) -> Service:
     return named if named is not None and named.hook in ("patient-view", "encounter-start") else charts[0]
 
 
-def _kept_for(journal: Journal, offer: Offer, patient: str, context: Mapping[str, Any]) -> Kept | None:
+def _kept_for(journal: Journal, offer: TenantRules, patient: str, context: Mapping[str, Any]) -> StoredDecision | None:
     """The decision whose card was followed, where it is kept, and is of this patient of this organisation."""
     decision = context.get("decision")
-    found = kept_decision(journal.store, decision) if isinstance(decision, str) else None
+    found = stored_decision(journal.store, decision) if isinstance(decision, str) else None
     if found is None or found.tenant != offer.tenant or found.service not in offer.rules.program.services:
         return None
     return found if found.patient == patient_digest(journal.store, offer.tenant, patient) else None

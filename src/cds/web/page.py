@@ -16,9 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cds import __version__
 from cds.api.error_responses import status_of
 from cds.cards.template import on_one_line
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.engine.explain import UNITS
-from cds.errors import NoPage, Refusal
+from cds.errors import NoPageError, RequestError
 from cds.explanation.explanation import plain_conclusions
 from cds.logic.truth import Truth
 from cds.web.markdown import markdown_page, markdown_sentence
@@ -111,7 +111,7 @@ def page_route(pages: Pages) -> type[APIRoute]:
             async def answered(request: Request) -> Response:
                 try:
                     return await handler(request)
-                except Refusal as refusal:
+                except RequestError as refusal:
                     return pages.nothing(status_of(refusal), refusal.what, refusal.fix)
 
             return answered
@@ -136,7 +136,7 @@ def unit(code: str) -> str:
     return "" if code.startswith("{") else UNITS.get(code, code)
 
 
-def differences(was: Mapping[str, str], made: Decision, rules: Rules) -> list[str]:
+def differences(was: Mapping[str, str], made: Decision, rules: Ruleset) -> list[str]:
     """Conclusions that these rules answer differently than a receipt says, each with both answers."""
     heads = rules.program.heads
     return [
@@ -170,7 +170,7 @@ def static_routes() -> APIRouter:
     async def file(digest: str, name: str) -> Response:
         content, kind, right = _files().get(name, (b"", "", ""))
         if not right or digest != right:
-            raise NoPage("There is no such file", fix="Load the page again")
+            raise NoPageError("There is no such file", fix="Load the page again")
         return Response(
             content, media_type=kind, headers={"Cache-Control": FOREVER, "X-Content-Type-Options": "nosniff"}
         )

@@ -16,7 +16,7 @@ from cds.cards.render import references
 from cds.decide import Decision
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
-from cds.rulebook.program import Program, Service
+from cds.rulebook.program import CompiledRuleset, Service
 from cds.rulebook.wanted import WantedAge, WantedAllergy, WantedDiagnosis, WantedNumber
 
 Json = dict[str, Any]
@@ -54,12 +54,12 @@ ELEMENTS: dict[tuple[str, ...], str] = {
 ORDERS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
 
 
-class Wrong(Exception):  # noqa: N818 (it says what is, as Refusal does)
+class WhatIfInputError(Exception):
     """Something that was typed cannot be used; the message says what, and how to write it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class EditableValue:
     """
     One value that may be changed.
 
@@ -79,16 +79,16 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EditableResource:
     """One resource with what may be changed of it."""
 
     reference: str
     title: str
-    elements: tuple[Element, ...]
+    elements: tuple[EditableValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AnswerChoice:
     """One answer that may be added: its field, how it reads, and what can be answered (value → words)."""
 
     name: str
@@ -97,7 +97,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Changeable:
+class EditableChart:
     """
     Everything a reader may change.
 
@@ -107,13 +107,13 @@ class Changeable:
         choices: What is missing, and is one of several.
     """
 
-    entries: tuple[Entry, ...]
-    numbers: tuple[Element, ...]
-    days: tuple[Element, ...]
-    choices: tuple[Choice, ...]
+    entries: tuple[EditableResource, ...]
+    numbers: tuple[EditableValue, ...]
+    days: tuple[EditableValue, ...]
+    choices: tuple[AnswerChoice, ...]
 
 
-def changeable(body: bytes, program: Program, service: Service, decision: Decision) -> Changeable:
+def changeable(body: bytes, program: CompiledRuleset, service: Service, decision: Decision) -> EditableChart:
     """What of the kept data may be changed, and what may be added."""
     titles = _titles(program, service, decision)
     resources = dict(_resources(msgspec.json.decode(body)))
@@ -124,19 +124,19 @@ def changeable(body: bytes, program: Program, service: Service, decision: Decisi
             elements = tuple(_elements(reference, resources[reference]))[:left]
             left -= len(elements)
             if elements:
-                entries.append(Entry(reference, title, elements))
+                entries.append(EditableResource(reference, title, elements))
     unknown = [
         (wanted, decision.facts[wanted.name]) for wanted in program.wanted if _open(decision, wanted.name, program)
     ]
-    return Changeable(
+    return EditableChart(
         entries=tuple(entries),
         numbers=tuple(
-            Element(f"number:{wanted.name}", fact.label, "", "number", _unit(wanted.unit))
+            EditableValue(f"number:{wanted.name}", fact.label, "", "number", _unit(wanted.unit))
             for wanted, fact in unknown
             if isinstance(wanted, WantedNumber) and not wanted.relative_to
         ),
         days=tuple(
-            Element("born", f"{fact.label}: date of birth", "", "date")
+            EditableValue("born", f"{fact.label}: date of birth", "", "date")
             for wanted, fact in unknown
             if isinstance(wanted, WantedAge) and fact.why_unknown is WhyUnknown.NOT_FOUND
         ),
@@ -144,25 +144,25 @@ def changeable(body: bytes, program: Program, service: Service, decision: Decisi
     )
 
 
-def asked_of(form: Changeable, typed: Mapping[str, str]) -> dict[str, str]:
+def edits_of(form: EditableChart, typed: Mapping[str, str]) -> dict[str, str]:
     """
     Of what was typed into a form, what differs from what it held, in the order of the form.
 
     Raises:
-        Wrong: Nothing differs, or a field is none of this form.
+        WhatIfInputError: Nothing differs, or a field is none of this form.
     """
     held = {element.name: element.value for entry in form.entries for element in entry.elements}
     held |= {element.name: element.value for element in (*form.numbers, *form.days)}
     held |= {choice.name: "" for choice in form.choices}
     if typed.keys() - held.keys():
-        raise Wrong("This form does not fit the data any more: load the page again")
+        raise WhatIfInputError("This form does not fit the data any more: load the page again")
     asked = {name: typed[name] for name, value in held.items() if name in typed and typed[name] != value}
     if not asked:
-        raise Wrong("Nothing was changed: change a value or add an answer, and ask again")
+        raise WhatIfInputError("Nothing was changed: change a value or add an answer, and ask again")
     return asked
 
 
-def changed(body: bytes, asked: Mapping[str, str], program: Program, service: Service, today: date) -> bytes:
+def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, service: Service, today: date) -> bytes:
     """
     The kept data with the changes of a form.
 
@@ -173,7 +173,7 @@ def changed(body: bytes, asked: Mapping[str, str], program: Program, service: Se
         today: The day of the answer; what is added is of that day.
 
     Raises:
-        Wrong: Something that was typed cannot be used, or is no field of ours.
+        WhatIfInputError: Something that was typed cannot be used, or is no field of ours.
     """
     data: Json = msgspec.json.decode(body)
     resources: dict[str, list[Json]] = {}
@@ -210,7 +210,7 @@ def changed(body: bytes, asked: Mapping[str, str], program: Program, service: Se
 # ---------------------------------------------------------------- what there is
 
 
-def _titles(program: Program, service: Service, decision: Decision) -> dict[str, str]:
+def _titles(program: CompiledRuleset, service: Service, decision: Decision) -> dict[str, str]:
     """Reference → what it is, for everything the service's cards rest on; trials first, oldest first."""
     found: dict[str, str] = {}
     facts = decision.facts
@@ -249,7 +249,7 @@ def _inside(value: Any) -> Iterator[tuple[str, Json]]:
         yield f"{value['resourceType']}/{value['id']}", value
 
 
-def _elements(reference: str, resource: Json) -> Iterator[Element]:
+def _elements(reference: str, resource: Json) -> Iterator[EditableValue]:
     doses = False
     for path, value, holder in _leaves(resource, ()):
         words = next((words for end, words in ELEMENTS.items() if path[-len(end) :] == end), None)
@@ -263,12 +263,12 @@ def _elements(reference: str, resource: Json) -> Iterator[Element]:
             continue
         if isinstance(value, int | float):
             sent = str(holder.get("unit") or holder.get("code") or "")
-            yield Element(name, words, f"{value:.12g}", "number", _unit(sent))
+            yield EditableValue(name, words, f"{value:.12g}", "number", _unit(sent))
         elif isinstance(value, str) and DAY.match(value):
             whole = value[:10] if len(value) >= 10 else value
-            yield Element(name, words, whole, "date" if len(whole) == 10 else "text")
+            yield EditableValue(name, words, whole, "date" if len(whole) == 10 else "text")
     if not doses and reference.partition("/")[0] == "MedicationRequest":
-        yield Element(f"dose:{reference}", "dose, all day", "", "number", "mg")
+        yield EditableValue(f"dose:{reference}", "dose, all day", "", "number", "mg")
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Json]]:
@@ -302,28 +302,28 @@ def _unit(code: str) -> str:
     return "" if code.startswith("{") else code
 
 
-def _open(decision: Decision, name: str, program: Program) -> bool:
+def _open(decision: Decision, name: str, program: CompiledRuleset) -> bool:
     """Whether the fact is not known, so that something may be said of it."""
     fact = decision.facts[name]
     unknown = fact.truth is Truth.UNKNOWN or (fact.truth is None and fact.low is None and fact.high is None)
     return unknown and name not in program.copies and not fact.trials
 
 
-def _kinds_not_sent(service: Service, decision: Decision) -> tuple[Choice, ...]:
+def _kinds_not_sent(service: Service, decision: Decision) -> tuple[AnswerChoice, ...]:
     """Kinds of data that did not come: one may say that there are none."""
     kinds = dict.fromkeys(prefetch.query.partition("?")[0] for prefetch in service.prefetch if "?" in prefetch.query)
     known = {"none": "asked for, and none recorded"}
     return tuple(
-        Choice(f"none:{kind}", kind, known)
+        AnswerChoice(f"none:{kind}", kind, known)
         for kind in kinds
         if decision.record.sent.get(kind) and decision.record.how_sent(kind).state.value == "not sent"
     )
 
 
-def _presences(unknown: Iterable[tuple[Any, Fact]]) -> Iterator[Choice]:
+def _presences(unknown: Iterable[tuple[Any, Fact]]) -> Iterator[AnswerChoice]:
     for wanted, fact in unknown:
         if isinstance(wanted, WantedDiagnosis | WantedAllergy) and wanted.coded:
-            yield Choice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"})
+            yield AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"})
 
 
 # ---------------------------------------------------------------- what is put there
@@ -337,7 +337,7 @@ def _put(resource: Json, path: list[str], text: str) -> None:
             place.get(step) if isinstance(place, dict) else None
         )  # fmt: skip
     if not isinstance(place, dict) or path[-1] not in place or not any(tuple(path[-len(e) :]) == e for e in ELEMENTS):
-        raise Wrong("This form does not fit the data any more: load the page again")
+        raise WhatIfInputError("This form does not fit the data any more: load the page again")
     was = place[path[-1]]
     place[path[-1]] = _day(text) if isinstance(was, str) else _number(text)
 
@@ -364,14 +364,14 @@ def _put_none(data: Json, kind: str, service: Service) -> None:
             data["prefetch"][prefetch.key] = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 
 
-def _wanted(program: Program, name: str) -> Any:
+def _wanted(program: CompiledRuleset, name: str) -> Any:
     found = next((wanted for wanted in program.wanted if wanted.name == name), None)
     if not isinstance(found, WantedNumber | WantedDiagnosis | WantedAllergy) or not found.coded:
-        raise Wrong("This form does not fit the rules any more: load the page again")
+        raise WhatIfInputError("This form does not fit the rules any more: load the page again")
     return found
 
 
-def _concept(name: str, program: Program) -> Json:
+def _concept(name: str, program: CompiledRuleset) -> Json:
     """The first code of a value set, or the first of its names."""
     codes = program.codes.sets[name]
     for (system, code), display in (codes.codes or codes.roots).items():
@@ -379,7 +379,7 @@ def _concept(name: str, program: Program) -> Json:
     return {"text": next(iter((*codes.full_names.values(), *codes.words)), codes.title)}
 
 
-def _observation(wanted: WantedNumber, value: float, program: Program, patient: str, today: date) -> Json:
+def _observation(wanted: WantedNumber, value: float, program: CompiledRuleset, patient: str, today: date) -> Json:
     quantity = {"value": value, "unit": wanted.unit, "system": "http://unitsofmeasure.org", "code": wanted.unit}
     return {
         "resourceType": "Observation",
@@ -391,7 +391,7 @@ def _observation(wanted: WantedNumber, value: float, program: Program, patient: 
     }
 
 
-def _entry(wanted: WantedDiagnosis | WantedAllergy, program: Program, patient: str, today: date) -> Json:
+def _entry(wanted: WantedDiagnosis | WantedAllergy, program: CompiledRuleset, patient: str, today: date) -> Json:
     code, whose = _concept(wanted.coded[0], program), {"reference": f"Patient/{patient}"}
     if isinstance(wanted, WantedAllergy):
         status = _status("allergyintolerance", "active"), _status("allergyintolerance", "confirmed", "verification")
@@ -418,7 +418,7 @@ def _day(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise Wrong(f"“{text[:40]}” is no day: write it as 2026-06-01")
+    raise WhatIfInputError(f"“{text[:40]}” is no day: write it as 2026-06-01")
 
 
 def _number(text: str) -> float | int:
@@ -427,5 +427,5 @@ def _number(text: str) -> float | int:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or abs(value) > 1e9:
-        raise Wrong(f"“{text[:40]}” is no number")
+        raise WhatIfInputError(f"“{text[:40]}” is no number")
     return int(value) if value == int(value) else value

@@ -26,7 +26,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
 @dataclass
-class Located:
+class YamlDocument:
     """
     A YAML document as plain values.
 
@@ -92,9 +92,9 @@ class _Nodes(Composer, CParser):
         return ""
 
 
-def read_yaml(text: str, file: str) -> Located:
+def read_yaml(text: str, file: str) -> YamlDocument:
     """Read one document; every duplicate key is a problem, and so is text that is not YAML."""
-    located = Located(file)
+    located = YamlDocument(file)
     try:
         node = _Nodes(text).get_single_node()
     except MarkedYAMLError as error:
@@ -128,7 +128,7 @@ def read_yaml(text: str, file: str) -> Located:
     return located
 
 
-def _value(node: Node, path: Path, located: Located, inside: frozenset[int]) -> Any:
+def _value(node: Node, path: Path, located: YamlDocument, inside: frozenset[int]) -> Any:
     if len(located.lines) > MOST_VALUES:
         # Aliases of aliases grow without end ("billion laughs"); what is left is not read.
         what = f"Aliases make more than {MOST_VALUES:,} values of this file."
@@ -176,7 +176,7 @@ def _repeats(root: Node, path: Path) -> dict[Path, Path]:
     return repeats
 
 
-def _mapping(node: MappingNode, path: Path, located: Located, inside: frozenset[int]) -> dict[str, Any]:
+def _mapping(node: MappingNode, path: Path, located: YamlDocument, inside: frozenset[int]) -> dict[str, Any]:
     mapping: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value) if isinstance(key_node, ScalarNode) else str(key_node.start_mark)

@@ -7,15 +7,15 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from cds.yaml_source.document import Located
 from cds.yaml_source.document import Path as YamlPath
+from cds.yaml_source.document import YamlDocument
 from cds.yaml_source.problem import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Loaded(Generic[Model]):
+class LoadedFile(Generic[Model]):
     """
     One file, read.
 
@@ -28,7 +28,7 @@ class Loaded(Generic[Model]):
     """
 
     file: str
-    located: Located
+    located: YamlDocument
     model: Model
     digest: str
     text: str = ""

@@ -46,12 +46,12 @@ class Problem:
         return f"{text}\n  {self.fix}"
 
 
-class RulesAreWrong(Exception):  # noqa: N818 (the problems are the point)
+class RulesError(Exception):
     """Rule files hold mistakes; nothing was started. `problems` has all of them."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(f"{len(problems)} problem(s) in rule files")
         self.problems = problems
 
-    def __reduce__(self) -> tuple[type[RulesAreWrong], tuple[tuple[Problem, ...]]]:
-        return RulesAreWrong, (self.problems,)  # it may have to travel between processes
+    def __reduce__(self) -> tuple[type[RulesError], tuple[tuple[Problem, ...]]]:
+        return RulesError, (self.problems,)  # it may have to travel between processes

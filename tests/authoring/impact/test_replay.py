@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.impact.cohort import Patient, patients_in
-from cds.authoring.impact.compare import Affected, Side, replay
-from cds.engine.evaluator import Opinions
+from cds.authoring.impact.cohort import CohortPatient, patients_in
+from cds.authoring.impact.compare import AffectedPatient, RulesetVersion, compare_cohort
+from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
@@ -23,23 +23,23 @@ EVALUATION = "ketamine/evaluation.yaml"
 
 
 @pytest.fixture(scope="module")
-def old() -> Iterator[Side]:
+def old() -> Iterator[RulesetVersion]:
     yield from side(ROOT / "rules")
 
 
 @pytest.fixture(scope="module")
-def examples() -> list[Patient]:
+def examples() -> list[CohortPatient]:
     return list(patients_in(EXAMPLES))
 
 
-def side(folder: Path) -> Iterator[Side]:
+def side(folder: Path) -> Iterator[RulesetVersion]:
     book = read_rulebook(folder)
-    made = Side(book, checked_rules(book, Opinions.DIRECT, TODAY))
+    made = RulesetVersion(book, checked_rules(book, EvaluatorMode.DIRECT, TODAY))
     yield made
     made.rules.reasoner.close()
 
 
-def edited(folder: Path, file: str, pattern: str, by: str) -> Side:
+def edited(folder: Path, file: str, pattern: str, by: str) -> RulesetVersion:
     shutil.copytree(ROOT / "rules", folder, ignore=shutil.ignore_patterns("*.test.yaml"))
     text, count = re.subn(pattern, by, (folder / file).read_text(), count=1)
     assert count == 1
@@ -47,18 +47,18 @@ def edited(folder: Path, file: str, pattern: str, by: str) -> Side:
     return next(side(folder))
 
 
-def affected(old: Side, new: Side, patients: list[Patient]) -> dict[str, Affected]:
+def affected(old: RulesetVersion, new: RulesetVersion, patients: list[CohortPatient]) -> dict[str, AffectedPatient]:
     changes = changes_between(old.book, new.book)
-    found = replay(old, new, changes, patients, TODAY, Settings())
+    found = compare_cohort(old, new, changes, patients, TODAY, Settings())
     return {one.patient: one for one in found if one is not None}
 
 
-def test_the_same_rules_change_nothing_for_anybody(old: Side, examples: list[Patient]) -> None:
+def test_the_same_rules_change_nothing_for_anybody(old: RulesetVersion, examples: list[CohortPatient]) -> None:
     assert affected(old, old, examples) == {}
 
 
 def test_a_moved_threshold_names_who_is_affected_from_what_to_what_and_why(
-    tmp_path: Path, old: Side, examples: list[Patient]
+    tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
 ) -> None:
     new = edited(tmp_path / "rules", TRD, r"(adequate_duration:\s+\{value: )\d+", r"\g<1>12")
 
@@ -73,7 +73,7 @@ def test_a_moved_threshold_names_who_is_affected_from_what_to_what_and_why(
 
 
 def test_only_what_led_there_is_named_when_several_things_changed(
-    tmp_path: Path, old: Side, examples: list[Patient]
+    tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
 ) -> None:
     new = edited(tmp_path / "rules", TRD, r"(adequate_duration:\s+\{value: )\d+", r"\g<1>12")
     edited(tmp_path / "more", "safety/suicidality.yaml", r"label: [A-Z]", "label: X")
@@ -88,7 +88,9 @@ def test_only_what_led_there_is_named_when_several_things_changed(
     assert new.book.digest != both.book.digest
 
 
-def test_new_names_change_nothing_for_anybody(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
+def test_new_names_change_nothing_for_anybody(
+    tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
+) -> None:
     edited(tmp_path / "rules", EVALUATION, "\n  suggest_evaluation:\n", "\n  propose_evaluation:\n")
     for file in (tmp_path / "rules").rglob("*.yaml"):
         text = re.sub(r"\bsymptomatic\b", "has_symptoms", file.read_text())
@@ -99,7 +101,9 @@ def test_new_names_change_nothing_for_anybody(tmp_path: Path, old: Side, example
     assert affected(old, next(side(tmp_path / "rules")), examples) == {}
 
 
-def test_a_silent_file_takes_its_cards_away_and_says_so(tmp_path: Path, old: Side, examples: list[Patient]) -> None:
+def test_a_silent_file_takes_its_cards_away_and_says_so(
+    tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
+) -> None:
     new = edited(tmp_path / "rules", EVALUATION, "status: active", "status: silent")
 
     found = affected(old, new, examples)["01-two-failed-trials"]
@@ -109,7 +113,7 @@ def test_a_silent_file_takes_its_cards_away_and_says_so(tmp_path: Path, old: Sid
 
 
 def test_other_words_on_a_card_are_told_apart_from_another_card(
-    tmp_path: Path, old: Side, examples: list[Patient]
+    tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
 ) -> None:
     new = edited(tmp_path / "rules", EVALUATION, r"consider an evaluation", "think of an evaluation")
 

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.authoring.reference.diagram import HEIGHT, WIDTH, drawn
-from cds.authoring.reference.rule_page import CARD, CONCLUSION, FACT, FILE, Node
+from cds.authoring.reference.rule_page import CARD, CONCLUSION, FACT, FILE, DiagramNode
 
 
-def node(name: str, kind: str = CONCLUSION) -> Node:
-    return Node(name, kind, name, name)
+def node(name: str, kind: str = CONCLUSION) -> DiagramNode:
+    return DiagramNode(name, kind, name, name)
 
 
 def test_what_reads_stands_right_of_what_it_reads_and_cards_stand_last() -> None:

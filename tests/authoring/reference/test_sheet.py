@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.reference.export import read_sheets
-from cds.authoring.reference.rule_page import Sheet, sheets
-from cds.authoring.reference.wording import Words
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.reference.export import read_rule_reference
+from cds.authoring.reference.rule_page import RulePage, rule_pages
+from cds.authoring.reference.wording import ConditionWording
+from cds.authoring.testing.cases import read_rule_tests
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_text
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
@@ -45,27 +45,32 @@ tests:
 """
 
 
-def read(folder: Path, files: dict[str, str]) -> dict[str, Sheet]:
+def read(folder: Path, files: dict[str, str]) -> dict[str, RulePage]:
     book = read_rulebook(write_rules(folder, files))
     assert book.problems == []
-    return {sheet.id: sheet for sheet in sheets(book, read_casebook(folder, book))}
+    return {sheet.id: sheet for sheet in rule_pages(book, read_rule_tests(folder, book))}
 
 
 def test_a_condition_reads_as_nested_words_with_labels_values_and_units(tmp_path: Path) -> None:
     made = read(tmp_path, {**GOOD, OTHER: READER})
 
     (resistant, symptomatic) = made["depression"].conclusions
-    assert resistant.when == Words(
-        "all of", (Words("depression"), Words("age: at least 18 years"), Words("failed_trials: at least 2 trials"))
+    assert resistant.when == ConditionWording(
+        "all of",
+        (
+            ConditionWording("depression"),
+            ConditionWording("age: at least 18 years"),
+            ConditionWording("failed_trials: at least 2 trials"),
+        ),
     )
-    assert symptomatic.when == Words("score: at least 10")
-    assert made["other"].conclusions[0].when == Words(
+    assert symptomatic.when == ConditionWording("score: at least 10")
+    assert made["other"].conclusions[0].when == ConditionWording(
         "any of",
         (
-            Words("cannot be ruled out: Symptomatic"),
-            Words("cannot tell: not: Resistant"),
-            Words("at least 1 of", (Words("depression"), Words("Resistant"))),
-            Words("score: from 5 to 9"),
+            ConditionWording("cannot be ruled out: Symptomatic"),
+            ConditionWording("cannot tell: not: Resistant"),
+            ConditionWording("at least 1 of", (ConditionWording("depression"), ConditionWording("Resistant"))),
+            ConditionWording("score: from 5 to 9"),
         ),
     )
 
@@ -95,7 +100,7 @@ def test_a_sheet_says_who_reviewed_and_what_differs_from_the_lock(tmp_path: Path
     folder = write_rules(tmp_path, {**GOOD, OTHER: READER})
     (folder / "rules.lock").write_text(lock_text(read_rulebook(folder)))
     (folder / RULE).write_text(changed(GOOD[RULE], "high_score: {value: 10", "high_score: {value: 11"))
-    by_id = {sheet.id: sheet for sheet in read_sheets(folder).files}
+    by_id = {sheet.id: sheet for sheet in read_rule_reference(folder).files}
 
     assert by_id["depression"].reviewed == ""
     assert by_id["other"].reviewed == "Dr Invented"
@@ -106,14 +111,14 @@ def test_a_sheet_says_who_reviewed_and_what_differs_from_the_lock(tmp_path: Path
 
 @pytest.mark.parametrize("files", [GOOD, {**GOOD, TEST: CASES}])
 def test_the_number_of_cases_is_said_with_the_sheets(files: dict[str, str], tmp_path: Path) -> None:
-    made = read_sheets(write_rules(tmp_path, files))
+    made = read_rule_reference(write_rules(tmp_path, files))
 
     assert made.cases == (2 if TEST in files else 0)
     assert made.version == read_rulebook(tmp_path).digest[:12]
 
 
 def test_mistakes_in_files_are_said_and_the_others_are_shown(tmp_path: Path) -> None:
-    made = read_sheets(write_rules(tmp_path, {**GOOD, OTHER: READER.replace("title:", "titel:")}))
+    made = read_rule_reference(write_rules(tmp_path, {**GOOD, OTHER: READER.replace("title:", "titel:")}))
 
     assert [sheet.id for sheet in made.files] == ["depression"]
     assert any("titel" in problem for problem in made.problems)

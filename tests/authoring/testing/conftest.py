@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.testing.cases import Casebook, read_casebook
+from cds.authoring.testing.cases import RuleTests, read_rule_tests
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.tables import code_sets, drug_table
 from cds.terminology.index import Codes
@@ -137,14 +137,14 @@ def rules_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def casebook(rules_folder: Path) -> Callable[..., Casebook]:
+def casebook(rules_folder: Path) -> Callable[..., RuleTests]:
     """Read a casebook of one test file and, maybe, shared patients."""
 
-    def read(tests: str, shared: str = "") -> Casebook:
+    def read(tests: str, shared: str = "") -> RuleTests:
         (rules_folder / "depression" / "depression.test.yaml").write_text(tests)
         if shared:
             (rules_folder / "patients" / "shared.yaml").write_text(shared)
-        return read_casebook(rules_folder)
+        return read_rule_tests(rules_folder)
 
     return read
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.testing.cases import RuleTests
 
-Read = Callable[..., Casebook]
+Read = Callable[..., RuleTests]
 
 HEAD = """
 today: 2026-06-01
@@ -37,13 +37,13 @@ def test(*lines: str) -> str:
 test.__test__ = False  # type: ignore[attr-defined]
 
 
-def the_case(book: Casebook) -> Any:
+def the_case(book: RuleTests) -> Any:
     assert [str(problem) for problem in book.problems] == []
     (case,) = book.cases
     return case
 
 
-def the_problem(book: Casebook) -> Any:
+def the_problem(book: RuleTests) -> Any:
     (problem,) = book.problems
     assert book.cases == []
     return problem

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cds.authoring.mutation.detect import Fate, means_the_same
-from cds.authoring.mutation.generate import changes_of
-from cds.authoring.mutation.mutant import Kind, applied, moved
-from cds.authoring.mutation.report import print_changes, survivor_lines
-from cds.authoring.mutation.run import Changes, Wanted, try_changes
+from cds.authoring.mutation.detect import DetectionOutcome, means_the_same
+from cds.authoring.mutation.generate import mutants_of
+from cds.authoring.mutation.mutant import MutantKind, applied, moved
+from cds.authoring.mutation.report import print_mutants, survivor_lines
+from cds.authoring.mutation.run import MutantSelection, MutationReport, run_mutants
 from cds.logic import conditions as c
 from cds.rulebook.loader import Rulebook, read_rulebook
-from cds.yaml_source.loaded import Loaded
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.loaded import LoadedFile
+from cds.yaml_source.problem import RulesError
 
 Write = Callable[[Path], Path]
 
@@ -110,9 +110,9 @@ def folder(tmp_path: Path, write_rules_to: Write) -> Path:
     return root
 
 
-def tried(folder: Path, tests: str, wanted: Wanted | None = None, jobs: int = 1) -> Changes:
+def tried(folder: Path, tests: str, wanted: MutantSelection | None = None, jobs: int = 1) -> MutationReport:
     (folder / "depression" / "depression.test.yaml").write_text(tests)
-    return try_changes(folder, wanted or Wanted(of=("depression",)), jobs)
+    return run_mutants(folder, wanted or MutantSelection(of=("depression",)), jobs)
 
 
 def without(*names: str) -> str:
@@ -123,7 +123,7 @@ def without(*names: str) -> str:
     return "\n  - ".join(kept)
 
 
-def survivors(changes: Changes) -> set[str]:
+def survivors(changes: MutationReport) -> set[str]:
     return {one.change.name for one in changes.survivors}
 
 
@@ -132,9 +132,9 @@ def test_a_whole_casebook_notices_every_change_that_makes_a_difference(folder: P
 
     assert survivors(changes) == set()
     assert changes.percent == 0
-    assert {one.change.kind for one in changes.outcomes if one.fate is Fate.NOTICED} >= set(Kind) - {
-        Kind.HOW_MANY,
-        Kind.CODE,
+    assert {one.change.kind for one in changes.outcomes if one.fate is DetectionOutcome.NOTICED} >= set(MutantKind) - {
+        MutantKind.HOW_MANY,
+        MutantKind.CODE,
     }
 
 
@@ -201,24 +201,24 @@ def test_the_patient_a_moved_limit_would_touch_is_the_one_between_the_two(
     rule = folder / "depression" / "depression.yaml"
     rule.write_text(RULE.replace("at_least: high_score", f"{comparison}: high_score"))
 
-    moves = {change.name: change.patient for change in changes_of(read_rulebook(folder))}
+    moves = {change.name: change.patient for change in mutants_of(read_rulebook(folder))}
 
     for name, score in zip(("high_score: 11 for 10", "high_score: 9 for 10"), patients, strict=True):
         assert moves[name].startswith(f"A patient with exactly {score} ")
 
 
 def test_a_code_of_each_list_is_taken_away_and_with_every_code_any(folder: Path) -> None:
-    first = changes_of(read_rulebook(folder))
-    every = changes_of(read_rulebook(folder), every_code=True)
+    first = mutants_of(read_rulebook(folder))
+    every = mutants_of(read_rulebook(folder), every_code=True)
 
-    codes = {change.name for change in every if change.kind is Kind.CODE}
+    codes = {change.name for change in every if change.kind is MutantKind.CODE}
     assert "major-depressive-disorder: without icd-10-cm F33.2" in codes
     assert "major-depressive-disorder: without icd-10-cm F33.2" not in {change.name for change in first}
     assert "major-depressive-disorder: without icd-10-cm F33.1" in {change.name for change in first}
 
 
 def test_a_code_is_taken_away_from_the_rules_and_not_from_the_patients(folder: Path) -> None:
-    every = Wanted(of=("major-depressive-disorder",), every_code=True)
+    every = MutantSelection(of=("major-depressive-disorder",), every_code=True)
 
     changes = tried(folder, WHOLE, every)
 
@@ -238,14 +238,14 @@ def test_what_a_test_file_explains_is_no_survivor_and_an_idle_explanation_is_sai
     lines = [line for line in explained.split("\n") if "17 is too young" not in line]
     (folder / "depression" / "depression.test.yaml").write_text("\n".join(lines))
 
-    changes = try_changes(folder, Wanted(), jobs=1)
+    changes = run_mutants(folder, MutantSelection(), jobs=1)
 
     assert "adult_from: 17 for 18" not in survivors(changes)
     assert [one.because for one in changes.outcomes if one.change.name == "adult_from: 17 for 18"] == [
         "Nobody of that age is treated here."
     ]
     assert [one.change for one in changes.idle] == ["high_score: 9 for 10"]
-    assert not print_changes(changes, Console(quiet=True), most_percent=100)
+    assert not print_mutants(changes, Console(quiet=True), most_percent=100)
 
 
 def test_several_processes_come_to_the_same_outcomes_in_the_same_order(folder: Path) -> None:
@@ -259,7 +259,7 @@ def test_several_processes_come_to_the_same_outcomes_in_the_same_order(folder: P
 
 def test_a_sample_is_spread_over_all_changes(folder: Path) -> None:
     every = tried(folder, WHOLE)
-    some = tried(folder, WHOLE, Wanted(of=("depression",), sample=7))
+    some = tried(folder, WHOLE, MutantSelection(of=("depression",), sample=7))
 
     assert len(some.outcomes) == 7
     assert {one.change.name for one in some.outcomes} < {one.change.name for one in every.outcomes}
@@ -269,24 +269,24 @@ def test_a_failing_case_is_named_and_nothing_is_tried(folder: Path) -> None:
     changes = tried(folder, WHOLE.replace("then: {high: true}", "then: {high: false}"))
 
     assert [case.name for case in changes.failing] == ["Not the lowest"]
-    assert not print_changes(changes, Console(quiet=True), most_percent=100)
+    assert not print_mutants(changes, Console(quiet=True), most_percent=100)
 
 
 def test_broken_files_and_names_of_nothing_are_said(folder: Path) -> None:
     with pytest.raises(LookupError, match="nothing-here"):
-        tried(folder, WHOLE, Wanted(of=("nothing-here",)))
-    with pytest.raises(RulesAreWrong):
+        tried(folder, WHOLE, MutantSelection(of=("nothing-here",)))
+    with pytest.raises(RulesError):
         tried(folder, WHOLE.replace("depressed_adult: true", "depressed_adlut: true"))
 
 
 def test_the_rules_are_proven_when_safety_leaves_no_survivor_and_the_rest_few(folder: Path) -> None:
     console = Console(quiet=True)
-    assert print_changes(tried(folder, WHOLE), console, most_percent=0)
-    assert not print_changes(tried(folder, without("Over")), console, most_percent=50)
+    assert print_mutants(tried(folder, WHOLE), console, most_percent=0)
+    assert not print_mutants(tried(folder, without("Over")), console, most_percent=50)
     rule = folder / "depression" / "depression.yaml"
     rule.write_text(RULE.replace("  safety: true\n", ""))
-    assert print_changes(tried(folder, without("Over")), console, most_percent=50)
-    assert not print_changes(tried(folder, without("Over")), console, most_percent=0)
+    assert print_mutants(tried(folder, without("Over")), console, most_percent=50)
+    assert not print_mutants(tried(folder, without("Over")), console, most_percent=0)
 
 
 A, B = c.Name("a"), c.Name("b")
@@ -329,10 +329,10 @@ def test_a_step_is_one_in_the_last_place(number: float, steps: list[float]) -> N
 def test_every_change_is_one_edit_of_one_file(folder: Path) -> None:
     book = read_rulebook(folder)
 
-    def files(of: Rulebook) -> list[Loaded[Any]]:
+    def files(of: Rulebook) -> list[LoadedFile[Any]]:
         return [*of.rules.values(), *of.sets, *of.tables.values()]
 
-    for change in changes_of(book):
+    for change in mutants_of(book):
         changed = applied(book, change)
         if changed is not None:
             pairs = zip(files(changed), files(book), strict=True)

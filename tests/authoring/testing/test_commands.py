@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.testing.cases import RuleTests
 from cds.cli.main import app
 
-Read = Callable[..., Casebook]
+Read = Callable[..., RuleTests]
 
 TESTS = """
 today: 2026-06-01

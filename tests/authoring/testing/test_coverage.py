@@ -10,7 +10,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.testing.cases import RuleTests
 from cds.authoring.testing.coverage import Coverage, counts, never_shown
 from cds.authoring.testing.coverage_html import coverage_page
 from cds.authoring.testing.coverage_text import gaps
@@ -18,7 +18,7 @@ from cds.authoring.testing.junit import junit
 from cds.authoring.testing.report import run_folder
 from cds.logic.truth import Truth
 
-Read = Callable[..., Casebook]
+Read = Callable[..., RuleTests]
 
 TESTS = """
 today: 2026-06-01

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cds.authoring.testing.fhir_writer import UCUM, CannotBeWritten, bundle_of, prefetch_of, request_of
-from cds.authoring.testing.patient_format import Patient
+from cds.authoring.testing.fhir_writer import UCUM, FhirWriterError, bundle_of, prefetch_of, request_of
+from cds.authoring.testing.patient_format import ExamplePatient
 from cds.terminology.index import Codes
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 
@@ -26,7 +26,7 @@ def sent(codes: Codes) -> Any:
     """Resources of one type that a shorthand patient is sent as."""
 
     def send(kind: str, **shorthand: Any) -> list[dict[str, Any]]:
-        bundle = bundle_of(Patient.model_validate(shorthand), TODAY, codes)
+        bundle = bundle_of(ExamplePatient.model_validate(shorthand), TODAY, codes)
         return [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == kind]
 
     return send
@@ -444,7 +444,7 @@ def test_single_days_are_administrations(sent: Sent) -> None:
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: Codes, hook: str) -> None:
-    patient = Patient.model_validate({"orders": {"venlafaxine": {"mg_a_day": 75}}})
+    patient = ExamplePatient.model_validate({"orders": {"venlafaxine": {"mg_a_day": 75}}})
     request = request_of(patient, TODAY, codes, hook)
 
     assert ("selections" in request["context"]) is (hook == "order-select")
@@ -463,7 +463,7 @@ KEYS = {
 
 
 def test_what_is_not_listed_was_sent_and_is_empty(codes: Codes) -> None:
-    prefetch = prefetch_of(Patient(), TODAY, codes)
+    prefetch = prefetch_of(ExamplePatient(), TODAY, codes)
 
     assert set(prefetch) == KEYS
     assert prefetch["conditions"]["total"] == 0
@@ -484,9 +484,9 @@ def test_what_is_not_listed_was_sent_and_is_empty(codes: Codes) -> None:
     ],
 )
 def test_a_kind_of_data_can_be_missing_failed_or_truncated(codes: Codes, kind: str, keys: Any) -> None:
-    missing = prefetch_of(Patient.model_validate({"not_sent": [kind]}), TODAY, codes)
-    failed = prefetch_of(Patient.model_validate({"failed": [kind]}), TODAY, codes)
-    truncated = prefetch_of(Patient.model_validate({"truncated": [kind]}), TODAY, codes)
+    missing = prefetch_of(ExamplePatient.model_validate({"not_sent": [kind]}), TODAY, codes)
+    failed = prefetch_of(ExamplePatient.model_validate({"failed": [kind]}), TODAY, codes)
+    truncated = prefetch_of(ExamplePatient.model_validate({"truncated": [kind]}), TODAY, codes)
 
     assert set(missing) == KEYS - keys
     assert {key for key in KEYS if failed[key]["resourceType"] == "OperationOutcome"} == keys
@@ -544,7 +544,7 @@ FULL = {
 
 
 def test_every_resource_is_valid_fhir_r4b(codes: Codes) -> None:
-    patient = Patient.model_validate(FULL)
+    patient = ExamplePatient.model_validate(FULL)
     request = request_of(patient, TODAY, codes, "order-sign")
     whole = [bundle_of(patient, TODAY, codes), *request["prefetch"].values(), request["context"]["draftOrders"]]
 
@@ -555,7 +555,7 @@ def test_every_resource_is_valid_fhir_r4b(codes: Codes) -> None:
 
 
 def test_ids_are_the_same_every_time_and_each_its_own(codes: Codes) -> None:
-    patient = Patient.model_validate(FULL)
+    patient = ExamplePatient.model_validate(FULL)
     first, second = bundle_of(patient, TODAY, codes), bundle_of(patient, TODAY, codes)
 
     urls = [entry["fullUrl"] for entry in first["entry"]]
@@ -575,5 +575,5 @@ def test_ids_are_the_same_every_time_and_each_its_own(codes: Codes) -> None:
     ],
 )
 def test_what_the_rules_folder_lacks_is_said(codes: Codes, shorthand: Any, what: str) -> None:
-    with pytest.raises(CannotBeWritten, match=what):
-        bundle_of(Patient.model_validate(shorthand), TODAY, codes)
+    with pytest.raises(FhirWriterError, match=what):
+        bundle_of(ExamplePatient.model_validate(shorthand), TODAY, codes)

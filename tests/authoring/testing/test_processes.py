@@ -6,29 +6,29 @@ import os
 
 import pytest
 
-from cds.authoring.testing.parallel import in_shares, spread
-from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.authoring.testing.parallel import in_shares, run_in_processes
+from cds.yaml_source.problem import Problem, RulesError
 
 
 def test_results_come_in_the_order_of_the_shares_and_from_other_processes() -> None:
     here = os.getpid()
-    results = list(spread(lambda share: (share, os.getpid() == here), [1, 2, 3, 4], jobs=2))
+    results = list(run_in_processes(lambda share: (share, os.getpid() == here), [1, 2, 3, 4], jobs=2))
 
     assert [share for share, _ in results] == [1, 2, 3, 4]
 
 
 def test_one_job_stays_in_this_process() -> None:
-    assert set(spread(lambda _: os.getpid(), [1, 2, 3], jobs=1)) == {os.getpid()}
+    assert set(run_in_processes(lambda _: os.getpid(), [1, 2, 3], jobs=1)) == {os.getpid()}
 
 
 def test_what_is_wrong_with_the_rules_travels_back() -> None:
     problem = Problem("rule.yaml", 1, 1, "a-check", "What.", "Fix.")
 
     def work(_: int) -> None:
-        raise RulesAreWrong((problem,))
+        raise RulesError((problem,))
 
-    with pytest.raises(RulesAreWrong) as wrong:
-        list(spread(work, [1, 2], jobs=2))
+    with pytest.raises(RulesError) as wrong:
+        list(run_in_processes(work, [1, 2], jobs=2))
     assert wrong.value.problems == (problem,)
 
 

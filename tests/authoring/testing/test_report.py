@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from cds.authoring.testing import report as report_module
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.testing.cases import RuleTests
 from cds.authoring.testing.report import AT_ONCE, run_folder
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
-Read = Callable[..., Casebook]
+Read = Callable[..., RuleTests]
 
 TESTS = """
 today: 2026-06-01
@@ -75,7 +75,7 @@ def test_rules_with_other_values_are_made_once_for_all_cases_that_share_them(
             taken.append([verdict.case.with_["adult_from"] for verdict in result[0]])
             yield result
 
-    monkeypatch.setattr(report_module, "spread", spread)
+    monkeypatch.setattr(report_module, "run_in_processes", spread)
     run_folder(rules_folder)
 
     values = [value for share in taken for value in share]
@@ -84,6 +84,6 @@ def test_rules_with_other_values_are_made_once_for_all_cases_that_share_them(
 
 def test_a_folder_with_mistakes_is_not_run(casebook: Read, rules_folder: Path) -> None:
     casebook(TESTS.replace("depressed_adult", "depressed_adlt"))
-    with pytest.raises(RulesAreWrong) as wrong:
+    with pytest.raises(RulesError) as wrong:
         run_folder(rules_folder)
     assert len(wrong.value.problems) == 2

@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.testing.cases import RuleTests
 from cds.authoring.testing.fhir_writer import bundle_of, request_of
-from cds.authoring.testing.patient_format import Patient
-from cds.authoring.testing.rulesets import Shelf
-from cds.authoring.testing.run import Verdict, matches, plain, run_case, said
+from cds.authoring.testing.patient_format import ExamplePatient
+from cds.authoring.testing.rulesets import RulesetCache
+from cds.authoring.testing.run import CaseVerdict, matches, plain, run_case, said
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.dates import read_date
 from cds.terminology.index import Codes
 
-Read = Callable[..., Casebook]
-Run = Callable[..., Verdict]
+Read = Callable[..., RuleTests]
+Run = Callable[..., CaseVerdict]
 
 HEAD = """
 today: 2026-06-01
@@ -42,7 +42,7 @@ def run(casebook: Read, rules_folder: Path) -> Any:
         book = casebook(text)
         assert [str(problem) for problem in book.problems] == []
         (case,) = book.cases
-        return run_case(case, Shelf(rules_folder).rules(case.with_, case.today))
+        return run_case(case, RulesetCache(rules_folder).rules(case.with_, case.today))
 
     return verdict
 
@@ -176,7 +176,7 @@ def test_fragments_are_found_where_a_reader_sees_them() -> None:
 
 def test_a_name_of_a_draft_rule_is_said_to_be_one(casebook: Read, rules_folder: Path) -> None:
     (case,) = casebook(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
-    rules = Shelf(rules_folder).rules({}, case.today)
+    rules = RulesetCache(rules_folder).rules({}, case.today)
     nothing = SimpleNamespace(
         truths={}, facts=SimpleNamespace(by_name={}), cards=(), record=SimpleNamespace(issues=(), sent={})
     )
@@ -191,20 +191,20 @@ def test_a_whole_file_is_read_as_the_server_reads_it(
     casebook: Read, rules_folder: Path, codes: Codes, kind: str
 ) -> None:
     day = date(2026, 6, 1)
-    anna = Patient.model_validate({"age": 46, "conditions": ["major-depressive-disorder"]})
+    anna = ExamplePatient.model_validate({"age": 46, "conditions": ["major-depressive-disorder"]})
     whole = request_of(anna, day, codes) if kind == "request" else bundle_of(anna, day, codes)
     (rules_folder.parent / "anna.json").write_text(json.dumps(whole))
     text = f"today: {day}\ntests:\n  - {{name: Anna, given: {{{kind}: anna.json}}, then: {{depressed_adult: true}}}}\n"
     (case,) = casebook(text).cases
 
-    assert run_case(case, Shelf(rules_folder).rules({}, day)).differences == ()
+    assert run_case(case, RulesetCache(rules_folder).rules({}, day)).differences == ()
 
 
 def test_a_patient_the_rules_folder_has_no_codes_for_is_said_to_be_one(casebook: Read, rules_folder: Path) -> None:
     (case,) = casebook(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
-    odd = replace(case, patient=Patient.model_validate({"conditions": ["no-such-set"]}))
+    odd = replace(case, patient=ExamplePatient.model_validate({"conditions": ["no-such-set"]}))
 
-    verdict = run_case(odd, Shelf(rules_folder).rules({}, case.today))
+    verdict = run_case(odd, RulesetCache(rules_folder).rules({}, case.today))
 
     assert verdict.differences == ("this patient cannot be described: there is no value set `no-such-set`",)
 

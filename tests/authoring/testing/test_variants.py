@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.testing.cases import Casebook
-from cds.authoring.testing.rulesets import Shelf
+from cds.authoring.testing.cases import RuleTests
+from cds.authoring.testing.rulesets import RulesetCache
 from cds.authoring.testing.run import record_of
 from cds.decide import decide
 from cds.logic.truth import Truth
 
-Read = Callable[..., Casebook]
+Read = Callable[..., RuleTests]
 
 TESTS = """
 today: 2026-06-01
@@ -42,7 +42,7 @@ def test_what_differs_for_some_condition_is_concluded_anew(
     casebook: Read, rules_folder: Path, but: str, once: bool
 ) -> None:
     cases = casebook(TESTS.replace("BUT", but).replace("[F33.1]", "[{code: F33.1}]")).cases
-    shelf = Shelf(rules_folder)
+    shelf = RulesetCache(rules_folder)
     rules = shelf.rules({}, cases[0].today)
 
     one, another = (decide(rules, record_of(case, rules), case.today).truths for case in cases)

@@ -10,7 +10,7 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class CohortPatient:
     """
     One patient of a folder of examples or a cohort.
 
@@ -23,7 +23,7 @@ class Patient:
     body: bytes = field(repr=False)
 
 
-class Resource(msgspec.Struct):
+class CohortResource(msgspec.Struct):
     """What says whose a resource is."""
 
     resourceType: str = ""  # noqa: N815 (FHIR's name)
@@ -33,13 +33,13 @@ class Resource(msgspec.Struct):
     hook: str = ""
 
 
-class Reference(msgspec.Struct):
+class SubjectReference(msgspec.Struct):
     """A FHIR reference."""
 
     reference: str = ""
 
 
-def patients_in(place: Path) -> Iterator[Patient]:
+def patients_in(place: Path) -> Iterator[CohortPatient]:
     """
     Every patient of a file or folder: *.json (a Bundle or request each) and *.ndjson.
 
@@ -54,11 +54,11 @@ def patients_in(place: Path) -> Iterator[Patient]:
     for file in files:
         if file.suffix == ".json" and file.name != "cards.json":
             named = file.parent if file.name == "request.json" and file.parent != place else file
-            yield Patient(_name(named, place), file.read_bytes())
+            yield CohortPatient(_name(named, place), file.read_bytes())
     yield from _in_lines(lines, place)
 
 
-def _in_lines(files: list[Path], place: Path) -> Iterator[Patient]:
+def _in_lines(files: list[Path], place: Path) -> Iterator[CohortPatient]:
     named: dict[str, str] = {}
     resources: dict[str, list[bytes]] = {}
     for file in files:
@@ -68,11 +68,11 @@ def _in_lines(files: list[Path], place: Path) -> Iterator[Patient]:
                     continue
                 where = f"{_name(file, place)}:{number}"
                 try:
-                    head = msgspec.json.decode(line, type=Resource)
+                    head = msgspec.json.decode(line, type=CohortResource)
                 except (msgspec.MsgspecError, UnicodeDecodeError):
                     raise ValueError(f"{where} is not a FHIR resource in one line of JSON") from None
                 if head.resourceType == "Bundle" or head.hook:
-                    yield Patient(where, line)
+                    yield CohortPatient(where, line)
                     continue
                 identity = _whose(head)
                 if not identity:
@@ -81,16 +81,16 @@ def _in_lines(files: list[Path], place: Path) -> Iterator[Patient]:
                     named[identity] = where
                 resources.setdefault(identity, []).append(line.strip())
     for identity, own in resources.items():
-        yield Patient(named[identity], _bundle(own))
+        yield CohortPatient(named[identity], _bundle(own))
 
 
-def _whose(resource: Resource) -> str:
+def _whose(resource: CohortResource) -> str:
     if resource.resourceType == "Patient":
         return resource.id
     for raw in (resource.subject, resource.patient):
         if bytes(raw):
             try:
-                return msgspec.json.decode(raw, type=Reference).reference.rpartition("Patient/")[2]
+                return msgspec.json.decode(raw, type=SubjectReference).reference.rpartition("Patient/")[2]
             except msgspec.MsgspecError:
                 return ""
     return ""

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from cds.authoring.impact.cohort import Patient
+from cds.authoring.impact.cohort import CohortPatient
 from cds.authoring.testing.run import said
 from cds.cards.card import Card
-from cds.decide import Decision, Rules, decide
-from cds.errors import Refusal
+from cds.decide import Decision, Ruleset, decide
+from cds.errors import RequestError
 from cds.facts.fact import Fact
 from cds.logic.conditions import Compare, names_in, walk
 from cds.read_request import read_record
-from cds.rulebook.diff import Change, Kind, renamed
+from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.references import Reading, readings
+from cds.rulebook.references import NameReference, readings
 from cds.settings import Settings
 
 PLACING = {("rank",), ("most_cards",), ("service",), ("status",)}  # what moves cards without touching a condition
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class OutcomeDifference:
     """One thing that came out differently: "card", "conclusion", "definition" or "fact", its name, before and after."""
 
     what: str
@@ -36,7 +36,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Affected:
+class AffectedPatient:
     """
     One patient for whom something comes out differently.
 
@@ -48,17 +48,17 @@ class Affected:
     """
 
     patient: str
-    turns: tuple[Turn, ...]
-    because: tuple[Change, ...]
+    turns: tuple[OutcomeDifference, ...]
+    because: tuple[RuleChange, ...]
     reworded: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Side:
+class RulesetVersion:
     """One of the two rule sets."""
 
     book: Rulebook
-    rules: Rules
+    rules: Ruleset
 
     @cached_property
     def formerly(self) -> Mapping[str, str]:
@@ -72,7 +72,7 @@ class Side:
         chosen_by: dict[str, str] = {}
         for rule in self.book.rules.values():
             for reading in readings(rule):
-                if isinstance(reading, Reading) and reading.path[0] == "facts":
+                if isinstance(reading, NameReference) and reading.path[0] == "facts":
                     found.setdefault(str(reading.path[1]), set()).add(reading.name)
             for name, path in coded(rule):
                 found.setdefault(str(path[1]), set()).add(name)
@@ -88,34 +88,44 @@ class Side:
             names |= {chosen_by[name] for name in names if name in chosen_by}
         return {name: frozenset(names) for name, names in found.items()}
 
-    def decide(self, patient: Patient, today: date, settings: Settings) -> Decision | Refusal:
+    def decide(self, patient: CohortPatient, today: date, settings: Settings) -> Decision | RequestError:
         """What these rules say of a patient."""
         try:
             record, service = read_record(patient.body, self.rules, settings)
             return decide(self.rules, record, today, service)
-        except Refusal as refusal:
+        except RequestError as refusal:
             return refusal
 
 
-def replay(
-    old: Side, new: Side, changes: Iterable[Change], patients: Iterable[Patient], today: date, settings: Settings
-) -> Iterator[Affected | None]:
+def compare_cohort(
+    old: RulesetVersion,
+    new: RulesetVersion,
+    changes: Iterable[RuleChange],
+    patients: Iterable[CohortPatient],
+    today: date,
+    settings: Settings,
+) -> Iterator[AffectedPatient | None]:
     """Each patient under both rule sets; None for one for whom nothing differs."""
     told = tuple(changes)
     for patient in patients:
         before, after = old.decide(patient, today, settings), new.decide(patient, today, settings)
-        if isinstance(before, Refusal) or isinstance(after, Refusal):
-            words = [f"refused: {one.what}" if isinstance(one, Refusal) else "answered" for one in (before, after)]
+        if isinstance(before, RequestError) or isinstance(after, RequestError):
+            words = [f"refused: {one.what}" if isinstance(one, RequestError) else "answered" for one in (before, after)]
             same = words[0] == words[1]
-            turn = Turn("answer", "answer", "the request", *words)
-            yield None if same else Affected(patient.name, (turn,), (), ())
+            turn = OutcomeDifference("answer", "answer", "the request", *words)
+            yield None if same else AffectedPatient(patient.name, (turn,), (), ())
             continue
         yield _affected(patient, old, new, told, before, after)
 
 
 def _affected(
-    patient: Patient, old: Side, new: Side, changes: tuple[Change, ...], before: Decision, after: Decision
-) -> Affected | None:
+    patient: CohortPatient,
+    old: RulesetVersion,
+    new: RulesetVersion,
+    changes: tuple[RuleChange, ...],
+    before: Decision,
+    after: Decision,
+) -> AffectedPatient | None:
     values = [{new.formerly.get(name, name): said for name, said in _values(before).items()}, _values(after)]
     differ = {name for name in values[0].keys() | values[1].keys() if values[0].get(name) != values[1].get(name)}
     was, now = _by_name(before, new), _by_name(after, new)
@@ -137,7 +147,7 @@ def _affected(
     if turns and not because:
         because = tuple(change for change in changes if change.path[-1:] in PLACING or not change.path)
     turns += [_turn("fact", name, new, old, values) for name in own]
-    return Affected(patient.name, tuple(turns), because, reworded)
+    return AffectedPatient(patient.name, tuple(turns), because, reworded)
 
 
 def _values(decision: Decision) -> dict[str, str]:
@@ -154,39 +164,43 @@ def _said(fact: Fact) -> str:
     )  # fmt: skip
 
 
-def _conclusions(old: Side, new: Side) -> list[str]:
+def _conclusions(old: RulesetVersion, new: RulesetVersion) -> list[str]:
     programs = (new.rules.program, old.rules.program)
     return [
         name for name in dict.fromkeys(n for p in programs for n in p.heads if n not in p.copies) if ":" not in name
     ]
 
 
-def _turn(what: str, name: str, new: Side, old: Side, values: list[dict[str, str]]) -> Turn:
+def _turn(
+    what: str, name: str, new: RulesetVersion, old: RulesetVersion, values: list[dict[str, str]]
+) -> OutcomeDifference:
     label = new.rules.program.labels.get(name) or old.rules.program.labels.get(name, name)
-    return Turn(what, name, label, *(side.get(name, "not there") for side in values))
+    return OutcomeDifference(what, name, label, *(side.get(name, "not there") for side in values))
 
 
-def _cards(was: Mapping[str, Card], now: Mapping[str, Card]) -> Iterator[Turn]:
+def _cards(was: Mapping[str, Card], now: Mapping[str, Card]) -> Iterator[OutcomeDifference]:
     for name in dict.fromkeys((*was, *now)):
         a, b = was.get(name), now.get(name)
         if a is None or b is None:
             shown = b or a
             label = shown.summary if shown else ""
-            yield Turn("card", name, label, "shown" if a else "not shown", "shown" if b else "not shown")
+            yield OutcomeDifference("card", name, label, "shown" if a else "not shown", "shown" if b else "not shown")
         elif a.indicator != b.indicator:
-            yield Turn("card", name, b.summary, a.indicator, b.indicator)
+            yield OutcomeDifference("card", name, b.summary, a.indicator, b.indicator)
 
 
-def _definitions(old: Side, new: Side, before: Decision, after: Decision) -> Iterator[Turn]:
+def _definitions(
+    old: RulesetVersion, new: RulesetVersion, before: Decision, after: Decision
+) -> Iterator[OutcomeDifference]:
     was = {one.id: before.truths[one.head].value for many in old.rules.program.definitions.values() for one in many}
     for many in new.rules.program.definitions.values():
         for one in many:
             now = after.truths[one.head].value
             if not one.in_use and was.get(one.id, now) != now:
-                yield Turn("definition", one.head, one.label, was[one.id], now)
+                yield OutcomeDifference("definition", one.head, one.label, was[one.id], now)
 
 
-def _by_name(decision: Decision, new: Side) -> dict[str, Card]:
+def _by_name(decision: Decision, new: RulesetVersion) -> dict[str, Card]:
     """The cards shown, by the names they have in the new rules."""
     found: dict[str, Card] = {}
     for card in decision.cards:
@@ -215,13 +229,17 @@ def _reached(heads: Iterable[str], reads: Mapping[str, frozenset[str]], differ: 
     return list(seen)
 
 
-def _touches(change: Change, name: str, reads: Mapping[str, frozenset[str]]) -> bool:
+def _touches(change: RuleChange, name: str, reads: Mapping[str, frozenset[str]]) -> bool:
     plain = _plain(name)
     if name.startswith("card:"):
-        own = change.kind is Kind.CLAUSE and plain in change.names
+        own = change.kind is RuleChangeKind.CLAUSE and plain in change.names
         return own or bool(change.names & _limits(name, reads))
-    of = plain in change.names and change.kind not in {Kind.LIFE, Kind.EVIDENCE, Kind.CARD}
-    return of or bool(change.names & _limits(name, reads) and change.kind is not Kind.EVIDENCE)
+    of = plain in change.names and change.kind not in {
+        RuleChangeKind.LIFE,
+        RuleChangeKind.EVIDENCE,
+        RuleChangeKind.CARD,
+    }
+    return of or bool(change.names & _limits(name, reads) and change.kind is not RuleChangeKind.EVIDENCE)
 
 
 def _limits(name: str, reads: Mapping[str, frozenset[str]]) -> frozenset[str]:

@@ -6,19 +6,31 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 
-from cds.authoring.impact.compare import Affected, Turn
-from cds.rulebook.diff import Change
+from cds.authoring.impact.compare import AffectedPatient, OutcomeDifference
+from cds.rulebook.diff import RuleChange
 
 
 def report(
-    old: str, new: str, today: date, changes: Sequence[Change], affected: Sequence[Affected], patients: int, most: int
+    old: str,
+    new: str,
+    today: date,
+    changes: Sequence[RuleChange],
+    affected: Sequence[AffectedPatient],
+    patients: int,
+    most: int,
 ) -> str:
     """The page; at most so many patients are shown in full."""
     return "\n".join(_lines(old, new, today, changes, affected, patients, most)) + "\n"
 
 
 def _lines(
-    old: str, new: str, today: date, changes: Sequence[Change], affected: Sequence[Affected], patients: int, most: int
+    old: str,
+    new: str,
+    today: date,
+    changes: Sequence[RuleChange],
+    affected: Sequence[AffectedPatient],
+    patients: int,
+    most: int,
 ) -> Iterator[str]:
     yield f"# Rules: {old} → {new}"
     yield ""
@@ -63,7 +75,7 @@ def _lines(
             yield f"- `{card}`: {', '.join(whose[:most])}{more}"
 
 
-def _row(turn: Turn) -> str:
+def _row(turn: OutcomeDifference) -> str:
     label = "" if turn.label in {turn.name, ""} else f" ({_cell(turn.label)})"
     name = turn.name.replace("__", " under ") if turn.what == "definition" else turn.name
     return f"| {turn.what} `{name}`{label} | {_cell(turn.before)} | {_cell(turn.after)} |"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cds.authoring.mutation.mutant import Change, Gone, Kind, Place, moved
+from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, Removal, moved
 from cds.rulebook.format.rule_file import DrugFile, ValueSetFile
 from cds.yaml_source.document import Path
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 
 DOSES = ("minimum_mg_a_day", "strict_minimum_mg_a_day")
 HELD = ("exact", "with_children", "except")
 
 
-def changes_of_codes(loaded: Loaded[ValueSetFile], safety: bool, *, every: bool = False) -> Iterator[Change]:
+def mutants_of_codes(loaded: LoadedFile[ValueSetFile], safety: bool, *, every: bool = False) -> Iterator[Mutant]:
     """
     One code taken away of each list of a value set, each name group and each list of answers; `every`: any code.
 
@@ -22,7 +22,7 @@ def changes_of_codes(loaded: Loaded[ValueSetFile], safety: bool, *, every: bool 
     """
     raw = loaded.located.value
     name = raw["valueset"].get("id") or raw["valueset"]["adds_to"]
-    place = Place(loaded, name, safety)
+    place = MutationSite(loaded, name, safety)
     for index, group in enumerate(raw.get("codes", [])):
         for held in HELD:
             codes = list(group.get(held, {}))
@@ -34,9 +34,9 @@ def changes_of_codes(loaded: Loaded[ValueSetFile], safety: bool, *, every: bool 
     for path, words in _words(raw):
         for at, word in enumerate(words):
             if every or at == 0:
-                instead = Gone.GONE if len(words) > 1 else "(none)"  # a list of words must not be empty
+                instead = Removal.GONE if len(words) > 1 else "(none)"  # a list of words must not be empty
                 yield place.change(
-                    Kind.CODE, (*path, at), instead, what=f"without the word “{word}”",
+                    MutantKind.CODE, (*path, at), instead, what=f"without the word “{word}”",
                     patient=f"A patient of whom the chart only says “{word}” would no longer be found by `{name}`.",
                 )  # fmt: skip
     for index, answers in enumerate(raw.get("answers", [])):
@@ -45,10 +45,10 @@ def changes_of_codes(loaded: Loaded[ValueSetFile], safety: bool, *, every: bool 
                 yield _gone(place, ("answers", index, "values", code), answers["system"], code, f"the answer {number}")
 
 
-def _gone(place: Place, path: Path, system: str, code: str, display: Any) -> Change:
+def _gone(place: MutationSite, path: Path, system: str, code: str, display: Any) -> Mutant:
     was = "left out" if "except" in path else "found"
     return place.change(
-        Kind.CODE, path, Gone.GONE, what=f"without {system.rpartition('/')[2]} {code}",
+        MutantKind.CODE, path, Removal.GONE, what=f"without {system.rpartition('/')[2]} {code}",
         patient=f"A patient in whose chart {code} ({display}) stands would no longer be {was} by `{place.target}`.",
     )  # fmt: skip
 
@@ -62,16 +62,16 @@ def _words(raw: Any) -> Iterator[tuple[Path, list[str]]]:
             yield ("names", index, "words"), group["words"]
 
 
-def changes_of_doses(loaded: Loaded[DrugFile], safety: bool) -> Iterator[Change]:
+def mutants_of_doses(loaded: LoadedFile[DrugFile], safety: bool) -> Iterator[Mutant]:
     """Every minimum dose of a drug table one step up and down."""
     for drug, row in loaded.model.drugs.items():
-        place = Place(loaded, drug, safety)
+        place = MutationSite(loaded, drug, safety)
         for column in DOSES:
             dose = getattr(row, column)
             for word, other in moved(dose.value) if dose is not None else ():
                 at = dose.value if word == "up" else other
                 yield place.change(
-                    Kind.THRESHOLD, ("drugs", drug, column, "value"), other,
+                    MutantKind.THRESHOLD, ("drugs", drug, column, "value"), other,
                     what=f"`{column}` {other:g} for {dose.value:g}",
                     patient=f"A patient who took {at:g} mg of {drug} a day would be on the other side of the minimum.",
                 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cds.authoring.mutation.mutant import Change, Gone, Kind, Place
+from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, Removal
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
 
@@ -16,7 +16,7 @@ WRAPPED = ("not", "unknown", "possibly")
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
+class ConditionContext:
     """
     Where a condition stands.
 
@@ -28,20 +28,20 @@ class Within:
         shown: It is a card's or note's, which is shown when true: there, false and unknown are the same.
     """
 
-    place: Place
+    place: MutationSite
     then: str
     labels: Mapping[str, str]
     certain: frozenset[str]
     shown: bool = False
 
 
-def changes_of_conditions(
+def mutants_of_conditions(
     rule: Rule, labels: Mapping[str, str], certain: frozenset[str], safety: bool
-) -> Iterator[Change]:
+) -> Iterator[Mutant]:
     """Every change of a condition of a file."""
     raw = rule.located.value
     for name in rule.model.conclusions:
-        within = Within(Place(rule, name, safety), f"counted as “{labels[name]}”", labels, certain)
+        within = ConditionContext(MutationSite(rule, name, safety), f"counted as “{labels[name]}”", labels, certain)
         path: Path = ("conclusions", name)
         spec = raw["conclusions"][name]
         if "when" in spec:
@@ -50,11 +50,13 @@ def changes_of_conditions(
             yield from _group(spec, path, within)
     for name in rule.model.cards:
         spec = raw["cards"][name]
-        within = Within(Place(rule, f"card {name}", safety), f"shown card `{name}`", labels, certain, shown=True)
+        within = ConditionContext(
+            MutationSite(rule, f"card {name}", safety), f"shown card `{name}`", labels, certain, shown=True
+        )
         yield from _statement(spec["show_when"], ("cards", name, "show_when"), within)
         for index, note in enumerate(spec.get("notes", [])):
-            within = Within(
-                Place(rule, f"note {index + 1} of card {name}", safety),
+            within = ConditionContext(
+                MutationSite(rule, f"note {index + 1} of card {name}", safety),
                 f"told note {index + 1} of card `{name}`",
                 labels,
                 certain,
@@ -63,7 +65,7 @@ def changes_of_conditions(
             yield from _statement(note["when"], ("cards", name, "notes", index, "when"), within)
 
 
-def _statement(raw: Any, path: Path, within: Within) -> Iterator[Change]:
+def _statement(raw: Any, path: Path, within: ConditionContext) -> Iterator[Mutant]:
     if isinstance(raw, str) or "definition" in raw:
         yield from _leaf(raw, path, within)
     elif any(key in raw for key in (*GROUPS, *WRAPPED, "of")):
@@ -73,7 +75,7 @@ def _statement(raw: Any, path: Path, within: Within) -> Iterator[Change]:
         yield from _comparison(raw, path, within)
 
 
-def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Change]:
+def _group(raw: Mapping[str, Any], path: Path, within: ConditionContext) -> Iterator[Mutant]:
     """Changes of a mapping that holds a group of parts, or wraps one; a conclusion is such a mapping, too."""
     place, then = within.place, within.then
     for key in GROUPS:
@@ -86,14 +88,14 @@ def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Chang
                 else f"A patient with only one of {_listed(raw[key], within)} would no longer be {then}."
             )
             what = f"`{other}` for `{key}` of {_names(raw[key])}"
-            yield place.change(Kind.SWAPPED, path, swapped, what=what, patient=patient)
+            yield place.change(MutantKind.SWAPPED, path, swapped, what=what, patient=patient)
     if "of" in raw:
         for count in (raw["at_least"] - 1, raw["at_least"] + 1):
             if 1 <= count <= len(raw["of"]):
                 fewer = min(count, raw["at_least"])
                 patient = f"A patient with {fewer} of {_listed(raw['of'], within)} would be decided otherwise."
                 yield place.change(
-                    Kind.HOW_MANY, (*path, "at_least"), count, what=f"at least {count} of {_names(raw['of'])}",
+                    MutantKind.HOW_MANY, (*path, "at_least"), count, what=f"at least {count} of {_names(raw['of'])}",
                     patient=patient,
                 )  # fmt: skip
     for key in (*GROUPS, "of"):
@@ -102,7 +104,7 @@ def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Chang
             here: Path = (*path, key, index)
             if len(parts) > max(1, raw.get("at_least", 1) if key == "of" else 1):
                 yield place.change(
-                    Kind.DROPPED, here, Gone.GONE, what=f"without {written(part)}",
+                    MutantKind.DROPPED, here, Removal.GONE, what=f"without {written(part)}",
                     patient=_without(part, key, within),
                 )  # fmt: skip
             yield from _statement(part, here, within)
@@ -111,20 +113,20 @@ def _group(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Chang
             yield from _statement(raw[key], (*path, key), within)
     if "unknown" in raw:
         patient = f"A patient for whom {_say(raw['unknown'], within)} is known, and no other, would be {then}."
-        yield place.change(Kind.NEGATED, path, {"not": dict(raw)}, what=f"not {written(raw)}", patient=patient)
+        yield place.change(MutantKind.NEGATED, path, {"not": dict(raw)}, what=f"not {written(raw)}", patient=patient)
 
 
-def _leaf(raw: Any, path: Path, within: Within) -> Iterator[Change]:
+def _leaf(raw: Any, path: Path, within: ConditionContext) -> Iterator[Mutant]:
     said, name = _say(raw, within), written(raw)
     if path[-1] != "unknown":  # what is not known is not known of its opposite either
         yield within.place.change(
-            Kind.NEGATED, path, {"not": raw}, what=f"not {name}",
+            MutantKind.NEGATED, path, {"not": raw}, what=f"not {name}",
             patient=f"A patient with {said} would be taken for one without, and so be {within.then} or not.",
         )  # fmt: skip
     if (isinstance(raw, str) and raw in within.certain) or (within.shown and not _turned(path)):
         return
     yield within.place.change(
-        Kind.UNKNOWN, path, {"all": [raw, {"not": {"unknown": raw}}]}, what=f"unknown {name} read as false",
+        MutantKind.UNKNOWN, path, {"all": [raw, {"not": {"unknown": raw}}]}, what=f"unknown {name} read as false",
         patient=f"A patient of whom nobody can tell {said} would be taken for one without,"
         f" and so be {within.then} or not.",
     )  # fmt: skip
@@ -135,7 +137,7 @@ def _turned(path: Path) -> bool:
     return any(step in WRAPPED for step in path if isinstance(step, str))
 
 
-def _comparison(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[Change]:
+def _comparison(raw: Mapping[str, Any], path: Path, within: ConditionContext) -> Iterator[Mutant]:
     ((fact, limits),) = raw.items()
     label = within.labels.get(fact, fact)
     for word, limit in limits.items():
@@ -144,25 +146,25 @@ def _comparison(raw: Mapping[str, Any], path: Path, within: Within) -> Iterator[
             for one, other in ((("above", "at_most"), low), (("at_least", "below"), high)):
                 both = {"all": [{fact: {one[0]: low}}, {fact: {one[1]: high}}]}
                 yield within.place.change(
-                    Kind.STRICTNESS, path, both, what=f"`{fact}` {one[0]} {low} and {one[1]} {high}",
+                    MutantKind.STRICTNESS, path, both, what=f"`{fact}` {one[0]} {low} and {one[1]} {high}",
                     patient=f"A patient whose “{label}” is exactly {other} would be decided otherwise.",
                 )  # fmt: skip
         else:
             stricter = STRICTER[word]
             yield within.place.change(
-                Kind.STRICTNESS, path, {fact: {stricter: limit}}, what=f"`{fact}` {stricter} {limit}",
+                MutantKind.STRICTNESS, path, {fact: {stricter: limit}}, what=f"`{fact}` {stricter} {limit}",
                 patient=f"A patient whose “{label}” is exactly `{limit}` would be decided otherwise, in {within.then}.",
             )  # fmt: skip
 
 
-def _without(part: Any, key: str, within: Within) -> str:
+def _without(part: Any, key: str, within: ConditionContext) -> str:
     said, then = _say(part, within), within.then
     if key == "all":
         return f"A patient without {said}, who has the rest, would be {then}."
     return f"A patient with {said}, and nothing else that is listed, would no longer be {then}."
 
 
-def _say(raw: Any, within: Within) -> str:
+def _say(raw: Any, within: ConditionContext) -> str:
     """A condition as a clinician would call it."""
     if isinstance(raw, str):
         return f"“{within.labels.get(raw, raw)}”"
@@ -180,7 +182,7 @@ def _say(raw: Any, within: Within) -> str:
     return f"“{within.labels.get(fact, fact)}” {_limits(limits)}"
 
 
-def _listed(parts: list[Any], within: Within) -> str:
+def _listed(parts: list[Any], within: ConditionContext) -> str:
     return ", ".join(_say(part, within) for part in parts)
 
 

@@ -9,30 +9,30 @@ from enum import Enum
 from itertools import product
 from typing import Any
 
-from cds.authoring.mutation.mutant import Change, applied
-from cds.authoring.testing.cases import Case, Casebook
-from cds.authoring.testing.rulesets import Shelf, varied
+from cds.authoring.mutation.mutant import Mutant, applied
+from cds.authoring.testing.cases import Case, RuleTests
+from cds.authoring.testing.rulesets import RulesetCache, with_parameters
 from cds.authoring.testing.run import differences, record_of
 from cds.cards.render import write_cards
-from cds.decide import Decision, Rules
-from cds.engine.evaluator import Opinions
-from cds.engine.kleene import Direct
-from cds.facts.evaluate import look_for
+from cds.decide import Decision, Ruleset
+from cds.engine.evaluator import EvaluatorMode
+from cds.engine.kleene import KleeneEvaluator
+from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Fact, Facts
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
 from cds.rulebook import wanted as w
-from cds.rulebook.compile import needs, plan
+from cds.rulebook.compile import compile_ruleset, needs
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 from cds.ruleset import rules_of
 
 With = frozenset[tuple[str, float | str]]
 MOST_LEAVES = 7  # 3 to the power of 7 assignments are tried
 
 
-class Fate(Enum):
+class DetectionOutcome(Enum):
     """What came of a change."""
 
     NOTICED = "noticed"
@@ -42,7 +42,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CaseObservation:
     """
     A case that passes, and what was seen in it.
 
@@ -70,7 +70,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Difference:
+class RulesetDifference:
     """
     What a change makes of a program.
 
@@ -83,7 +83,7 @@ class Difference:
         reaches: Every fact and head that can come out otherwise.
     """
 
-    program: Program
+    program: CompiledRuleset
     facts: frozenset[str]
     below: tuple[w.Wanted, ...]
     first: tuple[w.Wanted, ...]
@@ -93,30 +93,30 @@ class Difference:
     reaches: frozenset[str]
 
 
-class Watch:
+class MutantDetector:
     """Every passing case of a folder, decided once, ready to see what a change would make of it."""
 
-    def __init__(self, shelf: Shelf, casebook: Casebook) -> None:
+    def __init__(self, shelf: RulesetCache, casebook: RuleTests) -> None:
         self.book = shelf.book
-        self._rules: dict[With, Rules] = {}
-        self.seen: list[Seen] = []
+        self._rules: dict[With, Ruleset] = {}
+        self.seen: list[CaseObservation] = []
         self.failing: list[Case] = []
         for case in casebook.cases:
             if case.then.error:
                 continue  # refused before any rule is asked
             self._see(case)
 
-    def rules(self, with_: With) -> Rules:
+    def rules(self, with_: With) -> Ruleset:
         """The unchanged rules, decided by the direct evaluator alone."""
         if with_ not in self._rules:
-            self._rules[with_] = rules_of(varied(self.book, dict(with_)), Opinions.DIRECT)
+            self._rules[with_] = rules_of(with_parameters(self.book, dict(with_)), EvaluatorMode.DIRECT)
         return self._rules[with_]
 
     def _see(self, case: Case) -> None:
         with_ = frozenset(case.with_.items())
         rules = self.rules(with_)
         record = record_of(case, rules)
-        facts = look_for(rules.program.wanted, rules.program.codes, record, case.today)
+        facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, case.today)
         truths = rules.reasoner.conclude(facts)
         cards = write_cards(rules.program, record, facts, truths, case.service or None)
         if any(differences(case, rules, Decision(case.today, facts, truths, cards, record))):
@@ -127,7 +127,7 @@ class Watch:
             one.head for many in rules.program.definitions.values() for one in many if one.id in then.definitions
         }
         self.seen.append(
-            Seen(
+            CaseObservation(
                 case=case,
                 with_=with_,
                 record=record,
@@ -140,12 +140,12 @@ class Watch:
             )
         )
 
-    def fate(self, change: Change) -> tuple[Fate, Case | None]:
+    def fate(self, change: Mutant) -> tuple[DetectionOutcome, Case | None]:
         """What comes of a change, and the case that noticed it."""
         changed = applied(self.book, change)
         if changed is None:
-            return Fate.REFUSED, None
-        found: dict[With, Difference | None] = {}
+            return DetectionOutcome.REFUSED, None
+        found: dict[With, RulesetDifference | None] = {}
         plain: With = frozenset()
         any_difference = False
         for seen in sorted(self.seen, key=lambda one: (one.with_ != plain, not _near(one.case, change))):
@@ -153,20 +153,20 @@ class Watch:
                 try:
                     found[seen.with_] = self._difference(changed, seen.with_)
                 except (ValueError, KeyError):
-                    return Fate.REFUSED, None
+                    return DetectionOutcome.REFUSED, None
             difference = found[seen.with_]
             if difference is None:
                 continue
             any_difference = True
             if _concerns(seen, difference) and _notices(seen, difference):
-                return Fate.NOTICED, seen.case
+                return DetectionOutcome.NOTICED, seen.case
         if not any_difference or all(self._same(one) for one in found.values() if one is not None):
-            return Fate.SAME, None
-        return Fate.SURVIVED, None
+            return DetectionOutcome.SAME, None
+        return DetectionOutcome.SURVIVED, None
 
-    def _difference(self, changed: Rulebook, with_: With) -> Difference | None:
+    def _difference(self, changed: Rulebook, with_: With) -> RulesetDifference | None:
         old = self.rules(with_).program
-        new = plan(varied(changed, dict(with_)))
+        new = compile_ruleset(with_parameters(changed, dict(with_)))
         before = {fact.name: fact for fact in old.wanted}
         other_sets = {name for name, one in new.codes.sets.items() if one != old.codes.sets.get(name)}
         other_sets |= {name for name, one in new.codes.drugs.items() if one != old.codes.drugs.get(name)}
@@ -184,7 +184,7 @@ class Watch:
             return None
         names_below = _closed(facts, {fact.name: needs(fact) for fact in new.wanted})
         reads = {name: tuple(c.names_in(head.condition)) for name, head in new.heads.items()}
-        return Difference(
+        return RulesetDifference(
             program=new,
             facts=facts,
             below=_with_needs(names_below, new.wanted),
@@ -195,7 +195,7 @@ class Watch:
             reaches=_closed(names_below | heads, reads),
         )
 
-    def _same(self, difference: Difference) -> bool:
+    def _same(self, difference: RulesetDifference) -> bool:
         """Whether the changed conditions come out alike whatever the record holds; False when that is not known."""
         if difference.facts:
             return False
@@ -207,18 +207,18 @@ class Watch:
         )
 
 
-def _near(case: Case, change: Change) -> bool:
+def _near(case: Case, change: Mutant) -> bool:
     return case.file.name.removesuffix(".test.yaml") in change.file
 
 
-def _concerns(seen: Seen, difference: Difference) -> bool:
+def _concerns(seen: CaseObservation, difference: RulesetDifference) -> bool:
     """Whether the case claims anything that can come out otherwise."""
     if seen.of_anything or not seen.claims.isdisjoint(difference.reaches):
         return True
     return any(name.rpartition(":")[0] in seen.claims for name in difference.reaches if name.startswith("note:"))
 
 
-def _notices(seen: Seen, difference: Difference) -> bool:
+def _notices(seen: CaseObservation, difference: RulesetDifference) -> bool:
     """Whether the case fails with the changed program."""
     program = difference.program
     facts = _facts(seen, difference)
@@ -234,21 +234,21 @@ def _notices(seen: Seen, difference: Difference) -> bool:
     other_cards = seen.cards and any(name.startswith("card:") for name in other)
     if not (claimed or other_cards or seen.texts or seen.missing or seen.case.then.definitions):
         return False
-    rules = Rules(program, None)  # type: ignore[arg-type]  # differences() asks the program, never the reasoner
+    rules = Ruleset(program, None)  # type: ignore[arg-type]  # differences() asks the program, never the reasoner
     cards = (
         write_cards(program, seen.record, facts, truths, seen.case.service or None) if seen.cards or seen.texts else ()
     )
     return any(differences(seen.case, rules, Decision(seen.case.today, facts, truths, cards, seen.record)))
 
 
-def _facts(seen: Seen, difference: Difference) -> Facts | None:
+def _facts(seen: CaseObservation, difference: RulesetDifference) -> Facts | None:
     """The facts found with the changed program; None when they are those found before."""
     if not difference.facts:
         return None
     program, today = difference.program, seen.case.today
 
     def look(wanted: tuple[w.Wanted, ...]) -> Mapping[str, Fact]:
-        return look_for(wanted, program.codes, seen.record, today).by_name
+        return evaluate_facts(wanted, program.codes, seen.record, today).by_name
 
     if not difference.hidden:
         first = look(difference.first)
@@ -258,7 +258,9 @@ def _facts(seen: Seen, difference: Difference) -> Facts | None:
     return Facts({**seen.facts.by_name, **{name: found[name] for name in difference.names_below}}, today)
 
 
-def _truths(seen: Seen, difference: Difference, facts: Facts, other_facts: frozenset[str]) -> Mapping[str, Truth]:
+def _truths(
+    seen: CaseObservation, difference: RulesetDifference, facts: Facts, other_facts: frozenset[str]
+) -> Mapping[str, Truth]:
     """Every head with the changed program; those found before when nothing below them differs."""
     statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
     ranges = {
@@ -278,7 +280,7 @@ def _truths(seen: Seen, difference: Difference, facts: Facts, other_facts: froze
         ):
             return known
     conditions = {name: head.condition for name, head in difference.program.heads.items()}
-    return Direct(conditions).run(statements, ranges)
+    return KleeneEvaluator(conditions).run(statements, ranges)
 
 
 # ---------------------------------------------------------------- what reaches what

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cds.authoring.mutation.mutant import Change, Gone, Kind, Place, moved
+from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, Removal, moved
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DAYS_IN
@@ -29,7 +29,7 @@ MAY_BE_LEFT_OUT = frozenset(
 NOT_DECISIVE = frozenset({"formerly", "asks_for", "prefetch", "evidence", "label", "because", "unit", "find"})
 
 
-def changes_of_parameters(rule: Rule, read: frozenset[str], beyond: frozenset[str], safety: bool) -> Iterator[Change]:
+def mutants_of_parameters(rule: Rule, read: frozenset[str], beyond: frozenset[str], safety: bool) -> Iterator[Mutant]:
     """
     Every number under `parameters` that a fact or condition reads, and under `with` of a definition, moved.
 
@@ -37,20 +37,22 @@ def changes_of_parameters(rule: Rule, read: frozenset[str], beyond: frozenset[st
     """
     for name, parameter in rule.model.parameters.items():
         if name in read and not isinstance(parameter.value, str):
-            place = Place(rule, name, safety)
+            place = MutationSite(rule, name, safety)
             path: Path = ("parameters", name, "value")
             yield from _moved(place, path, parameter.value, parameter.unit or "", itself=name not in beyond)
     spec = rule.model.definitions
     for identity, definition in (spec.are if spec else {}).items():
         for name, value in definition.with_.items():
             if not isinstance(value, str):
-                place = Place(rule, f"definition {identity}", safety)
+                place = MutationSite(rule, f"definition {identity}", safety)
                 path = ("definitions", "are", identity, "with", name)
                 yield from _moved(place, path, value, "", name, itself=name not in beyond)
 
 
-def _moved(place: Place, path: Path, value: float, unit: str, name: str = "", *, itself: bool) -> Iterator[Change]:
-    kind = Kind.WINDOW if unit.rstrip("s") in DAYS_IN else Kind.THRESHOLD
+def _moved(
+    place: MutationSite, path: Path, value: float, unit: str, name: str = "", *, itself: bool
+) -> Iterator[Mutant]:
+    kind = MutantKind.WINDOW if unit.rstrip("s") in DAYS_IN else MutantKind.THRESHOLD
     of = f"`{name}` " if name else ""
     for word, other in moved(value):
         at = value if (word == "up") is itself else other
@@ -61,15 +63,15 @@ def _moved(place: Place, path: Path, value: float, unit: str, name: str = "", *,
         )  # fmt: skip
 
 
-def changes_of_facts(rule: Rule, labels: Mapping[str, str], safety: bool) -> Iterator[Change]:
+def mutants_of_facts(rule: Rule, labels: Mapping[str, str], safety: bool) -> Iterator[Mutant]:
     """Every change of a fact of a file."""
     for name in rule.model.facts:
-        place = Place(rule, name, safety)
+        place = MutationSite(rule, name, safety)
         yield from _value(place, f"“{labels[name]}”", ("facts", name), rule.located.value["facts"][name])
         yield from _status(place, f"“{labels[name]}”", name, rule.located.value["facts"][name])
 
 
-def _value(place: Place, label: str, path: Path, raw: Any) -> Iterator[Change]:
+def _value(place: MutationSite, label: str, path: Path, raw: Any) -> Iterator[Mutant]:
     """Changes of whatever stands at a path of a fact."""
     if isinstance(raw, dict):
         for key, value in raw.items():
@@ -81,38 +83,38 @@ def _value(place: Place, label: str, path: Path, raw: Any) -> Iterator[Change]:
         for index, item in enumerate(raw):
             if len(raw) > shortest and path[-1] not in ("plausible", "status"):
                 yield place.change(
-                    Kind.LOOKS_FOR, (*path, index), Gone.GONE, what=f"`{path[-1]}` without {_shown(item)}",
+                    MutantKind.LOOKS_FOR, (*path, index), Removal.GONE, what=f"`{path[-1]}` without {_shown(item)}",
                     patient=f"A patient whose {label} rests on {_shown(item)} alone would be decided otherwise.",
                 )  # fmt: skip
             yield from _value(place, label, (*path, index), item)
     elif isinstance(raw, str) and (length := DURATION.fullmatch(raw)):
         for count in (int(length[1]) + 1, int(length[1]) - 1):
             yield place.change(
-                Kind.WINDOW, path, f"{count} {length[2]}s", what=f"`{path[-1]}` {count} {length[2]}s for {raw}",
+                MutantKind.WINDOW, path, f"{count} {length[2]}s", what=f"`{path[-1]}` {count} {length[2]}s for {raw}",
                 patient=f"A patient whose {label} depends on exactly {max(count, int(length[1]))} {length[2]}s"
                 " would be decided otherwise.",
             )  # fmt: skip
     elif isinstance(raw, int | float) and not isinstance(raw, bool):
         for _, other in moved(raw):
             yield place.change(
-                Kind.THRESHOLD, path, other, what=f"`{'.'.join(map(str, path[2:]))}` {other:g} for {raw:g}",
+                MutantKind.THRESHOLD, path, other, what=f"`{'.'.join(map(str, path[2:]))}` {other:g} for {raw:g}",
                 patient=f"A patient whose {label} depends on this number would get another one.",
             )  # fmt: skip
 
 
-def _key(place: Place, label: str, path: Path, value: Any) -> Iterator[Change]:
+def _key(place: MutationSite, label: str, path: Path, value: Any) -> Iterator[Mutant]:
     key = str(path[-1])
     if key == "if_none_found":
         other = "unknown" if value is False else False
         said = "nobody could tell" if value is False else "the answer would be no"
         yield place.change(
-            Kind.NONE_FOUND, path, other, what=f"`if_none_found` {str(other).lower()}",
+            MutantKind.NONE_FOUND, path, other, what=f"`if_none_found` {str(other).lower()}",
             patient=f"A patient whose chart was sent whole, and shows no {label}: {said}.",
         )  # fmt: skip
     for word in TURNED.get(key, ()):
         if word != value:
             yield place.change(
-                Kind.LOOKS_FOR, path, word, what=f"`{key}` {word} for {value}",
+                MutantKind.LOOKS_FOR, path, word, what=f"`{key}` {word} for {value}",
                 patient=f"A patient in whom `{key}` makes a difference to {label} would be decided otherwise.",
             )  # fmt: skip
     if key in MAY_BE_LEFT_OUT and len(path) >= 3:
@@ -123,11 +125,15 @@ def _key(place: Place, label: str, path: Path, value: Any) -> Iterator[Change]:
             else f"A patient in whom `{key}` makes a difference to {label} would be decided otherwise."
         )
         yield place.change(
-            Kind.WINDOW if window else Kind.LOOKS_FOR, path, Gone.GONE, what=f"without `{key}`", patient=patient
+            MutantKind.WINDOW if window else MutantKind.LOOKS_FOR,
+            path,
+            Removal.GONE,
+            what=f"without `{key}`",
+            patient=patient,
         )
 
 
-def _status(place: Place, label: str, name: str, raw: Mapping[str, Any]) -> Iterator[Change]:
+def _status(place: MutationSite, label: str, name: str, raw: Mapping[str, Any]) -> Iterator[Mutant]:
     find = raw.get("find")
     written = raw.get("status", "active" if find == "condition" else "any")
     if find == "condition" or (find in ("episode", "referral") and "status" in raw):
@@ -142,7 +148,7 @@ def _status(place: Place, label: str, name: str, raw: Mapping[str, Any]) -> Iter
             "no longer" if written == "any" else "now"
         )
         yield place.change(
-            Kind.STATUS,
+            MutantKind.STATUS,
             ("facts", name, "status"),
             other_value,
             what=f"`status` {'any' if other_value == 'any' else 'active'}",

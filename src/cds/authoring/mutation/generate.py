@@ -4,40 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds.authoring.mutation.codes import changes_of_codes, changes_of_doses
-from cds.authoring.mutation.conditions import changes_of_conditions
-from cds.authoring.mutation.facts import changes_of_facts, changes_of_parameters
-from cds.authoring.mutation.mutant import Change, labels_of, unique
+from cds.authoring.mutation.codes import mutants_of_codes, mutants_of_doses
+from cds.authoring.mutation.conditions import mutants_of_conditions
+from cds.authoring.mutation.facts import mutants_of_facts, mutants_of_parameters
+from cds.authoring.mutation.mutant import Mutant, labels_of, unique
 from cds.authoring.testing.possible_truths import Possible
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.references import Reading, readings
+from cds.rulebook.references import NameReference, readings
 
 BEYOND = ("above", "at_most", "look_back")  # a number that is the limit is not yet on the other side of it
 
 
-def changes_of(book: Rulebook, *, every_code: bool = False) -> tuple[Change, ...]:
+def mutants_of(book: Rulebook, *, every_code: bool = False) -> tuple[Mutant, ...]:
     """Every change; `every_code`: any code of any value set, not one of each list. Draft and retired files are left."""
     return tuple(unique(_all(book, every_code)))
 
 
-def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
+def _all(book: Rulebook, every_code: bool) -> Iterator[Mutant]:
     labels, certain = labels_of(book), Possible(book).never_unknown()
     rules = [rule for rule in book.rules.values() if rule.model.about.status in IN_USE]
     found = [
         reading
         for rule in rules
         for reading in readings(rule)
-        if isinstance(reading, Reading) and not reading.hole and reading.path[0] != "definitions"
+        if isinstance(reading, NameReference) and not reading.hole and reading.path[0] != "definitions"
     ]
     read = frozenset(reading.name for reading in found)
     beyond = frozenset(one.name for one in found if one.path[-1] in BEYOND or one.path[-2:] == ("between", 1))
     for rule in rules:
         safety = rule.model.about.safety
-        yield from changes_of_parameters(rule, read, beyond, safety)
-        yield from changes_of_facts(rule, labels, safety)
-        yield from changes_of_conditions(rule, labels, certain, safety)
+        yield from mutants_of_parameters(rule, read, beyond, safety)
+        yield from mutants_of_facts(rule, labels, safety)
+        yield from mutants_of_conditions(rule, labels, certain, safety)
     # What is only asked for (a panel) decides nothing: its components do.
     decide = [(rule, name) for rule in rules for name, path in coded(rule) if "asks_for" not in path]
     used = {name for _, name in decide}
@@ -46,6 +46,6 @@ def _all(book: Rulebook, every_code: bool) -> Iterator[Change]:
         header = loaded.model.valueset
         name = header.id or header.adds_to or ""
         if name in used:
-            yield from changes_of_codes(loaded, name in safe, every=every_code)
+            yield from mutants_of_codes(loaded, name in safe, every=every_code)
     for table in book.tables.values():
-        yield from changes_of_doses(table, safety=False)
+        yield from mutants_of_doses(table, safety=False)

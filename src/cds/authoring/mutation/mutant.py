@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.document import Path
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 
 
-class Kind(Enum):
+class MutantKind(Enum):
     """What sort of change it is."""
 
     DROPPED = "condition dropped"
@@ -33,14 +33,14 @@ class Kind(Enum):
     LOOKS_FOR = "what a fact looks for"
 
 
-class Gone(Enum):
+class Removal(Enum):
     """In place of a value: the key or list item is taken away."""
 
     GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Mutant:
     """
     One change.
 
@@ -56,7 +56,7 @@ class Change:
     """
 
     name: str
-    kind: Kind
+    kind: MutantKind
     file: str
     line: int
     column: int
@@ -68,17 +68,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MutationSite:
     """Where changes are being made: a file, its safety, and the thing in it."""
 
-    loaded: Loaded[Any]
+    loaded: LoadedFile[Any]
     target: str
     safety: bool
 
-    def change(self, kind: Kind, path: Path, value: Any, *, what: str, patient: str) -> Change:
+    def change(self, kind: MutantKind, path: Path, value: Any, *, what: str, patient: str) -> Mutant:
         """A change of this thing."""
         line, column = self.loaded.located.at(path)
-        return Change(
+        return Mutant(
             name=f"{self.target}: {what}",
             kind=kind,
             file=self.loaded.file,
@@ -92,7 +92,7 @@ class Place:
         )
 
 
-def applied(book: Rulebook, change: Change) -> Rulebook | None:
+def applied(book: Rulebook, change: Mutant) -> Rulebook | None:
     """The rulebook with the change made; None when the format forbids it, so that no author could write it."""
     try:
         for name, rule in book.rules.items():
@@ -107,7 +107,7 @@ def applied(book: Rulebook, change: Change) -> Rulebook | None:
     return replace(book, sets=sets)
 
 
-def _changed(loaded: Loaded[Any], change: Change, model: Any) -> Loaded[Any]:
+def _changed(loaded: LoadedFile[Any], change: Mutant, model: Any) -> LoadedFile[Any]:
     value = loaded.located.value
     for path in change.paths:
         value = _edited(value, path, change.value)
@@ -120,10 +120,10 @@ def _edited(value: Any, path: Path, new: Any) -> Any:
         return new
     step: Any = path[0]
     if isinstance(value, list):
-        if new is Gone.GONE and len(path) == 1:
+        if new is Removal.GONE and len(path) == 1:
             return [item for index, item in enumerate(value) if index != step]
         return [_edited(item, path[1:], new) if index == step else item for index, item in enumerate(value)]
-    if new is Gone.GONE and len(path) == 1:
+    if new is Removal.GONE and len(path) == 1:
         return {key: item for key, item in value.items() if key != step}
     return {**value, step: _edited(value.get(step), path[1:], new)}
 
@@ -141,13 +141,13 @@ def moved(number: float) -> Iterator[tuple[str, float]]:
         yield word, math.floor(other) if step == 1 else float(f"{other:.10g}")
 
 
-def unique(changes: Iterator[Change]) -> Iterator[Change]:
+def unique(changes: Iterator[Mutant]) -> Iterator[Mutant]:
     """
     The changes, later ones of the same name numbered.
 
     What an alias repeats is changed everywhere at once, as its author would: it is written once.
     """
-    written: dict[tuple[str, int, int, Kind, str], Change] = {}
+    written: dict[tuple[str, int, int, MutantKind, str], Mutant] = {}
     for change in changes:
         key = (change.file, change.line, change.column, change.kind, change.name.removeprefix(change.target))
         if key in written and change.paths[0] not in written[key].paths:

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cds.authoring.mutation.detect import Fate
-from cds.authoring.mutation.run import Changes
+from cds.authoring.mutation.detect import DetectionOutcome
+from cds.authoring.mutation.run import MutationReport
 
 
 def progress_on(console: Console) -> Progress:
@@ -20,7 +20,7 @@ def progress_on(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def print_changes(changes: Changes, console: Console, most_percent: float) -> bool:
+def print_mutants(changes: MutationReport, console: Console, most_percent: float) -> bool:
     """
     Print every survivor, a table by kind and the verdict; whether the rules are proven.
 
@@ -47,7 +47,7 @@ def print_changes(changes: Changes, console: Console, most_percent: float) -> bo
     return not dangerous and changes.percent <= most_percent and not changes.idle
 
 
-def survivor_lines(changes: Changes) -> Iterator[str]:
+def survivor_lines(changes: MutationReport) -> Iterator[str]:
     """Each survivor: where, which change, and which patient would be treated differently; those of safety first."""
     for outcome in sorted(changes.survivors, key=lambda one: not one.change.safety):
         change = outcome.change
@@ -55,15 +55,15 @@ def survivor_lines(changes: Changes) -> Iterator[str]:
         yield f"{sign} {escape(change.file)}:{change.line}  {escape(change.name)}\n  {escape(change.patient)}"
 
 
-def _table(changes: Changes) -> Table:
+def _table(changes: MutationReport) -> Table:
     fates = Counter((one.change.kind, one.fate, bool(one.because)) for one in changes.outcomes)
     table = Table("change", "noticed", "survived", "explained", "means the same")
     for kind in dict.fromkeys(one.change.kind for one in changes.outcomes):
         table.add_row(
             kind.value,
-            str(fates[kind, Fate.NOTICED, False]),
-            str(fates[kind, Fate.SURVIVED, False]),
-            str(fates[kind, Fate.SURVIVED, True]),
-            str(fates[kind, Fate.SAME, False]),
+            str(fates[kind, DetectionOutcome.NOTICED, False]),
+            str(fates[kind, DetectionOutcome.SURVIVED, False]),
+            str(fates[kind, DetectionOutcome.SURVIVED, True]),
+            str(fates[kind, DetectionOutcome.SAME, False]),
         )
     return table

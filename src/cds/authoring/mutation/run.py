@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from cds.authoring.mutation.detect import Fate, Watch
-from cds.authoring.mutation.generate import changes_of
-from cds.authoring.mutation.mutant import Change
-from cds.authoring.testing.cases import Case, Explained, read_casebook
-from cds.authoring.testing.parallel import collecting_seldom, in_shares, spread
-from cds.authoring.testing.rulesets import Shelf
-from cds.yaml_source.problem import RulesAreWrong
+from cds.authoring.mutation.detect import DetectionOutcome, MutantDetector
+from cds.authoring.mutation.generate import mutants_of
+from cds.authoring.mutation.mutant import Mutant
+from cds.authoring.testing.cases import Case, EquivalentMutant, read_rule_tests
+from cds.authoring.testing.parallel import collecting_seldom, in_shares, run_in_processes
+from cds.authoring.testing.rulesets import RulesetCache
+from cds.yaml_source.problem import RulesError
 
 AT_ONCE = 8  # changes given to a process at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MutantResult:
     """
     What came of one change.
 
@@ -30,19 +30,19 @@ class Outcome:
         because: Why no case can notice it, as a test file explains; "" where none does.
     """
 
-    change: Change
-    fate: Fate
+    change: Mutant
+    fate: DetectionOutcome
     noticed_by: str = ""
     because: str = ""
 
     @property
     def survived(self) -> bool:
         """Whether no case noticed it, and nobody explains why."""
-        return self.fate is Fate.SURVIVED and not self.because
+        return self.fate is DetectionOutcome.SURVIVED and not self.because
 
 
 @dataclass(frozen=True)
-class Changes:
+class MutationReport:
     """
     What came of all changes.
 
@@ -52,17 +52,17 @@ class Changes:
         failing: Cases that fail without any change: they notice nothing.
     """
 
-    outcomes: tuple[Outcome, ...]
-    idle: tuple[Explained, ...] = ()
+    outcomes: tuple[MutantResult, ...]
+    idle: tuple[EquivalentMutant, ...] = ()
     failing: tuple[Case, ...] = ()
 
     @property
-    def counted(self) -> tuple[Outcome, ...]:
+    def counted(self) -> tuple[MutantResult, ...]:
         """Changes that make a difference: neither refused nor the same in other words, nor explained."""
-        return tuple(one for one in self.outcomes if one.fate is Fate.NOTICED or one.survived)
+        return tuple(one for one in self.outcomes if one.fate is DetectionOutcome.NOTICED or one.survived)
 
     @property
-    def survivors(self) -> tuple[Outcome, ...]:
+    def survivors(self) -> tuple[MutantResult, ...]:
         """Changes no case notices."""
         return tuple(one for one in self.outcomes if one.survived)
 
@@ -73,7 +73,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MutantSelection:
     """
     Which changes to try.
 
@@ -94,50 +94,54 @@ class Wanted:
 
 
 @collecting_seldom()
-def try_changes(
-    root: Path, wanted: Wanted, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
-) -> Changes:
+def run_mutants(
+    root: Path, wanted: MutantSelection, jobs: int | None = None, tell: Callable[[int, int], object] = lambda *_: None
+) -> MutationReport:
     """
     Try the changes of a folder in `jobs` processes (as many as processors without); `tell` hears how many are done.
 
     Raises:
-        RulesAreWrong: Rule files or test files hold mistakes.
+        RulesError: Rule files or test files hold mistakes.
         LookupError: Nothing has one of the wanted names.
     """
-    shelf = Shelf(root)
-    casebook = read_casebook(root, shelf.book)
+    shelf = RulesetCache(root)
+    casebook = read_rule_tests(root, shelf.book)
     if casebook.problems:
-        raise RulesAreWrong(tuple(casebook.problems))
+        raise RulesError(tuple(casebook.problems))
     if casebook.cases:
         shelf.check(casebook.cases[0].today)
-    changes = _chosen(changes_of(shelf.book, every_code=wanted.every_code), wanted)
-    watch = Watch(shelf, casebook)
+    changes = _chosen(mutants_of(shelf.book, every_code=wanted.every_code), wanted)
+    watch = MutantDetector(shelf, casebook)
     if watch.failing:
-        return Changes((), failing=tuple(watch.failing))
+        return MutationReport((), failing=tuple(watch.failing))
     explained = casebook.explained
 
-    def tried(share: range) -> list[tuple[Fate, str]]:
+    def tried(share: range) -> list[tuple[DetectionOutcome, str]]:
         fates = [watch.fate(changes[index]) for index in share]
         return [(fate, case.name if case else "") for fate, case in fates]
 
-    outcomes: list[Outcome] = []
+    outcomes: list[MutantResult] = []
     tell(0, len(changes))
-    for results in spread(tried, in_shares(len(changes), AT_ONCE), jobs):
+    for results in run_in_processes(tried, in_shares(len(changes), AT_ONCE), jobs):
         for fate, noticed_by in results:
             change = changes[len(outcomes)]
             because = next((one.because for one in explained if fnmatchcase(change.name, one.pattern)), "")
-            outcomes.append(Outcome(change, fate, noticed_by, because if fate is Fate.SURVIVED else ""))
+            outcomes.append(
+                MutantResult(change, fate, noticed_by, because if fate is DetectionOutcome.SURVIVED else "")
+            )
         tell(len(outcomes), len(changes))
     idle = [
         one
         for one in explained
         if wanted.everything
-        and not any(out.fate is Fate.SURVIVED and fnmatchcase(out.change.name, one.pattern) for out in outcomes)
+        and not any(
+            out.fate is DetectionOutcome.SURVIVED and fnmatchcase(out.change.name, one.pattern) for out in outcomes
+        )
     ]
-    return Changes(tuple(outcomes), tuple(idle))
+    return MutationReport(tuple(outcomes), tuple(idle))
 
 
-def _chosen(changes: tuple[Change, ...], wanted: Wanted) -> tuple[Change, ...]:
+def _chosen(changes: tuple[Mutant, ...], wanted: MutantSelection) -> tuple[Mutant, ...]:
     if wanted.of:
         for name in wanted.of:
             if not any(_is_of(change, name) for change in changes):
@@ -149,5 +153,5 @@ def _chosen(changes: tuple[Change, ...], wanted: Wanted) -> tuple[Change, ...]:
     return changes
 
 
-def _is_of(change: Change, name: str) -> bool:
+def _is_of(change: Mutant, name: str) -> bool:
     return name in (change.target, Path(change.file).stem) or change.target.endswith(f"card {name}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
 
-from cds.authoring.reference.rule_page import CARD, FILE, Node
+from cds.authoring.reference.rule_page import CARD, FILE, DiagramNode
 
 WIDTH, HEIGHT = 216, 26  # of a box, in pixels
 ACROSS, DOWN, SIDE = 64, 8, 8  # between boxes, and around all
@@ -16,7 +16,7 @@ MOST_SIGNS = 30  # of a label in a box
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class DiagramBox:
     """One node in its place: left and upper end, its kind, and its words, cut and whole."""
 
     x: int
@@ -32,11 +32,11 @@ class Diagram:
 
     width: int
     height: int
-    boxes: tuple[Box, ...]
+    boxes: tuple[DiagramBox, ...]
     lines: tuple[str, ...]
 
 
-def drawn(nodes: Sequence[Node], links: Sequence[tuple[str, str]]) -> Diagram:
+def drawn(nodes: Sequence[DiagramNode], links: Sequence[tuple[str, str]]) -> Diagram:
     """Every node right of what it reads; within a column, near to it."""
     reads: defaultdict[str, list[str]] = defaultdict(list)
     for read, reader in links:
@@ -48,7 +48,7 @@ def drawn(nodes: Sequence[Node], links: Sequence[tuple[str, str]]) -> Diagram:
         inside.sort(key=lambda node: _height(node.id, reads, places))  # stable: what reads nothing keeps its order
         for row, node in enumerate(inside):
             places[node.id] = (SIDE + column * (WIDTH + ACROSS), SIDE + row * (HEIGHT + DOWN))
-    boxes = tuple(Box(*places[node.id], node.kind, _cut(node.label), node.label) for node in nodes)
+    boxes = tuple(DiagramBox(*places[node.id], node.kind, _cut(node.label), node.label) for node in nodes)
     return Diagram(
         width=max((box.x for box in boxes), default=0) + WIDTH + SIDE,
         height=max((box.y for box in boxes), default=0) + HEIGHT + SIDE,
@@ -62,7 +62,7 @@ def _height(name: str, reads: Mapping[str, Sequence[str]], places: Mapping[str, 
     return fmean([places[read][1] for read in reads[name] if read in places] or [0.0])
 
 
-def _columns(nodes: Sequence[Node], reads: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _columns(nodes: Sequence[DiagramNode], reads: Mapping[str, Sequence[str]]) -> dict[str, int]:
     known = {node.id: node for node in nodes}
 
     @cache

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from cds.authoring.reference.rule_page import Sheet, sheets
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.reference.rule_page import RulePage, rule_pages
+from cds.authoring.testing.cases import read_rule_tests
 from cds.rulebook.loader import read_rulebook
 
 MOST_SAID = 20  # mistakes
 
 
-class Sheets(msgspec.Struct, frozen=True):
+class RuleReference(msgspec.Struct, frozen=True):
     """
     What there is to read in a folder.
 
@@ -27,19 +27,21 @@ class Sheets(msgspec.Struct, frozen=True):
     """
 
     version: str
-    files: tuple[Sheet, ...]
+    files: tuple[RulePage, ...]
     cases: int
     problems: tuple[str, ...] = ()
 
 
-def read_sheets(folder: Path) -> Sheets:
+def read_rule_reference(folder: Path) -> RuleReference:
     """The sheets of a folder."""
     book = read_rulebook(folder)
-    casebook = read_casebook(folder, book)
+    casebook = read_rule_tests(folder, book)
     wrong = [f"{p.file}:{p.line} {p.what}" for p in (*book.problems, *casebook.problems) if not p.warning]
-    return Sheets(book.digest[:12], tuple(sheets(book, casebook)), len(casebook.cases), tuple(wrong[:MOST_SAID]))
+    return RuleReference(
+        book.digest[:12], tuple(rule_pages(book, casebook)), len(casebook.cases), tuple(wrong[:MOST_SAID])
+    )
 
 
 if __name__ == "__main__":
     os.nice(10)  # who decides goes first
-    sys.stdout.buffer.write(msgspec.json.encode(read_sheets(Path(sys.argv[1]))))
+    sys.stdout.buffer.write(msgspec.json.encode(read_rule_reference(Path(sys.argv[1]))))

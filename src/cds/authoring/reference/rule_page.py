@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cds.authoring.reference.wording import Named, Words, unit_words, words_of
-from cds.authoring.testing.cases import Case, Casebook
+from cds.authoring.reference.wording import ConditionWording, NameMeanings, unit_words, words_of
+from cds.authoring.testing.cases import Case, RuleTests
 from cds.rulebook.diff import written
 from cds.rulebook.fingerprint import plain
 from cds.rulebook.format import rule_file as f
@@ -20,7 +20,7 @@ FACT, CONCLUSION, CARD, FILE = "fact", "conclusion", "card", "file"
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ParameterSummary:
     """A number or word; `may` says what a site may make of it, "" for nothing."""
 
     name: str
@@ -32,7 +32,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FactSummary:
     """A fact: its words, and how it is looked for, in a line of YAML."""
 
     name: str
@@ -41,25 +41,25 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Follows:
+class ConclusionSummary:
     """A conclusion, in words and in a line of YAML."""
 
     name: str
     label: str
-    when: Words
+    when: ConditionWording
     how: str
     evidence: tuple[str, ...]
     locked: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CardSummary:
     """A card: when it is shown, in words and in a line of YAML, and what it says."""
 
     name: str
     summary: str
     indicator: str
-    when: Words
+    when: ConditionWording
     how: str
     detail: str
     notes: int
@@ -67,7 +67,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Defined:
+class DefinitionSummary:
     """One of several definitions of a conclusion, and the parameters that differ under it."""
 
     id: str
@@ -77,7 +77,7 @@ class Defined:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EvidenceSummary:
     """One entry of `evidence`."""
 
     id: str
@@ -88,7 +88,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DiagramNode:
     """What the diagram of a file shows: a fact, a conclusion or a card of it, or another file; ids do not collide."""
 
     id: str
@@ -98,7 +98,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class CaseSummary:
     """A case that claims something of a file: its sentence, and where it stands."""
 
     sentence: str
@@ -107,7 +107,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class RulePage:
     """
     One rule file.
 
@@ -136,21 +136,21 @@ class Sheet:
     review_due: date
     lock: tuple[str, ...]
     locked: bool
-    parameters: tuple[Parameter, ...]
-    facts: tuple[Looked, ...]
-    conclusions: tuple[Follows, ...]
-    definitions: tuple[Defined, ...]
-    cards: tuple[Shown, ...]
-    sources: tuple[Source, ...]
-    nodes: tuple[Node, ...]
+    parameters: tuple[ParameterSummary, ...]
+    facts: tuple[FactSummary, ...]
+    conclusions: tuple[ConclusionSummary, ...]
+    definitions: tuple[DefinitionSummary, ...]
+    cards: tuple[CardSummary, ...]
+    sources: tuple[EvidenceSummary, ...]
+    nodes: tuple[DiagramNode, ...]
     links: tuple[tuple[str, str], ...]
-    proofs: tuple[Proof, ...]
+    proofs: tuple[CaseSummary, ...]
     text: str
 
 
-def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
+def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
     """A sheet of every rule file, by their ids."""
-    named = Named.of(book)
+    named = NameMeanings.of(book)
     homes = {name: rule for rule in book.rules.values() for name in (*rule.model.facts, *rule.model.conclusions)}
     readers = _readers(book)
     lock: dict[str, list[str]] = {}
@@ -160,7 +160,7 @@ def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
         rule = book.rules[name]
         nodes, links = _diagram(rule, homes, readers, named)
         about = rule.model.about
-        yield Sheet(
+        yield RulePage(
             id=name,
             file=_below(rule.file, book),
             title=about.title,
@@ -177,11 +177,11 @@ def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
             locked=book.lock is not None,
             parameters=tuple(_parameter(key, spec) for key, spec in rule.model.parameters.items()),
             facts=tuple(
-                Looked(key, spec.label or key, written(_without_label(plain(spec))))
+                FactSummary(key, spec.label or key, written(_without_label(plain(spec))))
                 for key, spec in rule.model.facts.items()
             ),
             conclusions=tuple(
-                Follows(
+                ConclusionSummary(
                     key,
                     spec.label,
                     words_of(spec.condition(), named),
@@ -193,7 +193,7 @@ def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
             ),
             definitions=tuple(_definitions(rule)),
             cards=tuple(
-                Shown(
+                CardSummary(
                     key,
                     spec.summary,
                     spec.indicator,
@@ -206,7 +206,7 @@ def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
                 for key, spec in rule.model.cards.items()
             ),
             sources=tuple(
-                Source(
+                EvidenceSummary(
                     key,
                     entry.cite,
                     f"https://doi.org/{entry.doi}" if entry.doi else str(entry.url or ""),
@@ -218,7 +218,7 @@ def sheets(book: Rulebook, casebook: Casebook) -> Iterator[Sheet]:
             nodes=nodes,
             links=links,
             proofs=tuple(
-                Proof(case.name, _below(str(case.file), book), case.line)
+                CaseSummary(case.name, _below(str(case.file), book), case.line)
                 for case in casebook.cases
                 if proves(case, rule)
             ),
@@ -244,9 +244,9 @@ def _below(file: str, book: Rulebook) -> str:
     return Path(file).name
 
 
-def _parameter(name: str, spec: f.Parameter) -> Parameter:
+def _parameter(name: str, spec: f.Parameter) -> ParameterSummary:
     value = f"{spec.value:g}" if isinstance(spec.value, float) else str(spec.value)
-    return Parameter(name, value, unit_words(spec.unit), _range(spec), tuple(spec.evidence), spec.note or "")
+    return ParameterSummary(name, value, unit_words(spec.unit), _range(spec), tuple(spec.evidence), spec.note or "")
 
 
 def _range(spec: f.Parameter) -> str:
@@ -259,10 +259,12 @@ def _without_label(spec: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in spec.items() if key not in ("label", "formerly")}
 
 
-def _definitions(rule: Rule) -> Iterator[Defined]:
+def _definitions(rule: Rule) -> Iterator[DefinitionSummary]:
     if rule.model.definitions is not None:
         for name, one in rule.model.definitions.are.items():
-            yield Defined(name, one.label, one.says, tuple((key, str(value)) for key, value in one.with_.items()))
+            yield DefinitionSummary(
+                name, one.label, one.says, tuple((key, str(value)) for key, value in one.with_.items())
+            )
 
 
 # ---------------------------------------------------------------- what depends on what
@@ -295,17 +297,17 @@ def _readers(book: Rulebook) -> Mapping[str, frozenset[str]]:
 
 
 def _diagram(
-    rule: Rule, homes: Mapping[str, Rule], readers: Mapping[str, frozenset[str]], named: Named
-) -> tuple[tuple[Node, ...], tuple[tuple[str, str], ...]]:
+    rule: Rule, homes: Mapping[str, Rule], readers: Mapping[str, frozenset[str]], named: NameMeanings
+) -> tuple[tuple[DiagramNode, ...], tuple[tuple[str, str], ...]]:
     """Facts, conclusions and cards of a file, the files it reads from, and those that read from it."""
     kinds = {"facts": FACT, "conclusions": CONCLUSION, "cards": CARD}
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, DiagramNode] = {}
     links: dict[tuple[str, str], None] = {}
     here = rule.model.about.id
     for section, name, names in _own(rule):
         own = f"{kinds[section]}:{name}"
         label = named.labels.get(name, name) if section != "cards" else rule.model.cards[name].summary
-        nodes[own] = Node(own, kinds[section], label, f"{kinds[section]}-{name}")
+        nodes[own] = DiagramNode(own, kinds[section], label, f"{kinds[section]}-{name}")
         for read in sorted(names):
             home = homes.get(read)
             if home is None:
@@ -317,9 +319,9 @@ def _diagram(
                 links[f"from:{home.model.about.id}", own] = None
         for other in sorted(readers.get(name, frozenset()) - {here}) if section != "cards" else ():
             links[own, f"to:{other}"] = None
-            nodes.setdefault(f"to:{other}", Node(f"to:{other}", FILE, other, other))
+            nodes.setdefault(f"to:{other}", DiagramNode(f"to:{other}", FILE, other, other))
     return tuple(nodes.values()), tuple(links)
 
 
-def _file(rule: Rule, way: str) -> Node:
-    return Node(f"{way}:{rule.model.about.id}", FILE, rule.model.about.id, rule.model.about.id)
+def _file(rule: Rule, way: str) -> DiagramNode:
+    return DiagramNode(f"{way}:{rule.model.about.id}", FILE, rule.model.about.id, rule.model.about.id)

@@ -8,9 +8,9 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 from cds.authoring.reference.diagram import HEIGHT, WIDTH, drawn
-from cds.authoring.reference.rule_page import FACT, FILE, Sheet, sheets
-from cds.authoring.reference.wording import Words
-from cds.authoring.testing.cases import Casebook
+from cds.authoring.reference.rule_page import FACT, FILE, RulePage, rule_pages
+from cds.authoring.reference.wording import ConditionWording
+from cds.authoring.testing.cases import RuleTests
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.tables import code_sets
@@ -39,7 +39,7 @@ STYLE = """\
 """
 
 
-def pages(book: Rulebook, casebook: Casebook) -> dict[str, str]:
+def pages(book: Rulebook, casebook: RuleTests) -> dict[str, str]:
     """File of the site → its text: mkdocs.yml, and under docs/ an index, a page per rule file, and the value sets."""
     files = sorted(book.rules)
     nav = ["  - Rules: index.md", *(f"  - {name}: {name}.md" for name in files), "  - Value sets: sets.md"]
@@ -49,7 +49,7 @@ def pages(book: Rulebook, casebook: Casebook) -> dict[str, str]:
         "docs/index.md": "\n".join(_index(book)) + "\n",
         "docs/sets.md": "\n".join(_sets(book)) + "\n",
     }
-    for sheet in sheets(book, casebook):
+    for sheet in rule_pages(book, casebook):
         made[f"docs/{sheet.id}.md"] = "\n".join(_page(sheet)) + "\n"
     return made
 
@@ -73,7 +73,7 @@ def _sets(book: Rulebook) -> Iterator[str]:
         yield f"| `{name}` | {_cell(one.title)} | {codes} | {len(one.words)} | {by} |"
 
 
-def _page(sheet: Sheet) -> Iterator[str]:
+def _page(sheet: RulePage) -> Iterator[str]:
     yield from (f"# {sheet.title}", "", sheet.purpose, "", f"**What it does not see.** {sheet.limits}", "")
     reviewed = f"reviewed by {sheet.reviewed}" if sheet.reviewed else "clinical review pending"
     owners = ", ".join(sheet.owners)
@@ -116,14 +116,14 @@ def _page(sheet: Sheet) -> Iterator[str]:
         yield from (f"- {_plain_text(proof.sentence)}" for proof in sheet.proofs)
 
 
-def _nested(words: Words, depth: int) -> Iterator[str]:
+def _nested(words: ConditionWording, depth: int) -> Iterator[str]:
     """A condition as a list in a list."""
     yield f"{'    ' * depth}- {_plain_text(words.text)}"
     for part in words.parts:
         yield from _nested(part, depth + 1)
 
 
-def _diagram(sheet: Sheet) -> str:
+def _diagram(sheet: RulePage) -> str:
     """Facts, conclusions and cards, the files they read from, and those that read from here: SVG in one line."""
     diagram = drawn(sheet.nodes, sheet.links)
     width, height = str(diagram.width), str(diagram.height)

@@ -14,15 +14,15 @@ SIGNS = {"at_least": "at least", "above": "above", "at_most": "at most", "below"
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class ConditionWording:
     """One part of a condition, and the parts below it."""
 
     text: str
-    parts: tuple[Words, ...] = ()
+    parts: tuple[ConditionWording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NameMeanings:
     """
     What names stand for.
 
@@ -37,7 +37,7 @@ class Named:
     definitions: Mapping[str, str]
 
     @staticmethod
-    def of(book: Rulebook) -> Named:
+    def of(book: Rulebook) -> NameMeanings:
         """The names of a rulebook."""
         labels: dict[str, str] = {}
         values: dict[str, str] = {}
@@ -49,7 +49,7 @@ class Named:
                 values[name] = f"{spec.value} {unit_words(spec.unit)}".rstrip()
             if rule.model.definitions is not None:
                 definitions |= {name: one.label for name, one in rule.model.definitions.are.items()}
-        return Named(labels, values, definitions)
+        return NameMeanings(labels, values, definitions)
 
 
 def unit_words(code: str | None) -> str:
@@ -57,17 +57,19 @@ def unit_words(code: str | None) -> str:
     return "" if not code or code.startswith("{") else UNITS.get(code, code)
 
 
-def words_of(statement: Any, named: Named) -> Words:
+def words_of(statement: Any, named: NameMeanings) -> ConditionWording:
     """A condition in words."""
     match statement:
         case str():
-            return Words(named.labels.get(statement, statement))
+            return ConditionWording(named.labels.get(statement, statement))
         case f.AllOf():
             return _several("all of", statement.all, named)
         case f.AnyOf():
             return _several("any of", statement.any, named)
         case f.AtLeastOf():
-            return Words(f"at least {statement.at_least} of", tuple(words_of(part, named) for part in statement.of))
+            return ConditionWording(
+                f"at least {statement.at_least} of", tuple(words_of(part, named) for part in statement.of)
+            )
         case f.NotThis():
             return _before("not", statement.not_, named)
         case f.UnknownThis():
@@ -76,24 +78,24 @@ def words_of(statement: Any, named: Named) -> Words:
             return _before("cannot be ruled out", statement.possibly, named)
         case f.UnderDefinition():
             name = named.definitions.get(statement.definition, statement.definition)
-            return Words(f"met under the definition “{name}”")
+            return ConditionWording(f"met under the definition “{name}”")
         case f.Comparing():
             ((name, limits),) = statement.root.items()
-            return Words(f"{named.labels.get(name, name)}: {_limits(limits, named)}")
+            return ConditionWording(f"{named.labels.get(name, name)}: {_limits(limits, named)}")
     raise TypeError(f"{type(statement).__name__} is no condition")
 
 
-def _several(word: str, parts: list[Any], named: Named) -> Words:
+def _several(word: str, parts: list[Any], named: NameMeanings) -> ConditionWording:
     told = tuple(words_of(part, named) for part in parts)
-    return told[0] if len(told) == 1 else Words(word, told)
+    return told[0] if len(told) == 1 else ConditionWording(word, told)
 
 
-def _before(word: str, part: Any, named: Named) -> Words:
+def _before(word: str, part: Any, named: NameMeanings) -> ConditionWording:
     inner = words_of(part, named)
-    return Words(word, (inner,)) if inner.parts else Words(f"{word}: {inner.text}")
+    return ConditionWording(word, (inner,)) if inner.parts else ConditionWording(f"{word}: {inner.text}")
 
 
-def _limits(limits: f.Limits, named: Named) -> str:
+def _limits(limits: f.Limits, named: NameMeanings) -> str:
     if limits.between is not None:
         low, high = (_value(end, named) for end in limits.between)
         return f"from {low} to {high}"
@@ -102,5 +104,5 @@ def _limits(limits: f.Limits, named: Named) -> str:
     )
 
 
-def _value(limit: float | str, named: Named) -> str:
+def _value(limit: float | str, named: NameMeanings) -> str:
     return named.values.get(limit, limit) if isinstance(limit, str) else f"{limit:g}"

@@ -1,4 +1,4 @@
-"""*.test.yaml beside rules, and rules/patients/*.yaml → Casebook: every case ready to run, every mistake of form."""
+"""*.test.yaml beside rules, and rules/patients/*.yaml → RuleTests: every case ready to run, every mistake of form."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from pydantic import (
 )
 
 from cds.authoring.testing import patient_format as shorthand
-from cds.authoring.testing.names import SEE, Known, did_you_mean, names_of, wrong_names
-from cds.authoring.testing.patch import put
-from cds.authoring.testing.patient_format import Key, Patient
-from cds.errors import Refusal
+from cds.authoring.testing.names import SEE, KnownNames, did_you_mean, names_of, wrong_names
+from cds.authoring.testing.patch import patch
+from cds.authoring.testing.patient_format import ExamplePatient, Key
+from cds.errors import RequestError
 from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
-from cds.yaml_source.document import Located, read_yaml
 from cds.yaml_source.document import Path as YamlPath
+from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 from cds.yaml_source.source_file import UnreadableSource, source_bytes
 
@@ -37,8 +37,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DOSE_COLUMNS = ("minimum_mg_a_day", "strict_minimum_mg_a_day")
 REFUSALS = {
-    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in Refusal.__subclasses__()
-}  # fmt: skip
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower(): kind
+    for kind in RequestError.__subclasses__()
+}
 
 # ---------------------------------------------------------------- the format
 
@@ -168,7 +169,7 @@ class TestFile(Strict):
     __test__ = False
 
     today: date
-    patients: dict[Key, Patient] = Field(default_factory=dict)
+    patients: dict[Key, ExamplePatient] = Field(default_factory=dict)
     tests: Annotated[list[Test], Field(min_length=1)]
     unnoticeable: list[Unnoticeable] = Field(default_factory=list)
 
@@ -176,7 +177,7 @@ class TestFile(Strict):
 class PatientsFile(Strict):
     """Patients that several test files share: rules/patients/*.yaml."""
 
-    patients: Annotated[dict[Key, Patient], Field(min_length=1)]
+    patients: Annotated[dict[Key, ExamplePatient], Field(min_length=1)]
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
@@ -207,7 +208,7 @@ class Case:
     file: Path
     line: int
     today: date
-    patient: Patient | None
+    patient: ExamplePatient | None
     request: Path | None
     bundle: Path | None
     with_: Mapping[str, float | str]
@@ -216,7 +217,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class EquivalentMutant:
     """
     Why no case can notice a change of a rule.
 
@@ -238,7 +239,7 @@ class Explained:
 
 
 @dataclass
-class Casebook:
+class RuleTests:
     """
     Every case under a rules folder.
 
@@ -251,7 +252,7 @@ class Casebook:
 
     root: Path
     cases: list[Case] = field(default_factory=list)
-    explained: list[Explained] = field(default_factory=list)
+    explained: list[EquivalentMutant] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def of(self, file: Path) -> list[Case]:
@@ -265,19 +266,19 @@ class Casebook:
 
 
 @dataclass(frozen=True)
-class Described:
+class PatientDescription:
     """A patient as written, and where."""
 
-    located: Located
+    located: YamlDocument
     path: YamlPath
     raw: Mapping[str, Any]
 
 
-def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
+def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
     """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
-    casebook = Casebook(root)
+    casebook = RuleTests(root)
     known = names_of(book if book is not None else read_rulebook(root))
-    shared: dict[str, Described] = {}
+    shared: dict[str, PatientDescription] = {}
     base = book.base if book is not None else None
     folders = tuple(folder for folder in (base, root) if folder)
     for path in sorted(p for folder in folders for p in (folder / "patients").glob("*.yaml")):
@@ -290,12 +291,12 @@ def read_casebook(root: Path, book: Rulebook | None = None) -> Casebook:
             _take_tests(path, tests, patients, known, casebook)
             for index, one in enumerate(tests.model.unnoticeable):
                 line, _ = tests.located.at(("unnoticeable", index, "change"))
-                casebook.explained.append(Explained(one.change, one.because, str(path), line))
+                casebook.explained.append(EquivalentMutant(one.change, one.because, str(path), line))
     casebook.problems = sorted(set(casebook.problems))
     return casebook
 
 
-def _read(path: Path, model: type[Model], casebook: Casebook, folders: tuple[Path, ...]) -> Loaded[Model] | None:
+def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...]) -> LoadedFile[Model] | None:
     try:
         text = source_bytes(path, folders).decode("utf-8")
     except UnreadableSource as unreadable:
@@ -314,10 +315,10 @@ def _read(path: Path, model: type[Model], casebook: Casebook, folders: tuple[Pat
     except ValidationError as error:
         casebook.problems.extend(_in_test_words(error, located, model))
         return None
-    return None if located.problems else Loaded(str(path), located, read, "")
+    return None if located.problems else LoadedFile(str(path), located, read, "")
 
 
-def _in_test_words(error: ValidationError, located: Located, model: type[BaseModel]) -> Iterator[Problem]:
+def _in_test_words(error: ValidationError, located: YamlDocument, model: type[BaseModel]) -> Iterator[Problem]:
     close = {}
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
@@ -335,15 +336,15 @@ def _keys_at(loc: tuple[int | str, ...], root: type[BaseModel]) -> frozenset[str
 
 
 MODELS: dict[str, type[BaseModel]] = {
-    "patients": Patient, "tests": Test, "unnoticeable": Unnoticeable, "given": Whole, "then": Then,
-    "took": shorthand.Taking,
+    "patients": ExamplePatient, "tests": Test, "unnoticeable": Unnoticeable, "given": Whole, "then": Then,
+    "took": shorthand.MedicationCourse,
     "orders": shorthand.Order, "steps": shorthand.Step, "dose": shorthand.Dose, "dispenses": shorthand.Dispense,
-    "reasons": shorthand.Reason, "stopped_for": shorthand.Reason, "answer": shorthand.Reason,
-    "conditions": shorthand.Condition, "scores": shorthand.Score, "answers": shorthand.Answer,
+    "reasons": shorthand.ReasonEntry, "stopped_for": shorthand.ReasonEntry, "answer": shorthand.ReasonEntry,
+    "conditions": shorthand.ConditionEntry, "scores": shorthand.ScoreEntry, "answers": shorthand.AnswerEntry,
     "questionnaires": shorthand.Questionnaire, "blood_pressure": shorthand.BloodPressure,
-    "observations": shorthand.Observation,
-    "allergies": shorthand.Allergy, "procedures": shorthand.Procedure, "family_history": shorthand.Relative,
-    "referrals": shorthand.Referral, "overrides": shorthand.Overridden,
+    "observations": shorthand.ObservationEntry,
+    "allergies": shorthand.AllergyEntry, "procedures": shorthand.ProcedureEntry, "family_history": shorthand.Relative,
+    "referrals": shorthand.ReferralEntry, "overrides": shorthand.OverrideEntry,
 }  # fmt: skip
 
 
@@ -351,7 +352,10 @@ MODELS: dict[str, type[BaseModel]] = {
 
 
 def _take_patients(
-    read: Loaded[TestFile] | Loaded[PatientsFile], into: dict[str, Described], known: Known, casebook: Casebook
+    read: LoadedFile[TestFile] | LoadedFile[PatientsFile],
+    into: dict[str, PatientDescription],
+    known: KnownNames,
+    casebook: RuleTests,
 ) -> None:
     for name, patient in read.model.patients.items():
         path: YamlPath = ("patients", name)
@@ -365,7 +369,7 @@ def _take_patients(
                 )
             )  # fmt: skip
             continue
-        into[name] = Described(read.located, path, read.located.value["patients"][name] or {})
+        into[name] = PatientDescription(read.located, path, read.located.value["patients"][name] or {})
         for where, what, fix in wrong_names(patient, known):
             casebook.problems.append(read.problem((*path, *where), "unknown-name", what, fix))
 
@@ -374,7 +378,11 @@ def _take_patients(
 
 
 def _take_tests(
-    path: Path, read: Loaded[TestFile], patients: Mapping[str, Described], known: Known, casebook: Casebook
+    path: Path,
+    read: LoadedFile[TestFile],
+    patients: Mapping[str, PatientDescription],
+    known: KnownNames,
+    casebook: RuleTests,
 ) -> None:
     seen: dict[str, int] = {}
     for index, test in enumerate(read.model.tests):
@@ -413,11 +421,11 @@ def _take_tests(
             )
 
 
-def _file(name: str | None, casebook: Casebook) -> Path | None:
+def _file(name: str | None, casebook: RuleTests) -> Path | None:
     return casebook.root.resolve().parent / name if name else None
 
 
-def _whole(test: Test, file: Path | None, read: Loaded[TestFile], here: YamlPath) -> list[Problem]:
+def _whole(test: Test, file: Path | None, read: LoadedFile[TestFile], here: YamlPath) -> list[Problem]:
     problems = []
     if test.but:
         what = "`but` changes a described patient; this case gives a whole file."
@@ -430,7 +438,7 @@ def _whole(test: Test, file: Path | None, read: Loaded[TestFile], here: YamlPath
     return problems
 
 
-def _names(test: Test, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
+def _names(test: Test, known: KnownNames) -> Iterator[tuple[YamlPath, str, str]]:
     """Names in `then`, `with` and `service` that nothing has, and expectations of no legal form."""
     then = test.then
     if then.error and then.error not in REFUSALS:
@@ -492,8 +500,8 @@ def _wrong_expectation(expected: Any) -> str:
 
 
 def changed(
-    given: Described, but: Mapping[str, Any], located: Located, here: YamlPath, known: Known
-) -> tuple[Patient | None, list[Problem]]:
+    given: PatientDescription, but: Mapping[str, Any], located: YamlDocument, here: YamlPath, known: KnownNames
+) -> tuple[ExamplePatient | None, list[Problem]]:
     """The patient with every `but` applied, and what is wrong with them, each at its line of the test file."""
     raw = _copy(dict(given.raw))
     problems: list[Problem] = []
@@ -501,7 +509,7 @@ def changed(
     for dotted, value in but.items():
         line, column = located.at((*here, "but", dotted))
         try:
-            path = put(raw, dotted, _copy(value), kept=frozenset(but))
+            path = patch(raw, dotted, _copy(value), kept=frozenset(but))
         except LookupError as error:
             what, fix = error.args
             problems.append(Problem(located.file, line, column, "unknown-name", f"`{dotted}`: {what}", fix))
@@ -510,9 +518,9 @@ def changed(
     if problems:
         return None, problems
     try:
-        patient = Patient.model_validate(raw)
+        patient = ExamplePatient.model_validate(raw)
     except ValidationError as error:
-        return None, list(_in_test_words(error, _as_written(located, here, touched, raw), Patient))
+        return None, list(_in_test_words(error, _as_written(located, here, touched, raw), ExamplePatient))
     for where, what, fix in wrong_names(patient, known):
         if any(where[: len(path)] == path for path in touched):
             line, column = _as_written(located, here, touched, raw).at(where)
@@ -530,10 +538,10 @@ def _copy(value: Any) -> Any:
 
 
 def _as_written(
-    located: Located, here: YamlPath, touched: Mapping[YamlPath, YamlPath], raw: Mapping[str, Any]
-) -> Located:
+    located: YamlDocument, here: YamlPath, touched: Mapping[YamlPath, YamlPath], raw: Mapping[str, Any]
+) -> YamlDocument:
     """A changed patient, of whom every value that a `but` gave has the line of that `but`."""
     lines: dict[YamlPath, tuple[int, int]] = {(): located.at((*here, "but"))}
     for path, start in touched.items():
         lines |= {(*path, *at[len(start) :]): place for at, place in located.lines.items() if at[: len(start)] == start}
-    return Located(located.file, dict(raw), lines)
+    return YamlDocument(located.file, dict(raw), lines)

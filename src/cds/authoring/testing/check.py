@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from cds.authoring.testing.cases import Case, Casebook, read_casebook
+from cds.authoring.testing.cases import Case, RuleTests, read_rule_tests
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.ruleset import problems_of
@@ -16,14 +16,14 @@ from cds.yaml_source.problem import Problem
 def check_folder(folder: Path, today: date) -> list[Problem]:
     """Every mistake in the rule files and test files of a folder, warnings included, by file and line."""
     book = read_rulebook(folder)
-    casebook = read_casebook(folder, book)
+    casebook = read_rule_tests(folder, book)
     problems = {*problems_of(book, today), *casebook.problems}
     if not any(not problem.warning for problem in problems):
         problems |= {*conclusion_without_test(book, casebook), *card_without_test(book, casebook)}
     return sorted(problems)
 
 
-def conclusion_without_test(book: Rulebook, casebook: Casebook) -> Iterator[Problem]:
+def conclusion_without_test(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:
     """Some case says what a conclusion must be."""
     claimed = {name for case in casebook.cases for name in case.then.answers}
     for rule in book.rules.values():
@@ -38,7 +38,7 @@ def conclusion_without_test(book: Rulebook, casebook: Casebook) -> Iterator[Prob
                 )  # fmt: skip
 
 
-def card_without_test(book: Rulebook, casebook: Casebook) -> Iterator[Problem]:
+def card_without_test(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:
     """Some case says that a card is shown."""
     shown = {name for case in casebook.cases for name in _shown(case)}
     for rule in book.rules.values():

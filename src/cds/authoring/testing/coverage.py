@@ -9,21 +9,21 @@ from typing import Any
 from cds.authoring.mutation.conditions import written
 from cds.authoring.testing.cases import Case
 from cds.authoring.testing.possible_truths import Possible
-from cds.decide import Decision, Rules
+from cds.decide import Decision, Ruleset
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook.compile import IN_USE, Numbers, compile_condition
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import Program
+from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.references import conditions, walk
 
 ABOVE_ITSELF = (c.Comparison.AT_LEAST, c.Comparison.BELOW)  # a number that is the limit goes with those above it
 
 
 @dataclass
-class Limit:
+class LimitCoverage:
     """
     One limit that a number is compared with, and the numbers nearest to it that some case compared with it.
 
@@ -44,7 +44,7 @@ class Limit:
     below: float | None = None
     above: float | None = None
 
-    def unseen(self) -> Limit:
+    def unseen(self) -> LimitCoverage:
         """The same, which no number has been compared with yet."""
         return replace(self, below=None, above=None)
 
@@ -72,7 +72,7 @@ class Limit:
 
 
 @dataclass
-class Clause:
+class ConditionCoverage:
     """
     One part of a condition, and what cases showed of it.
 
@@ -91,7 +91,7 @@ class Clause:
     head: str
     words: str
     statement: Any
-    limits: tuple[Limit, ...]
+    limits: tuple[LimitCoverage, ...]
     possible: frozenset[Truth]
     seen: set[Truth] = field(default_factory=set)
 
@@ -102,7 +102,7 @@ class Clause:
 
 
 @dataclass
-class Concluded:
+class ConclusionCoverage:
     """A conclusion: the truths it can have, those a case showed, and those a case claims."""
 
     file: str
@@ -113,7 +113,7 @@ class Concluded:
 
 
 @dataclass
-class Sides:
+class DisplayCoverage:
     """A card or note: whether a case showed it, and whether one did not."""
 
     file: str
@@ -132,13 +132,13 @@ class Coverage:
         clauses: Every part of every condition, in the order of files and lines.
     """
 
-    conclusions: dict[str, Concluded]
-    cards: dict[str, Sides]
-    notes: dict[tuple[str, int], Sides]
-    clauses: list[Clause]
+    conclusions: dict[str, ConclusionCoverage]
+    cards: dict[str, DisplayCoverage]
+    notes: dict[tuple[str, int], DisplayCoverage]
+    clauses: list[ConditionCoverage]
     _compiled: dict[int, list[c.Condition]] = field(default_factory=dict)
 
-    def see(self, case: Case, rules: Rules, decision: Decision) -> None:
+    def see(self, case: Case, rules: Ruleset, decision: Decision) -> None:
         """Take down what one case shows, and what it claims."""
         truths = decision.truths
         for name, concluded in self.conclusions.items():
@@ -187,7 +187,7 @@ class Coverage:
             for limit, other_limit in zip(mine.limits, clause.limits, strict=True):
                 limit.take(other_limit.below, other_limit.above)
 
-    def _see_clauses(self, program: Program, decision: Decision) -> None:
+    def _see_clauses(self, program: CompiledRuleset, decision: Decision) -> None:
         compiled = self._compiled.get(id(program))
         if compiled is None:
             compiled = self._compiled[id(program)] = [_compile(clause.statement, program) for clause in self.clauses]
@@ -224,12 +224,14 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
             continue
         at = rule.located.at
         for name in rule.model.conclusions:
-            coverage.conclusions[name] = Concluded(rule.file, at(("conclusions", name))[0], possible.name(name))
+            coverage.conclusions[name] = ConclusionCoverage(
+                rule.file, at(("conclusions", name))[0], possible.name(name)
+            )
         for name, card in rule.model.cards.items():
-            coverage.cards[name] = Sides(rule.file, at(("cards", name))[0])
+            coverage.cards[name] = DisplayCoverage(rule.file, at(("cards", name))[0])
             for index in range(len(card.notes)):
                 line = at(("cards", name, "notes", index))[0]
-                coverage.notes[name, index + 1] = Sides(rule.file, line)
+                coverage.notes[name, index + 1] = DisplayCoverage(rule.file, line)
         for whole in conditions(rule) if clauses else ():
             of, head = whole.of, whole.of
             if whole.card == "show_when":
@@ -240,7 +242,7 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
             for statement, path in walk(whole.statement, whole.path):
                 raw = rule.located.value_at(path)
                 coverage.clauses.append(
-                    Clause(
+                    ConditionCoverage(
                         file=rule.file,
                         line=at(path)[0],
                         of=of,
@@ -254,19 +256,19 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
     return coverage
 
 
-def _limits(statement: Any, numbers: Numbers) -> Iterator[Limit]:
+def _limits(statement: Any, numbers: Numbers) -> Iterator[LimitCoverage]:
     if isinstance(statement, f.Comparing):
         for one in _compared(compile_condition(statement, numbers, {})):
             words = f"`{one.fact}` {one.how.value.replace('_', ' ')} {one.parameter or f'{one.limit:g}'}"
             low, high = ("below", "at or above") if one.how in ABOVE_ITSELF else ("at or below", "above")
-            yield Limit(words, one.limit, low, high)
+            yield LimitCoverage(words, one.limit, low, high)
 
 
 def _compared(condition: c.Condition) -> Iterator[c.Compare]:
     return (part for part in c.walk(condition) if isinstance(part, c.Compare))
 
 
-def _compile(statement: Any, program: Program) -> c.Condition:
+def _compile(statement: Any, program: CompiledRuleset) -> c.Condition:
     heads = {one.id: one.head for many in program.definitions.values() for one in many}
 
     def named(part: Any) -> Any:
@@ -293,7 +295,7 @@ def never_shown(coverage: Coverage) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class CoverageCounts:
     """
     How much of one file is shown: (shown, of how many) for each.
 
@@ -311,7 +313,7 @@ class Counts:
     notes: tuple[int, int]
 
 
-def counts(coverage: Coverage) -> Mapping[str, Counts]:
+def counts(coverage: Coverage) -> Mapping[str, CoverageCounts]:
     """File → how much of it is shown."""
     files = dict.fromkeys(
         [one.file for one in coverage.conclusions.values()]
@@ -321,13 +323,13 @@ def counts(coverage: Coverage) -> Mapping[str, Counts]:
     return {file: _counts(coverage, file) for file in files}
 
 
-def _counts(coverage: Coverage, file: str) -> Counts:
+def _counts(coverage: Coverage, file: str) -> CoverageCounts:
     conclusions = [one for one in coverage.conclusions.values() if one.file == file]
     clauses = [one for one in coverage.clauses if one.file == file]
     sides = [nearest for one in clauses for limit in one.limits for _, nearest in limit.sides]
     cards = [one for one in coverage.cards.values() if one.file == file]
     notes = [one for one in coverage.notes.values() if one.file == file]
-    return Counts(
+    return CoverageCounts(
         answers=(
             sum(len(one.claimed & one.possible) for one in conclusions),
             sum(len(one.possible) for one in conclusions),

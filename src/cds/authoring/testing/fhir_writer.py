@@ -62,14 +62,14 @@ DIASTOLIC = ("8462-4", "Diastolic blood pressure")
 BLOOD_PRESSURE = ("85354-9", "Blood pressure panel with all children optional")
 
 
-class CannotBeWritten(Exception):  # noqa: N818 (a sentence about the case, not a fault of ours)
+class FhirWriterError(Exception):
     """The rules folder lacks what the shorthand needs, such as a code in a value set that is named."""
 
 
 # ---------------------------------------------------------------- the three envelopes
 
 
-def prefetch_of(patient: s.Patient, today: date, codes: Codes) -> dict[str, Json]:
+def prefetch_of(patient: s.ExamplePatient, today: date, codes: Codes) -> dict[str, Json]:
     """What the EHR sends for TEMPLATES: a searchset per kind, an OperationOutcome for what failed, the Patient."""
     resources = resources_of(patient, today, codes)
     left_out = {key for kind in patient.not_sent for key in KEYS[kind]}
@@ -93,7 +93,7 @@ def prefetch_of(patient: s.Patient, today: date, codes: Codes) -> dict[str, Json
     return sent
 
 
-def bundle_of(patient: s.Patient, today: date, codes: Codes) -> Json:
+def bundle_of(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
     """Everything in one collection Bundle; kinds not sent or failed are left out."""
     left_out = {
         TYPES.get(key, "FamilyMemberHistory") for kind in (*patient.not_sent, *patient.failed) for key in KEYS[kind]
@@ -110,7 +110,7 @@ def bundle_of(patient: s.Patient, today: date, codes: Codes) -> Json:
     }
 
 
-def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
+def request_of(patient: s.ExamplePatient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
     """A CDS Hooks 2.0.1 request with this prefetch; orders of the patient stand in context.draftOrders."""
     context: Json = {"userId": "Practitioner/example", "patientId": PATIENT_ID}
     if hook in {"order-select", "order-sign"}:
@@ -128,7 +128,7 @@ def request_of(patient: s.Patient, today: date, codes: Codes, hook: str = "patie
     }
 
 
-def overrides_of(patient: s.Patient, today: date) -> tuple[Override, ...] | None:
+def overrides_of(patient: s.ExamplePatient, today: date) -> tuple[Override, ...] | None:
     """Answers to earlier cards, as the journal gives them; None where none is kept."""
     if patient.overrides is None:
         return None
@@ -167,7 +167,7 @@ def operation_outcome() -> Json:
 # ---------------------------------------------------------------- resources
 
 
-def patient_resource(patient: s.Patient, today: date) -> Json:
+def patient_resource(patient: s.ExamplePatient, today: date) -> Json:
     """Patient; somebody of age 46 has their birthday today."""
     born = before(today, patient.age, "year").isoformat() if patient.age is not None else None
     resource: Json = {"resourceType": "Patient", "id": PATIENT_ID}
@@ -179,9 +179,9 @@ def patient_resource(patient: s.Patient, today: date) -> Json:
     return resource
 
 
-def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
+def resources_of(patient: s.ExamplePatient, today: date, codes: Codes) -> list[Json]:
     """Every resource but the Patient, with ids that depend on the case alone."""
-    write = _Writer(today, codes)
+    write = _ResourceWriter(today, codes)
     resources = [
         *(write.condition(entry) for entry in patient.conditions),
         *(write.score(entry) for entry in patient.scores),
@@ -204,14 +204,14 @@ def resources_of(patient: s.Patient, today: date, codes: Codes) -> list[Json]:
     return [{"resourceType": r["resourceType"], "id": r["id"], **r} for r in resources]
 
 
-def draft_orders(patient: s.Patient, today: date, codes: Codes) -> Json:
+def draft_orders(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
     """The orders of a patient as order-select and order-sign bring them."""
     drafts = [{"resource": draft} for draft in _orders(patient, today, codes)]
     return {"resourceType": "Bundle", "type": "collection", "entry": drafts}
 
 
-def _orders(patient: s.Patient, today: date, codes: Codes) -> Iterator[Json]:
-    write = _Writer(today, codes)
+def _orders(patient: s.ExamplePatient, today: date, codes: Codes) -> Iterator[Json]:
+    write = _ResourceWriter(today, codes)
     for key, order in patient.orders.items():
         resource: Json = {
             "resourceType": "MedicationRequest",
@@ -226,13 +226,13 @@ def _orders(patient: s.Patient, today: date, codes: Codes) -> Iterator[Json]:
             continue
         if order.picked:
             resource["medicationCodeableConcept"] = write.drug(key, order)
-        sigs = write.dosages([_Stretch(None, None, order.mg_a_day, order.dose)], order)
+        sigs = write.dosages([_DosePeriod(None, None, order.mg_a_day, order.dose)], order)
         _set(resource, dosageInstruction=sigs, reasonCode=write.reasons(order))
         yield resource
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _DosePeriod:
     """One dose held from a first to a last day, each as precise as it was written."""
 
     start: str | None
@@ -241,7 +241,7 @@ class _Stretch:
     dose: s.Dose | None
 
 
-class _Writer:
+class _ResourceWriter:
     """Writes resources for one day, with the codes of one rules folder."""
 
     def __init__(self, today: date, codes: Codes) -> None:
@@ -252,7 +252,7 @@ class _Writer:
         """The FHIR date a case's day stands for."""
         return fhir_date(text, self.today)
 
-    def subject(self, entry: s.Entry | s.BloodPressure) -> Json:
+    def subject(self, entry: s.PatientEntry | s.BloodPressure) -> Json:
         """Whose it is."""
         return {"reference": f"Patient/{SOMEONE_ELSE if entry.of else PATIENT_ID}"}
 
@@ -262,14 +262,14 @@ class _Writer:
         """The first code of a value set, or its first name or words when it has no code."""
         found = self.codes.sets.get(name)
         if found is None:
-            raise CannotBeWritten(f"there is no value set `{name}`")
+            raise FhirWriterError(f"there is no value set `{name}`")
         for (system, code), display in (found.codes or found.roots).items():
             return {"coding": [{"system": system, "code": code, "display": display}]}
         for words in (*found.full_names.values(), *found.words):
             return {"text": words}
-        raise CannotBeWritten(f"the value set `{name}` is empty")
+        raise FhirWriterError(f"the value set `{name}` is empty")
 
-    def concept(self, entry: s.Entry, system: str) -> Json:
+    def concept(self, entry: s.PatientEntry, system: str) -> Json:
         """What an entry is, as a CodeableConcept."""
         concept: Json = {}
         if entry.coded:
@@ -283,7 +283,7 @@ class _Writer:
             concept["text"] = entry.text
         return concept
 
-    def drug(self, key: str, drug: s.Drug, *, product: str | None = None, strength: str | None = None) -> Json:
+    def drug(self, key: str, drug: s.DrugEntry, *, product: str | None = None, strength: str | None = None) -> Json:
         """Which drug: a product's code, an ingredient's RxNorm or else ATC code with its name, any code, or words."""
         if product or drug.product:
             concept: Json = {"coding": [{"system": RXNORM, "code": product or drug.product}]}
@@ -307,19 +307,19 @@ class _Writer:
                 if key == name:
                     codings.setdefault(system, code)
         if not known:
-            raise CannotBeWritten(f"`{name}` is not a drug of any table")
+            raise FhirWriterError(f"`{name}` is not a drug of any table")
         for system in (RXNORM, ATC):
             if system in codings:
                 return {"coding": [{"system": system, "code": codings[system], "display": name}], "text": name}
         return {"text": name}
 
-    def reasons(self, drug: s.Drug) -> list[Json]:
+    def reasons(self, drug: s.DrugEntry) -> list[Json]:
         """Why a drug was given."""
         return [self.concept(reason, ICD10CM) for reason in drug.reasons]
 
     # ------------------------------------------------------------ one resource per entry
 
-    def condition(self, entry: s.Condition) -> Json:
+    def condition(self, entry: s.ConditionEntry) -> Json:
         """Condition. FHIR forbids a clinicalStatus on one entered in error (con-5)."""
         resource: Json = {"resourceType": "Condition", "stem": _stem(entry.coded)}
         status = None if entry.verification == "entered-in-error" else entry.status
@@ -336,7 +336,7 @@ class _Writer:
         )
         return resource
 
-    def allergy(self, entry: s.Allergy) -> Json:
+    def allergy(self, entry: s.AllergyEntry) -> Json:
         """AllergyIntolerance. FHIR forbids a clinicalStatus on one entered in error (ait-2)."""
         resource: Json = {"resourceType": "AllergyIntolerance", "stem": _stem(entry.coded)}
         status = None if entry.verification == "entered-in-error" else entry.status
@@ -353,7 +353,7 @@ class _Writer:
         )
         return resource
 
-    def procedure(self, entry: s.Procedure) -> Iterator[Json]:
+    def procedure(self, entry: s.ProcedureEntry) -> Iterator[Json]:
         """Procedure, one for each day it was done."""
         for day in entry.on if isinstance(entry.on, list) else [entry.on]:
             resource: Json = {
@@ -368,7 +368,7 @@ class _Writer:
                 resource["performedPeriod"] = self.period(self.day(entry.from_), self.day(entry.to))
             yield resource
 
-    def referral(self, entry: s.Referral) -> Json:
+    def referral(self, entry: s.ReferralEntry) -> Json:
         """ServiceRequest."""
         resource: Json = {
             "resourceType": "ServiceRequest",
@@ -416,13 +416,13 @@ class _Writer:
         _set(resource, effectiveDateTime=self.day(entry.at))
         return resource
 
-    def score(self, entry: s.Score) -> Json:
+    def score(self, entry: s.ScoreEntry) -> Json:
         """Observation with the total as a quantity, or as an integer when it has no unit."""
         resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
         resource.update(_value(entry.value, entry.unit))
         return resource
 
-    def answer(self, entry: s.Answer) -> Json:
+    def answer(self, entry: s.AnswerEntry) -> Json:
         """Observation with the answer as a number, as its answer code, or as true or false."""
         resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
         if isinstance(entry.value, bool):
@@ -441,13 +441,13 @@ class _Writer:
         for (system, code), value in found.answers.items() if found else ():
             if value == number:
                 return {"system": system, "code": code}
-        raise CannotBeWritten(f"`{name}` has no answer code for {number:g}")
+        raise FhirWriterError(f"`{name}` has no answer code for {number:g}")
 
     def questionnaire(self, entry: s.Questionnaire) -> Json:
         """QuestionnaireResponse whose linkIds are the codes of the items, in the order of their value set."""
         found = self.codes.sets.get(entry.coded or "")
         if found is None or len(found.codes) < len(entry.answers):
-            raise CannotBeWritten(f"`{entry.coded}` is no value set of so many items")
+            raise FhirWriterError(f"`{entry.coded}` is no value set of so many items")
         items = []
         for (_, code), number in zip(found.codes, entry.answers, strict=False):
             if number is None:
@@ -456,7 +456,7 @@ class _Writer:
             value = {"valueCoding": self.answer_code(found.name, float(number))} if coded else {"valueInteger": number}
             items.append({"linkId": code, "answer": [value]})
         for name, number in entry.total.items():
-            coding = self.concept(s.Reason(coded=name), LOINC)["coding"][0]
+            coding = self.concept(s.ReasonEntry(coded=name), LOINC)["coding"][0]
             items.append({"linkId": coding["code"], "answer": [{"valueInteger": number}]})
         resource: Json = {
             "resourceType": "QuestionnaireResponse",
@@ -468,7 +468,7 @@ class _Writer:
         _set(resource, authored=self.day(entry.at))
         return resource
 
-    def observation(self, entry: s.Observation) -> Json:
+    def observation(self, entry: s.ObservationEntry) -> Json:
         """Observation, as general as the shorthand gets."""
         resource = self._observation(entry, self.concept(entry, LOINC), _stem(entry.coded))
         if entry.answer is not None:
@@ -499,7 +499,7 @@ class _Writer:
 
     # ------------------------------------------------------------ medications
 
-    def taking(self, key: str, taking: s.Taking) -> Iterator[Json]:
+    def taking(self, key: str, taking: s.MedicationCourse) -> Iterator[Json]:
         """One taking in each kind of resource that shows it, and its dispenses."""
         stretches = self.stretches(taking)
         stem = key.replace("_", "-")
@@ -518,24 +518,24 @@ class _Writer:
         for dispense in taking.dispenses:
             yield self.dispense(key, taking, dispense, stretches) | {"stem": stem}
 
-    def stretches(self, taking: s.Taking) -> list[_Stretch]:
+    def stretches(self, taking: s.MedicationCourse) -> list[_DosePeriod]:
         """The doses one after the other, each with its first and last day."""
         start, end = self.day(taking.from_), self.day(taking.to)
         first = full_day(start)
         if taking.for_ and first:
             end = last_day(first, taking.for_).isoformat()
         if not taking.steps:
-            return [_Stretch(start, end, taking.mg_a_day, taking.dose)]
+            return [_DosePeriod(start, end, taking.mg_a_day, taking.dose)]
         stretches = []
         for step in taking.steps:
             last = last_day(first, step.for_) if step.for_ and first else None
-            stretches.append(_Stretch(start, last.isoformat() if last else end, step.mg_a_day, step.dose))
+            stretches.append(_DosePeriod(start, last.isoformat() if last else end, step.mg_a_day, step.dose))
             if last:
                 first = date.fromordinal(last.toordinal() + 1)
                 start = first.isoformat()
         return stretches
 
-    def medication(self, kind: str, key: str, taking: s.Taking, status: str) -> Json:
+    def medication(self, kind: str, key: str, taking: s.MedicationCourse, status: str) -> Json:
         """What the four resources share."""
         resource: Json = {"resourceType": kind}
         _set(resource, status=_recorded(status))
@@ -544,11 +544,11 @@ class _Writer:
             _set(resource, reasonCode=self.reasons(taking))
         return resource
 
-    def stop_reason(self, taking: s.Taking) -> Json | None:
+    def stop_reason(self, taking: s.MedicationCourse) -> Json | None:
         """Why it was stopped."""
         return self.concept(taking.stopped_for, SNOMED) if taking.stopped_for else None
 
-    def request(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Json:
+    def request(self, key: str, taking: s.MedicationCourse, stretches: list[_DosePeriod]) -> Json:
         """MedicationRequest: active while it goes on, stopped with a reason or without an end, completed otherwise."""
         resource = self.medication("MedicationRequest", key, taking, taking.status or _status_of(taking))
         _set(
@@ -561,7 +561,7 @@ class _Writer:
         )
         return resource
 
-    def statement(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Json:
+    def statement(self, key: str, taking: s.MedicationCourse, stretches: list[_DosePeriod]) -> Json:
         """MedicationStatement."""
         resource = self.medication("MedicationStatement", key, taking, taking.status or _status_of(taking))
         stop = self.stop_reason(taking)
@@ -573,7 +573,7 @@ class _Writer:
         )
         return resource
 
-    def administrations(self, key: str, taking: s.Taking, stretches: list[_Stretch]) -> Iterator[Json]:
+    def administrations(self, key: str, taking: s.MedicationCourse, stretches: list[_DosePeriod]) -> Iterator[Json]:
         """MedicationAdministration: one per day named by `on`, or one per stretch."""
         for day in taking.on or ():
             resource = self.medication("MedicationAdministration", key, taking, taking.status or "completed")
@@ -588,7 +588,7 @@ class _Writer:
                 _set(resource, dosage=_given(stretch.mg_a_day, stretch.dose))
                 yield resource
 
-    def dispense_of(self, key: str, taking: s.Taking, stretch: _Stretch) -> Json:
+    def dispense_of(self, key: str, taking: s.MedicationCourse, stretch: _DosePeriod) -> Json:
         """One MedicationDispense that covers a stretch."""
         resource = self.medication("MedicationDispense", key, taking, taking.status or "completed")
         if resource.get("status") in {"active", "draft"}:
@@ -600,7 +600,9 @@ class _Writer:
         _set(resource, whenHandedOver=stretch.start, dosageInstruction=self.dosages([stretch], taking))
         return resource
 
-    def dispense(self, key: str, taking: s.Taking, dispense: s.Dispense, stretches: list[_Stretch]) -> Json:
+    def dispense(
+        self, key: str, taking: s.MedicationCourse, dispense: s.Dispense, stretches: list[_DosePeriod]
+    ) -> Json:
         """One MedicationDispense as written."""
         resource = self.medication("MedicationDispense", key, taking, dispense.status)
         resource["medicationCodeableConcept"] = self.drug(
@@ -612,11 +614,11 @@ class _Writer:
             resource["daysSupply"] = _quantity(dispense.days_supply, "d")
         on = self.day(dispense.on)
         sig = next((x for x in stretches if x.start and on and x.start <= on <= (x.end or "9999")), stretches[0])
-        without_bounds = _Stretch(None, None, sig.mg_a_day, sig.dose)
+        without_bounds = _DosePeriod(None, None, sig.mg_a_day, sig.dose)
         _set(resource, whenHandedOver=on, dosageInstruction=self.dosages([without_bounds], taking))
         return resource
 
-    def dosages(self, stretches: list[_Stretch], drug: s.Drug) -> list[Json]:
+    def dosages(self, stretches: list[_DosePeriod], drug: s.DrugEntry) -> list[Json]:
         """Dosage per stretch, numbered when there are several, with its bounds."""
         dosages = []
         for number, stretch in enumerate(stretches, start=1):
@@ -700,7 +702,7 @@ def _encounter(name: str | None) -> Json | None:
     return {"reference": f"Encounter/{name}-1"} if name else None
 
 
-def _rhythm(stretch: _Stretch) -> Json:
+def _rhythm(stretch: _DosePeriod) -> Json:
     """Timing.repeat without bounds: mg_a_day is one dose a day."""
     dose = stretch.dose
     if dose is None:
@@ -719,7 +721,7 @@ def _rhythm(stretch: _Stretch) -> Json:
 _PERIODS = {"day": "d", "week": "wk", "month": "mo", "year": "a"}
 
 
-def _status_of(taking: s.Taking) -> str:
+def _status_of(taking: s.MedicationCourse) -> str:
     if taking.ongoing:
         return "active"
     return "stopped" if taking.stopped_for or taking.to == NOT_RECORDED else "completed"

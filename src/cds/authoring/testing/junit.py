@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree as Xml
 
-from cds.authoring.testing.run import Verdict
+from cds.authoring.testing.run import CaseVerdict
 
 
-def junit(verdicts: Iterable[Verdict]) -> str:
+def junit(verdicts: Iterable[CaseVerdict]) -> str:
     """One test suite for each test file; a failing case holds what differs and the reasons."""
-    by_file: dict[str, list[Verdict]] = {}
+    by_file: dict[str, list[CaseVerdict]] = {}
     for verdict in verdicts:
         by_file.setdefault(str(verdict.case.file), []).append(verdict)
     root = Xml.Element("testsuites", name="cds test")

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import msgspec
 
-from cds.authoring.testing.coverage import Counts, counts
+from cds.authoring.testing.coverage import CoverageCounts, counts
 from cds.authoring.testing.coverage_html import Mark, marks_by_place
 from cds.authoring.testing.report import run_folder
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 
-class MeasuredFile(msgspec.Struct, frozen=True):
+class FileCoverage(msgspec.Struct, frozen=True):
     """How much of a file is shown, and the marks of its lines."""
 
-    counts: Counts
+    counts: CoverageCounts
     marks: dict[int, tuple[Mark, ...]]
 
 
-class Measured(msgspec.Struct, frozen=True):
+class CoverageMeasurement(msgspec.Struct, frozen=True):
     """
     What the cases of a folder show.
 
@@ -36,24 +36,24 @@ class Measured(msgspec.Struct, frozen=True):
     passed: int = 0
     failed: tuple[str, ...] = ()
     never_shown: tuple[str, ...] = ()
-    files: dict[str, MeasuredFile] = {}
+    files: dict[str, FileCoverage] = {}
     wrong: str = ""
 
 
-def measure(folder: Path) -> Measured:
+def measure(folder: Path) -> CoverageMeasurement:
     """Run every case of a folder, one after the other: whoever asks may be answering others beside it."""
     try:
         report = run_folder(folder, clauses=True, jobs=1)
-    except RulesAreWrong as wrong:
-        return Measured(wrong=str(wrong.problems[0]))
+    except RulesError as wrong:
+        return CoverageMeasurement(wrong=str(wrong.problems[0]))
     marks = marks_by_place(report.coverage)
     files = {
-        Path(file).name: MeasuredFile(
+        Path(file).name: FileCoverage(
             count, {line: tuple(found) for (where, line), found in marks.items() if where == file}
         )
         for file, count in counts(report.coverage).items()
     }
-    return Measured(report.passed, tuple(v.name for v in report.failed), report.never_shown, files)
+    return CoverageMeasurement(report.passed, tuple(v.name for v in report.failed), report.never_shown, files)
 
 
 if __name__ == "__main__":

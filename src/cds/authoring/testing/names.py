@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from rapidfuzz import process
 
-from cds.authoring.testing.patient_format import Patient
+from cds.authoring.testing.patient_format import ExamplePatient
 from cds.rulebook.format.rule_file import ValueSetFile
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.document import Path as YamlPath
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 
 SEE = "See docs/rule-authors/tests.md."
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownNames:
     """
     Names a case may use.
 
@@ -39,7 +39,7 @@ class Known:
     drugs: frozenset[str]
 
 
-def names_of(book: Rulebook) -> Known:
+def names_of(book: Rulebook) -> KnownNames:
     """Every name a case may use."""
     rules = [rule.model for rule in book.rules.values()]
     answers: dict[str, set[float]] = {}
@@ -47,7 +47,7 @@ def names_of(book: Rulebook) -> Known:
         numbers = answers.setdefault(_set_name(loaded), set())
         for group in loaded.model.answers:
             numbers.update(map(float, group.values.values()))
-    return Known(
+    return KnownNames(
         sure=not book.problems,
         facts=frozenset(name for rule in rules for name in rule.facts),
         conclusions=frozenset(name for rule in rules for name in rule.conclusions),
@@ -61,11 +61,11 @@ def names_of(book: Rulebook) -> Known:
     )
 
 
-def _set_name(loaded: Loaded[ValueSetFile]) -> str:
+def _set_name(loaded: LoadedFile[ValueSetFile]) -> str:
     return loaded.model.valueset.id or loaded.model.valueset.adds_to or ""
 
 
-def wrong_names(patient: Patient, known: Known) -> Iterator[tuple[YamlPath, str, str]]:
+def wrong_names(patient: ExamplePatient, known: KnownNames) -> Iterator[tuple[YamlPath, str, str]]:
     """Value sets, drugs and answers a patient names that the rules folder does not have: where, what, and the fix."""
     if not known.sure:
         return

@@ -17,7 +17,9 @@ Result = TypeVar("Result")
 _WORK: list[Callable[[Any], Any]] = []  # what a copied process finds to do: a function and all it knows, never pickled
 
 
-def spread(work: Callable[[Share], Result], shares: Sequence[Share], jobs: int | None = None) -> Iterator[Result]:
+def run_in_processes(
+    work: Callable[[Share], Result], shares: Sequence[Share], jobs: int | None = None
+) -> Iterator[Result]:
     """
     The result of each share, in order, worked out in up to `jobs` processes (as many as processors without).
 

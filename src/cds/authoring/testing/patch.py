@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cds.authoring.testing.names import did_you_mean
-from cds.authoring.testing.patient_format import Patient
+from cds.authoring.testing.patient_format import ExamplePatient
 from cds.yaml_source.document import Path as YamlPath
 
 ENDS = frozenset({"to", "for", "ongoing", "on"})
@@ -19,7 +19,7 @@ INSTEAD_OF = (
 """Keys of which a patient has one: a `but` that sets one takes the others away."""
 
 
-def put(raw: dict[str, Any], dotted: str, value: Any, kept: frozenset[str] = frozenset()) -> YamlPath:
+def patch(raw: dict[str, Any], dotted: str, value: Any, kept: frozenset[str] = frozenset()) -> YamlPath:
     """
     Set one value of a patient by its path; null takes it away. Gives the path in the patient it set.
 
@@ -85,14 +85,14 @@ def _step(holder: Any, step: str, path: list[str | int]) -> str | int:
     if not isinstance(holder, dict):
         raise LookupError(f"`{where}` is a single value.", "Shorten the path.")
     if step not in holder:
-        names = frozenset(holder) if path else frozenset(Patient.model_fields)
+        names = frozenset(holder) if path else frozenset(ExamplePatient.model_fields)
         fix = did_you_mean(step, names, f"There are {', '.join(sorted(names)) or 'none'}.")
         raise LookupError(f"there is no `{step}` in {f'`{where}`' if path else where}.", fix)
     return step
 
 
 def _sections(kind: type) -> set[str]:
-    return {name for name, info in Patient.model_fields.items() if info.default_factory is kind}
+    return {name for name, info in ExamplePatient.model_fields.items() if info.default_factory is kind}
 
 
 def _may_be_null(last: str, path: list[str | int]) -> bool:

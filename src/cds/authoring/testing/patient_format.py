@@ -53,7 +53,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-class Entry(Strict):
+class PatientEntry(Strict):
     """
     What entries of all lists share: what it is, and whose.
 
@@ -78,7 +78,7 @@ class Entry(Strict):
         return value
 
     @model_validator(mode="after")
-    def _says_what(self) -> Entry:
+    def _says_what(self) -> PatientEntry:
         if self.coded and self.code:
             raise ValueError("write `coded` (a value set) or `code`, not both")
         if self.system and not self.code:
@@ -91,7 +91,7 @@ class Entry(Strict):
         return True
 
 
-class Named(Entry):
+class NamedEntry(PatientEntry):
     """An entry that can be written as the name of a value set alone: `conditions: [bipolar-disorder]`."""
 
     @model_validator(mode="before")
@@ -104,11 +104,11 @@ class Named(Entry):
         return {"anyOf": [{"type": "string"}, handler(core)]}
 
 
-class Reason(Named):
+class ReasonEntry(NamedEntry, title="Reason"):
     """A reason: `stopped_for: treatment-ineffective`, `{text: nausea}`, `{code: "266711005", system: snomed}`."""
 
 
-class Condition(Named):
+class ConditionEntry(NamedEntry, title="Condition"):
     """A diagnosis; code system icd10cm unless said otherwise."""
 
     status: Slug | Literal["not_recorded"] = "active"
@@ -119,18 +119,18 @@ class Condition(Named):
     category: Literal["problem_list", "encounter"] | None = None
 
 
-class Allergy(Named):
+class AllergyEntry(NamedEntry, title="Allergy"):
     """An allergy; code system rxnorm unless said otherwise."""
 
     status: Slug | Literal["not_recorded"] = "active"
     verification: Slug | Literal["not_recorded"] = "confirmed"
     type: Literal["allergy", "intolerance"] | None = None
-    effects: Annotated[list[Reason], Field(description="What happened; snomed unless said otherwise.")] = Field(
+    effects: Annotated[list[ReasonEntry], Field(description="What happened; snomed unless said otherwise.")] = Field(
         default_factory=list
     )
 
 
-class Procedure(Named):
+class ProcedureEntry(NamedEntry, title="Procedure"):
     """A procedure, once or on several days; code system snomed unless said otherwise."""
 
     status: Slug = "completed"
@@ -140,14 +140,14 @@ class Procedure(Named):
     to: When | None = None
 
 
-class Referral(Named):
+class ReferralEntry(NamedEntry, title="Referral"):
     """A ServiceRequest that is already in the record; code system snomed unless said otherwise."""
 
     status: Slug = "active"
     on: When | None = None
 
 
-class Overridden(Strict):
+class OverrideEntry(Strict, title="Overridden"):
     """A card on this subject that was put aside, as the journal keeps it; no FHIR."""
 
     topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
@@ -155,19 +155,19 @@ class Overridden(Strict):
     on: When
 
     @model_validator(mode="after")
-    def _a_day(self) -> Overridden:
+    def _a_day(self) -> OverrideEntry:
         if not known_to_the_day(self.on):
             raise ValueError("`on` needs a day: the journal knows it")
         return self
 
 
-class Relative(Named):
+class Relative(NamedEntry):
     """A relative's diagnosis (FamilyMemberHistory); code system icd10cm unless said otherwise."""
 
     relationship: Text = "mother"
 
 
-class Observation(Entry):
+class ObservationEntry(PatientEntry, title="Observation"):
     """Something observed; code system loinc unless said otherwise."""
 
     value: Number | Text | None = None
@@ -180,12 +180,12 @@ class Observation(Entry):
         list[Number | None] | None,
         Field(min_length=2, max_length=2, description="The reference range it was reported with: [low, high]."),
     ] = None
-    answer: Annotated[Reason | None, Field(description="A coded value; code system loinc unless said otherwise.")] = (
-        None
-    )
+    answer: Annotated[
+        ReasonEntry | None, Field(description="A coded value; code system loinc unless said otherwise.")
+    ] = None
 
 
-class ValuedByName(Entry):
+class ValuedByName(PatientEntry):
     """An entry whose value stands under the name of its value set: `{phq-9-total: 17, at: 10 days ago}`."""
 
     @model_validator(mode="before")
@@ -214,7 +214,7 @@ class ValuedByName(Entry):
         return schema
 
 
-class Score(ValuedByName):
+class ScoreEntry(ValuedByName, title="Score"):
     """A total score; sent as a quantity in {score}, or in another unit, or as a bare number (`unit: none`)."""
 
     value: Number | None
@@ -223,7 +223,7 @@ class Score(ValuedByName):
     status: Slug = "final"
 
 
-class Answer(ValuedByName):
+class AnswerEntry(ValuedByName, title="Answer"):
     """An answer to one item: a number (sent as integer, quantity or its answer code), an answer code, true or false."""
 
     value: bool | Number | Code | None
@@ -232,7 +232,7 @@ class Answer(ValuedByName):
     status: Slug = "final"
 
 
-class Questionnaire(Entry):
+class Questionnaire(PatientEntry):
     """A QuestionnaireResponse: `coded` the items (a value set), and an answer to each, in the order of the set."""
 
     answers: Annotated[list[Number | None], Field(min_length=1, description="null: the item was left out.")]
@@ -306,7 +306,7 @@ class Dispense(Strict):
         return value
 
 
-class Drug(Entry):
+class DrugEntry(PatientEntry):
     """Which drug, by which code: an ingredient of a drug table (the key it stands under), a product, or words."""
 
     drug: Annotated[Slug | None, Field(description="Ingredient; without it, the key this stands under.")] = None
@@ -314,7 +314,7 @@ class Drug(Entry):
     mg_a_day: Number | Literal["unknown"] | None = None
     dose: Dose | None = None
     as_needed: bool = False
-    reasons: list[Reason] = Field(default_factory=list)
+    reasons: list[ReasonEntry] = Field(default_factory=list)
 
     def _must_say_what(self) -> bool:
         return False
@@ -326,7 +326,7 @@ class Drug(Entry):
         return self.drug or key
 
     @model_validator(mode="after")
-    def _one_drug_one_dose(self) -> Drug:
+    def _one_drug_one_dose(self) -> DrugEntry:
         if sum(map(bool, (self.drug, self.product, self.code, self.coded))) > 1:
             raise ValueError("say which drug in one way: `drug`, `product`, `coded` or `code`")
         if self.mg_a_day is not None and self.dose:
@@ -334,7 +334,7 @@ class Drug(Entry):
         return self
 
 
-class Order(Drug):
+class Order(DrugEntry):
     """An order being written right now (draftOrders of order-select and order-sign)."""
 
     status: Annotated[Slug, Field(description="active when an order is signed again.")] = "draft"
@@ -349,7 +349,7 @@ class Order(Drug):
 ShownAs = Literal["request", "dispense", "statement", "administration"]
 
 
-class Taking(Drug):
+class MedicationCourse(DrugEntry, title="Taking"):
     """One drug taken over one stretch of time. Both end days count: `for: 42 days` ends on the 42nd day."""
 
     steps: Annotated[list[Step], Field(default_factory=list, description="Doses one after the other.")]
@@ -358,7 +358,7 @@ class Taking(Drug):
     for_: Annotated[Length | None, Field(alias="for")] = None
     ongoing: bool = False
     on: Annotated[list[When] | None, Field(description="Given on these single days (administrations).")] = None
-    stopped_for: Reason | None = None
+    stopped_for: ReasonEntry | None = None
     status: Slug | Literal["not_recorded"] | None = None
     intent: Slug | Literal["not_recorded"] = "order"
     during: Annotated[Slug | None, Field(description="Value set whose first code the encounter has.")] = None
@@ -375,7 +375,7 @@ class Taking(Drug):
         return (self.as_,) if isinstance(self.as_, str) else tuple(self.as_)
 
     @model_validator(mode="after")
-    def _a_clear_time(self) -> Taking:
+    def _a_clear_time(self) -> MedicationCourse:
         if self.on is not None:
             if self.from_ or self.to or self.for_ or self.ongoing or self.steps:
                 raise ValueError("`on` names single days: leave out from, to, for, ongoing and steps")
@@ -395,7 +395,7 @@ class Taking(Drug):
         return self
 
     @model_validator(mode="after")
-    def _steps_are_the_dose(self) -> Taking:
+    def _steps_are_the_dose(self) -> MedicationCourse:
         if self.steps and (self.mg_a_day is not None or self.dose):
             raise ValueError("the doses stand in `steps`: leave out `mg_a_day` and `dose`")
         if self.for_ and self.steps:
@@ -403,7 +403,7 @@ class Taking(Drug):
         return self
 
 
-class Reference(NamedTuple):
+class PatientNameReference(NamedTuple):
     """A name a patient uses: where it stands, what it should be (value set, drug, answer), and the name."""
 
     path: tuple[str | int, ...]
@@ -412,7 +412,7 @@ class Reference(NamedTuple):
     number: float = 0.0
 
 
-class Patient(Strict):
+class ExamplePatient(Strict, title="Patient"):
     """
     One invented patient. What is not listed is not recorded, and everything was sent whole.
 
@@ -428,25 +428,25 @@ class Patient(Strict):
     birth_date: When | None = None
     sex: Literal["male", "female", "other", "unknown"] | None = None
     died: bool | When = False
-    conditions: list[Condition] = Field(default_factory=list)
-    scores: list[Score] = Field(default_factory=list)
-    answers: list[Answer] = Field(default_factory=list)
+    conditions: list[ConditionEntry] = Field(default_factory=list)
+    scores: list[ScoreEntry] = Field(default_factory=list)
+    answers: list[AnswerEntry] = Field(default_factory=list)
     questionnaires: list[Questionnaire] = Field(default_factory=list)
     blood_pressure: list[BloodPressure] = Field(default_factory=list)
-    observations: list[Observation] = Field(default_factory=list)
-    took: dict[Key, Taking] = Field(default_factory=dict)
+    observations: list[ObservationEntry] = Field(default_factory=list)
+    took: dict[Key, MedicationCourse] = Field(default_factory=dict)
     orders: dict[Key, Order] = Field(default_factory=dict)
-    allergies: list[Allergy] = Field(default_factory=list)
-    procedures: list[Procedure] = Field(default_factory=list)
+    allergies: list[AllergyEntry] = Field(default_factory=list)
+    procedures: list[ProcedureEntry] = Field(default_factory=list)
     family_history: list[Relative] = Field(default_factory=list)
-    referrals: list[Referral] = Field(default_factory=list)
-    overrides: list[Overridden] | None = None
+    referrals: list[ReferralEntry] = Field(default_factory=list)
+    overrides: list[OverrideEntry] | None = None
     not_sent: list[Kind] = Field(default_factory=list)
     failed: list[Kind] = Field(default_factory=list)
     truncated: list[Kind] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _one_birth(self) -> Patient:
+    def _one_birth(self) -> ExamplePatient:
         if self.age is not None and self.birth_date is not None:
             raise ValueError("write `age` or `birth_date`, not both")
         return self
@@ -456,7 +456,7 @@ class Patient(Strict):
         named = [*(done.during for done in self.procedures), *(taking.during for taking in self.took.values())]
         return sorted({name for name in named if name})
 
-    def references(self) -> Iterator[Reference]:
+    def references(self) -> Iterator[PatientNameReference]:
         """Every value set, drug and coded answer this patient names."""
         for section in (
             "conditions", "scores", "answers", "questionnaires", "observations", "allergies", "procedures",
@@ -469,33 +469,33 @@ class Patient(Strict):
                 yield from _of_drug((section, key), key, drug)
 
 
-def _of_entry(path: tuple[str | int, ...], entry: Entry) -> Iterator[Reference]:
+def _of_entry(path: tuple[str | int, ...], entry: PatientEntry) -> Iterator[PatientNameReference]:
     if entry.coded:
         last = entry.coded if isinstance(entry, ValuedByName) else "coded"
-        yield Reference((*path, last), "value set", entry.coded)
-    if isinstance(entry, Procedure) and entry.during:
-        yield Reference((*path, "during"), "value set", entry.during)
-    if isinstance(entry, Observation) and entry.answer is not None and entry.answer.coded:
-        yield Reference((*path, "answer"), "value set", entry.answer.coded)
+        yield PatientNameReference((*path, last), "value set", entry.coded)
+    if isinstance(entry, ProcedureEntry) and entry.during:
+        yield PatientNameReference((*path, "during"), "value set", entry.during)
+    if isinstance(entry, ObservationEntry) and entry.answer is not None and entry.answer.coded:
+        yield PatientNameReference((*path, "answer"), "value set", entry.answer.coded)
     if isinstance(entry, Questionnaire):
         for name in entry.total:
-            yield Reference((*path, "total", name), "value set", name)
+            yield PatientNameReference((*path, "total", name), "value set", name)
         for index, number in enumerate(entry.answers):
             if entry.coded and entry.as_ == "code" and number is not None:
-                yield Reference((*path, "answers", index), "answer", entry.coded, float(number))
-    if isinstance(entry, Answer) and entry.coded and entry.as_ == "code" and isinstance(entry.value, int | float):
-        yield Reference((*path, entry.coded), "answer", entry.coded, float(entry.value))
+                yield PatientNameReference((*path, "answers", index), "answer", entry.coded, float(number))
+    if isinstance(entry, AnswerEntry) and entry.coded and entry.as_ == "code" and isinstance(entry.value, int | float):
+        yield PatientNameReference((*path, entry.coded), "answer", entry.coded, float(entry.value))
 
 
-def _of_drug(path: tuple[str | int, ...], key: str, drug: Drug) -> Iterator[Reference]:
+def _of_drug(path: tuple[str | int, ...], key: str, drug: DrugEntry) -> Iterator[PatientNameReference]:
     if ingredient := drug.ingredient(key):
-        yield Reference((*path, "drug") if drug.drug else path, "drug", ingredient)
+        yield PatientNameReference((*path, "drug") if drug.drug else path, "drug", ingredient)
     if drug.coded:
-        yield Reference((*path, "coded"), "value set", drug.coded)
+        yield PatientNameReference((*path, "coded"), "value set", drug.coded)
     for index, reason in enumerate(drug.reasons):
         if reason.coded:
-            yield Reference((*path, "reasons", index), "value set", reason.coded)
-    if isinstance(drug, Taking) and drug.during:
-        yield Reference((*path, "during"), "value set", drug.during)
-    if isinstance(drug, Taking) and drug.stopped_for is not None and drug.stopped_for.coded:
-        yield Reference((*path, "stopped_for"), "value set", drug.stopped_for.coded)
+            yield PatientNameReference((*path, "reasons", index), "value set", reason.coded)
+    if isinstance(drug, MedicationCourse) and drug.during:
+        yield PatientNameReference((*path, "during"), "value set", drug.during)
+    if isinstance(drug, MedicationCourse) and drug.stopped_for is not None and drug.stopped_for.coded:
+        yield PatientNameReference((*path, "stopped_for"), "value set", drug.stopped_for.coded)

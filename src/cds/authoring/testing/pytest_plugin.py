@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from cds.authoring.testing.cases import Case, Casebook
-    from cds.authoring.testing.rulesets import Shelf
-    from cds.authoring.testing.run import Verdict
+    from cds.authoring.testing.cases import Case, RuleTests
+    from cds.authoring.testing.rulesets import RulesetCache
+    from cds.authoring.testing.run import CaseVerdict
 
-CASEBOOKS: pytest.StashKey[dict[Path, Casebook]] = pytest.StashKey()
-SHELVES: pytest.StashKey[dict[Path, Shelf]] = pytest.StashKey()
+CASEBOOKS: pytest.StashKey[dict[Path, RuleTests]] = pytest.StashKey()
+SHELVES: pytest.StashKey[dict[Path, RulesetCache]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,15 +61,15 @@ class CaseCollector(pytest.File):
     root: Path
 
     def collect(self) -> Iterator[CaseItem]:
-        from cds.authoring.testing.cases import read_casebook
-        from cds.authoring.testing.rulesets import Shelf
+        from cds.authoring.testing.cases import read_rule_tests
+        from cds.authoring.testing.rulesets import RulesetCache
 
         shelves = self.config.stash[SHELVES]
         if self.root not in shelves:
-            shelves[self.root] = Shelf(self.root)
+            shelves[self.root] = RulesetCache(self.root)
         books = self.config.stash[CASEBOOKS]
         if self.root not in books:
-            books[self.root] = read_casebook(self.root, shelves[self.root].book)
+            books[self.root] = read_rule_tests(self.root, shelves[self.root].book)
         book = books[self.root]
         if problems := book.problems_in(self.path):
             raise self.CollectError("\n".join(str(problem) for problem in problems))
@@ -79,10 +79,10 @@ class CaseCollector(pytest.File):
             yield item
 
 
-class CaseFailed(Exception):  # noqa: N818 (a failing case is news, not a fault of ours)
+class CaseFailedError(Exception):
     """A case whose claims are not so."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: CaseVerdict) -> None:
         super().__init__(verdict.text)
         self.verdict = verdict
 
@@ -91,22 +91,22 @@ class CaseItem(pytest.Item):
     """One case."""
 
     case: Case
-    shelf: Shelf
+    shelf: RulesetCache
 
     def runtest(self) -> None:
         from cds.authoring.testing.run import run_case
 
         verdict = run_case(self.case, self.shelf.rules(self.case.with_, self.case.today))
         if not verdict.passed:
-            raise CaseFailed(verdict)
+            raise CaseFailedError(verdict)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:
-        from cds.yaml_source.problem import RulesAreWrong
+        from cds.yaml_source.problem import RulesError
 
         match excinfo.value:
-            case CaseFailed() as failed:
+            case CaseFailedError() as failed:
                 return f"{failed.verdict.name}\n{failed.verdict.text}"
-            case RulesAreWrong() as wrong:
+            case RulesError() as wrong:
                 return "\n".join(str(problem) for problem in wrong.problems)
         return super().repr_failure(excinfo, *args)
 

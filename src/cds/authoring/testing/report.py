@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cds.authoring.testing.cases import read_casebook
+from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.coverage import Coverage, coverage_of, never_shown
-from cds.authoring.testing.parallel import collecting_seldom, in_shares, spread
-from cds.authoring.testing.rulesets import Shelf
-from cds.authoring.testing.run import Verdict, run_case
+from cds.authoring.testing.parallel import collecting_seldom, in_shares, run_in_processes
+from cds.authoring.testing.rulesets import RulesetCache
+from cds.authoring.testing.run import CaseVerdict, run_case
 from cds.record import units
-from cds.yaml_source.problem import RulesAreWrong
+from cds.yaml_source.problem import RulesError
 
 AT_ONCE = 25  # cases given to a process at a time
 
@@ -27,7 +27,7 @@ class Report:
         coverage: What the cases show; of clauses only when that was asked for.
     """
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CaseVerdict, ...]
     never_shown: tuple[str, ...]
     coverage: Coverage
 
@@ -37,7 +37,7 @@ class Report:
         return sum(verdict.passed for verdict in self.verdicts)
 
     @property
-    def failed(self) -> tuple[Verdict, ...]:
+    def failed(self) -> tuple[CaseVerdict, ...]:
         """Those that did not."""
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
@@ -50,12 +50,12 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
     In `jobs` processes: as many as processors without.
 
     Raises:
-        RulesAreWrong: Rule files or test files hold mistakes; nothing was run.
+        RulesError: Rule files or test files hold mistakes; nothing was run.
     """
-    shelf = Shelf(root)
-    casebook = read_casebook(root, shelf.book)
+    shelf = RulesetCache(root)
+    casebook = read_rule_tests(root, shelf.book)
     if casebook.problems:
-        raise RulesAreWrong(tuple(casebook.problems))
+        raise RulesError(tuple(casebook.problems))
     words = only.casefold().split()
     cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
     coverage = coverage_of(shelf.book.own(), clauses=clauses)
@@ -67,14 +67,16 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
     if len(cases) > AT_ONCE:
         units.warm()  # once, for all processes
 
-    def run(share: range) -> tuple[list[Verdict], Coverage]:
+    def run(share: range) -> tuple[list[CaseVerdict], Coverage]:
         # The engine must not be made before the process is.
         seen = coverage.unseen()
         some = [cases[order[place]] for place in share]
         return [run_case(case, shelf.rules(case.with_, case.today), tell=seen.see) for case in some], seen.bare()
 
-    verdicts: dict[int, Verdict] = {}
-    for share, (some, seen) in zip(shares := in_shares(len(cases), AT_ONCE), spread(run, shares, jobs), strict=True):
+    verdicts: dict[int, CaseVerdict] = {}
+    for share, (some, seen) in zip(
+        shares := in_shares(len(cases), AT_ONCE), run_in_processes(run, shares, jobs), strict=True
+    ):
         verdicts |= {order[place]: verdict for place, verdict in zip(share, some, strict=True)}
         coverage.take(seen)
     in_order = tuple(verdicts[index] for index in range(len(cases)))

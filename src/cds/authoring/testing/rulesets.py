@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from cds.decide import Rules
+from cds.decide import Ruleset
 from cds.engine.durable import available
-from cds.engine.evaluator import Opinions, Reasoner
+from cds.engine.evaluator import Evaluator, EvaluatorMode
 from cds.facts.fact import Facts
 from cds.logic.conditions import Condition, names_in
-from cds.logic.strata import Layer
+from cds.logic.strata import Stratum
 from cds.logic.truth import Truth
 from cds.rulebook.format.rule_file import MinimumDose, RuleFile
 from cds.rulebook.loader import Rulebook, read_rulebook
@@ -21,13 +21,13 @@ from cds.ruleset import refuse_errors, rules_of
 With = Mapping[str, float | str]
 
 
-class Shelf:
+class RulesetCache:
     """The rules of one folder, read once, checked once for each day, and made ready once for each `with`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.book = with_drafts(read_rulebook(root))
-        self._made: dict[frozenset[tuple[str, float | str]], Rules] = {}
+        self._made: dict[frozenset[tuple[str, float | str]], Ruleset] = {}
         self._checked: set[date] = set()
 
     def check(self, today: date) -> None:
@@ -35,28 +35,28 @@ class Shelf:
         Look for mistakes, once for each day.
 
         Raises:
-            RulesAreWrong: The folder holds mistakes.
+            RulesError: The folder holds mistakes.
         """
         if today not in self._checked:
             refuse_errors(self.book, today)
             self._checked.add(today)
 
-    def rules(self, with_: With, today: date) -> Rules:
+    def rules(self, with_: With, today: date) -> Ruleset:
         """
         The rules a case is run with: both opinions where the engine runs, the direct one alone for a `with`.
 
         Raises:
-            RulesAreWrong: The folder holds mistakes.
+            RulesError: The folder holds mistakes.
         """
         self.check(today)  # mistakes are found before anything is varied
         key = frozenset(with_.items())
         if key not in self._made:
-            opinions = Opinions.BOTH if available() and not with_ else Opinions.DIRECT
-            self._made[key] = rules_of(varied(self.book, with_), opinions, OnceForEach)
+            opinions = EvaluatorMode.BOTH if available() and not with_ else EvaluatorMode.DIRECT
+            self._made[key] = rules_of(with_parameters(self.book, with_), opinions, CachedEvaluator)
         return self._made[key]
 
 
-class OnceForEach(Reasoner):
+class CachedEvaluator(Evaluator):
     """
     A reasoner that concludes once for all facts that are alike to every condition.
 
@@ -64,7 +64,7 @@ class OnceForEach(Reasoner):
     """
 
     def __init__(
-        self, heads: Mapping[str, Condition], layers: tuple[Layer, ...], opinions: Opinions = Opinions.BOTH
+        self, heads: Mapping[str, Condition], layers: tuple[Stratum, ...], opinions: EvaluatorMode = EvaluatorMode.BOTH
     ) -> None:
         super().__init__(heads, layers, opinions)
         self._read = sorted({name for head in heads.values() for name in names_in(head)} - heads.keys())
@@ -92,7 +92,7 @@ def _silent(model: RuleFile) -> RuleFile:
     return model.model_copy(update={"about": model.about.model_copy(update={"status": "silent"})})
 
 
-def varied(book: Rulebook, with_: With) -> Rulebook:
+def with_parameters(book: Rulebook, with_: With) -> Rulebook:
     """The rulebook with other values for parameters, and for doses written `venlafaxine.minimum_mg_a_day`."""
     rules = {
         name: replace(

@@ -15,16 +15,16 @@ import msgspec
 from cds.authoring.testing.cases import REFUSALS, Between, Case
 from cds.authoring.testing.fhir_writer import (
     PATIENT_ID,
-    CannotBeWritten,
+    FhirWriterError,
     draft_orders,
     overrides_of,
     prefetch_of,
     templates_for,
 )
 from cds.cards.card import Card
-from cds.decide import Decision, Rules, decide
+from cds.decide import Decision, Ruleset, decide
 from cds.engine.explain import Why, explain, missing
-from cds.errors import Refusal
+from cds.errors import RequestError
 from cds.facts.fact import Fact
 from cds.logic.truth import Truth
 from cds.record.bundle import read_bundle, read_prefetch
@@ -34,12 +34,12 @@ from cds.record.model import PatientRecord, without_overrides
 MOST_ENTRIES = 100_000
 DEEPEST = 64
 
-Decide = Callable[["Rules", PatientRecord, date, str | None], "Decision"]
-Tell = Callable[[Case, "Rules", "Decision"], None]
+Decide = Callable[["Ruleset", PatientRecord, date, str | None], "Decision"]
+Tell = Callable[[Case, "Ruleset", "Decision"], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CaseVerdict:
     """
     What came of one case.
 
@@ -69,7 +69,7 @@ class Verdict:
         return "\n".join(lines)
 
 
-def run_case(case: Case, rules: Rules, decide: Decide = decide, tell: Tell | None = None) -> Verdict:
+def run_case(case: Case, rules: Ruleset, decide: Decide = decide, tell: Tell | None = None) -> CaseVerdict:
     """
     Run one case through the whole flow: FHIR JSON, record, facts, conclusions, cards.
 
@@ -77,17 +77,17 @@ def run_case(case: Case, rules: Rules, decide: Decide = decide, tell: Tell | Non
     """
     try:
         record = record_of(case, rules)
-    except Refusal as refusal:
+    except RequestError as refusal:
         return _refused(case, refusal)
-    except CannotBeWritten as error:
-        return Verdict(case, False, (f"this patient cannot be described: {error}",))
+    except FhirWriterError as error:
+        return CaseVerdict(case, False, (f"this patient cannot be described: {error}",))
     if case.then.error:
-        return Verdict(case, False, (f"error: expected {case.then.error}, but the request was answered",))
+        return CaseVerdict(case, False, (f"error: expected {case.then.error}, but the request was answered",))
     decision = decide(rules, record, case.today, case.service or None)
     if tell is not None:
         tell(case, rules, decision)
     found = tuple(differences(case, rules, decision))
-    return Verdict(
+    return CaseVerdict(
         case=case,
         passed=not found,
         differences=tuple(text for text, _ in found),
@@ -95,13 +95,13 @@ def run_case(case: Case, rules: Rules, decide: Decide = decide, tell: Tell | Non
     )
 
 
-def record_of(case: Case, rules: Rules) -> PatientRecord:
+def record_of(case: Case, rules: Ruleset) -> PatientRecord:
     """
     The record of a case, read from FHIR JSON as the server reads it.
 
     Raises:
-        Refusal: The data are impossible to answer from.
-        CannotBeWritten: The rules folder lacks a code the shorthand names.
+        RequestError: The data are impossible to answer from.
+        FhirWriterError: The rules folder lacks a code the shorthand names.
     """
     if case.bundle is not None:
         return read_bundle(case.bundle.read_bytes(), most_entries=MOST_ENTRIES, deepest=DEEPEST)
@@ -143,15 +143,15 @@ Difference = tuple[str, tuple[str, ...]]
 """What differs in one sentence, and the heads whose reasons explain it."""
 
 
-def _refused(case: Case, refusal: Refusal) -> Verdict:
+def _refused(case: Case, refusal: RequestError) -> CaseVerdict:
     name = next((name for name, kind in REFUSALS.items() if type(refusal) is kind), type(refusal).__name__)
     if case.then.error == name:
-        return Verdict(case, True)
+        return CaseVerdict(case, True)
     expected = case.then.error or "an answer"
-    return Verdict(case, False, (f"error: expected {expected}, got {name}: {refusal.what}",))
+    return CaseVerdict(case, False, (f"error: expected {expected}, got {name}: {refusal.what}",))
 
 
-def differences(case: Case, rules: Rules, decision: Decision) -> Iterator[Difference]:
+def differences(case: Case, rules: Ruleset, decision: Decision) -> Iterator[Difference]:
     """What of a decision is not as the case says."""
     then = case.then
     for name, expected in then.answers.items():
@@ -297,7 +297,7 @@ def _fragments(key: str, fragments: Iterable[str], texts: tuple[str, ...]) -> It
 # ---------------------------------------------------------------- reasons
 
 
-def _missing(case: Case, rules: Rules, decision: Decision) -> Iterator[str]:
+def _missing(case: Case, rules: Ruleset, decision: Decision) -> Iterator[str]:
     """What would settle the unknown conclusions the case names; of all unknown conclusions when it names none."""
     heads = rules.program.heads
     named = [name for name in case.then.answers if name in heads]
@@ -310,7 +310,7 @@ def _missing(case: Case, rules: Rules, decision: Decision) -> Iterator[str]:
             yield from decision.facts[name].missing
 
 
-def _reasons(rules: Rules, decision: Decision, names: Iterable[str]) -> Iterator[str]:
+def _reasons(rules: Ruleset, decision: Decision, names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if name in rules.program.heads:
             yield from tree(explain(name, rules.program.heads, decision.facts, decision.truths))

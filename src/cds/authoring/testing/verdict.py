@@ -11,10 +11,10 @@ import msgspec
 from cds.authoring.testing.report import run_folder
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_in
-from cds.yaml_source.problem import Problem, RulesAreWrong
+from cds.yaml_source.problem import Problem, RulesError
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class FolderVerdict(msgspec.Struct, frozen=True):
     """
     What came of looking at a folder.
 
@@ -27,19 +27,19 @@ class Verdict(msgspec.Struct, frozen=True):
     against: tuple[str, ...]
 
 
-def examine(folder: Path, today: date) -> Verdict:
+def examine_folder(folder: Path, today: date) -> FolderVerdict:
     """Check the rules of a folder and run their tests; a folder without tests is not good enough."""
     digest = read_rulebook(folder).digest
     try:
         problems = [problem for problem in problems_in(folder, today) if not problem.warning]
         report = None if problems else run_folder(folder)
-    except RulesAreWrong as wrong:
-        return Verdict(digest, tuple(_line(problem) for problem in wrong.problems))
+    except RulesError as wrong:
+        return FolderVerdict(digest, tuple(_line(problem) for problem in wrong.problems))
     if report is None:
-        return Verdict(digest, tuple(_line(problem) for problem in problems))
+        return FolderVerdict(digest, tuple(_line(problem) for problem in problems))
     if not report.verdicts:
-        return Verdict(digest, ("there are no tests",))
-    return Verdict(digest, tuple(f"{v.case.file}:{v.case.line} fails: {v.name}" for v in report.failed))
+        return FolderVerdict(digest, ("there are no tests",))
+    return FolderVerdict(digest, tuple(f"{v.case.file}:{v.case.line} fails: {v.name}" for v in report.failed))
 
 
 def _line(problem: Problem) -> str:
@@ -47,4 +47,4 @@ def _line(problem: Problem) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(examine(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))))
+    sys.stdout.buffer.write(msgspec.json.encode(examine_folder(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds.facts.trials.exposure_periods import Stretch
+from cds.facts.trials.exposure_periods import ExposurePeriod
 from cds.record.model import ExposureKind
 
 
-def days_covered(found: Iterable[Stretch], first: int, last: int) -> int | None:
+def days_covered(found: Iterable[ExposurePeriod], first: int, last: int) -> int | None:
     """
     On how many days, from the first to the last, fills cover the drug; None when no fill tells.
 

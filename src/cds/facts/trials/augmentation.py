@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cds.facts.context import SortedRecord, medications_sent
-from cds.facts.fact import Fact, Found, Trial, WhyUnknown
-from cds.facts.trials.exposure_periods import Days, day_by_day, stretches
+from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
+from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
 from cds.logic.truth import Truth
-from cds.record.model import Exposure, SentState
+from cds.record.model import DeliveryState, Exposure
 from cds.rulebook.wanted import WantedAugmentation
 from cds.terminology.drugs import Recognised
 
@@ -23,16 +23,16 @@ def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials
     table = sorted_record.codes.drugs[wanted.drugs]
     today = sorted_record.today.toordinal()
     agents = _agents(wanted, sorted_record)
-    sure: list[Found] = []
-    possible: list[Found] = []
+    sure: list[FactSource] = []
+    possible: list[FactSource] = []
     for (key, combined), exposures in sorted(agents.items()):
         # The dose of a combination product is not that of the drug in it.
         minimum = None if combined else table.drugs[key].minimum_mg_a_day.get("minimum")
-        runs = day_by_day(stretches(exposures, today, 0))
+        runs = day_by_day(exposure_periods(exposures, today, 0))
         for trial in trials.trials:
             surely, possibly = _together(runs, trial, today, minimum)
             if possibly >= wanted.days:
-                entries = [Found(exposure.source, f"{key} beside {trial.name}") for exposure, _ in exposures]
+                entries = [FactSource(exposure.source, f"{key} beside {trial.name}") for exposure, _ in exposures]
                 (sure if surely >= wanted.days else possible).extend(entries)
     if sure:
         return _fact(wanted, Truth.TRUE, "taken together with a trial for long enough", sure)
@@ -40,13 +40,13 @@ def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials
         because = "it cannot be told whether it was taken together for long enough"
         return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
     sent = medications_sent(sorted_record.record)
-    if sent.state is not SentState.WHOLE:
+    if sent.state is not DeliveryState.WHOLE:
         return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
     return _fact(wanted, Truth.FALSE, "no such drug beside a trial for long enough", [])
 
 
 def _fact(
-    wanted: WantedAugmentation, truth: Truth, because: str, found: list[Found], why: WhyUnknown | None = None
+    wanted: WantedAugmentation, truth: Truth, because: str, found: list[FactSource], why: WhyUnknown | None = None
 ) -> Fact:
     return Fact(
         name=wanted.name,

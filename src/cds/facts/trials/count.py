@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from cds.facts.fact import Evidence, Fact, Found, Trial, WhyUnknown
+from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.measurement import range_text
-from cds.facts.trials.trials import Unrecognised
+from cds.facts.trials.trials import UnrecognizedMedication
 from cds.logic.truth import Truth, every, some
 from cds.rulebook.wanted import WantedCount
 
 
 def _responded(trial: Trial) -> Truth:
     """Whether scores show a response; that nothing was measured does not."""
-    return ~trial.no_response if trial.evidence is Evidence.MEASURED else Truth.FALSE
+    return ~trial.no_response if trial.evidence is ResponseEvidence.MEASURED else Truth.FALSE
 
 
 PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
@@ -32,12 +32,12 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "too_short": lambda trial: ~trial.long_enough,
     "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
     "ongoing": lambda trial: Truth.of(trial.ongoing),
-    "inferred": lambda trial: Truth.of(trial.evidence is Evidence.INFERRED),
+    "inferred": lambda trial: Truth.of(trial.evidence is ResponseEvidence.INFERRED),
     "poorly_taken": lambda trial: trial.poorly_taken,
 }
 
 
-def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, ...]) -> Fact:
+def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[UnrecognizedMedication, ...]) -> Fact:
     """
     How many trials (or different ingredients or classes) have all the properties, as a range.
 
@@ -78,12 +78,12 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[Unrecognised, .
         why_unknown=trials.why_unknown if open_ended else WhyUnknown.NOT_FOUND if sure != possible else None,
         missing=(*missing, *trials.missing),
         found=tuple(
-            Found(source, trial.name, trial.start.text if trial.start else "")
+            FactSource(source, trial.name, trial.start.text if trial.start else "")
             for trial, truth in rated
             if truth is not Truth.FALSE
             for source in trial.sources
         )
-        + tuple(Found(item.source) for item in unrecognised),
+        + tuple(FactSource(item.source) for item in unrecognised),
     )
 
 

@@ -20,7 +20,7 @@ from cds.terminology.drugs import Recognised
 NEVER = (1, 0)
 
 
-class Stretch(msgspec.Struct, frozen=True):
+class ExposurePeriod(msgspec.Struct, frozen=True):
     """
     Days on one dose, as one resource shows them.
 
@@ -68,9 +68,9 @@ NO_DAY = 1 << 62  # after every day
 NOTHING_AFTER = Successors()
 
 
-def stretches(
+def exposure_periods(
     taken: Iterable[tuple[Exposure, Recognised]], today: int, earliest: int, successors: Successors = NOTHING_AFTER
-) -> list[Stretch]:
+) -> list[ExposurePeriod]:
     """
     Stretches of one ingredient, in order.
 
@@ -91,14 +91,14 @@ def stretches(
     return _counted_once(_fills_one_after_another(found, today))
 
 
-def _counted_once(found: list[Stretch]) -> list[Stretch]:
+def _counted_once(found: list[ExposurePeriod]) -> list[ExposurePeriod]:
     """
     The same stretches; of those that say the same of the same days, only one surely adds to the dose.
 
     One order that arrives under two ids looks just so; the sum stays possible. Two orders, or fills, to which one
     system gave two numbers are two. Administrations are events, each of them another.
     """
-    alike: dict[tuple[object, ...], _Alike] = defaultdict(_Alike)
+    alike: dict[tuple[object, ...], _EquivalentOrders] = defaultdict(_EquivalentOrders)
     counted = []
     for stretch in found:
         if stretch.kind is not ExposureKind.ADMINISTRATION and stretch.dose.low is not None:
@@ -111,7 +111,7 @@ def _counted_once(found: list[Stretch]) -> list[Stretch]:
 
 
 @dataclass(slots=True)
-class _Alike:
+class _EquivalentOrders:
     """Orders that say the same: which ones, and the numbers each system gave them."""
 
     exposures: set[str] = field(default_factory=set)
@@ -141,7 +141,7 @@ def _stretch(
     today: int,
     earliest: int,
     successors: Successors,
-) -> Stretch | None:
+) -> ExposurePeriod | None:
     first_possible, first_sure = (start.earliest.toordinal(), start.latest.toordinal()) if start else (earliest, None)
     if first_possible > today:
         return None
@@ -167,7 +167,7 @@ def _stretch(
     possible = (first_possible, min(last_possible, today))
     if possible[0] > possible[1]:
         return None
-    return Stretch(sure if sure[0] <= sure[1] else NEVER, possible, dose, bounded, exposure)
+    return ExposurePeriod(sure if sure[0] <= sure[1] else NEVER, possible, dose, bounded, exposure)
 
 
 def _guessed_end(
@@ -190,9 +190,9 @@ def _guessed_end(
     return first, today
 
 
-def _fills_one_after_another(found: list[Stretch], today: int) -> list[Stretch]:
+def _fills_one_after_another(found: list[ExposurePeriod], today: int) -> list[ExposurePeriod]:
     """A fill that comes before the last one of the same product is used up begins when that one ends."""
-    placed: list[Stretch] = []
+    placed: list[ExposurePeriod] = []
     used_up: dict[tuple[object, ...], tuple[int, int]] = {}
     for stretch in found:
         if stretch.kind is not ExposureKind.DISPENSE or stretch.sure == NEVER:
@@ -235,10 +235,10 @@ class Days(msgspec.Struct, frozen=True):
         return self.last - self.first + 1
 
 
-def day_by_day(found: list[Stretch]) -> list[Days]:
+def day_by_day(found: list[ExposurePeriod]) -> list[Days]:
     """Runs of days with the dose of each, over all resources that speak about them, in order."""
-    kinds: dict[ExposureKind, _Running] = defaultdict(_Running)
-    changes: dict[int, list[tuple[Stretch, bool, int]]] = defaultdict(list)
+    kinds: dict[ExposureKind, _RunningPeriods] = defaultdict(_RunningPeriods)
+    changes: dict[int, list[tuple[ExposurePeriod, bool, int]]] = defaultdict(list)
     for stretch in found:
         for (first, last), sure in ((stretch.possible, False), (stretch.sure, True)):
             if first <= last:
@@ -255,7 +255,7 @@ def day_by_day(found: list[Stretch]) -> list[Days]:
     return runs
 
 
-def _run(first: int, last: int, here: list[_Running]) -> Days:
+def _run(first: int, last: int, here: list[_RunningPeriods]) -> Days:
     sure = any(running.sure_count for running in here)
     known = [running for running in here if running.known]
     if not known:
@@ -289,14 +289,14 @@ class _Sum:
 
 
 @dataclass(slots=True)
-class _Starting:
+class _PeriodStarts:
     """Stretches that are surely running, by the day they began: how many, and the milligrams of each day's."""
 
     counts: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     lows: dict[int, _Sum] = field(default_factory=lambda: defaultdict(_Sum))
     days: list[int] = field(default_factory=list)  # a heap of the days, negated; some have ended since
 
-    def change(self, stretch: Stretch, step: int) -> None:
+    def change(self, stretch: ExposurePeriod, step: int) -> None:
         start = stretch.sure[0]
         if start not in self.counts:
             heapq.heappush(self.days, -start)
@@ -312,7 +312,7 @@ class _Starting:
 
 
 @dataclass(slots=True)
-class _Running:
+class _RunningPeriods:
     """
     Stretches of one kind of resource that cover the day at hand.
 
@@ -326,18 +326,18 @@ class _Running:
     known: int = 0
     highs: _Sum = field(default_factory=_Sum)
     sure_count: int = 0
-    bounded: _Starting = field(default_factory=_Starting)
+    bounded: _PeriodStarts = field(default_factory=_PeriodStarts)
     bounded_lows: _Sum = field(default_factory=_Sum)
-    loose: _Starting = field(default_factory=_Starting)
+    loose: _PeriodStarts = field(default_factory=_PeriodStarts)
 
-    def possibly(self, stretch: Stretch, step: int) -> None:
+    def possibly(self, stretch: ExposurePeriod, step: int) -> None:
         """Let a stretch begin (1) or end (-1) to cover the days possibly."""
         self.count += step
         if stretch.dose.high is not None:
             self.known += step
             self.highs.add(stretch.dose.high, step)
 
-    def surely(self, stretch: Stretch, step: int) -> None:
+    def surely(self, stretch: ExposurePeriod, step: int) -> None:
         """Let a stretch begin (1) or end (-1) to cover the days surely."""
         self.sure_count += step
         (self.bounded if stretch.bounded else self.loose).change(stretch, step)

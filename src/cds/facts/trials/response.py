@@ -10,14 +10,14 @@ from datetime import date, timedelta
 import msgspec
 
 from cds.facts.context import SortedRecord
-from cds.facts.fact import Evidence
-from cds.facts.measurement import Reading, range_text
+from cds.facts.fact import ResponseEvidence
+from cds.facts.measurement import ConvertedMeasurement, range_text
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, Span
 from cds.rulebook.wanted import MeasuredBy, NoResponse
 
 
-class Score(msgspec.Struct, frozen=True):
+class ScoreReading(msgspec.Struct, frozen=True):
     """What a scale said on one day, as a range: several of one day may differ."""
 
     when: Span
@@ -31,14 +31,14 @@ class Score(msgspec.Struct, frozen=True):
         return f"{range_text(self.low, self.high)} on {self.when.latest}"
 
 
-class Courses:
+class ScoreHistory:
     """The scores of each scale in the order of their days; those of one day are one range."""
 
-    def __init__(self, readings: Mapping[str, Sequence[Reading]]) -> None:
+    def __init__(self, readings: Mapping[str, Sequence[ConvertedMeasurement]]) -> None:
         self._readings = readings
-        self._scores: dict[str, tuple[list[Score], list[date]]] = {}
+        self._scores: dict[str, tuple[list[ScoreReading], list[date]]] = {}
 
-    def between(self, name: str, first: date, last: date) -> list[Score]:
+    def between(self, name: str, first: date, last: date) -> list[ScoreReading]:
         """The scores of one scale that surely lie between two days, both included."""
         if name not in self._scores:
             if name not in self._readings:
@@ -50,13 +50,13 @@ class Courses:
         return [score for score in inside if score.when.earliest >= first]
 
 
-def _by_day(readings: Sequence[Reading]) -> list[Score]:
-    days: dict[Span, list[Reading]] = {}
+def _by_day(readings: Sequence[ConvertedMeasurement]) -> list[ScoreReading]:
+    days: dict[Span, list[ConvertedMeasurement]] = {}
     for reading in readings:
         if reading.when is not None and reading.low is not None and reading.high is not None:
             days.setdefault(reading.when, []).append(reading)
     scores = [
-        Score(
+        ScoreReading(
             when,
             min(one.low for one in same if one.low is not None),
             max(one.high for one in same if one.high is not None),
@@ -75,7 +75,7 @@ class OtherStart(msgspec.Struct, frozen=True):
     role: str
 
 
-class Starts:
+class DrugStarts:
     """When other drugs were started, by what they are, in order."""
 
     def __init__(self, starts: Iterable[OtherStart]) -> None:
@@ -97,7 +97,7 @@ class Starts:
         return None
 
 
-class Ended(msgspec.Struct, frozen=True):
+class UnratedTrial(msgspec.Struct, frozen=True):
     """
     A trial as far as it is known before its response is rated.
 
@@ -124,7 +124,7 @@ class Ended(msgspec.Struct, frozen=True):
         return self.end.latest >= self.today
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ResponseAssessment(msgspec.Struct, frozen=True):
     """
     No response: true, false or unknown; what that rests on, in words, and what would settle it.
 
@@ -134,7 +134,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """
 
     no_response: Truth
-    evidence: Evidence
+    evidence: ResponseEvidence
     words: str
     intolerance: bool = False
     fall: tuple[float, float] | None = None
@@ -144,7 +144,7 @@ class Outcome(msgspec.Struct, frozen=True):
     sources: tuple[str, ...] = ()
 
 
-class Reason(msgspec.Struct, frozen=True):
+class StopReason(msgspec.Struct, frozen=True):
     """What the stop reasons say: ineffective, not tolerated, or something else; and whether only in words."""
 
     ineffective: bool
@@ -154,8 +154,8 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 def rate_response(
-    wanted: NoResponse, trial: Ended, sorted_record: SortedRecord, courses: Courses, starts: Starts
-) -> Outcome:
+    wanted: NoResponse, trial: UnratedTrial, sorted_record: SortedRecord, courses: ScoreHistory, starts: DrugStarts
+) -> ResponseAssessment:
     """
     Say whether a trial brought no adequate response.
 
@@ -168,40 +168,46 @@ def rate_response(
     return msgspec.structs.replace(outcome, intolerance=reason.not_tolerated and trial.adequate is not Truth.TRUE)
 
 
-def _rated(wanted: NoResponse, trial: Ended, reason: Reason, measured: Outcome | None, starts: Starts) -> Outcome:
+def _rated(
+    wanted: NoResponse, trial: UnratedTrial, reason: StopReason, measured: ResponseAssessment | None, starts: DrugStarts
+) -> ResponseAssessment:
     ask = (f"response to {trial.key}",)
     if reason.ineffective:
         if measured is not None and measured.no_response is Truth.FALSE:
             return msgspec.structs.replace(
                 measured,
                 no_response=Truth.UNKNOWN,
-                evidence=Evidence.NONE,
+                evidence=ResponseEvidence.NONE,
                 words=f"stopped as ineffective, but {measured.words}",
                 missing=ask,
             )
-        kind = Evidence.WORDS if reason.in_words else Evidence.CODED
+        kind = ResponseEvidence.WORDS if reason.in_words else ResponseEvidence.CODED
         notes = ("stop reason read from words, not from a code",) if reason.in_words else ()
         fall = measured.fall if measured is not None else None
-        return Outcome(Truth.TRUE, kind, "stopped as ineffective", fall=fall, notes=notes)
+        return ResponseAssessment(Truth.TRUE, kind, "stopped as ineffective", fall=fall, notes=notes)
     if measured is not None:
         return measured
     if reason.not_tolerated:
         truth = Truth.FALSE if trial.adequate is Truth.FALSE else Truth.UNKNOWN
         recorded = "" if truth is Truth.FALSE else "; response not recorded"
-        return Outcome(
-            truth, Evidence.NONE, f"stopped because it was not tolerated{recorded}",
+        return ResponseAssessment(
+            truth, ResponseEvidence.NONE, f"stopped because it was not tolerated{recorded}",
             missing=() if truth is Truth.FALSE else ask,
         )  # fmt: skip
     if reason.other:
-        return Outcome(Truth.UNKNOWN, Evidence.NONE, "stopped for another reason; response not recorded", missing=ask)
+        return ResponseAssessment(
+            Truth.UNKNOWN, ResponseEvidence.NONE, "stopped for another reason; response not recorded", missing=ask
+        )
     inferred = _inferred(wanted, trial, starts)
     if inferred:
         truth = Truth.TRUE if wanted.accepts_inferred else Truth.UNKNOWN
-        return Outcome(truth, Evidence.INFERRED, inferred, missing=() if wanted.accepts_inferred else ask)
-    return Outcome(Truth.UNKNOWN, Evidence.NONE, "response not recorded", missing=ask)
+        return ResponseAssessment(
+            truth, ResponseEvidence.INFERRED, inferred, missing=() if wanted.accepts_inferred else ask
+        )
+    return ResponseAssessment(Truth.UNKNOWN, ResponseEvidence.NONE, "response not recorded", missing=ask)
 
 
-def _stop_reason(wanted: NoResponse, trial: Ended, sorted_record: SortedRecord) -> Reason:
+def _stop_reason(wanted: NoResponse, trial: UnratedTrial, sorted_record: SortedRecord) -> StopReason:
     codes = sorted_record.codes
     coded: set[str] = set()
     named: set[str] = set()
@@ -214,7 +220,7 @@ def _stop_reason(wanted: NoResponse, trial: Ended, sorted_record: SortedRecord) 
     ineffective_coded = bool(coded & set(wanted.stopped_for))
     ineffective = ineffective_coded or bool(named & set(wanted.stopped_for))
     not_tolerated = bool((coded | named) & set(wanted.not_tolerated))
-    return Reason(
+    return StopReason(
         ineffective=ineffective,
         not_tolerated=not_tolerated,
         other=said and not ineffective and not not_tolerated,
@@ -222,14 +228,14 @@ def _stop_reason(wanted: NoResponse, trial: Ended, sorted_record: SortedRecord) 
     )
 
 
-def _by_scores(wanted: NoResponse, trial: Ended, courses: Courses) -> Outcome | None:
+def _by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -> ResponseAssessment | None:
     """
     What the scales say, each compared with itself only; None when none says anything.
 
     A fall from a baseline says more than a score at the end alone. Scales that contradict each other leave it open.
     """
     found = [one for by in wanted.measured_by if (one := _measured(wanted, by, trial, courses)) is not None]
-    for kind in (Evidence.MEASURED, Evidence.STILL_SYMPTOMATIC):
+    for kind in (ResponseEvidence.MEASURED, ResponseEvidence.STILL_SYMPTOMATIC):
         said = [one for one in found if one.evidence is kind]
         if len({one.no_response for one in said}) > 1:
             words = "; but ".join(one.words for one in said)
@@ -239,7 +245,9 @@ def _by_scores(wanted: NoResponse, trial: Ended, courses: Courses) -> Outcome | 
     return found[0] if found else None
 
 
-def _measured(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses) -> Outcome | None:
+def _measured(
+    wanted: NoResponse, by: MeasuredBy, trial: UnratedTrial, courses: ScoreHistory
+) -> ResponseAssessment | None:
     baseline = _baseline(wanted, by, trial, courses)
     known_after = baseline.when.latest if baseline is not None else date.min
     last_from, last_to = _last_window(wanted, trial)
@@ -269,28 +277,32 @@ def _measured(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses
         return _measured_as(Truth.TRUE, _fell(by, baseline, last), baseline, last)
     if last.low >= by.still_symptomatic:
         words = f"{by.label} {range_text(last.low, last.high)} at the end, no score at the start"
-        return Outcome(Truth.TRUE, Evidence.STILL_SYMPTOMATIC, words, sources=last.sources)
+        return ResponseAssessment(Truth.TRUE, ResponseEvidence.STILL_SYMPTOMATIC, words, sources=last.sources)
     return _disagree(trial, by, last) if last.high >= by.still_symptomatic else None
 
 
 def _measured_as(
-    no_response: Truth, words: str, baseline: Score | None, score: Score, *, lost: bool = False
-) -> Outcome:
+    no_response: Truth, words: str, baseline: ScoreReading | None, score: ScoreReading, *, lost: bool = False
+) -> ResponseAssessment:
     fall = _falls(baseline, score) if baseline is not None else None
     sources = {*score.sources, *(baseline.sources if baseline is not None else ())}
-    return Outcome(no_response, Evidence.MEASURED, words, fall=fall, lost=lost, sources=tuple(sorted(sources)))
+    return ResponseAssessment(
+        no_response, ResponseEvidence.MEASURED, words, fall=fall, lost=lost, sources=tuple(sorted(sources))
+    )
 
 
-def _open(trial: Ended, words: str, sources: Sequence[str]) -> Outcome:
+def _open(trial: UnratedTrial, words: str, sources: Sequence[str]) -> ResponseAssessment:
     missing = (f"response to {trial.key}",)
-    return Outcome(Truth.UNKNOWN, Evidence.NONE, words, missing=missing, sources=tuple(sorted(set(sources))))
+    return ResponseAssessment(
+        Truth.UNKNOWN, ResponseEvidence.NONE, words, missing=missing, sources=tuple(sorted(set(sources)))
+    )
 
 
-def _disagree(trial: Ended, by: MeasuredBy, score: Score) -> Outcome:
+def _disagree(trial: UnratedTrial, by: MeasuredBy, score: ScoreReading) -> ResponseAssessment:
     return _open(trial, f"{by.label} {score.text}: one day's scores do not agree", score.sources)
 
 
-def _responded(wanted: NoResponse, by: MeasuredBy, baseline: Score | None, score: Score) -> Truth:
+def _responded(wanted: NoResponse, by: MeasuredBy, baseline: ScoreReading | None, score: ScoreReading) -> Truth:
     """Whether a score shows response: remission, or enough of a fall from the baseline; unknown across the limit."""
     if score.high < by.remission_below:
         return Truth.TRUE
@@ -301,7 +313,7 @@ def _responded(wanted: NoResponse, by: MeasuredBy, baseline: Score | None, score
     return Truth.UNKNOWN if possible else Truth.FALSE
 
 
-def _baseline(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses) -> Score | None:
+def _baseline(wanted: NoResponse, by: MeasuredBy, trial: UnratedTrial, courses: ScoreHistory) -> ScoreReading | None:
     """The last score on or before the start, else the first shortly after it."""
     # A start nobody recorded is the first day there is.
     first = date.fromordinal(max(1, trial.start.earliest.toordinal() - wanted.baseline_before_days))
@@ -311,7 +323,7 @@ def _baseline(wanted: NoResponse, by: MeasuredBy, trial: Ended, courses: Courses
     return next(iter(courses.between(by.score, trial.start.latest + timedelta(days=1), last)), None)
 
 
-def _last_window(wanted: NoResponse, trial: Ended) -> tuple[date, date]:
+def _last_window(wanted: NoResponse, trial: UnratedTrial) -> tuple[date, date]:
     """Days in which a score speaks for the end of the trial."""
     if trial.ongoing:
         first = date.fromordinal(trial.adequate_from) if trial.adequate_from else date.max
@@ -320,7 +332,7 @@ def _last_window(wanted: NoResponse, trial: Ended) -> tuple[date, date]:
     return first, min(trial.end.earliest + timedelta(days=wanted.end_after_days), trial.today)
 
 
-def _falls(baseline: Score, later: Score) -> tuple[float, float]:
+def _falls(baseline: ScoreReading, later: ScoreReading) -> tuple[float, float]:
     """Percent of the baseline, at the least and at the most; no fall from a baseline of zero."""
     return _fall(baseline.low, later.high), _fall(baseline.high, later.low)
 
@@ -329,14 +341,14 @@ def _fall(first: float, later: float) -> float:
     return (first - later) / first * 100 if first > 0 else 0.0
 
 
-def _course(by: MeasuredBy, baseline: Score | None, score: Score) -> str:
+def _course(by: MeasuredBy, baseline: ScoreReading | None, score: ScoreReading) -> str:
     """A response in words."""
     if baseline is None or (score.high < by.remission_below and _falls(baseline, score)[0] <= 0):
         return f"{by.label} {score.text}: remission"
     return f"{_fell(by, baseline, score)}: a response"
 
 
-def _fell(by: MeasuredBy, baseline: Score, later: Score) -> str:
+def _fell(by: MeasuredBy, baseline: ScoreReading, later: ScoreReading) -> str:
     least, most = _falls(baseline, later)
     if least != most:
         change = f"fell {least:.0f} to {most:.0f} %"
@@ -345,7 +357,7 @@ def _fell(by: MeasuredBy, baseline: Score, later: Score) -> str:
     return f"{by.label} {change} ({baseline.text}, {later.text})"
 
 
-def _inferred(wanted: NoResponse, trial: Ended, starts: Starts) -> str:
+def _inferred(wanted: NoResponse, trial: UnratedTrial, starts: DrugStarts) -> str:
     if trial.adequate is not Truth.TRUE or trial.adequate_from is None:
         return ""
     last = trial.today if trial.ongoing else trial.end.earliest + timedelta(days=wanted.switch_after_days)

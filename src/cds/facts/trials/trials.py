@@ -10,14 +10,14 @@ from datetime import date
 import msgspec
 
 from cds.facts.context import SortedRecord, medications_sent
-from cds.facts.fact import Evidence, Fact, Trial, WhyUnknown
-from cds.facts.measurement import Reading
+from cds.facts.fact import Fact, ResponseEvidence, Trial, WhyUnknown
+from cds.facts.measurement import ConvertedMeasurement
 from cds.facts.trials.adherence import days_covered
 from cds.facts.trials.doses import DailyDose, dosings
-from cds.facts.trials.exposure_periods import NEVER, Days, Stretch, Successors, day_by_day, stretches
-from cds.facts.trials.response import Courses, Ended, OtherStart, Starts, rate_response
+from cds.facts.trials.exposure_periods import NEVER, Days, ExposurePeriod, Successors, day_by_day, exposure_periods
+from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
 from cds.logic.truth import Truth
-from cds.record.model import Exposure, SentState, Span
+from cds.record.model import DeliveryState, Exposure, Span
 from cds.record.units import plain_unit
 from cds.rulebook.wanted import WantedTrials
 from cds.terminology.drugs import DrugTable, Recognised
@@ -27,7 +27,7 @@ PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
 TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
 
-class Unrecognised(msgspec.Struct, frozen=True):
+class UnrecognizedMedication(msgspec.Struct, frozen=True):
     """A medication nobody can tell the drug of: it may be one of the table."""
 
     drug: tuple[object, ...]
@@ -36,7 +36,7 @@ class Unrecognised(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RecognizedExposures:
     """
     What the record says was taken, by what it was recognised as.
 
@@ -54,14 +54,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Laid:
+class Timeline:
     """What was taken, laid out in time: the spells of the episode, and those that lie before it."""
 
-    taken: Taken
+    taken: RecognizedExposures
     begins: Span
-    spells: tuple[Spell, ...]
-    earlier: tuple[Spell, ...]
-    starts: Starts
+    spells: tuple[TreatmentEpisode, ...]
+    earlier: tuple[TreatmentEpisode, ...]
+    starts: DrugStarts
 
 
 class TrialFinder:
@@ -75,13 +75,13 @@ class TrialFinder:
         laid_out: How often it was worked out.
     """
 
-    def __init__(self, sorted_record: SortedRecord, scores: Mapping[str, Sequence[Reading]]) -> None:
+    def __init__(self, sorted_record: SortedRecord, scores: Mapping[str, Sequence[ConvertedMeasurement]]) -> None:
         self.laid_out = 0
         self._record = sorted_record
-        self._courses = Courses(scores)
-        self._laid: dict[object, Laid] = {}
+        self._courses = ScoreHistory(scores)
+        self._laid: dict[object, Timeline] = {}
 
-    def find(self, wanted: WantedTrials, episode: Fact | None) -> tuple[Fact, tuple[Unrecognised, ...]]:
+    def find(self, wanted: WantedTrials, episode: Fact | None) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
         """
         The trials of the drugs of a table in the current episode, oldest first, each rated.
 
@@ -89,7 +89,7 @@ class TrialFinder:
         or on a resource arriving twice. With them: medications that could not be recognised, which may be further
         trials.
         """
-        laid = self.lay_out(wanted, episode)
+        laid = self.timeline(wanted, episode)
         trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
         trials = _no_separate_evidence(sorted(trials, key=_order))
         today = self._record.today.toordinal()
@@ -98,7 +98,7 @@ class TrialFinder:
             _open_questions(wanted, laid.taken, today, laid.begins),
         )
 
-    def lay_out(self, wanted: WantedTrials, episode: Fact | None) -> Laid:
+    def timeline(self, wanted: WantedTrials, episode: Fact | None) -> Timeline:
         """What was taken, laid out in time; the same object for facts that ask alike."""
         begins = _episode_start(episode, self._record.today)
         # Everything of `wanted` that `_laid_out` reads.
@@ -119,25 +119,27 @@ class TrialFinder:
         return self._laid[asked]
 
 
-def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -> Laid:
+def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -> Timeline:
     table = sorted_record.codes.drugs[wanted.drugs]
     today = sorted_record.today.toordinal()
     taken = recognise(wanted, sorted_record, table)
     first_days = _first_days(taken, wanted, table)
-    spells: list[Spell] = []
-    earlier: list[Spell] = []
+    spells: list[TreatmentEpisode] = []
+    earlier: list[TreatmentEpisode] = []
     for key, exposures in sorted(taken.by_drug.items()):
         others = sorted(day for other, days in first_days.items() if other != key for day in days)
         successors = Successors(tuple(others), wanted.undated_end_days)
-        found = _plausible(stretches(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key)
+        found = _plausible(
+            exposure_periods(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key
+        )
         by_name = {id(exposure) for exposure, recognised in exposures if recognised.by_name}
         for spell in _spells(table, key, found, wanted, begins, by_name):
             (spells if spell.runs else earlier).append(spell)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
-    return Laid(taken, begins, tuple(spells), tuple(earlier), starts)
+    return Timeline(taken, begins, tuple(spells), tuple(earlier), starts)
 
 
-def _first_days(taken: Taken, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
+def _first_days(taken: RecognizedExposures, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
     """
     First days of drugs that can be a successor, by drug: those some order of which surely reaches the minimum dose.
 
@@ -153,7 +155,7 @@ def _first_days(taken: Taken, wanted: WantedTrials, table: DrugTable) -> dict[st
     return found
 
 
-def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key: str) -> list[Stretch]:
+def _plausible(found: list[ExposurePeriod], wanted: WantedTrials, table: DrugTable, key: str) -> list[ExposurePeriod]:
     """The same stretches; a dose too high to be true (150 g for 150 mg) is not known, rather than adequate."""
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
     if minimum is None or wanted.implausible_times is None:
@@ -166,7 +168,7 @@ def _plausible(found: list[Stretch], wanted: WantedTrials, table: DrugTable, key
     ]
 
 
-def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> Taken:
+def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> RecognizedExposures:
     """Sort the exposures by what they are; each medication is looked up once."""
     by_drug: dict[str, list[tuple[Exposure, Recognised]]] = {}
     augmentations: list[tuple[Exposure, Recognised]] = []
@@ -189,7 +191,7 @@ def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTabl
             beside = table.drugs.get(other)
             if beside is not None and beside.role == "augmentation":
                 augmentations.append((exposure, Recognised(beside, None, found.by_name)))
-    return Taken(by_drug, augmentations, unrecognised, not_trials)
+    return RecognizedExposures(by_drug, augmentations, unrecognised, not_trials)
 
 
 def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, sorted_record: SortedRecord) -> str:
@@ -226,12 +228,12 @@ def _episode_start(episode: Fact | None, today: date) -> Span:
 # ---------------------------------------------------------------- spells
 
 
-class Spell(msgspec.Struct, frozen=True):
+class TreatmentEpisode(msgspec.Struct, frozen=True):
     """One ingredient over one stretch of time; `runs` are those in the episode, `parts` the sure ones, joined."""
 
     key: str
     runs: tuple[Days, ...]
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[ExposurePeriod, ...]
     sure_days: int
     possible_days: int
     sure_at_dose: int
@@ -242,12 +244,12 @@ class Spell(msgspec.Struct, frozen=True):
 
 
 def _spells(
-    table: DrugTable, key: str, found: list[Stretch], wanted: WantedTrials, begins: Span, by_name: Set[int]
-) -> list[Spell]:
+    table: DrugTable, key: str, found: list[ExposurePeriod], wanted: WantedTrials, begins: Span, by_name: Set[int]
+) -> list[TreatmentEpisode]:
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
     groups = _joined(day_by_day(found), wanted.joins_gaps_days)
     firsts = [runs[0].first for runs in groups]
-    own_of: list[list[Stretch]] = [[] for _ in groups]
+    own_of: list[list[ExposurePeriod]] = [[] for _ in groups]
     for stretch in found:  # the days of a stretch are an unbroken part of one group
         own_of[bisect_right(firsts, stretch.possible[0]) - 1].append(stretch)
     spells = []
@@ -257,7 +259,7 @@ def _spells(
         parts = _joined(certain, wanted.joins_gaps_days)
         at_dose = max((sum(run.count for run in part if _reaches(run.low, minimum)) for part in parts), default=0)
         spells.append(
-            Spell(
+            TreatmentEpisode(
                 key=key,
                 runs=tuple(inside),
                 stretches=tuple(own),
@@ -320,8 +322,13 @@ def day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: in
 
 
 def _other_starts(
-    spells: list[Spell], taken: Taken, wanted: WantedTrials, table: DrugTable, today: int, begins: Span
-) -> Starts:
+    spells: list[TreatmentEpisode],
+    taken: RecognizedExposures,
+    wanted: WantedTrials,
+    table: DrugTable,
+    today: int,
+    begins: Span,
+) -> DrugStarts:
     """
     Starts of drugs that show that what came before did not work: another antidepressant, or an augmentation.
 
@@ -339,18 +346,24 @@ def _other_starts(
         minimum = table.drugs[key].minimum_mg_a_day.get("minimum")
         if minimum is None:
             continue  # no dose at which it is an augmentation: nothing is inferred from it
-        runs = day_by_day(stretches(exposures, today, begins.earliest.toordinal()))
+        runs = day_by_day(exposure_periods(exposures, today, begins.earliest.toordinal()))
         for group in _joined(runs, wanted.joins_gaps_days):
             lasted = sum(run.count for run in group if run.sure and _reaches(run.low, minimum))
             if lasted >= wanted.no_response.augmentation_days and group[0].sure:
                 starts.append(OtherStart(key, group[0].first, "augmentation"))
-    return Starts(starts)
+    return DrugStarts(starts)
 
 
 # ---------------------------------------------------------------- rating
 
 
-def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, courses: Courses, starts: Starts) -> Trial:
+def _rate(
+    spell: TreatmentEpisode,
+    wanted: WantedTrials,
+    sorted_record: SortedRecord,
+    courses: ScoreHistory,
+    starts: DrugStarts,
+) -> Trial:
     today = sorted_record.today.toordinal()
     table = sorted_record.codes.drugs[wanted.drugs]
     adequate = held = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
@@ -358,7 +371,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
     poorly_taken, about_fills = _adherence(spell, wanted, sorted_record)
     if poorly_taken is Truth.TRUE and wanted.adherence is not None and wanted.adherence.when_poor == "vetoes":
         adequate = Truth.FALSE
-    ended = Ended(
+    ended = UnratedTrial(
         key=spell.key,
         start=start,
         end=end,
@@ -408,7 +421,7 @@ def _rate(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord, cours
     )
 
 
-def _adherence(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
+def _adherence(spell: TreatmentEpisode, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
     """
     Whether fills cover too few days, and what to say of it.
 
@@ -423,7 +436,7 @@ def _adherence(spell: Spell, wanted: WantedTrials, sorted_record: SortedRecord) 
     fewest, most = sure[-1].last - sure[0].first + 1, spell.runs[-1].last - spell.runs[0].first + 1
     if covered * 100 >= asked.at_least * most:
         return Truth.FALSE, []
-    whole = sorted_record.record.how_sent("MedicationDispense").state is SentState.WHOLE
+    whole = sorted_record.record.how_sent("MedicationDispense").state is DeliveryState.WHOLE
     poor = whole and covered * 100 < asked.at_least * fewest
     days = f"{covered} of {most} days ({covered * 100 // most} %)"
     if fewest != most:
@@ -448,7 +461,7 @@ def _at_least(sure: int, possible: int, needed: int) -> Truth:
     return Truth.UNKNOWN if possible >= needed else Truth.FALSE
 
 
-def _bounds(spell: Spell, today: int) -> tuple[Span, Span, bool]:
+def _bounds(spell: TreatmentEpisode, today: int) -> tuple[Span, Span, bool]:
     """First and last day as spans, and whether it is still taken today."""
     runs = spell.runs
     sure = [run for run in runs if run.sure]
@@ -463,7 +476,7 @@ def _bounds(spell: Spell, today: int) -> tuple[Span, Span, bool]:
     )
 
 
-def _stop_reasons(spell: Spell, gap_days: int) -> tuple[Exposure, ...]:
+def _stop_reasons(spell: TreatmentEpisode, gap_days: int) -> tuple[Exposure, ...]:
     """The exposures that end the spell and say why; a reason given earlier in a spell that went on is not it."""
     last = max((s.sure[1] for s in spell.stretches if s.sure != NEVER), default=spell.runs[-1].last)
     said = [s for s in spell.stretches if s.exposure.stopped_for is not None]
@@ -473,7 +486,7 @@ def _stop_reasons(spell: Spell, gap_days: int) -> tuple[Exposure, ...]:
     return tuple(s.exposure for s in said if s.possible[1] == ending)
 
 
-def _remarks(spell: Spell, adequate: Truth, wanted: WantedTrials) -> tuple[list[str], list[str]]:
+def _remarks(spell: TreatmentEpisode, adequate: Truth, wanted: WantedTrials) -> tuple[list[str], list[str]]:
     notes: list[str] = []
     missing: list[str] = []
     reasons = sorted({s.dose.why for s in spell.stretches if s.dose.low is None and s.dose.why})
@@ -500,7 +513,7 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
 
     At most one of them counts, unless each has a stop reason of its own; the others' response is unknown.
     """
-    own = {Evidence.CODED, Evidence.WORDS}
+    own = {ResponseEvidence.CODED, ResponseEvidence.WORDS}
     groups: dict[tuple[Span | None, Span | None], list[int]] = {}
     for index, trial in enumerate(trials):
         if trial.adequate is not Truth.FALSE:
@@ -518,7 +531,7 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
                 rated[i] = msgspec.structs.replace(
                     trials[i],
                     no_response=Truth.UNKNOWN,
-                    evidence=Evidence.NONE,
+                    evidence=ResponseEvidence.NONE,
                     outcome=f"started and stopped together with {others}: no separate evidence",
                     missing=(*trials[i].missing, f"response to {trials[i].name}"),
                 )
@@ -529,23 +542,25 @@ def _order(trial: Trial) -> tuple[int, str]:
     return (trial.start.earliest.toordinal() if trial.start else 0, trial.ingredient)
 
 
-def _open_questions(wanted: WantedTrials, taken: Taken, today: int, begins: Span) -> tuple[Unrecognised, ...]:
+def _open_questions(
+    wanted: WantedTrials, taken: RecognizedExposures, today: int, begins: Span
+) -> tuple[UnrecognizedMedication, ...]:
     """Unrecognised medications that could be an adequate trial in the episode, one per drug."""
-    found: dict[tuple[object, ...], Unrecognised] = {}
+    found: dict[tuple[object, ...], UnrecognizedMedication] = {}
     for exposure in taken.unrecognised:
         first = max(exposure.start.earliest.toordinal() if exposure.start else 1, begins.earliest.toordinal())
         last = min(exposure.end.latest.toordinal() if exposure.end else today, today)
         drug = (*exposure.drug.codings, exposure.drug.text) if exposure.drug.words else (exposure.source,)
         if last - first + 1 >= wanted.adequate_days:
-            found.setdefault(drug, Unrecognised(drug, last - first + 1, exposure.source))
+            found.setdefault(drug, UnrecognizedMedication(drug, last - first + 1, exposure.source))
     return tuple(found[key] for key in sorted(found, key=str))
 
 
 def _fact(
     wanted: WantedTrials,
     trials: list[Trial],
-    taken: Taken,
-    earlier: Sequence[Spell],
+    taken: RecognizedExposures,
+    earlier: Sequence[TreatmentEpisode],
     episode: Fact | None,
     sorted_record: SortedRecord,
 ) -> Fact:
@@ -561,7 +576,7 @@ def _fact(
     names = sorted({found.drug.key for _, found in taken.augmentations})
     if names:
         said.append(f"augmentation, not counted as a trial: {', '.join(names)}")
-    whole = sent.state is SentState.WHOLE
+    whole = sent.state is DeliveryState.WHOLE
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -570,7 +585,7 @@ def _fact(
         why_unknown=None
         if whole
         else WhyUnknown.NOT_SENT
-        if sent.state is SentState.NOT_SENT
+        if sent.state is DeliveryState.NOT_SENT
         else WhyUnknown.UNREADABLE,
         missing=() if whole else ("medications",),
         trials=tuple(trials),

@@ -43,7 +43,7 @@ YES_OR_NO = ("yes", "no")  # … and `merge_same_molecule`
 # ---------------------------------------------------------------- about, evidence, parameters
 
 
-class Reviewed(Strict):
+class Review(Strict, title="Reviewed"):
     """Who looked at the file last, and when it must be looked at again."""
 
     date: Day
@@ -51,7 +51,7 @@ class Reviewed(Strict):
     next: Day
 
 
-class Retired(Strict):
+class Retirement(Strict, title="Retired"):
     """Why a rule is no longer used."""
 
     date: Day
@@ -96,14 +96,14 @@ class About(Strict):
     safety: Annotated[
         bool, Field(description="Patients may come to harm when it is wrong: no change of it may pass its tests.")
     ] = False
-    reviewed: Reviewed
+    reviewed: Review
     developer: Annotated[Text | None, Field(description="Who made a rule of the research or guideline.")] = None
     funding: Annotated[Text | None, Field(description="Who paid for writing it down and for its program.")] = None
     released: Annotated[Day | None, Field(description="The first day a server could have used it.")] = None
     revised: Annotated[Day | None, Field(description="The day of this version, if it is not the first.")] = None
     uses: Annotated[Uses, Field(description="What it uses of the person, and what for.")] = Uses()
     does_not_use: Annotated[list[Attribute], Field(description="What it does not use.")] = []
-    retired: Retired | None = None
+    retired: Retirement | None = None
 
 
 class Evidence(Strict):
@@ -1151,7 +1151,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "conclusions": Conclusion, "services": ServiceSpec, "cards": CardSpec, "notes": Note,
         "no_response_when": NoResponseWhen, "partial_response": PartialResponse, "adherence": Adherence,
         "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
-        "reviewed": Reviewed, "retired": Retired, "source": Source, "topic": Topic, "links": LinkSpec,
+        "reviewed": Review, "retired": Retirement, "source": Source, "topic": Topic, "links": LinkSpec,
         "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "by_character": CharacterRange,

@@ -23,7 +23,7 @@ class SiteHeader(Strict):
     ]
 
 
-class Why(Strict):
+class Justification(Strict):
     """Who decided an override, why, and when it must be looked at again."""
 
     because: Text
@@ -31,7 +31,7 @@ class Why(Strict):
     review: date
 
 
-class SetTo(Why):
+class SetTo(Justification):
     """Another value of a parameter."""
 
     to: int | float | str

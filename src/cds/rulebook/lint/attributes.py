@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cds.rulebook import source_attributes as a
-from cds.rulebook.lint.view import View
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.lock import number
 from cds.rulebook.references import Rule
 from cds.yaml_source.problem import Problem
@@ -21,7 +21,7 @@ MOST_SHOWN = 3
 WHY = f"{a.REGULATION} wants users to see it before they rely on a rule."
 
 
-def missing(view: View) -> Iterator[Problem]:
+def missing(view: RulebookView) -> Iterator[Problem]:
     """A file that concludes or says something says all that the law wants to be known of it; a draft is only told."""
     read = a.reads(view.book)
     for rule in _judged(view):
@@ -51,7 +51,7 @@ def missing(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def differs(view: View) -> Iterator[Problem]:
+def differs(view: RulebookView) -> Iterator[Problem]:
     """What a file says it uses of the person is what it reads, and what it says it does not use is not read."""
     read = a.reads(view.book)
     whole = not view.book.broken
@@ -80,7 +80,7 @@ def differs(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def dates(view: View) -> Iterator[Problem]:
+def dates(view: RulebookView) -> Iterator[Problem]:
     """A revision comes after the release."""
     for rule in view.rules:
         about = rule.model.about
@@ -92,7 +92,7 @@ def dates(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _judged(view: View) -> list[Rule]:
+def _judged(view: RulebookView) -> list[Rule]:
     return [rule for rule in view.rules if a.is_intervention(rule) and rule.model.about.status != "retired"]
 
 
@@ -101,7 +101,7 @@ def _named(key: str) -> str:
     return f"“{name}” ({paragraph})"
 
 
-def _fix_of(unsaid: list[str], read: Mapping[str, tuple[a.Read, ...]], rule: Rule) -> str:
+def _fix_of(unsaid: list[str], read: Mapping[str, tuple[a.AttributeReader, ...]], rule: Rule) -> str:
     """What to write, as far as it can be told from what is read."""
     parts = [f"`{key}: what for`, which {_shown(read[key], rule)} reads" for key in unsaid if key in read]
     fix = f"Under `uses`, add {'; '.join(parts)}. " if parts else ""
@@ -109,7 +109,7 @@ def _fix_of(unsaid: list[str], read: Mapping[str, tuple[a.Read, ...]], rule: Rul
     return fix + (f"Nothing is seen to read these: `does_not_use: [{', '.join(unread)}]`." if unread else "")
 
 
-def _shown(read: tuple[a.Read, ...], rule: Rule) -> str:
+def _shown(read: tuple[a.AttributeReader, ...], rule: Rule) -> str:
     """The first facts, each with its file where that is another."""
     names = [f"`{one.fact}`" + ("" if one.rule == rule.model.about.id else f" of {one.rule}") for one in read]
     more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""

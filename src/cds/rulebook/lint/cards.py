@@ -12,8 +12,18 @@ from pydantic import ValidationError
 from cds.rulebook.compile import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, compile_fact, prefetch
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.names import KINDS, fits, suggest
-from cds.rulebook.lint.view import View, did_you_mean
-from cds.rulebook.placeholders import FILLERS, NOTES, PATIENT, Hole, TextAt, fill, holes_in, stray_braces, texts
+from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.placeholders import (
+    FILLERS,
+    NOTES,
+    PATIENT,
+    Placeholder,
+    TextAt,
+    fill,
+    placeholders_in,
+    stray_braces,
+    texts,
+)
 from cds.rulebook.references import FACTS, PARAMETER, SUMMARY, Rule
 from cds.rulebook.tables import code_sets
 from cds.terminology.index import Codes
@@ -28,14 +38,14 @@ FILLER_LIST = ", ".join(f"{word}(name)" for word in FILLERS)
 A_NUMBER = "000"  # what a measured number in a summary is counted as
 
 
-def cards_of(view: View) -> Iterator[tuple[Rule, str, f.CardSpec]]:
+def cards_of(view: RulebookView) -> Iterator[tuple[Rule, str, f.CardSpec]]:
     """Every card with its file and name."""
     for rule in view.rules:
         for name, card in rule.model.cards.items():
             yield rule, name, card
 
 
-def texts_of(view: View) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
+def texts_of(view: RulebookView) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
     """Every text of every card."""
     for rule, name, card in cards_of(view):
         for text in texts(card, ("cards", name)):
@@ -45,7 +55,7 @@ def texts_of(view: View) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
 # ---------------------------------------------------------------- the summary
 
 
-def summary_fits(view: View) -> Iterator[Problem]:
+def summary_fits(view: RulebookView) -> Iterator[Problem]:
     """CDS Hooks asks for a summary of one line under 140 characters."""
     for rule, name, card in cards_of(view):
         path: Path = ("cards", name, "summary")
@@ -62,10 +72,10 @@ def summary_fits(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _filled(text: str, view: View) -> str:
+def _filled(text: str, view: RulebookView) -> str:
     """The text as long as it will be: parameters put in place, numbers as three digits."""
 
-    def value(hole: Hole) -> str:
+    def value(hole: Placeholder) -> str:
         found = view.one(hole.name)
         return str(found.spec.value) if found and found.role == PARAMETER else A_NUMBER
 
@@ -75,7 +85,7 @@ def _filled(text: str, view: View) -> str:
 # ---------------------------------------------------------------- holes
 
 
-def hole_syntax(view: View) -> Iterator[Problem]:
+def hole_syntax(view: RulebookView) -> Iterator[Problem]:
     """A hole is a name, or a word with a name; nothing else is a template."""
     for rule, _, text in texts_of(view):
         if stray := sorted(set(stray_braces(text.text))):
@@ -83,7 +93,7 @@ def hole_syntax(view: View) -> Iterator[Problem]:
                 text.path, "hole-syntax", f"`{'` and `'.join(stray)}` here is part of no hole.",
                 "Write holes as `{{ name }}`; for a sentence that depends on something, add a note with `when`.",
             )  # fmt: skip
-        for hole in holes_in(text.text):
+        for hole in placeholders_in(text.text):
             if not hole.understood:
                 yield rule.problem(
                     text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is not a hole.",
@@ -101,10 +111,10 @@ def hole_syntax(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def hole_unknown(view: View) -> Iterator[Problem]:
+def hole_unknown(view: RulebookView) -> Iterator[Problem]:
     """A hole names something that can fill it."""
     for rule, _, text in texts_of(view):
-        for hole in holes_in(text.text):
+        for hole in placeholders_in(text.text):
             if hole.word and hole.word not in FILLERS:
                 yield rule.problem(
                     text.path, "hole-unknown", f"`{hole.word}(…)` fills no hole.",
@@ -134,10 +144,10 @@ def hole_unknown(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def holes_in_place(view: View) -> Iterator[Problem]:
+def holes_in_place(view: RulebookView) -> Iterator[Problem]:
     """`notes` stands in the detail of a card that has notes; a summary has no lists."""
     for rule, card, text in texts_of(view):
-        for hole in holes_in(text.text):
+        for hole in placeholders_in(text.text):
             if text.place == "summary" and (hole.word in FILLERS or hole.text in (NOTES, PATIENT)):
                 yield rule.problem(
                     text.path, "hole-in-summary", f"`{{{{ {hole.text} }}}}` does not fit into a summary.",
@@ -153,7 +163,7 @@ def holes_in_place(view: View) -> Iterator[Problem]:
                     text.path, "hole-unknown", "`{{ patient.reference }}` belongs into a resource.", "Remove it here."
                 )
     for rule, name, card in cards_of(view):
-        if card.notes and NOTES not in [hole.text for hole in holes_in(card.detail)]:
+        if card.notes and NOTES not in [hole.text for hole in placeholders_in(card.detail)]:
             yield rule.problem(
                 ("cards", name, "notes"), "notes-without-hole",
                 "This card has notes, but `detail` has no place for them.", "Write `{{ notes }}` where they belong.",
@@ -161,13 +171,13 @@ def holes_in_place(view: View) -> Iterator[Problem]:
 
 
 def _alone(text: str) -> bool:
-    return not fill(text, lambda _: "").strip() and len(holes_in(text)) == 1
+    return not fill(text, lambda _: "").strip() and len(placeholders_in(text)) == 1
 
 
 # ---------------------------------------------------------------- suggestions
 
 
-def orders_a_drug(view: View) -> Iterator[Problem]:
+def orders_a_drug(view: RulebookView) -> Iterator[Problem]:
     """A suggestion leads to an evaluation. It never orders, gives or dispenses a drug."""
     for rule, _, path, resource in _resources(view):
         for where in _drug_orders(resource, path):
@@ -189,7 +199,7 @@ def _drug_orders(value: object, path: Path) -> Iterator[Path]:
             yield from _drug_orders(part, (*path, index))
 
 
-def resource_template(view: View) -> Iterator[Problem]:
+def resource_template(view: RulebookView) -> Iterator[Problem]:
     """With its holes filled, a resource is valid FHIR R4, a draft proposal, and about this patient."""
     for rule, _, path, resource in _resources(view):
         if any(_drug_orders(resource, path)):
@@ -236,7 +246,11 @@ def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, st
 
 def _is_patient(value: object) -> bool:
     reference = value.get("reference") if isinstance(value, dict) else None
-    return isinstance(reference, str) and [hole.text for hole in holes_in(reference)] == [PATIENT] and _alone(reference)
+    return (
+        isinstance(reference, str)
+        and [hole.text for hole in placeholders_in(reference)] == [PATIENT]
+        and _alone(reference)
+    )
 
 
 def _dates(value: object, path: Path) -> Iterator[tuple[Path, date]]:
@@ -260,16 +274,16 @@ def _sample(value: Any) -> Any:
             return [_sample(part) for part in value]
         case date():
             return value.isoformat()
-        case str() if _alone(value) and holes_in(value)[0].word == "references":
+        case str() if _alone(value) and placeholders_in(value)[0].word == "references":
             return [{"reference": "Condition/example"}]
-        case str() if _alone(value) and holes_in(value)[0].text == PATIENT:
+        case str() if _alone(value) and placeholders_in(value)[0].text == PATIENT:
             return "Patient/example"
         case str():
             return fill(value, lambda _: "example")
     return value
 
 
-def _resources(view: View) -> Iterator[tuple[Rule, str, Path, dict[str, Any]]]:
+def _resources(view: RulebookView) -> Iterator[tuple[Rule, str, Path, dict[str, Any]]]:
     for rule, name, card in cards_of(view):
         for number, suggestion in enumerate(card.suggestions):
             for index, action in enumerate(suggestion.actions):
@@ -277,7 +291,7 @@ def _resources(view: View) -> Iterator[tuple[Rule, str, Path, dict[str, Any]]]:
                 yield rule, name, path, action.resource
 
 
-def selection_behavior(view: View) -> Iterator[Problem]:
+def selection_behavior(view: RulebookView) -> Iterator[Problem]:
     """Only one suggestion is recommended where only one can be taken."""
     for rule, name, card in cards_of(view):
         recommended = [index for index, suggestion in enumerate(card.suggestions) if suggestion.recommended]
@@ -289,7 +303,7 @@ def selection_behavior(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def unknown_override_reason(view: View) -> Iterator[Problem]:
+def unknown_override_reason(view: RulebookView) -> Iterator[Problem]:
     """A reason to override has a code and words a clinician can pick."""
     for rule, name, card in cards_of(view):
         for index, reason in enumerate(card.override_reasons):
@@ -304,7 +318,7 @@ def unknown_override_reason(view: View) -> Iterator[Problem]:
 # ---------------------------------------------------------------- services
 
 
-def unknown_service(view: View) -> Iterator[Problem]:
+def unknown_service(view: RulebookView) -> Iterator[Problem]:
     """A card is sent by a service that exists; a service has a card to send."""
     services = {name: rule for rule in view.rules for name in rule.model.services}
     for rule, name, card in cards_of(view):
@@ -323,7 +337,7 @@ def unknown_service(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def requires_unknown_key(view: View) -> Iterator[Problem]:
+def requires_unknown_key(view: RulebookView) -> Iterator[Problem]:
     """A service requires only what it asks for."""
     for rule in view.rules:
         for name, spec in rule.model.services.items():
@@ -338,7 +352,7 @@ def requires_unknown_key(view: View) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def keys_of(service: str, view: View) -> frozenset[str] | None:
+def keys_of(service: str, view: RulebookView) -> frozenset[str] | None:
     """Prefetch keys of a service; None when a mistake elsewhere hides them."""
     if view.book.broken:
         return None
@@ -365,7 +379,7 @@ def keys_of(service: str, view: View) -> frozenset[str] | None:
     return frozenset(query.key for query in queries)
 
 
-def reserved_prefetch_key(view: View) -> Iterator[Problem]:
+def reserved_prefetch_key(view: RulebookView) -> Iterator[Problem]:
     """An observation is not sent under the key of something else."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():

@@ -9,16 +9,16 @@ from pathlib import PurePath
 from rapidfuzz import fuzz, process
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View, coded, did_you_mean
+from cds.rulebook.lint.view import RulebookView, coded, did_you_mean
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
 from cds.yaml_source.fields import listed
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
-Sets = Loaded[f.ValueSetFile]
+Sets = LoadedFile[f.ValueSetFile]
 FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
 CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
 REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
@@ -34,7 +34,7 @@ ICD = re.compile(r"[A-Z][0-9A-Z]{0,2}(\.[0-9A-Z]{1,4})?\Z")
 MOST_WORDS = 8  # a longer phrase is a sentence, which no two people write alike
 
 
-def set_names(view: View) -> Mapping[str, list[Sets]]:
+def set_names(view: RulebookView) -> Mapping[str, list[Sets]]:
     """Name of a value set → the files with codes for it."""
     names: dict[str, list[Sets]] = {}
     for loaded in view.book.sets:
@@ -42,7 +42,7 @@ def set_names(view: View) -> Mapping[str, list[Sets]]:
     return names
 
 
-def unknown_valueset(view: View) -> Iterator[Problem]:
+def unknown_valueset(view: RulebookView) -> Iterator[Problem]:
     """A value set that is read, or added to, exists."""
     ids = [loaded.model.valueset.id for loaded in view.book.sets if loaded.model.valueset.id]
     stems = {PurePath(loaded.file).stem for loaded in view.book.sets if loaded.model.valueset.id}  # id-is-file-name
@@ -62,7 +62,7 @@ def unknown_valueset(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def empty_valueset(view: View) -> Iterator[Problem]:
+def empty_valueset(view: RulebookView) -> Iterator[Problem]:
     """A value set can match something."""
     for files in set_names(view).values():
         if not any(_matches_something(loaded.model) for loaded in files):
@@ -82,7 +82,7 @@ def _matches_something(value_set: f.ValueSetFile) -> bool:
     )
 
 
-def unused_valueset(view: View) -> Iterator[Problem]:
+def unused_valueset(view: RulebookView) -> Iterator[Problem]:
     """A value set is there because a fact reads it."""
     used = {name for rule in view.rules for name, _ in coded(rule)}
     for name, files in set_names(view).items():
@@ -93,7 +93,7 @@ def unused_valueset(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def id_is_file_name(view: View) -> Iterator[Problem]:
+def id_is_file_name(view: RulebookView) -> Iterator[Problem]:
     """A value set is found under its name."""
     for loaded in view.book.sets:
         name, stem = loaded.model.valueset.id, PurePath(loaded.file).stem
@@ -104,7 +104,7 @@ def id_is_file_name(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def conflicting_code(view: View) -> Iterator[Problem]:
+def conflicting_code(view: RulebookView) -> Iterator[Problem]:
     """A code is in a value set or left out of it, not both; and what is left out would otherwise be in."""
     for name, files in set_names(view).items():
         exact = {
@@ -138,7 +138,7 @@ def conflicting_code(view: View) -> Iterator[Problem]:
                         )  # fmt: skip
 
 
-def codes_not_text(view: View) -> Iterator[Problem]:
+def codes_not_text(view: RulebookView) -> Iterator[Problem]:
     """A code that looks like a number is in quotes, for every tool that reads the file."""
     for loaded in view.book.sets:
         for path in sorted(loaded.located.plain_keys, key=loaded.located.at):
@@ -151,7 +151,7 @@ def codes_not_text(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def snomed_in_own_file(view: View) -> Iterator[Problem]:
+def snomed_in_own_file(view: RulebookView) -> Iterator[Problem]:
     """SNOMED CT needs a licence in some countries: its codes can be left out as one folder."""
     for loaded in view.book.sets:
         if view.place(loaded.file)[:2] == ("valuesets", "snomed"):
@@ -167,7 +167,7 @@ def snomed_in_own_file(view: View) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def system_spelling(view: View) -> Iterator[Problem]:
+def system_spelling(view: RulebookView) -> Iterator[Problem]:
     """A code system is written in its one canonical way, which records are brought to."""
     for loaded in view.book.sets:
         for section in ("codes", "answers"):
@@ -197,7 +197,7 @@ def _unknown_system(loaded: Sets, path: Path, system: str) -> Problem | None:
     return None
 
 
-def code_spelling(view: View) -> Iterator[Problem]:
+def code_spelling(view: RulebookView) -> Iterator[Problem]:
     """ICD-10 codes are written as records are brought to: capitals, a dot after the third character, seven at most."""
     for loaded in view.book.sets:
         for index, group in enumerate(loaded.model.codes):
@@ -215,7 +215,7 @@ def code_spelling(view: View) -> Iterator[Problem]:
                         )  # fmt: skip
 
 
-def children_of_flat_codes(view: View) -> Iterator[Problem]:
+def children_of_flat_codes(view: RulebookView) -> Iterator[Problem]:
     """`with_children` is for systems whose children begin with the parent's code (ICD-10-CM, ATC)."""
     for loaded in view.book.sets:
         for index, group in enumerate(loaded.model.codes):
@@ -228,7 +228,7 @@ def children_of_flat_codes(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def name_never_matches(view: View) -> Iterator[Problem]:
+def name_never_matches(view: RulebookView) -> Iterator[Problem]:
     """A name can be found in text: it has letters, not too many words, and a star only where one can stand."""
     for loaded in view.book.sets:
         several = isinstance(loaded.model.names, list)
@@ -256,7 +256,7 @@ def _cannot_be_found(text: str, key: str) -> str:
     return ""
 
 
-def nothing_to_ask_for(view: View) -> Iterator[Problem]:
+def nothing_to_ask_for(view: RulebookView) -> Iterator[Problem]:
     """What is asked of the EHR by code has codes to ask for."""
     names = set_names(view)
     for rule in view.rules:
@@ -276,7 +276,7 @@ def nothing_to_ask_for(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def items_without_answers(view: View) -> Iterator[Problem]:
+def items_without_answers(view: RulebookView) -> Iterator[Problem]:
     """Items that add up to a total are single codes, and their answers have numbers."""
     names = set_names(view)
     for rule in view.rules:
@@ -298,7 +298,7 @@ def items_without_answers(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def unknown_status(view: View) -> Iterator[Problem]:
+def unknown_status(view: RulebookView) -> Iterator[Problem]:
     """A status is one FHIR R4 knows."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.numbers import value_of
-from cds.rulebook.lint.view import View
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import ConditionAt, compared, conditions, parts, walk
 from cds.yaml_source.document import Path
 from cds.yaml_source.problem import Problem
@@ -16,7 +16,7 @@ from cds.yaml_source.problem import Problem
 BOTH_WAYS = "A condition that comes out one way only is either a slip or not needed."
 
 
-def always_the_same(view: View) -> Iterator[Problem]:
+def always_the_same(view: RulebookView) -> Iterator[Problem]:
     """Every condition can be true and can be false, as far as its own words tell."""
     for rule in view.rules:
         for whole in conditions(rule):
@@ -29,7 +29,7 @@ def always_the_same(view: View) -> Iterator[Problem]:
             yield from _in(whole, view)
 
 
-def _in(whole: ConditionAt, view: View) -> Iterator[Problem]:
+def _in(whole: ConditionAt, view: RulebookView) -> Iterator[Problem]:
     for statement, path in walk(whole.statement, whole.path):
         never, always = never_true(statement, view), never_false(statement, view)
         inner = [part for part, _ in parts(statement, path)]
@@ -45,7 +45,7 @@ def _in(whole: ConditionAt, view: View) -> Iterator[Problem]:
         )
 
 
-def at_least_count(view: View) -> Iterator[Problem]:
+def at_least_count(view: RulebookView) -> Iterator[Problem]:
     """`at_least` asks for one of its parts at the least, and for no more than it lists."""
     for rule in view.rules:
         for whole in conditions(rule):
@@ -62,7 +62,7 @@ def _counts(statement: f.AtLeastOf) -> bool:
     return 1 <= statement.at_least <= len(statement.of)
 
 
-def part_twice(view: View) -> Iterator[Problem]:
+def part_twice(view: RulebookView) -> Iterator[Problem]:
     """A list of conditions holds each once: in `at_least … of`, one said twice would count twice."""
     for rule in view.rules:
         for whole in conditions(rule):
@@ -80,7 +80,7 @@ def _twice(whole: ConditionAt, path: Path) -> Problem:
     )
 
 
-def never_true(statement: Any, view: View) -> bool:
+def never_true(statement: Any, view: RulebookView) -> bool:
     """Whether the words of a condition alone show that it cannot be true."""
     match statement:
         case f.AllOf():
@@ -98,7 +98,7 @@ def never_true(statement: Any, view: View) -> bool:
     return False
 
 
-def never_false(statement: Any, view: View) -> bool:
+def never_false(statement: Any, view: RulebookView) -> bool:
     """Whether the words of a condition alone show that it cannot be false."""
     match statement:
         case f.AllOf():
@@ -119,7 +119,7 @@ def _opposites(listed: Sequence[Any]) -> bool:
     return any(isinstance(part, f.NotThis) and part.not_ in listed for part in listed)
 
 
-def _no_number_left(listed: Sequence[Any], view: View) -> bool:
+def _no_number_left(listed: Sequence[Any], view: RulebookView) -> bool:
     """Whether comparisons that must hold together leave no number for some fact."""
     left: dict[str, tuple[float, bool, float, bool]] = {}  # lowest, itself excluded, highest, itself excluded
     for part in listed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.references import PARAMETER, below, read_by
 from cds.yaml_source.problem import Problem
 
 
-def definition_choice(view: View) -> Iterator[Problem]:
+def definition_choice(view: RulebookView) -> Iterator[Problem]:
     """The parameter that chooses can choose each definition, and nothing else."""
     for rule in view.rules:
         spec = rule.model.definitions
@@ -27,7 +27,7 @@ def definition_choice(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def definition_value(view: View) -> Iterator[Problem]:
+def definition_value(view: RulebookView) -> Iterator[Problem]:
     """A definition gives a parameter a value it could have."""
     for rule in view.rules:
         for name, definition in (rule.model.definitions.are if rule.model.definitions else {}).items():
@@ -52,7 +52,7 @@ def definition_value(view: View) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def definition_without_effect(view: View) -> Iterator[Problem]:
+def definition_without_effect(view: RulebookView) -> Iterator[Problem]:
     """What a definition sets is read by the conclusion it defines."""
     reads = read_by(view.readings)
     for rule in view.rules:
@@ -72,7 +72,7 @@ def definition_without_effect(view: View) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def setting_value(view: View) -> Iterator[Problem]:
+def setting_value(view: RulebookView) -> Iterator[Problem]:
     """A setting asks for words its parameter can be."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():

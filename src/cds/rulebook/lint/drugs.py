@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from math import isfinite
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC, RXNORM
 from cds.yaml_source.document import Path
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 SUBSTANCE = 7  # characters of an ATC code of the fifth level
 MOST_WORDS = 3  # cds.terminology.drugs compares drug names up to this length
 
 
-def unknown_table(view: View) -> Iterator[Problem]:
+def unknown_table(view: RulebookView) -> Iterator[Problem]:
     """A drug table that is read exists."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
@@ -32,7 +32,7 @@ def unknown_table(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def table_without_minimum(view: View) -> Iterator[Problem]:
+def table_without_minimum(view: RulebookView) -> Iterator[Problem]:
     """A drug that can count as a trial has a minimum dose; without one its dose is unknown, never adequate."""
     for table in view.book.tables.values():
         for name, drug in table.model.drugs.items():
@@ -45,7 +45,7 @@ def table_without_minimum(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def drug_without_row(view: View) -> Iterator[Problem]:
+def drug_without_row(view: RulebookView) -> Iterator[Problem]:
     """A drug of a value set that belongs to a class of a table has a row there, so that it is known as a trial."""
     known = {code for table in view.book.tables.values() for row in table.model.drugs.values() for code in row.atc}
     for table in view.book.tables.values():
@@ -61,7 +61,7 @@ def drug_without_row(view: View) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def _held(value_set: Loaded[f.ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
+def _held(value_set: LoadedFile[f.ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
     """Every code of a value set: its place, system, code and display."""
     for index, group in enumerate(value_set.model.codes):
         for held, codes in (("exact", group.exact), ("with_children", group.with_children)):
@@ -74,7 +74,7 @@ def _below(code: str, root: str) -> bool:
     return code.startswith(root) and len(code) == SUBSTANCE
 
 
-def same_drug_twice(view: View) -> Iterator[Problem]:
+def same_drug_twice(view: RulebookView) -> Iterator[Problem]:
     """A code or a name tells one drug."""
     for table in view.book.tables.values():
         seen: dict[tuple[str, ...], str] = {}
@@ -86,7 +86,7 @@ def same_drug_twice(view: View) -> Iterator[Problem]:
                 )
 
 
-def _marks(table: Loaded[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
+def _marks(table: LoadedFile[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
     """Everything a drug is recognised by: drug, place, key, and how to say it."""
     for name, drug in table.model.drugs.items():
         path: Path = ("drugs", name)
@@ -103,7 +103,7 @@ def _marks(table: Loaded[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ..
                 yield name, (*path, "names", "languages", language, index), words_of(word), f"“{word}”"
 
 
-def name_never_matches(view: View) -> Iterator[Problem]:
+def name_never_matches(view: RulebookView) -> Iterator[Problem]:
     """A drug's name can be found in text: it has letters, and not too many words."""
     for table in view.book.tables.values():
         for _, path, key, shown in _marks(table):
@@ -114,7 +114,7 @@ def name_never_matches(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def products(view: View) -> Iterator[Problem]:
+def products(view: RulebookView) -> Iterator[Problem]:
     """A product names a drug of its table, a strength that is a number, and stands once."""
     for name, rows in view.book.products.items():
         if name not in view.book.tables:

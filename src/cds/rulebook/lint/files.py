@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 
@@ -31,7 +31,7 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
                 yield entry, ("definitions", "are", name, "evidence", index)
 
 
-def unknown_evidence(view: View) -> Iterator[Problem]:
+def unknown_evidence(view: RulebookView) -> Iterator[Problem]:
     """What is cited stands under `evidence` of the same file."""
     for rule in view.rules:
         for entry, path in cited(rule):
@@ -44,7 +44,7 @@ def unknown_evidence(view: View) -> Iterator[Problem]:
                 )
 
 
-def unused_evidence(view: View) -> Iterator[Problem]:
+def unused_evidence(view: RulebookView) -> Iterator[Problem]:
     """Evidence is there because something rests on it."""
     for rule in view.rules:
         used = {entry for entry, _ in cited(rule)}
@@ -56,7 +56,7 @@ def unused_evidence(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def without_evidence(view: View) -> Iterator[Problem]:
+def without_evidence(view: RulebookView) -> Iterator[Problem]:
     """A conclusion says why one should believe it; so does a number, or it has a note."""
     for rule in view.rules:
         for name, conclusion in rule.model.conclusions.items():
@@ -73,7 +73,7 @@ def without_evidence(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def critical_needs_evidence(view: View) -> Iterator[Problem]:
+def critical_needs_evidence(view: RulebookView) -> Iterator[Problem]:
     """The strongest indicator needs a reason."""
     for rule in view.rules:
         for name, card in rule.model.cards.items():
@@ -85,7 +85,7 @@ def critical_needs_evidence(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def review_overdue(view: View) -> Iterator[Problem]:
+def review_overdue(view: RulebookView) -> Iterator[Problem]:
     """A rule in use is reviewed again when it said it would be; an overdue review is a warning and stops nothing."""
     for rule in view.rules:
         reviewed = rule.model.about.reviewed
@@ -111,7 +111,7 @@ def overdue_rule_reviews(rules: Iterable[Rule], today: date) -> Iterator[Problem
             )  # fmt: skip
 
 
-def retired_without_reason(view: View) -> Iterator[Problem]:
+def retired_without_reason(view: RulebookView) -> Iterator[Problem]:
     """A retired file says when and why, and only a retired one does."""
     for rule in view.rules:
         about = rule.model.about
@@ -128,7 +128,7 @@ def retired_without_reason(view: View) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def look_back_means_nothing(view: View) -> Iterator[Problem]:
+def look_back_means_nothing(view: RulebookView) -> Iterator[Problem]:
     """A window stands where it has an effect."""
     instead = {
         f.AgeFact: "An age has no window: remove it.",
@@ -154,9 +154,9 @@ def look_back_means_nothing(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def todo_left(view: View) -> Iterator[Problem]:
+def todo_left(view: RulebookView) -> Iterator[Problem]:
     """What a new file leaves to its author is written before anybody is shown what it says."""
-    loaded: list[Loaded[Any]] = [*view.book.rules.values(), *view.book.sets]
+    loaded: list[LoadedFile[Any]] = [*view.book.rules.values(), *view.book.sets]
     if view.book.site is not None:
         loaded.append(view.book.site)
     for one in loaded:
@@ -171,7 +171,7 @@ def todo_left(view: View) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
-def site_review_overdue(view: View) -> Iterator[Problem]:
+def site_review_overdue(view: RulebookView) -> Iterator[Problem]:
     """What a site decided differently is reviewed again when it said it would be; overdue is a warning."""
     yield from overdue_site_reviews(view.book, view.today)
 

@@ -9,7 +9,7 @@ from cds.logic import conditions as c
 from cds.logic.strata import find_cycles
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View, did_you_mean
+from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.references import (
     ANY_FACT,
     CONCLUSION,
@@ -34,11 +34,11 @@ from cds.rulebook.references import (
     WORD,
     WORDS,
     Definition,
-    Reading,
+    NameReference,
 )
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import duration_days, listed
-from cds.yaml_source.loaded import Loaded
+from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 SHARED = "Names are shared by all rule files; see docs/rule-authors/names.md."
@@ -66,7 +66,7 @@ KINDS = {
 }
 
 
-def unknown_name(view: View) -> Iterator[Problem]:
+def unknown_name(view: RulebookView) -> Iterator[Problem]:
     """Every name that is read is defined somewhere."""
     for reading in view.readings:
         if reading.name in view.definitions or reading.hole or view.may_be_defined(reading.name):
@@ -80,7 +80,7 @@ def unknown_name(view: View) -> Iterator[Problem]:
         )
 
 
-def suggest(reading: Reading, view: View) -> str:
+def suggest(reading: NameReference, view: RulebookView) -> str:
     """A name that would fit, if one is close; else what kind of name is wanted here."""
     if reading.name in view.formerly:
         return f"It is called `{view.formerly[reading.name]}` now."
@@ -91,7 +91,7 @@ def suggest(reading: Reading, view: View) -> str:
     return did_you_mean(reading.name, fitting, did_you_mean(reading.name, view.definitions, wanted))
 
 
-def wrong_kind(view: View) -> Iterator[Problem]:
+def wrong_kind(view: RulebookView) -> Iterator[Problem]:
     """A name stands where something of its kind can stand."""
     for reading in view.readings:
         found = view.one(reading.name)
@@ -105,7 +105,7 @@ def wrong_kind(view: View) -> Iterator[Problem]:
         )
 
 
-def fits(reading: Reading, found: Definition) -> bool:
+def fits(reading: NameReference, found: Definition) -> bool:
     """Whether what a name stands for can be read here."""
     if found.role not in FITS[reading.wants]:
         return False
@@ -150,7 +150,7 @@ def _what(found: Definition) -> str:
     return "a conclusion" if found.role == CONCLUSION else f"a fact of kind {found.spec.find}"
 
 
-def _instead(reading: Reading, found: Definition) -> str:
+def _instead(reading: NameReference, found: Definition) -> str:
     name = reading.name
     if reading.wants == STATEMENT and found.role == NUMBER:
         return f"Compare it with a limit: `{name}: {{at_least: …}}`."
@@ -165,12 +165,12 @@ def _instead(reading: Reading, found: Definition) -> str:
     return f"Write the name of {kind_of(reading)}."
 
 
-def kind_of(reading: Reading) -> str:
+def kind_of(reading: NameReference) -> str:
     """What belongs where a name is read, in words."""
     return KINDS[reading.wants] + (f": {', '.join(reading.words)}" if reading.words else "")
 
 
-def duplicate_name(view: View) -> Iterator[Problem]:
+def duplicate_name(view: RulebookView) -> Iterator[Problem]:
     """A name stands for one thing, in all files together."""
     for name, found in view.definitions.items():
         first = found[0]
@@ -197,7 +197,7 @@ def duplicate_name(view: View) -> Iterator[Problem]:
     yield from _valueset_twice(view)
 
 
-def _former_cards(view: View) -> Iterator[Problem]:
+def _former_cards(view: RulebookView) -> Iterator[Problem]:
     cards = {name: rule for rule in view.rules for name in rule.model.cards}
     was: dict[str, str] = {}
     for rule in view.rules:
@@ -214,8 +214,8 @@ def _former_cards(view: View) -> Iterator[Problem]:
                     yield rule.problem(path, "duplicate-name", what, fix)
 
 
-def _twice_in(view: View, section: str, word: str) -> Iterator[Problem]:
-    seen: dict[str, tuple[Loaded[f.RuleFile], Path]] = {}
+def _twice_in(view: RulebookView, section: str, word: str) -> Iterator[Problem]:
+    seen: dict[str, tuple[LoadedFile[f.RuleFile], Path]] = {}
     for rule in view.rules:
         for name in getattr(rule.model, section):
             path: Path = (section, name)
@@ -229,8 +229,8 @@ def _twice_in(view: View, section: str, word: str) -> Iterator[Problem]:
             seen.setdefault(name, (rule, path))
 
 
-def _valueset_twice(view: View) -> Iterator[Problem]:
-    seen: dict[str, Loaded[f.ValueSetFile]] = {}
+def _valueset_twice(view: RulebookView) -> Iterator[Problem]:
+    seen: dict[str, LoadedFile[f.ValueSetFile]] = {}
     for loaded in view.book.sets:
         name = loaded.model.valueset.id
         if name is None:
@@ -249,11 +249,11 @@ def _article(role: str) -> str:
     return "a fact" if role in FACTS else f"a {role}"
 
 
-def _where(rule: Loaded[f.RuleFile] | Loaded[f.ValueSetFile], path: Path) -> str:
+def _where(rule: LoadedFile[f.RuleFile] | LoadedFile[f.ValueSetFile], path: Path) -> str:
     return f"{rule.file}:{rule.located.at(path)[0]}"
 
 
-def unused_fact(view: View) -> Iterator[Problem]:
+def unused_fact(view: RulebookView) -> Iterator[Problem]:
     """A fact is there because something reads it."""
     read = {reading.name for reading in view.readings}
     for name, found in view.definitions.items():
@@ -268,7 +268,7 @@ def unused_fact(view: View) -> Iterator[Problem]:
             )
 
 
-def unused_parameter(view: View) -> Iterator[Problem]:
+def unused_parameter(view: RulebookView) -> Iterator[Problem]:
     """A parameter is there because something reads it."""
     read = {reading.name for reading in view.readings}
     for name, found in view.definitions.items():
@@ -283,7 +283,7 @@ def unused_parameter(view: View) -> Iterator[Problem]:
             )
 
 
-def file_uses_draft(view: View) -> Iterator[Problem]:
+def file_uses_draft(view: RulebookView) -> Iterator[Problem]:
     """What is in use rests only on what is in use."""
     for reading in view.readings:
         found = view.definitions.get(reading.name, ())
@@ -299,11 +299,11 @@ def file_uses_draft(view: View) -> Iterator[Problem]:
                     yield _uses_draft(rule, ("cards", name, "service"), service, other)
 
 
-def _in_use(rule: Loaded[f.RuleFile]) -> bool:
+def _in_use(rule: LoadedFile[f.RuleFile]) -> bool:
     return rule.model.about.status in IN_USE
 
 
-def _uses_draft(rule: Loaded[f.RuleFile], path: Path, name: str, other: Loaded[f.RuleFile]) -> Problem:
+def _uses_draft(rule: LoadedFile[f.RuleFile], path: Path, name: str, other: LoadedFile[f.RuleFile]) -> Problem:
     status = rule.model.about.status
     return rule.problem(
         path,
@@ -314,7 +314,7 @@ def _uses_draft(rule: Loaded[f.RuleFile], path: Path, name: str, other: Loaded[f
     )
 
 
-def cycle(view: View) -> Iterator[Problem]:
+def cycle(view: RulebookView) -> Iterator[Problem]:
     """No conclusion needs itself."""
     needs: defaultdict[str, set[str]] = defaultdict(set)
     for reading in view.readings:
@@ -333,7 +333,7 @@ def cycle(view: View) -> Iterator[Problem]:
         )
 
 
-def _decided(reading: Reading, view: View) -> str:
+def _decided(reading: NameReference, view: RulebookView) -> str:
     """What a condition reads: under a definition, the conclusion that is defined."""
     found = view.one(reading.name)
     defined = found.rule.model.definitions if found and reading.wants == DEFINITION else None

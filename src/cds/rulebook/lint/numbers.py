@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import View
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import FACTS, LIMIT, PARAMETER, Rule, compared, conditions, walk
 from cds.yaml_source.document import Path
 from cds.yaml_source.problem import Problem
@@ -14,7 +14,7 @@ from cds.yaml_source.problem import Problem
 SAME_UNIT = {"%": "percent", "a": "years", "year": "years", "wk": "weeks", "week": "weeks", "trial": "trials"}
 
 
-def bare_number(view: View) -> Iterator[Problem]:
+def bare_number(view: RulebookView) -> Iterator[Problem]:
     """A threshold has a name, a unit and evidence."""
     for bare in view.bare_numbers:
         yield bare.rule.problem(
@@ -26,7 +26,7 @@ def bare_number(view: View) -> Iterator[Problem]:
         )
 
 
-def unit_mismatch(view: View) -> Iterator[Problem]:
+def unit_mismatch(view: RulebookView) -> Iterator[Problem]:
     """A limit has the unit of what it is compared with."""
     for reading in view.readings:
         limit = view.one(reading.name)
@@ -50,7 +50,7 @@ def _same(unit: str) -> str:
     return SAME_UNIT.get(unit, unit)
 
 
-def parameter_outside_range(view: View) -> Iterator[Problem]:
+def parameter_outside_range(view: RulebookView) -> Iterator[Problem]:
     """The value we chose is one a site could choose."""
     for rule in view.rules:
         for name, parameter in rule.model.parameters.items():
@@ -70,7 +70,7 @@ def parameter_outside_range(view: View) -> Iterator[Problem]:
                     )
 
 
-def range_upside_down(view: View) -> Iterator[Problem]:
+def range_upside_down(view: RulebookView) -> Iterator[Problem]:
     """The lower end of a range stands first."""
     for rule in view.rules:
         for name, parameter in rule.model.parameters.items():
@@ -87,7 +87,7 @@ def range_upside_down(view: View) -> Iterator[Problem]:
                         yield from _upside_down(view, rule, (*here, "between"), [end for end, _ in limits])
 
 
-def bands_out_of_order(view: View) -> Iterator[Problem]:
+def bands_out_of_order(view: RulebookView) -> Iterator[Problem]:
     """Bands and categories ascend, so that each number lies in one."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
@@ -114,7 +114,7 @@ def _steps(fact: f.PointsFact, path: Path) -> Iterator[tuple[list[float], Path]]
         yield [category.from_ for category in fact.categories], (*path, "categories")
 
 
-def _upside_down(view: View, rule: Rule, path: Path, ends: Sequence[float | str]) -> Iterator[Problem]:
+def _upside_down(view: RulebookView, rule: Rule, path: Path, ends: Sequence[float | str]) -> Iterator[Problem]:
     low, high = (value_of(end, view) for end in ends)
     units = {_same(found.unit) for end in ends if (found := view.one(str(end)))}
     if len(units) > 1:
@@ -125,7 +125,7 @@ def _upside_down(view: View, rule: Rule, path: Path, ends: Sequence[float | str]
         )
 
 
-def value_of(limit: float | str, view: View) -> float | None:
+def value_of(limit: float | str, view: RulebookView) -> float | None:
     """The number a limit stands for; None when its name is no number."""
     if not isinstance(limit, str):
         return float(limit)

@@ -13,7 +13,7 @@ from rapidfuzz import process
 
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.references import BareNumber, Definition, Reading, Rule, definitions, readings
+from cds.rulebook.references import BareNumber, Definition, NameReference, Rule, definitions, readings
 from cds.yaml_source.document import Path
 from cds.yaml_source.problem import Problem
 
@@ -23,7 +23,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
-class View:
+class RulebookView:
     """
     A rulebook, looked at.
 
@@ -42,7 +42,7 @@ class View:
     book: Rulebook
     today: date
     definitions: Mapping[str, tuple[Definition, ...]]
-    readings: tuple[Reading, ...]
+    readings: tuple[NameReference, ...]
     bare_numbers: tuple[BareNumber, ...]
     formerly: Mapping[str, str]
     perhaps_defined: frozenset[str]
@@ -74,14 +74,14 @@ class View:
         return path.relative_to(self.book.root if inside or base is None else base).parts
 
 
-Check = Callable[[View], Iterator[Problem]]
+Check = Callable[[RulebookView], Iterator[Problem]]
 
 
-def look_at(book: Rulebook, today: date) -> View:
+def look_at(book: Rulebook, today: date) -> RulebookView:
     """Look every name up once."""
     defined: defaultdict[str, list[Definition]] = defaultdict(list)
     formerly: dict[str, str] = {}
-    read: list[Reading] = []
+    read: list[NameReference] = []
     bare: list[BareNumber] = []
     for rule in book.rules.values():
         for definition in definitions(rule):
@@ -93,7 +93,7 @@ def look_at(book: Rulebook, today: date) -> View:
             else:
                 read.append(reading)
     broken = book.broken.values()
-    return View(
+    return RulebookView(
         book=book,
         today=today,
         definitions={name: tuple(found) for name, found in defined.items()},

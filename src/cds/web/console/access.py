@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.datastructures import URL
 
-from cds.errors import NotAllowed
+from cds.errors import NotAllowedError
 from cds.fhir_client.allowlist import literal_address
 from cds.settings import Settings
 from cds.web.console.urls import CALLBACK, HOME, LOGIN, LOGOUT, SAFE
@@ -72,7 +72,7 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" if literal is None else literal.is_loopback
 
 
-class Access:
+class ConsoleAccess:
     """Stands before every address of the console."""
 
     def __init__(self, settings: Settings) -> None:
@@ -93,8 +93,8 @@ class Access:
         Nothing, for a request that may be answered; `request.state.who` says whose it is, "" where nobody signs in.
 
         Raises:
-            NotAllowed: It came from elsewhere, or from a page of somebody else.
-            NotSignedIn: Nobody is signed in, or no longer.
+            NotAllowedError: It came from elsewhere, or from a page of somebody else.
+            NotSignedInError: Nobody is signed in, or no longer.
         """
         self._refuse_pages_of_others(request)
         if self._sign_in is None:
@@ -106,7 +106,7 @@ class Access:
         Refuse what changes something unless a page of ours sent it (RFC 6454; Fetch Metadata).
 
         Raises:
-            NotAllowed: Another page sent it, or there is no telling.
+            NotAllowedError: Another page sent it, or there is no telling.
         """
         if request.method in SAFE:
             return
@@ -114,7 +114,7 @@ class Access:
         own = self._origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
         ours = site == "same-origin" if site is not None else request.headers.get("origin") == own
         if not ours:
-            raise NotAllowed("This was sent by a page of somebody else", fix=f"Start again at {HOME}")
+            raise NotAllowedError("This was sent by a page of somebody else", fix=f"Start again at {HOME}")
 
     def routes(self, pages: Pages) -> APIRouter:
         """Where people sign in and out."""
@@ -145,9 +145,9 @@ def _refuse_other_machines(request: Request) -> None:
     Refuse what others sent, or what a page of theirs made a browser here send under a name of its own.
 
     Raises:
-        NotAllowed: It is not from this machine to this machine.
+        NotAllowedError: It is not from this machine to this machine.
     """
     called = URL(f"//{request.headers.get('host', '')}").hostname or ""
     caller = request.client.host if request.client is not None else ""
     if not _is_loopback(called) or not _is_loopback(caller) or any(name in request.headers for name in FORWARDED):
-        raise NotAllowed("The console is open to this machine only", fix=FIX)
+        raise NotAllowedError("The console is open to this machine only", fix=FIX)

@@ -12,17 +12,17 @@ from urllib.parse import urlencode
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from cds.errors import NoJournal, NotFhir
-from cds.journal.csv_text import sheet
-from cds.journal.export import feedback_sheet
+from cds.errors import NoJournalError, NotFhirError
+from cds.journal.csv_text import csv_text
+from cds.journal.export import feedback_as_csv
 from cds.journal.interval import Share, share
-from cds.journal.period import Period
+from cds.journal.period import JournalPeriod
 from cds.journal.playground import is_playground, playground_of
 from cds.journal.stats import Stats, Tally, stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, by_day, comments_of, read_newest, remarks_of, versions_of
-from cds.rulebook.program import Program
-from cds.web.bars import Bars, bars
+from cds.rulebook.program import CompiledRuleset
+from cds.web.bars import BarChart, bars
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import DATA, DECISIONS, FEEDBACK
 from cds.web.explained import NARROW, WIDE
@@ -35,7 +35,7 @@ WORDS = ("decisions", "with a card")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AnalyticsQuery:
     """
     What a page was asked for.
 
@@ -48,11 +48,11 @@ class Asked:
     first: date
     last: date
     days: int
-    period: Period
+    period: JournalPeriod
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CardRow:
     """What became of one card of one version: its tally, and shares of those of which something was said."""
 
     tally: Tally
@@ -61,12 +61,12 @@ class Row:
     answered: Share
 
 
-def asked_of(request: Request, tenant: str, today: date) -> Asked:
+def query_of(request: Request, tenant: str, today: date) -> AnalyticsQuery:
     """
     The period and what it is limited to, by the address.
 
     Raises:
-        NotFhir: It names no period.
+        NotFhirError: It names no period.
     """
     query = request.query_params
     first, last, days = query.get("from", ""), query.get("to", ""), query.get("days", "")
@@ -78,15 +78,15 @@ def asked_of(request: Request, tenant: str, today: date) -> Asked:
         chosen = int(days) if days.isdecimal() and int(days) in CHOICES else USUAL
         begins, ends = today - timedelta(days=chosen - 1), today
     if not 0 <= (ends - begins).days < LONGEST:
-        raise NotFhir("The period ends before it begins, or is too long", fix="Choose its first and last day anew")
-    period = Period(
+        raise NotFhirError("The period ends before it begins, or is too long", fix="Choose its first and last day anew")
+    period = JournalPeriod(
         datetime.combine(begins, time.min, UTC),
         datetime.combine(ends + timedelta(days=1), time.min, UTC),
         playground_of(tenant) if query.get("of") == PLAYGROUND else tenant,
         query.get("service") or None,
         query.get("rules") or None,
     )
-    return Asked(begins, ends, chosen, period)
+    return AnalyticsQuery(begins, ends, chosen, period)
 
 
 def _day(text: str, name: str) -> date:
@@ -95,7 +95,7 @@ def _day(text: str, name: str) -> date:
     except ValueError:
         day = date.min
     if not 1900 <= day.year <= 2199:
-        raise NotFhir(f"“{name}” is no day", fix="Write it as 2026-06-01", where=name)
+        raise NotFhirError(f"“{name}” is no day", fix="Write it as 2026-06-01", where=name)
     return day
 
 
@@ -105,16 +105,18 @@ def analytics_routes(console: Console) -> APIRouter:
 
     def store() -> Store:
         if console.journal is None:
-            raise NoJournal(
+            raise NoJournalError(
                 "There is no journal, so that nothing is counted", fix="Set CDS_JOURNAL, and start the service anew"
             )
         return console.journal.store
 
-    def asked(request: Request) -> tuple[Asked, Program]:
+    def asked(request: Request) -> tuple[AnalyticsQuery, CompiledRuleset]:
         offer = console.offer(request)
-        return asked_of(request, offer.tenant, datetime.now(UTC).date()), offer.rules.program
+        return query_of(request, offer.tenant, datetime.now(UTC).date()), offer.rules.program
 
-    def page(request: Request, template: str, asked: Asked, program: Program, values: dict[str, Any]) -> Response:
+    def page(
+        request: Request, template: str, asked: AnalyticsQuery, program: CompiledRuleset, values: dict[str, Any]
+    ) -> Response:
         about = {
             "asked": asked,
             "choices": CHOICES,
@@ -190,7 +192,7 @@ def analytics_routes(console: Console) -> APIRouter:
     @router.get(f"{FEEDBACK}-export.csv")
     async def feedback_export(request: Request) -> Response:
         about, _ = asked(request)
-        text = await to_thread.run_sync(feedback_sheet, store(), about.period)
+        text = await to_thread.run_sync(feedback_as_csv, store(), about.period)
         return _download("feedback-export", about, text)
 
     @router.get(DATA)
@@ -222,7 +224,7 @@ def analytics_routes(console: Console) -> APIRouter:
     return router
 
 
-def drawn(listed: Iterable[Day], asked: Asked) -> tuple[Bars, Bars]:
+def drawn(listed: Iterable[Day], asked: AnalyticsQuery) -> tuple[BarChart, BarChart]:
     """Decisions by day over all services, for a wide window and for a phone."""
     counts: dict[date, tuple[int, int]] = {}
     for day in listed:
@@ -233,13 +235,15 @@ def drawn(listed: Iterable[Day], asked: Asked) -> tuple[Bars, Bars]:
     return bars(counts, first, last, WIDE, WORDS), bars(counts, first, last, NARROW, WORDS)
 
 
-def rows_of(found: Stats) -> list[Row]:
+def rows_of(found: Stats) -> list[CardRow]:
     """What became of each card, those shown most first."""
     rows = []
     for tally in found.tallies:
         answered = tally.accepted + tally.overridden
         rows.append(
-            Row(tally, share(tally.accepted, answered), share(tally.overridden, answered), share(answered, tally.shown))
+            CardRow(
+                tally, share(tally.accepted, answered), share(tally.overridden, answered), share(answered, tally.shown)
+            )
         )
     return sorted(rows, key=lambda row: (-row.tally.shown, row.tally.rule, row.tally.card, row.tally.version))
 
@@ -263,11 +267,11 @@ def _recent(request: Request, days: int) -> str:
     return f"{request.url.path}?{urlencode([*kept, ('days', str(days))])}"
 
 
-def _csv(name: str, asked: Asked, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    return _download(name, asked, sheet(header, rows))
+def _csv(name: str, asked: AnalyticsQuery, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
+    return _download(name, asked, csv_text(header, rows))
 
 
-def _download(name: str, asked: Asked, text: str) -> Response:
+def _download(name: str, asked: AnalyticsQuery, text: str) -> Response:
     return Response(
         text,
         media_type="text/csv; charset=utf-8",

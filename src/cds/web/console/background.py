@@ -14,24 +14,24 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cds.authoring.reference.export import Sheets
-from cds.authoring.testing.measure import Measured
-from cds.errors import NoPage
+from cds.authoring.reference.export import RuleReference
+from cds.authoring.testing.measure import CoverageMeasurement
+from cds.errors import NoPageError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Measuring:
+class MeasurementJob:
     """One measurement: since when, and what came of it once it is done; `failed` when nothing did."""
 
     since: datetime
-    result: Measured | None = None
+    result: CoverageMeasurement | None = None
     failed: bool = False
 
 
-class Shelf:
+class BackgroundReader:
     """
     Reads and measures in processes of their own, so that answers stay quick; the last rule set of a folder is kept.
 
@@ -39,27 +39,30 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[str, asyncio.Task[Sheets]]] = {}
-        self._measured: dict[Path, tuple[str, Measuring]] = {}
+        self._read: dict[Path, tuple[str, asyncio.Task[RuleReference]]] = {}
+        self._measured: dict[Path, tuple[str, MeasurementJob]] = {}
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def sheets(self, folder: Path, version: str) -> Sheets:
+    async def sheets(self, folder: Path, version: str) -> RuleReference:
         """
         The sheets of a folder; read anew once other rules are live.
 
         Raises:
-            NoPage: They cannot be read.
+            NoPageError: They cannot be read.
         """
         held = self._read.get(folder)
         if held is None or held[0] != version or (held[1].done() and _failed(held[1])):
-            held = self._read[folder] = (version, self._start(_told("cds.authoring.reference.export", folder, Sheets)))
+            held = self._read[folder] = (
+                version,
+                self._start(_told("cds.authoring.reference.export", folder, RuleReference)),
+            )
         try:
             return await asyncio.shield(held[1])
         except (OSError, msgspec.DecodeError) as error:
             log.error("the rules could not be read for the console: %s", type(error).__name__)
-            raise NoPage("The rule files cannot be read now", fix="Try again a little later") from None
+            raise NoPageError("The rule files cannot be read now", fix="Try again a little later") from None
 
-    def measuring(self, folder: Path, version: str) -> Measuring | None:
+    def measuring(self, folder: Path, version: str) -> MeasurementJob | None:
         """The measurement of these rules; None when nobody has asked for it."""
         held = self._measured.get(folder)
         return held[1] if held is not None and held[0] == version else None
@@ -68,7 +71,7 @@ class Shelf:
         """Begin to measure, unless that is done or under way."""
         held = self.measuring(folder, version)
         if held is None or held.failed:
-            begun = Measuring(datetime.now(UTC))
+            begun = MeasurementJob(datetime.now(UTC))
             self._measured[folder] = (version, begun)
             self._start(_measure(begun, folder))
 
@@ -92,9 +95,9 @@ def _failed(task: asyncio.Task[Any]) -> bool:
     return task.cancelled() or task.exception() is not None
 
 
-async def _measure(begun: Measuring, folder: Path) -> None:
+async def _measure(begun: MeasurementJob, folder: Path) -> None:
     try:
-        begun.result = await _told("cds.authoring.testing.measure", folder, Measured)
+        begun.result = await _told("cds.authoring.testing.measure", folder, CoverageMeasurement)
     except (OSError, msgspec.DecodeError) as error:
         begun.failed = True
         log.error("the tests could not be run for the console: %s", type(error).__name__)

@@ -14,23 +14,23 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from cds.api.admission import Turns
+from cds.api.admission import Admission
 from cds.api.card_links import CardLinks
 from cds.api.overrides import Overrides
-from cds.api.routes import Offer, Offers
-from cds.errors import NoPage
+from cds.api.routes import Offers, TenantRules
+from cds.errors import NoPageError
 from cds.journal.journal import Journal
-from cds.journal.store import StoreDown
+from cds.journal.store import StoreDownError
 from cds.settings import Settings
 from cds.web.console.urls import DATA, DECISIONS, FEEDBACK, HOME, LOGIN, LOGOUT, SAFE
-from cds.web.console.users import NotSignedIn
+from cds.web.console.users import NotSignedInError
 from cds.web.page import Pages, page_route
 
 TENANT = "tenant"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MenuEntry:
     """One entry of the menu: an address and its words; pages below the address belong to it."""
 
     path: str
@@ -38,12 +38,12 @@ class Entry:
 
 
 MENU = (
-    Entry(HOME, "Live rules"),
-    Entry(f"{HOME}/rules", "Rule files"),
-    Entry(f"{HOME}/playground", "Playground"),
-    Entry(DECISIONS, "Decisions"),
-    Entry(FEEDBACK, "Feedback"),
-    Entry(DATA, "Data quality"),
+    MenuEntry(HOME, "Live rules"),
+    MenuEntry(f"{HOME}/rules", "Rule files"),
+    MenuEntry(f"{HOME}/playground", "Playground"),
+    MenuEntry(DECISIONS, "Decisions"),
+    MenuEntry(FEEDBACK, "Feedback"),
+    MenuEntry(DATA, "Data quality"),
 )
 
 
@@ -65,7 +65,7 @@ class Console:
     folders: Mapping[str, Path]
     settings: Settings
     clock: Callable[[], date]
-    turns: Turns
+    turns: Admission
     overrides: Overrides
     links: CardLinks | None = None
     journal: Journal | None = None
@@ -76,16 +76,16 @@ class Console:
         """Whether the data decided from are kept."""
         return self.journal is not None and self.journal.keeps_inputs
 
-    def offer(self, request: Request) -> Offer:
+    def offer(self, request: Request) -> TenantRules:
         """
         What is live for the tenant the address names; the first one where it names none.
 
         Raises:
-            NoPage: There is no such tenant.
+            NoPageError: There is no such tenant.
         """
         name = request.query_params.get(TENANT) or next(iter(self.offers))
         if name not in self.offers:
-            raise NoPage("There is no such tenant", fix=f"Choose one at {HOME}")
+            raise NoPageError("There is no such tenant", fix=f"Choose one at {HOME}")
         return self.offers[name]
 
     def address(self, request: Request, path: str, **query: str) -> str:
@@ -126,13 +126,13 @@ def console_route(pages: Pages) -> type[APIRoute]:
                 try:
                     answer: Response = await handler(request)
                     return answer
-                except NotSignedIn:
+                except NotSignedInError:
                     if request.method in SAFE:
                         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                         return RedirectResponse(f"{LOGIN}?{urlencode({'next': here})}", status_code=303)
                     # No redirect: form-action would keep a form from being led on to the provider.
                     return pages.nothing(401, "You are not signed in any more", f"Sign in at {HOME}, and send it again")
-                except StoreDown:
+                except StoreDownError:
                     return pages.nothing(503, "The journal cannot be reached now", "Try again a little later")
 
             return answered

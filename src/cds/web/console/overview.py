@@ -6,7 +6,7 @@ from datetime import date
 
 from fastapi import APIRouter, Request, Response
 
-from cds.rulebook.program import Program, RuleRef
+from cds.rulebook.program import CompiledRuleset, RuleRef
 from cds.rulebook.reviews import overdue_reviews
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import HOME
@@ -44,7 +44,7 @@ def live_routes(console: Console) -> APIRouter:
     return router
 
 
-def next_review(program: Program, today: date) -> RuleRef | None:
+def next_review(program: CompiledRuleset, today: date) -> RuleRef | None:
     """The rule file whose review is due next; None where each is overdue or has no such day."""
     dated = [(rule.review_due, rule.id, rule) for rule in program.rules.values() if rule.review_due is not None]
     return next((rule for due, _, rule in sorted(dated) if due >= today), None)

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from cds.errors import NoPatient, NotFhir, NotJson, TooLarge, UnknownService, WrongPatient
+from cds.errors import NoPatientError, NotFhirError, NotJsonError, TooLargeError, UnknownServiceError, WrongPatientError
 from cds.record.nesting import refuse_too_deep
-from cds.rulebook.program import Program, Service
+from cds.rulebook.program import CompiledRuleset, Service
 
 Json = dict[str, Any]
 USER = "Practitioner/playground"
@@ -22,7 +22,7 @@ FIX = "Paste a CDS Hooks request or a FHIR R4 Bundle of one patient"
 
 
 @dataclass(frozen=True, slots=True)
-class Pasted:
+class PastedRequest:
     """
     A request, and the service it is for.
 
@@ -35,39 +35,42 @@ class Pasted:
     converted: bool
 
 
-def read_pasted(text: bytes, program: Program, chosen: str, deepest: int) -> Pasted:
+def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, deepest: int) -> PastedRequest:
     """
     A request as it is; a Bundle as the request an EHR would have made of it for the chosen service, or the first.
 
     Raises:
-        NotJson, NotFhir, TooLarge, NoPatient, WrongPatient, UnknownService: With what is wrong.
+        NotJsonError, NotFhirError, TooLargeError, NoPatientError, WrongPatientError,
+            UnknownServiceError: With what is wrong.
     """
     refuse_too_deep(text, deepest)
     try:
         value = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
     except (RecursionError, msgspec.ValidationError):
-        raise TooLarge("The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting") from None
+        raise TooLargeError(
+            "The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotJson(f"This is not JSON: {error}", fix=FIX) from None
+        raise NotJsonError(f"This is not JSON: {error}", fix=FIX) from None
     if not isinstance(value, dict):
-        raise NotFhir("This is JSON, but no object", fix=FIX)
+        raise NotFhirError("This is JSON, but no object", fix=FIX)
     if "hook" in value:
-        return Pasted(_service(program, chosen, value["hook"]), text, converted=False)
+        return PastedRequest(_service(program, chosen, value["hook"]), text, converted=False)
     if value.get("resourceType") != "Bundle":
-        raise NotFhir("This is neither a CDS Hooks request nor a Bundle", fix=FIX, where="resourceType")
+        raise NotFhirError("This is neither a CDS Hooks request nor a Bundle", fix=FIX, where="resourceType")
     service = _service(program, chosen, None)
-    return Pasted(service, msgspec.json.encode(request_of(value, service)), converted=True)
+    return PastedRequest(service, msgspec.json.encode(request_of(value, service)), converted=True)
 
 
-def _service(program: Program, chosen: str, hook: object) -> Service:
+def _service(program: CompiledRuleset, chosen: str, hook: object) -> Service:
     if chosen:
         if chosen not in program.services:
-            raise UnknownService("There is no such service", fix="Choose one of the list", where="service")
+            raise UnknownServiceError("There is no such service", fix="Choose one of the list", where="service")
         return program.services[chosen]
     for service in program.services.values():
         if hook is None or service.hook == hook:
             return service
-    raise NotFhir(
+    raise NotFhirError(
         "No service answers this hook",
         fix=f"Send one of {', '.join(sorted({service.hook for service in program.services.values()}))}",
         where="hook",
@@ -80,7 +83,7 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
     one of which there is nothing was not sent; draft orders are those of the context, where the hook has any.
 
     Raises:
-        NoPatient, WrongPatient: There is not one Patient with an id.
+        NoPatientError, WrongPatientError: There is not one Patient with an id.
     """
     entries = [entry for entry in _list(bundle.get("entry")) if isinstance(entry, dict)]
     kinds: dict[str, list[Json]] = {}
@@ -119,14 +122,16 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
 
 def _patient_id(patients: Sequence[Json]) -> str:
     if not patients:
-        raise NoPatient("The Bundle holds no Patient", fix="Put the Patient into it", where="entry")
+        raise NoPatientError("The Bundle holds no Patient", fix="Put the Patient into it", where="entry")
     if len(patients) > 1:
-        raise WrongPatient(
+        raise WrongPatientError(
             f"There are {len(patients)} Patient resources", fix="Paste one patient's data", where="entry"
         )
     identity = patients[0]["resource"].get("id")
     if not isinstance(identity, str) or not identity:
-        raise NoPatient("The Patient has no id", fix="Give it one; other resources refer to it", where="Patient.id")
+        raise NoPatientError(
+            "The Patient has no id", fix="Give it one; other resources refer to it", where="Patient.id"
+        )
     return identity
 
 

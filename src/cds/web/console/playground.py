@@ -15,13 +15,13 @@ from cds.api.body import read_body
 from cds.api.error_responses import status_of
 from cds.api.feedback import AT_ONCE, read_feedback
 from cds.api.messages import read_request
-from cds.api.routes import Answered, Offer, answered, day_of, service_of
-from cds.errors import NoJournal, Refusal
+from cds.api.routes import HookResult, TenantRules, answer_hook, day_of, service_of
+from cds.errors import NoJournalError, RequestError
 from cds.journal.playground import playground_of
-from cds.journal.receipts import Receipt
+from cds.journal.receipts import DecisionRecord
 from cds.web.console.examples import examples, examples_day
 from cds.web.console.layout import Console, console_route
-from cds.web.console.pasted import Pasted, read_pasted
+from cds.web.console.pasted import PastedRequest, read_pasted
 from cds.web.console.urls import HOME
 from cds.web.decisions import HTMX, fields_of
 from cds.web.explained import explained_values
@@ -37,7 +37,7 @@ def playground_routes(console: Console) -> APIRouter:
     router = APIRouter(route_class=console_route(console.pages))
     limiter = CapacityLimiter(AT_ONCE)
 
-    def offer_of(request: Request) -> Offer:
+    def offer_of(request: Request) -> TenantRules:
         """The live rules; what is decided and said is kept apart from that of clinicians, and nothing is fetched."""
         offer = console.offer(request)
         return replace(offer, tenant=playground_of(offer.tenant), fetcher=None)
@@ -70,15 +70,15 @@ def playground_routes(console: Console) -> APIRouter:
         async with console.turns.place():
             # A form writes most signs of JSON as three.
             body = await read_body(request, 3 * console.settings.max_body_bytes)
-            typed = await console.turns.aside(lambda: fields_of(body))
+            typed = await console.turns.run_in_worker(lambda: fields_of(body))
 
-            def decided() -> tuple[Response, Receipt | None]:
+            def decided() -> tuple[Response, DecisionRecord | None]:
                 values, receipt = _answer(typed, offer, console, str(request.base_url))
                 return page(request, typed, values), receipt
 
             try:
-                made, receipt = await console.turns.aside(decided)
-            except Refusal as refusal:
+                made, receipt = await console.turns.run_in_worker(decided)
+            except RequestError as refusal:
                 return page(request, typed, {"wrong": refusal}, status_of(refusal))
             if receipt is not None and console.journal is not None:
                 console.journal.note(receipt)
@@ -89,7 +89,7 @@ def playground_routes(console: Console) -> APIRouter:
         offer = offer_of(request)
         journal = console.journal
         if journal is None:
-            raise NoJournal("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
+            raise NoJournalError("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
         typed = fields_of(await read_body(request, console.settings.max_body_bytes))
         service = service_of(offer.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
@@ -103,19 +103,19 @@ def playground_routes(console: Console) -> APIRouter:
 
 
 def _answer(
-    typed: Mapping[str, str], offer: Offer, console: Console, called: str
-) -> tuple[dict[str, Any], Receipt | None]:
+    typed: Mapping[str, str], offer: TenantRules, console: Console, called: str
+) -> tuple[dict[str, Any], DecisionRecord | None]:
     """
     What the page shows, and the receipt.
 
     Raises:
-        Refusal: What was pasted cannot be answered.
+        RequestError: What was pasted cannot be answered.
     """
     day = day_of(typed["today"]) if typed.get("today") else console.clock()
     text = typed.get("data", "").encode()
     pasted = read_pasted(text, offer.rules.program, typed.get("service", ""), console.settings.max_json_depth)
     asked = read_request(pasted.body, pasted.service)
-    made = answered(
+    made = answer_hook(
         offer,
         pasted.service,
         asked,
@@ -130,7 +130,7 @@ def _answer(
     return shown | explained_values(offer.rules, made.decision, pasted.service.id), made.receipt
 
 
-def _shown(pasted: Pasted, made: Answered, day: date) -> dict[str, Any]:
+def _shown(pasted: PastedRequest, made: HookResult, day: date) -> dict[str, Any]:
     request, whole_request = _pretty(pasted.body)
     response, whole_response = _pretty(made.encoded)
     cards = [

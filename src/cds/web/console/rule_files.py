@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from cds.authoring.reference.diagram import drawn
-from cds.authoring.reference.rule_page import FILE, Node, Sheet
+from cds.authoring.reference.rule_page import FILE, DiagramNode, RulePage
 from cds.authoring.testing.coverage_html import TITLES
-from cds.errors import NoPage
-from cds.web.console.background import Shelf
+from cds.errors import NoPageError
+from cds.web.console.background import BackgroundReader
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import HOME
 
@@ -21,7 +21,7 @@ RULES = f"{HOME}/rules"
 
 def rule_routes(console: Console) -> APIRouter:
     """The pages of the rule files."""
-    shelf = Shelf()
+    shelf = BackgroundReader()
     router = APIRouter(route_class=console_route(console.pages), lifespan=shelf.open)
 
     @router.get(RULES)
@@ -29,7 +29,7 @@ def rule_routes(console: Console) -> APIRouter:
         offer = console.offer(request)
         folder, version = console.folders[offer.tenant], offer.rules.program.version
         read = await shelf.sheets(folder, version)
-        folders: defaultdict[str, list[Sheet]] = defaultdict(list)
+        folders: defaultdict[str, list[RulePage]] = defaultdict(list)
         for sheet in read.files:
             folders[str(PurePosixPath(sheet.file).parent)].append(sheet)
         values = {
@@ -48,7 +48,7 @@ def rule_routes(console: Console) -> APIRouter:
         read = await shelf.sheets(folder, version)
         sheet = next((one for one in read.files if one.id == name), None)
         if sheet is None:
-            raise NoPage("There is no such rule file", fix=f"{RULES} lists them")
+            raise NoPageError("There is no such rule file", fix=f"{RULES} lists them")
         measuring = shelf.measuring(folder, version)
         measured = (
             measuring.result.files.get(PurePosixPath(sheet.file).name) if measuring and measuring.result else None
@@ -76,10 +76,10 @@ def rule_routes(console: Console) -> APIRouter:
     return router
 
 
-def _reads(sheet: Sheet) -> list[tuple[Node, list[Node]]]:
+def _reads(sheet: RulePage) -> list[tuple[DiagramNode, list[DiagramNode]]]:
     """What each node of the file itself reads; nodes that read nothing are left out."""
     nodes = {node.id: node for node in sheet.nodes}
-    reads: defaultdict[str, list[Node]] = defaultdict(list)
+    reads: defaultdict[str, list[DiagramNode]] = defaultdict(list)
     for read, reader in sheet.links:
         reads[reader].append(nodes[read])
     return [(node, reads[node.id]) for node in sheet.nodes if node.kind != FILE and reads[node.id]]

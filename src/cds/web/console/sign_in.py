@@ -16,10 +16,10 @@ from fastapi.responses import RedirectResponse
 from joserfc.errors import JoseError
 from starlette.middleware.sessions import SessionMiddleware
 
-from cds.errors import NotAllowed, SignInDown
+from cds.errors import NotAllowedError, SignInDownError
 from cds.settings import Settings
 from cds.web.console.urls import CALLBACK, HOME
-from cds.web.console.users import NotSignedIn, allowed_by
+from cds.web.console.users import NotSignedInError, allowed_by
 
 with warnings.catch_warnings():
     # It would rather have another HTTP client than the one we use everywhere (docs/developers/decisions.md).
@@ -82,12 +82,12 @@ class SignIn:
         Who is signed in.
 
         Raises:
-            NotSignedIn: Nobody.
+            NotSignedInError: Nobody.
         """
         session = request.session
         until = session.get("until")
         if not isinstance(until, int | float) or until <= time.time():
-            raise NotSignedIn
+            raise NotSignedInError
         return str(session.get("who", ""))
 
     async def begin(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class SignIn:
         Send somebody to the provider.
 
         Raises:
-            SignInDown: It cannot be reached, or is another than the settings say.
+            SignInDownError: It cannot be reached, or is another than the settings say.
         """
         request.session.clear()
         await self._provider()
@@ -109,8 +109,8 @@ class SignIn:
         Take in somebody who comes back from the provider.
 
         Raises:
-            NotAllowed: What came back proves nothing, or they are not among those who may see the console.
-            SignInDown: The provider cannot be reached.
+            NotAllowedError: What came back proves nothing, or they are not among those who may see the console.
+            SignInDownError: The provider cannot be reached.
         """
         following = _inside(str(request.session.get("next", "")))
         await self._provider()
@@ -125,10 +125,10 @@ class SignIn:
             raise _down(error) from None
         request.session.clear()
         if not claims:
-            raise NotAllowed("This sign-in could not be confirmed", fix=f"Begin anew at {HOME}")
+            raise NotAllowedError("This sign-in could not be confirmed", fix=f"Begin anew at {HOME}")
         if not self._allowed.holds(claims):
             log.warning("sign-in refused: the user is not in CDS_OIDC_ALLOWED")
-            raise NotAllowed(
+            raise NotAllowedError(
                 "You are signed in, but may not see this console", fix="Ask those who run this service to let you in"
             )
         request.session["who"] = str(claims.get("name") or claims.get("email") or claims["sub"])[:100]
@@ -139,7 +139,7 @@ class SignIn:
         """Where the provider lets people sign out of itself; "" where it says none."""
         try:
             found = (await self._provider()).get("end_session_endpoint")
-        except SignInDown:
+        except SignInDownError:
             return ""
         return found if isinstance(found, str) and found.startswith(("https://", "http://")) else ""
 
@@ -148,7 +148,7 @@ class SignIn:
         What the provider says of itself.
 
         Raises:
-            SignInDown: It cannot be read, or names another issuer than the settings.
+            SignInDownError: It cannot be read, or names another issuer than the settings.
         """
         try:
             found: dict[str, Any] = await self._client.load_server_metadata()
@@ -157,16 +157,18 @@ class SignIn:
         if found.get("issuer") != self._issuer:
             self._client.server_metadata.clear()  # to be read again
             log.error("the provider of CDS_OIDC_ISSUER names another issuer")
-            raise SignInDown("Nobody can sign in now", fix="Tell those who run this service: CDS_OIDC_ISSUER is wrong")
+            raise SignInDownError(
+                "Nobody can sign in now", fix="Tell those who run this service: CDS_OIDC_ISSUER is wrong"
+            )
         listed = found.get("id_token_signing_alg_values_supported")
         known = [name for name in listed if name in ALGORITHMS] if isinstance(listed, list) else []
         found["id_token_signing_alg_values_supported"] = known or ["RS256"]
         return found
 
 
-def _down(error: Exception) -> SignInDown:
+def _down(error: Exception) -> SignInDownError:
     log.error("the provider of CDS_OIDC_ISSUER does not answer as one: %s", type(error).__name__)
-    return SignInDown("Nobody can sign in now", fix="Try again a little later")
+    return SignInDownError("Nobody can sign in now", fix="Try again a little later")
 
 
 def _inside(address: str) -> str:

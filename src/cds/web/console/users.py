@@ -10,12 +10,12 @@ ANYBODY = "anybody"
 KINDS = ("sub", "email", "group")
 
 
-class NotSignedIn(Exception):  # noqa: N818 (a person is asked to sign in)
+class NotSignedInError(Exception):
     """Nobody is signed in, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AccessList:
     """Users of the provider who may see the console."""
 
     anybody: bool
@@ -33,7 +33,7 @@ class Allowed:
         return self.anybody or not self.entries.isdisjoint(said)
 
 
-def allowed_by(entries: Sequence[str]) -> Allowed:
+def allowed_by(entries: Sequence[str]) -> AccessList:
     """
     The users that CDS_OIDC_ALLOWED names.
 
@@ -46,4 +46,4 @@ def allowed_by(entries: Sequence[str]) -> Allowed:
         if entry != ANYBODY and (kind not in KINDS or not value):
             raise ValueError("an entry is no user")
         named.add((kind, value))
-    return Allowed(ANYBODY in entries, frozenset(named))
+    return AccessList(ANYBODY in entries, frozenset(named))
