@@ -14,7 +14,7 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
 ORDER = [
-    "logic", "terminology", "yaml_source", "errors", "compression", "rulebook", "record", "facts", "engine", "cards",
+    "errors", "logic", "terminology", "yaml_source", "compression", "rulebook", "record", "facts", "engine", "cards",
     "decide", "serialize", "explanation", "ruleset", "fhir_client", "settings", "configuration", "read_request",
     "journal", "api", "auth", "authoring", "web", "reload", "app", "serving", "cli",
 ]  # fmt: skip

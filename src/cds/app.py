@@ -30,6 +30,7 @@ from cds.api.source_attributes import attribute_routes
 from cds.auth.jti import LocalJtiStore, SharedJtiStore
 from cds.auth.smart import SmartClient, SmartRegistration
 from cds.decide import Ruleset
+from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist
 from cds.fhir_client.fetch import Fetcher, FetchLimits
 from cds.journal.journal import Journal
@@ -318,7 +319,7 @@ def links_of(settings: Settings, journal: Journal | None) -> SignedLinks | None:
     return SignedLinks(journal.store, settings.link_hours * 3600)
 
 
-class UnsafeSettingsError(Exception):
+class UnsafeSettingsError(CdsError):
     """The settings would let anybody on the network call; the message says what to do."""
 
 

@@ -20,6 +20,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from rapidfuzz import process
 
+from cds.errors import CdsError
 from cds.settings import Settings
 
 PREFIX = "CDS_"
@@ -36,7 +37,7 @@ DEFAULT, OPTION, ENVIRONMENT = "default", "option", "environment"
 PASSWORD = re.compile(r"(?<=://)([^:/@\s]+):[^@\s]+(?=@)")
 
 
-class SettingsError(Exception):
+class SettingsError(CdsError):
     """
     Settings nothing can be started with.
 

@@ -1,9 +1,59 @@
-"""What the caller sent cannot be answered: raised anywhere, turned into an OperationOutcome at the edge."""
+"""
+Errors: what this package raises on purpose, as one hierarchy.
+
+A RequestError says what the caller sent wrong; the edge turns it into an OperationOutcome.
+The others are caught where a person reads them: at start, on the command line, on a page.
+
+    CdsError
+        AlreadyExistsError  authoring/scaffold.py
+        BlockedAddressError  fhir_client/network.py
+        DisagreementError  engine/evaluator.py
+        EngineError  engine/durable.py
+        EngineLimitError  engine/durable.py
+        FetchError  fhir_client/fetch.py
+            ServerBusyError  fhir_client/fetch.py
+        FhirWriterError  authoring/testing/fhir_writer.py
+        JwksError  auth/jwks.py
+        LaunchError  auth/smart.py
+        NoFhirServerError  fhir_client/fetch.py
+        NotSignedInError  web/console/users.py
+        RequestError
+            BusyError
+            NoJournalError
+            NoPageError
+            NoPatientError
+            NotAllowedError
+            NotFhirError
+            NotJsonError
+            PrefetchMissingError
+            SignInDownError
+            TooLargeError
+            TookTooLongError
+            UnknownRuleError
+            UnknownServiceError
+            WrongPatientError
+        RevisionNotFoundError  authoring/impact/revisions.py
+        RuleNotFoundError  authoring/scaffold.py
+        RulesError  yaml_source/problem.py
+            TenantsError  auth/tenants.py
+        SettingsError  configuration.py
+        StoreDownError  journal/store.py
+        UnreadableSourceError  yaml_source/source_file.py
+        UnsafeSettingsError  app.py
+        UntrustedCallerError  auth/client_jwt.py
+        WhatIfInputError  web/what_if.py
+        _TenantEntryError  auth/tenants.py
+        _UnknownTablesError  journal/store.py
+"""
 
 from __future__ import annotations
 
 
-class RequestError(Exception):
+class CdsError(Exception):
+    """Whatever this package raises on purpose; what is raised besides is a fault of ours, answered with 500."""
+
+
+class RequestError(CdsError):
     """
     The request is impossible to answer, and why.
 

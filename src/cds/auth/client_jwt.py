@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cds.api.error_responses import outcome
 from cds.auth.jti import JtiStore
 from cds.auth.tenants import Tenant
+from cds.errors import CdsError
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ SHOWN = 200  # signs of what a client says, in a log
 KEY_OF = {"ES": "EC", "RS": "RSA", "PS": "RSA"}
 
 
-class UntrustedCallerError(Exception):
+class UntrustedCallerError(CdsError):
     """
     A call is not trusted; the reason is for our log alone.
 

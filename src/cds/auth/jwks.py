@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, JWKRegistry, RSAKey
 from joserfc.util import base64_to_int
 
 from cds.compression import decompress
-from cds.errors import RequestError
+from cds.errors import CdsError, RequestError
 from cds.fhir_client.allowlist import literal_address
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class KeySource(Protocol):
         ...
 
 
-class JwksError(ValueError):
+class JwksError(CdsError, ValueError):
     """A JWK set cannot be used; the message says why, without any of it."""
 
 

@@ -15,6 +15,7 @@ import httpcore
 import httpx
 import msgspec
 
+from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist, literal_address
 from cds.rulebook.program import Prefetch
 
@@ -24,7 +25,7 @@ CONFIGURATION = ".well-known/smart-configuration"
 SHOWN = 80  # signs of what a server says, in a log
 
 
-class LaunchError(Exception):
+class LaunchError(CdsError):
     """A launch cannot go on; the message says why, in words for the person who opened it."""
 
 

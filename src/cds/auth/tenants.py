@@ -23,11 +23,12 @@ from cds.auth.jwks import (
     public_keys,
 )
 from cds.auth.smart import SmartClient
+from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist, base_url, network
 from cds.fhir_client.network import client_for
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.problem import Problem, RulesError
-from cds.yaml_source.source_file import UnreadableSource, source_bytes
+from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 
 # Signatures of two keys only; none and HMAC cannot be set (CDS Hooks 2.0.1: SHALL NOT be used).
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
@@ -134,8 +135,8 @@ def read_tenants(
     """
     try:
         located = read_yaml(source_bytes(path).decode("utf-8"), str(path))
-    except (UnreadableSource, UnicodeDecodeError) as error:
-        why = error.what if isinstance(error, UnreadableSource) else "This file is not UTF-8 text."
+    except (UnreadableSourceError, UnicodeDecodeError) as error:
+        why = error.what if isinstance(error, UnreadableSourceError) else "This file is not UTF-8 text."
         what, fix = f"The tenants cannot be read. {why}", "Name a YAML file in CDS_TENANTS, or unset it."
         raise TenantsError((Problem(str(path), 0, 0, CHECK, what, fix),)) from None
     problems = list(located.problems)
@@ -158,7 +159,7 @@ def read_tenants(
     return tuple(made), clients
 
 
-class _TenantEntryError(Exception):
+class _TenantEntryError(CdsError):
     def __init__(self, what: object, fix: str, *where: str) -> None:
         super().__init__(str(what))
         self.fix = fix
@@ -231,7 +232,7 @@ def _app(entry: SmartEntry, folder: Path) -> SmartClient:
         return SmartClient(entry.client_id)
     try:
         secret = source_bytes(folder / entry.client_secret_file).decode("utf-8").strip()
-    except (UnreadableSource, UnicodeDecodeError):
+    except (UnreadableSourceError, UnicodeDecodeError):
         secret = ""
     if not secret:
         raise _TenantEntryError(
@@ -262,7 +263,7 @@ def _keys(entry: TenantEntry, folder: Path, seconds: float, clients: list[httpx.
         if entry.keys.file is not None:
             value = msgspec.json.decode(source_bytes(folder / entry.keys.file))
         return PinnedKeySource(public_keys(value))
-    except UnreadableSource as unreadable:
+    except UnreadableSourceError as unreadable:
         raise _TenantEntryError(unreadable.what, "Name a file beside this one.", "keys", where) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _TenantEntryError("this is not JSON", "Save a JWK set there.", "keys", where) from None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+from cds.errors import CdsError
 from cds.rulebook.loader import Rulebook
 
 REVIEW = timedelta(days=183)
@@ -92,11 +93,11 @@ site:
 """
 
 
-class AlreadyExistsError(Exception):
+class AlreadyExistsError(CdsError):
     """There is such a file already; nothing was written."""
 
 
-class RuleNotFoundError(Exception):
+class RuleNotFoundError(CdsError):
     """There is no such rule file."""
 
 

@@ -35,6 +35,7 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_FLOOR, Decimal
 from itertools import count
 
+from cds.errors import CdsError
 from cds.logic.clauses import Body, BodyPart, ComparisonLiteral
 from cds.logic.conditions import Comparison, Ranges
 from cds.logic.strata import Stratum
@@ -70,11 +71,11 @@ UPWARDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})  # a number reaches
 _serial = count(1)
 
 
-class EngineLimitError(ValueError):
+class EngineLimitError(CdsError, ValueError):
     """These rules cannot be given to durable-rules safely. Raised at load."""
 
 
-class EngineError(RuntimeError):
+class EngineError(CdsError, RuntimeError):
     """durable-rules gave no answer that can be used. No chart text is in the message."""
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 
 from cds.engine.durable import DurableEvaluator, available
 from cds.engine.kleene import KleeneEvaluator
+from cds.errors import CdsError
 from cds.facts.fact import Facts
 from cds.logic.conditions import Condition
 from cds.logic.strata import Stratum
@@ -21,7 +22,7 @@ class EvaluatorMode(Enum):
     DIRECT = "direct"
 
 
-class DisagreementError(Exception):
+class DisagreementError(CdsError):
     """The two opinions differ. `heads` names where; no chart text is in the message."""
 
     def __init__(self, heads: Mapping[str, tuple[Truth, Truth]]) -> None:

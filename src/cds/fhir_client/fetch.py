@@ -21,7 +21,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from tenacity.wait import wait_random_exponential
 
 from cds.compression import decompress
-from cds.errors import RequestError, TooLargeError
+from cds.errors import CdsError, RequestError, TooLargeError
 from cds.fhir_client.allowlist import ServerAllowlist, stands_below
 from cds.fhir_client.medications import MedicationReferences
 from cds.fhir_client.network import BlockedAddressError, client_for
@@ -83,11 +83,11 @@ class FhirAccess:
     token: str | None = field(default=None, repr=False)
 
 
-class NoFhirServerError(Exception):
+class NoFhirServerError(CdsError):
     """No FHIR server can be read from for this request; the message says why."""
 
 
-class FetchError(Exception):
+class FetchError(CdsError):
     """
     One read did not give what was asked for; the message says why, in words for the card.
 

@@ -12,13 +12,14 @@ import httpcore
 import httpx
 
 from cds import __version__
+from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist, literal_address
 
 MOST_CONNECTIONS = 100
 MOST_IDLE = 20
 
 
-class BlockedAddressError(httpcore.ConnectError):
+class BlockedAddressError(CdsError, httpcore.ConnectError):
     """A name leads only to addresses that must not be connected to."""
 
 

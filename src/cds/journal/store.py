@@ -22,6 +22,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from cds.errors import CdsError
 from cds.journal import tables
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,11 @@ MIGRATING = 7_455_201  # any number, the same in every version: PostgreSQL's loc
 WRITES = "writes"
 
 
-class StoreDownError(Exception):
+class StoreDownError(CdsError):
     """The journal cannot be written or read now; nothing of what was asked was done."""
 
 
-class _UnknownTablesError(Exception):
+class _UnknownTablesError(CdsError):
     """The tables were made by a version this one does not know."""
 
 

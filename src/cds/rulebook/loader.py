@@ -23,7 +23,7 @@ from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.loaded import LoadedFile, Model
 from cds.yaml_source.problem import Problem
-from cds.yaml_source.source_file import UnreadableSource, source_bytes
+from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 
 LOCK = "rules.lock"
 SITE = "site.yaml"
@@ -167,7 +167,7 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
 def _text(path: Path, book: Rulebook) -> str | None:
     try:
         raw = source_bytes(path, book.folders)
-    except UnreadableSource as unreadable:
+    except UnreadableSourceError as unreadable:
         book.broken[str(path)] = ""
         book.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None

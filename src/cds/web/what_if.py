@@ -14,6 +14,7 @@ import msgspec
 from cds.api.receipts import FETCHED
 from cds.cards.render import references
 from cds.decide import Decision
+from cds.errors import CdsError
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
 from cds.rulebook.program import CompiledRuleset, Service
@@ -54,7 +55,7 @@ ELEMENTS: dict[tuple[str, ...], str] = {
 ORDERS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
 
 
-class WhatIfInputError(Exception):
+class WhatIfInputError(CdsError):
     """Something that was typed cannot be used; the message says what, and how to write it."""
 
 

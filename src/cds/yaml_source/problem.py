@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cds.errors import CdsError
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
@@ -46,7 +48,7 @@ class Problem:
         return f"{text}\n  {self.fix}"
 
 
-class RulesError(Exception):
+class RulesError(CdsError):
     """Rule files hold mistakes; nothing was started. `problems` has all of them."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:

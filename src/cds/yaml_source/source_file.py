@@ -7,10 +7,12 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from cds.errors import CdsError
+
 MAX_SOURCE_BYTES = 2_000_000  # the largest file of the shipped rules has 80 kB
 
 
-class UnreadableSource(Exception):  # noqa: N818 (it becomes a problem of the file, not a crash)
+class UnreadableSourceError(CdsError):
     """
     A file that is not read.
 
@@ -33,12 +35,12 @@ def source_bytes(path: Path, folders: Iterable[Path] = (), max_bytes: int = MAX_
         max_bytes: A larger file is not read.
 
     Raises:
-        UnreadableSource: It is no plain file, too large, leads elsewhere, or may not be opened.
+        UnreadableSourceError: It is no plain file, too large, leads elsewhere, or may not be opened.
     """
     try:
         real, allowed = path.resolve(), [folder.resolve() for folder in folders]
         if allowed and not any(real.is_relative_to(folder) for folder in allowed):
-            raise UnreadableSource(
+            raise UnreadableSourceError(
                 "This is a link to a file outside of the folder.", "Put a copy of the file here instead."
             )
         # Without O_NONBLOCK a named pipe would be waited for until somebody writes to it.
@@ -46,7 +48,7 @@ def source_bytes(path: Path, folders: Iterable[Path] = (), max_bytes: int = MAX_
         with os.fdopen(descriptor, "rb") as file:
             about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
-                raise UnreadableSource(
+                raise UnreadableSourceError(
                     "This is not a plain file (a pipe, a device or a folder).", "Put a text file here, or rename it."
                 )
             if about.st_size > max_bytes:
@@ -54,13 +56,13 @@ def source_bytes(path: Path, folders: Iterable[Path] = (), max_bytes: int = MAX_
             text = file.read(max_bytes + 1)
     except (OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle
         why = getattr(error, "strerror", None) or "its links lead in a circle"
-        raise UnreadableSource(f"Cannot open this file: {why}.", "Check its name and who may read it.") from None
+        raise UnreadableSourceError(f"Cannot open this file: {why}.", "Check its name and who may read it.") from None
     if len(text) > max_bytes:
         raise _too_large(max_bytes)  # it grew while it was read
     return text
 
 
-def _too_large(max_bytes: int) -> UnreadableSource:
-    return UnreadableSource(
+def _too_large(max_bytes: int) -> UnreadableSourceError:
+    return UnreadableSourceError(
         f"This file is larger than {max_bytes / 1e6:g} MB.", "Split it, or take out what is not a rule."
     )

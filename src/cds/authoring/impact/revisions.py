@@ -8,8 +8,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+from cds.errors import CdsError
 
-class RevisionNotFoundError(Exception):
+
+class RevisionNotFoundError(CdsError):
     """There is no such folder or revision; the message says what was tried."""
 
 

@@ -31,7 +31,7 @@ from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
-from cds.yaml_source.source_file import UnreadableSource, source_bytes
+from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -299,7 +299,7 @@ def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
 def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...]) -> LoadedFile[Model] | None:
     try:
         text = source_bytes(path, folders).decode("utf-8")
-    except UnreadableSource as unreadable:
+    except UnreadableSourceError as unreadable:
         casebook.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None
     except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cds.authoring.testing import patient_format as s
 from cds.authoring.testing.days import NOT_RECORDED, before, fhir_date, full_day, last_day
+from cds.errors import CdsError
 from cds.record.model import Override
 from cds.terminology.index import Codes
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
@@ -62,7 +63,7 @@ DIASTOLIC = ("8462-4", "Diastolic blood pressure")
 BLOOD_PRESSURE = ("85354-9", "Blood pressure panel with all children optional")
 
 
-class FhirWriterError(Exception):
+class FhirWriterError(CdsError):
     """The rules folder lacks what the shorthand needs, such as a code in a value set that is named."""
 
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cds.errors import CdsError
+
 ANYBODY = "anybody"
 KINDS = ("sub", "email", "group")
 
 
-class NotSignedInError(Exception):
+class NotSignedInError(CdsError):
     """Nobody is signed in, or no longer."""
 
 
