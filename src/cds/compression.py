@@ -10,6 +10,8 @@ from cds.errors import NotJsonError, TooLargeError
 
 GZIP = ("gzip", "x-gzip")
 AS_IT_IS = ("", "identity")
+MAX_RATIO = 100  # of unpacked to packed bytes; FHIR JSON reaches 10 to 40
+RATIO_FROM = 4_000_000  # unpacked bytes from which the ratio counts
 
 
 async def decompress(
@@ -19,7 +21,8 @@ async def decompress(
     A body part by part, decompressed when its headers say Content-Encoding: gzip.
 
     Raises:
-        TooLargeError: The body is, or decompresses to, more than `most_bytes`; it is not read to its end.
+        TooLargeError: The body is, or decompresses to, more than `most_bytes`, or more than MAX_RATIO times its own size; it
+            is not read to its end.
         NotJsonError: It is not the gzip it says it is, or compressed in another way.
     """
     encoding = headers.get("content-encoding", "").strip().lower()
@@ -42,6 +45,11 @@ async def decompress(
         size += len(part)
         if size > most_bytes:
             raise too_large(most_bytes)
+        if unpacker is not None and size > RATIO_FROM and size > received * MAX_RATIO:
+            raise TooLargeError(
+                f"The gzip body unpacks to more than {MAX_RATIO} times its size",
+                fix="Send FHIR data, or send it unpacked",
+            )
         yield part
         if unpacker is not None and unpacker.unused_data:
             raise NotJsonError("Something follows the gzip body", fix="Send one gzip member")

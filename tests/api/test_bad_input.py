@@ -251,3 +251,19 @@ def test_every_kind_of_refusal_has_a_status_and_the_page_lists_it() -> None:
     assert STATUS.keys() >= set(RequestError.__subclasses__())
     for status in {status for status, _ in STATUS.values()}:
         assert f"| {status} |" in page
+
+
+@pytest.mark.parametrize(("blank", "status"), [(True, 413), (False, 200)])
+def test_gzip_that_unpacks_to_far_more_than_data_would_is_refused(
+    client: httpx.Client, blank: bool, status: int
+) -> None:
+    """45 kB that become 22 MB are no chart; numbers pack to about a third."""
+    body = json.dumps(bundle(PATIENT)).encode()
+    blanks = b" " * 5_000_000 if blank else json.dumps(list(range(700_000))).encode()
+    packed = gzip.compress(body[:-1] + b', "x": ' + (b"1" + blanks if blank else blanks) + b"}")
+
+    answer = client.post("/evaluate", content=packed, headers={"Content-Encoding": "gzip"})
+
+    assert answer.status_code == status
+    if status == 413:
+        assert "100 times" in issue(answer.json())["details"]["text"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf, isfinite
 from typing import overload
+from weakref import WeakValueDictionary
 
 from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Fact, Facts, WhyUnknown
@@ -41,7 +42,7 @@ CANNOT_BE_TOLD, NOT_RULED_OUT = "cannot be told", "not ruled out"  # before word
 ANY_OF = "any of"  # how a group reads of which one part is enough
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Why:
     """
     One node of the tree of reasons.
@@ -137,15 +138,18 @@ class Reasons:
         self._facts = facts
         self._truths = truths
         self._answered = _AnswerView(facts, truths)
-        self._known: dict[str, Why] = {}
+        # Weakly: a tree makes its children by this, so that holding the tree would close a circle that only the
+        # garbage collector opens. Whoever reads a tree holds it.
+        self._known: WeakValueDictionary[str, Why] = WeakValueDictionary()
 
     def why(self, name: str) -> Why:
         """As `explain`."""
-        if name not in self._known:
+        known = self._known.get(name)
+        if known is None:
             head = self._heads[name]
             condition = head.condition
             parts = parts_of(condition) if isinstance(condition, All | Any | AtLeast) else (condition,)
-            self._known[name] = Why(
+            known = self._known[name] = Why(
                 name=name,
                 label=head.label,
                 truth=self._truths[name],
@@ -153,7 +157,7 @@ class Reasons:
                 citations=head.evidence,
                 children=self._nodes(parts),
             )
-        return self._known[name]
+        return known
 
     def _node(self, condition: Condition) -> Why:
         match condition:

@@ -170,7 +170,7 @@ class _Trees:
         self._program = program
         self._facts = decision.facts
         self._reasons = Reasons(program.heads, decision.facts, decision.truths)
-        self._known: dict[int, Criterion] = {}  # by the identity of a Why that `_reasons` keeps
+        self._known: dict[int, tuple[Why, Criterion]] = {}  # by the identity of the Why, which is held for that
 
     def of(self, name: str) -> Criterion:
         """The tree of a conclusion or card."""
@@ -178,8 +178,8 @@ class _Trees:
 
     def _criterion(self, why: Why) -> Criterion:
         if id(why) not in self._known:
-            self._known[id(why)] = self._made(why)
-        return self._known[id(why)]
+            self._known[id(why)] = why, self._made(why)
+        return self._known[id(why)][1]
 
     def _made(self, why: Why) -> Criterion:
         words = (why.words or why.label).removeprefix(NOT)

@@ -101,7 +101,7 @@ def read_bundle(
         raise NotFhirError(
             f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources"
         )
-    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).by_kind)
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day)
     gathered.bundle(msgspec.Raw(body), "Bundle")
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
 
@@ -128,7 +128,7 @@ def read_prefetch(
     Raises:
         NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
     """
-    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).by_kind)
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day)
     for key, template in sorted(templates.items()):
         if key in fetched:
             _read_fetched(gathered, key, template, fetched[key])

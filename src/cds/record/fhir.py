@@ -11,9 +11,14 @@ specification requires, and a reader that insists would lose the resource.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Raw, Struct, defstruct, field
+
+LONGEST_NAME = 4_096  # characters
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
+"""A name that is searched for words: a resource with a longer one cannot be read, which is said of it."""
 
 
 class Element(Struct, frozen=True, gc=False):
@@ -23,12 +28,12 @@ class Element(Struct, frozen=True, gc=False):
 class Coding(Element, frozen=True):
     system: str | None = None
     code: str | None = None
-    display: str | None = None
+    display: Name | None = None
 
 
 class CodeableConcept(Element, frozen=True):
     coding: list[Coding | None] | None = None
-    text: str | None = None
+    text: Name | None = None
 
 
 class Identifier(Element, frozen=True):
@@ -40,7 +45,7 @@ class Reference(Element, frozen=True):
     reference: str | None = None
     type: str | None = None
     identifier: Identifier | None = None
-    display: str | None = None
+    display: Name | None = None
 
 
 class CodeableReference(Element, frozen=True):
@@ -49,7 +54,7 @@ class CodeableReference(Element, frozen=True):
     concept: CodeableConcept | None = None
     reference: Reference | None = None
     coding: list[Coding | None] | None = None
-    text: str | None = None
+    text: Name | None = None
 
 
 class Quantity(Element, frozen=True):

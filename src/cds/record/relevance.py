@@ -8,12 +8,13 @@ it, an instruction that cannot be true) goes the long way, where it is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from cds.record import fhir as elements
 from cds.record.claims import is_pharmacy_claim
-from cds.record.collect import LeftOut
+from cds.record.collect import refuse_too_many_names
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import LENGTH_OF_DAY, is_plain_day
 from cds.record.measurements import is_observed
@@ -33,30 +34,26 @@ class RelevanceFilter:
 
     It lives as long as its request: what a chart says is forgotten with it. Each method gives the day of a resource
     that can be left out if it turns out to be this patient's, "" if it is of none; None for one that must be read.
-
-    Attributes:
-        by_kind: FHIR type → the method for it.
     """
 
     def __init__(self, sought: RelevanceCriteria | None) -> None:
-        self.by_kind: Mapping[str, LeftOut] = {
-            "Observation": self.observation,
-            "Condition": self.condition,
-            "MedicationRequest": self.request,
-            "MedicationDispense": self.dispense,
-            "MedicationStatement": self.statement,
-            "MedicationAdministration": self.administration,
-            "Procedure": self.procedure,
-            "ServiceRequest": self.referral,
-            "Encounter": self.encounter,
-            "ExplanationOfBenefit": self.claim,
-        }
         self._sought = sought
         self._others: dict[object, bool] = {}
         self._other_drugs: dict[object, bool] = {}
         self._words: dict[tuple[str, ...], bool] = {}
         self._words_of_drugs: dict[tuple[str, ...], bool] = {}
         self._unobserved: dict[object, bool] = {}
+        self._searched = 0
+
+    def day(self, kind: str, resource: elements.Resource) -> str | None:
+        """
+        The day of a resource that can be left out, as above; None for one that must be read.
+
+        Raises:
+            TooLargeError: The names of this request are longer than is searched.
+        """
+        look = BY_KIND.get(kind)
+        return look(self, resource) if look is not None else None
 
     def encounter(self, _said: elements.Encounter) -> str | None:
         """Of interest only where something else was done in it."""
@@ -171,6 +168,7 @@ class RelevanceFilter:
         said = concept.said
         found = self._words.get(said)
         if found is None:
+            self._count(said)
             found = self._words[said] = self._sought.index.words_of_another(said)
         return found
 
@@ -190,8 +188,28 @@ class RelevanceFilter:
         said = concept.said
         found = self._words_of_drugs.get(said)
         if found is None:
+            self._count(said)
             found = self._words_of_drugs[said] = self._sought.index.words_of_another_drug(said)
         return found
+
+    def _count(self, said: tuple[str, ...]) -> None:
+        self._searched += sum(map(len, said))
+        refuse_too_many_names(self._searched)
+
+
+# Not bound to one sieve: methods it kept of itself would hold it, and with it all a chart says, in a circle.
+BY_KIND: Mapping[str, Callable[[RelevanceFilter, Any], str | None]] = {
+    "Observation": RelevanceFilter.observation,
+    "Condition": RelevanceFilter.condition,
+    "MedicationRequest": RelevanceFilter.request,
+    "MedicationDispense": RelevanceFilter.dispense,
+    "MedicationStatement": RelevanceFilter.statement,
+    "MedicationAdministration": RelevanceFilter.administration,
+    "Procedure": RelevanceFilter.procedure,
+    "ServiceRequest": RelevanceFilter.referral,
+    "Encounter": RelevanceFilter.encounter,
+    "ExplanationOfBenefit": RelevanceFilter.claim,
+}
 
 
 def newest_of(days: Iterable[str]) -> date | None:

@@ -1,4 +1,4 @@
-"""Rulebook → CompiledRuleset: parameters put in place, value sets joined, conditions compiled; the book is checked."""
+"""Rulebook → CompiledRuleset: parameters put in place, value sets joined, conditions compiled. The rulebook is checked."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.runtime import Context
 
 from cds import __version__
 from cds.api.error_responses import status_of
@@ -28,6 +31,8 @@ KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "cannot tell"}
 MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
 MOST_ISSUES = 50  # remarks about the data
+OF_A_PAGE = "of_a_page"
+_MADE: ContextVar[list[PageContext] | None] = ContextVar("contexts", default=None)
 FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
 
 
@@ -59,6 +64,30 @@ def headers(frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer"
     }
 
 
+class PageContext(Context):
+    """The names of a template while it is filled, known to `_contexts_cleared`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        made = _MADE.get()
+        if made is not None and OF_A_PAGE in self.parent:  # not one that Jinja keeps for all pages
+            made.append(self)
+
+
+@contextmanager
+def _contexts_cleared() -> Iterator[None]:
+    """Empty what templates were filled from: a macro and its context hold each other until the garbage is collected."""
+    made: list[PageContext] = []
+    token = _MADE.set(made)
+    try:
+        yield
+    finally:
+        _MADE.reset(token)
+        for context in made:
+            context.parent.clear()
+            context.vars.clear()
+
+
 @cache
 def environment() -> Environment:
     """The templates, with everything escaped; a name nobody gave is an error."""
@@ -69,6 +98,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.context_class = PageContext
     made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit, chart=on_one_line)
     made.globals.update(
         asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES, most_issues=MOST_ISSUES
@@ -90,7 +120,8 @@ class Pages:
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """A template filled; every value is escaped unless the template says how it is to be read."""
-        text = environment().get_template(template).render(values)
+        with _contexts_cleared():
+            text = environment().get_template(template).render(dict(values) | {OF_A_PAGE: True})
         return HTMLResponse(text, status_code=status, headers=self._headers)
 
     def nothing(self, status: int, what: str, fix: str) -> HTMLResponse:
