@@ -21,8 +21,8 @@ async def decompress(
     A body part by part, decompressed when its headers say Content-Encoding: gzip.
 
     Raises:
-        TooLargeError: The body is, or decompresses to, more than `most_bytes`, or more than MAX_RATIO times its own size; it
-            is not read to its end.
+        TooLargeError: The body is, or decompresses to, more than `most_bytes`, or more than MAX_RATIO times its own
+            size; it is not read to its end.
         NotJsonError: It is not the gzip it says it is, or compressed in another way.
     """
     encoding = headers.get("content-encoding", "").strip().lower()

@@ -1,4 +1,4 @@
-"""Rulebook → CompiledRuleset: parameters put in place, value sets joined, conditions compiled. The rulebook is checked."""
+"""A checked Rulebook → CompiledRuleset: parameters put in place, value sets joined, conditions compiled."""
 
 from __future__ import annotations
 
