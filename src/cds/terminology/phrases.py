@@ -39,7 +39,7 @@ class WordGroup:
         words: Phrases, as written; a single word may begin or end with a star, which stands for the rest of a longer
             word ("suizid*", "*aneurysma").
         abbreviations: Whole words that are found only as they are written, in capitals.
-        unless: Phrases that take the group back, unless they are part of one of its own words.
+        unless: Phrases that take the group's words back, in every language, unless they are part of one of them.
         certain: Whether they say so, or only suggest it.
         language: BCP-47 tag.
     """
@@ -66,6 +66,11 @@ class FoundPhrase:
     end: int
     value_set: str
     group: WordGroup
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The value set and which words: the same for one word that stands in groups of two languages."""
+        return self.value_set, self.start, self.end
 
 
 _Owner = tuple[str, WordGroup]
@@ -116,7 +121,8 @@ class PhraseIndex:
             found.extend(self._abbreviated(text, words))
         if not found or not self._unless:
             return found
-        return [one for one in found if not self._taken_back(one, found, words)]
+        back = {one.place for one in found if self._taken_back(one, found, words)}
+        return [one for one in found if one.place not in back]
 
     def _places(self, words: tuple[str, ...]) -> Iterator[FoundPhrase]:
         for start, word in enumerate(words):
