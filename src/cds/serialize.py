@@ -26,11 +26,7 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
     heads = rules.program.heads
     reasons = Reasons(heads, decision.facts, decision.truths)
     copies = rules.program.copies
-    conclusions = {
-        name: truth.value
-        for name, truth in decision.truths.items()
-        if ":" not in name and "~" not in name and name not in copies
-    }
+    conclusions = {name: truth.value for name, truth in decision.truths.items() if heads[name].is_an_authors}
     return {
         "today": decision.today.isoformat(),
         "rules": {

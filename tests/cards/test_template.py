@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cds.cards.template import TemplateValues, escape, fill, trials_table, why_list
-from cds.engine.explain import Missing, Why
+from cds.engine.explain import Missing, ReasonKind, Why
 from cds.facts.fact import Fact, Facts, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Span
@@ -52,19 +52,19 @@ FACTS = Facts(
 def values(notes: tuple[str, ...] = ()) -> TemplateValues:
     def why(name: str) -> Why:
         children = (
-            Why("score", "Score", Truth.TRUE, "Score: 17, at least 10"),
-            Why("illness", "Illness", Truth.TRUE, "Illness"),
+            Why("score", "Score", Truth.TRUE, ReasonKind.COMPARISON, "Score: 17, at least 10"),
+            Why("illness", "Illness", Truth.TRUE, ReasonKind.FACT, "Illness"),
         )
-        return Why(name, name, Truth.TRUE, name, children=children)
+        return Why(name, name, Truth.TRUE, ReasonKind.CONCLUSION, name, children=children)
 
-    missing = (Missing("score", "Score", "alfadep dose", "dose not recorded", None, "could make it true"),)
+    missing = (Missing("score", "Score", "alfadep dose", "dose not recorded", None, (Truth.TRUE,)),)
     definitions = (
         (CompiledDefinition("ours", "Ours | here", "As written.", "resistant", True, (), {}), why("resistant")),
         (
             CompiledDefinition("theirs", "Theirs", "Eight weeks.", "resistant__theirs", False, (), {"weeks": "8"}),
-            Why("resistant__theirs", "Resistant", Truth.FALSE, "", children=(
-                Why("illness", "Illness", Truth.TRUE, "Illness"),
-                Why("trials", "T", Truth.FALSE, "Trials: 1 (at least 2)"),
+            Why("resistant__theirs", "Resistant", Truth.FALSE, ReasonKind.CONCLUSION, "", children=(
+                Why("illness", "Illness", Truth.TRUE, ReasonKind.FACT, "Illness"),
+                Why("trials", "T", Truth.FALSE, ReasonKind.COMPARISON, "Trials: 1 (at least 2)"),
             )),
         ),
     )  # fmt: skip
@@ -194,15 +194,41 @@ def test_definitions_stand_side_by_side_with_what_decides_against() -> None:
 
 
 def test_a_conclusion_that_is_denied_is_shown_with_its_own_answer() -> None:
-    denied = Why("bad", "Something bad", Truth.TRUE, "not: Something bad")
+    denied = Why("bad", "Something bad", Truth.TRUE, ReasonKind.CONCLUSION, "Something bad", negated=True)
 
-    assert why_list(Why("x", "X", Truth.TRUE, "all of", children=(denied,)), FACTS) == "- Something bad: **no**"
+    assert (
+        why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(denied,)), FACTS)
+        == "- Something bad: **no**"
+    )
+
+
+def test_a_label_that_begins_with_not_cannot_turn_a_card_around() -> None:
+    named_so = Why("bad", "not: seen by a doctor", Truth.TRUE, ReasonKind.CONCLUSION, "not: seen by a doctor")
+
+    (line,) = why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(named_so,)), FACTS).splitlines()
+    assert line.endswith("**yes**")
+    (line,) = why_list(
+        Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(replace(named_so, negated=True),)), FACTS
+    ).splitlines()
+    assert line.endswith("**no**")
+
+
+def test_a_label_that_reads_like_a_group_hides_none_of_its_parts() -> None:
+    parts = (
+        Why("a", "This", Truth.TRUE, ReasonKind.CONCLUSION, "This"),
+        Why("b", "That", Truth.FALSE, ReasonKind.CONCLUSION, "That"),
+    )
+
+    assert "That" in why_list(Why("x", "any of", Truth.TRUE, ReasonKind.CONCLUSION, "any of", children=parts), FACTS)
 
 
 def test_of_parts_one_of_which_is_enough_only_those_that_hold_are_shown() -> None:
-    parts = (Why("a", "This", Truth.TRUE, "This"), Why("b", "That", Truth.FALSE, "That"))
-    group = Why("", "", Truth.TRUE, "any of", children=parts)
+    parts = (
+        Why("a", "This", Truth.TRUE, ReasonKind.CONCLUSION, "This"),
+        Why("b", "That", Truth.FALSE, ReasonKind.CONCLUSION, "That"),
+    )
+    group = Why("", "", Truth.TRUE, ReasonKind.ANY, "any of", children=parts)
 
-    assert why_list(Why("x", "X", Truth.TRUE, "all of", children=(group,)), FACTS) == "- This: **yes**"
+    assert why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(group,)), FACTS) == "- This: **yes**"
     open_ = replace(group, truth=Truth.UNKNOWN)
-    assert "That" in why_list(Why("x", "X", Truth.UNKNOWN, "all of", children=(open_,)), FACTS)
+    assert "That" in why_list(Why("x", "X", Truth.UNKNOWN, ReasonKind.ALL, "all of", children=(open_,)), FACTS)

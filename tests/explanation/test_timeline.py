@@ -12,7 +12,7 @@ from cds.decide import Decision
 from cds.explanation.timeline import MOST_BARS, MOST_POINTS, MedicationHistory, Run, timelines
 from cds.facts.evaluate import evaluate_facts
 from cds.record.model import Delivery, DeliveryState, Diagnosis, PatientRecord
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.program import CompiledRuleset, CopyOf
 from cds.rulebook.wanted import WantedEpisode
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken, wanted
@@ -20,10 +20,10 @@ from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken
 DAY = date.fromisoformat
 
 
-def program(*names: Any, copies: frozenset[str] = frozenset()) -> CompiledRuleset:
+def program(*names: Any, copies: dict[str, CopyOf] | None = None) -> CompiledRuleset:
     empty: dict[str, Any] = {}
     return CompiledRuleset(
-        "1", names or (SCORE, wanted()), codes(), empty, (), empty, empty, empty, empty, copies=copies
+        "1", names or (SCORE, wanted()), codes(), empty, (), empty, empty, empty, empty, copies=copies or {}
     )
 
 
@@ -146,7 +146,10 @@ def test_facts_made_for_other_definitions_give_no_second_timeline() -> None:
     other = wanted(name="trials~strict", adequate_days=28)
     patient = record(taken("alfadep", "2025-02-01", "2025-04-30", 75))
 
-    assert len(of(patient, program(SCORE, wanted(), other, copies=frozenset({"trials~strict"})))) == 1
+    assert (
+        len(of(patient, program(SCORE, wanted(), other, copies={"trials~strict": CopyOf("trials~strict", "other")})))
+        == 1
+    )
     assert len(of(patient, program(SCORE, wanted(), other))) == 2
 
 

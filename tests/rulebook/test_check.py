@@ -159,6 +159,14 @@ SLIPS = [
         "label: Again",
         says="already a fact",
     ),
+    Slip(
+        "name-reserved",
+        RULE,
+        "definitions:\n",
+        "  score__again: {label: Again, when: resistant, evidence: [book]}\ndefinitions:\n",
+        "label: Again",
+        says="Write `score_again`",
+    ),
     Slip("cycle", RULE, "      - depression\n", "      - resistant\n", "  resistant:"),
     Slip(
         "unused-fact",

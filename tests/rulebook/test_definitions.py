@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from cds.logic import conditions as c
 from cds.rulebook import wanted as w
 from cds.rulebook.compile import compile_ruleset
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.lint.lint import check
+from cds.rulebook.program import CompiledRuleset, CopyOf
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, book_of, changed
 
+TODAY = date(2026, 6, 1)
 NEAR_MISS = """
 evidence:
   book: {cite: Invented, says: Invented., verified: false}
@@ -98,7 +101,7 @@ def test_what_no_definition_changes_is_shared(tmp_path: Path) -> None:
 
     names = {fact.name for fact in made.wanted}
     assert {name for name in names if "__" in name} == {"trials__theirs", "failed_trials__theirs"}
-    assert made.copies >= {"trials__theirs", "failed_trials__theirs", "resistant__theirs"}
+    assert made.copies.keys() >= {"trials__theirs", "failed_trials__theirs", "resistant__theirs"}
     assert "symptomatic__theirs" not in made.heads
 
 
@@ -153,3 +156,23 @@ def test_the_prefetch_of_a_card_covers_every_definition(tmp_path: Path) -> None:
     made = program(tmp_path)
 
     assert {p.key for p in made.services["small-service"].prefetch} >= {"medicationRequests", "conditions", "score"}
+
+
+def test_an_authors_fact_cannot_be_replaced_by_a_copy(tmp_path: Path) -> None:
+    text = changed(GOOD[RULE], "\n  failed_trials:", "\n  trials__theirs: {find: age, unit: years}\n  failed_trials:")
+    book = book_of(tmp_path, {**GOOD, RULE: text, OTHER: ANOTHER_FILE + NEAR_MISS})
+
+    (problem,) = [one for one in check(book, today=TODAY) if one.check == "name-reserved"]
+
+    assert not problem.warning
+    assert (problem.file, problem.fix) == (str(tmp_path / RULE), "Write `trials_theirs`.")
+
+
+def test_a_copy_says_what_it_is_a_copy_of(tmp_path: Path) -> None:
+    made = program(tmp_path)
+
+    assert made.copies["trials__theirs"] == CopyOf("trials", "theirs")
+    head = made.heads["resistant__theirs"]
+    assert (head.of, head.definition, head.is_an_authors) == ("resistant", "theirs", False)
+    assert made.heads["resistant"].is_an_authors
+    assert made.known_as("resistant__theirs") == "resistant"

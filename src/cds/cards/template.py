@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cds.engine.explain import ANY_OF, NOT, Missing, Why, deciding
+from cds.engine.explain import Missing, ReasonKind, Why, deciding
 from cds.facts.fact import Fact, Facts
 from cds.logic.truth import Truth
 from cds.rulebook.program import CompiledDefinition, ParameterValue
@@ -125,7 +125,7 @@ def why_list(why: Why, facts: Facts) -> str:
 def _why_lines(why: Why, facts: Facts) -> list[str]:
     lines = []
     children = why.children or (why,)
-    if why.words == ANY_OF and why.truth is Truth.TRUE:
+    if why.kind is ReasonKind.ANY and not why.negated and why.truth is Truth.TRUE:
         children = tuple(child for child in children if child.truth is Truth.TRUE)  # the others decide nothing
     for child in children:
         fact = facts.by_name.get(child.name)
@@ -133,12 +133,11 @@ def _why_lines(why: Why, facts: Facts) -> list[str]:
             lines.append(_presence_line(fact))
         elif fact is not None:
             lines.append(_number_line(child, fact))
-        elif child.children and not child.words.startswith(NOT) and (not child.label or len(child.children) == 1):
+        elif child.children and not child.negated and (not child.label or len(child.children) == 1):
             lines.extend(_why_lines(child, facts))
         else:
             # The label names the thing, so a "not" before it is said by the answer.
-            truth = ~child.truth if child.words.startswith(NOT) else child.truth
-            lines.append(f"{plain(child.label)}: **{SIGNS[truth]}**")
+            lines.append(f"{plain(child.label)}: **{SIGNS[child.answer]}**")
     return list(dict.fromkeys(lines))
 
 

@@ -82,7 +82,7 @@ def explain_command(
     """
     day = day_of(today)
     loaded = rules_in(rules, day)
-    conclusions = [name for name in loaded.program.heads if ":" not in name and name not in loaded.program.copies]
+    conclusions = [name for name, head in loaded.program.heads.items() if head.is_an_authors]
     if conclusion is not None and conclusion not in conclusions:
         raise typer.BadParameter(
             f"there is no conclusion {conclusion}; there is {', '.join(conclusions)}.", param_hint="--conclusion"

@@ -40,7 +40,7 @@ def print_decision(name: str, rules: Ruleset, decision: Decision) -> None:
     out.print()
     table = Table(box=None, show_header=False, pad_edge=False)
     for head in rules.program.heads.values():
-        if ":" not in head.name and head.name not in rules.program.copies:
+        if head.is_an_authors:
             table.add_row(SIGNS[decision.truths[head.name]], escape(head.label), f"[dim]{head.name}[/dim]")
     out.print(table)
     print_data_quality(decision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from itertools import pairwise
 from math import inf, isfinite
 from typing import overload
@@ -37,9 +38,25 @@ SAID = {
 }
 UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
-NOT = "not: "  # before the words of what must not be
-CANNOT_BE_TOLD, NOT_RULED_OUT = "cannot be told", "not ruled out"  # before words, with a colon: how well it is known
-ANY_OF = "any of"  # how a group reads of which one part is enough
+NOT = "not: "  # before the words of what must not be: for readers alone
+
+
+class ReasonKind(Enum):
+    """What a node of the tree of reasons is."""
+
+    FACT = "fact"
+    COMPARISON = "comparison"
+    CONCLUSION = "conclusion"
+    ALL = "all of"
+    ANY = "any of"
+    AT_LEAST = "at least"
+    UNKNOWN = "cannot be told"
+    POSSIBLY = "not ruled out"
+
+    @property
+    def about_knowing(self) -> bool:
+        """Whether the node says how well its one child is known, and not what is so."""
+        return self in (ReasonKind.UNKNOWN, ReasonKind.POSSIBLY)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -51,7 +68,9 @@ class Why:
         name: Fact or head; "" for a group.
         label: What a clinician reads; "" for a group.
         truth: Its answer.
-        words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        kind: What the node is.
+        thing: How what it is about reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        negated: The thing must not be: `truth` is the opposite of the thing's own answer.
         because: The fact's reason.
         why_unknown: Why the fact is unknown, None if it is known.
         sources: FHIR references of the fact.
@@ -62,12 +81,24 @@ class Why:
     name: str
     label: str
     truth: Truth
-    words: str = ""
+    kind: ReasonKind
+    thing: str = ""
     because: str = ""
     why_unknown: WhyUnknown | None = None
     sources: tuple[str, ...] = ()
     citations: tuple[EvidenceItem, ...] = ()
     children: Sequence[Why] = ()
+    negated: bool = False
+
+    @property
+    def words(self) -> str:
+        """How the node reads; that it must not be is said before it."""
+        return f"{NOT if self.negated else ''}{self.thing}"
+
+    @property
+    def answer(self) -> Truth:
+        """What is the case with the thing itself, whether it must be or must not."""
+        return ~self.truth if self.negated else self.truth
 
 
 class _LazyChildren(Sequence[Why]):
@@ -113,8 +144,8 @@ class Missing:
         what: What is missing: "venlafaxine dose".
         because: Why it is unknown.
         why_unknown: The kind of that.
-        could_become: What the answer could become if this alone were known: "could make it true",
-            "could make it false", "could make it true or false", or "would not settle it alone".
+        could: What the answer could become if this alone were known: TRUE, FALSE, both, or neither if it would not
+            settle it alone.
     """
 
     fact: str
@@ -122,7 +153,13 @@ class Missing:
     what: str
     because: str
     why_unknown: WhyUnknown | None
-    could_become: str
+    could: tuple[Truth, ...]
+
+    @property
+    def could_become(self) -> str:
+        """What it could do to the answer, in words."""
+        could = " or ".join(truth.value for truth in self.could)
+        return f"could make it {could}" if could else "would not settle it alone"
 
 
 def explain(name: str, heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]) -> Why:
@@ -153,7 +190,8 @@ class Reasons:
                 name=name,
                 label=head.label,
                 truth=self._truths[name],
-                words=head.label,
+                kind=ReasonKind.CONCLUSION,
+                thing=head.label,
                 citations=head.evidence,
                 children=self._nodes(parts),
             )
@@ -168,21 +206,21 @@ class Reasons:
             case Compare():
                 return _comparison(condition, self._facts[condition.fact])
             case All(parts):
-                return self._group(condition, "all of", parts)
+                return self._group(condition, ReasonKind.ALL, parts)
             case Any(parts):
-                return self._group(condition, ANY_OF, parts)
+                return self._group(condition, ReasonKind.ANY, parts)
             case AtLeast(count, parts):
-                return self._group(condition, f"at least {count} of", parts)
+                return self._group(condition, ReasonKind.AT_LEAST, parts, f"at least {count} of")
             case Not(part):
                 child = self._node(part)
-                return replace(child, truth=~child.truth, words=f"{NOT}{child.words or child.label}")
+                return replace(child, truth=~child.truth, negated=not child.negated)
             case Unknown(part):
-                return _about(self._node(part), CANNOT_BE_TOLD, self._answered.truth(condition))
+                return _about(self._node(part), ReasonKind.UNKNOWN, self._answered.truth(condition))
             case Possibly(part):
-                return _about(self._node(part), NOT_RULED_OUT, self._answered.truth(condition))
+                return _about(self._node(part), ReasonKind.POSSIBLY, self._answered.truth(condition))
 
-    def _group(self, condition: Condition, words: str, parts: tuple[Condition, ...]) -> Why:
-        return Why("", "", self._answered.truth(condition), words, children=self._nodes(parts))
+    def _group(self, condition: Condition, kind: ReasonKind, parts: tuple[Condition, ...], words: str = "") -> Why:
+        return Why("", "", self._answered.truth(condition), kind, words or kind.value, children=self._nodes(parts))
 
     def _nodes(self, parts: tuple[Condition, ...]) -> Sequence[Why]:
         return _LazyChildren(lambda: map(self._node, parts))
@@ -197,13 +235,14 @@ def deciding(why: Why) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _about(child: Why, words: str, truth: Truth) -> Why:
+def _about(child: Why, kind: ReasonKind, truth: Truth) -> Why:
     """A statement about how well the child is known; it keeps the child's name, and the child with its own truth."""
     return Why(
         name=child.name,
         label=child.label,
         truth=truth,
-        words=f"{words}: {child.words or child.label}",
+        kind=kind,
+        thing=f"{kind.value}: {child.words or child.label}",
         because=child.because,
         why_unknown=child.why_unknown,
         children=(child,),
@@ -235,7 +274,8 @@ def _statement(fact: Fact) -> Why:
         name=fact.name,
         label=fact.label,
         truth=Truth.UNKNOWN if fact.truth is None else fact.truth,
-        words=fact.label,
+        kind=ReasonKind.FACT,
+        thing=fact.label,
         because=fact.because,
         why_unknown=fact.why_unknown,
         sources=_sources(fact),
@@ -249,7 +289,8 @@ def _comparison(condition: Compare, fact: Fact) -> Why:
         name=fact.name,
         label=fact.label,
         truth=condition.against(_ranges([fact])),
-        words=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
+        kind=ReasonKind.COMPARISON,
+        thing=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
         because=fact.because,
         why_unknown=fact.why_unknown,
         sources=_sources(fact),
@@ -311,8 +352,8 @@ class _Could:
         self._statements = {n: f.truth for n, f in facts.by_name.items() if f.truth is not None}
         self._ranges = _ranges(facts.by_name.values())
 
-    def become(self, fact: str) -> str:
-        """In words."""
+    def become(self, fact: str) -> tuple[Truth, ...]:
+        """TRUE, FALSE, both or neither."""
         could = set()
         if fact in self._statements:
             for truth in (Truth.TRUE, Truth.FALSE):
@@ -320,8 +361,7 @@ class _Could:
         else:
             for value in self._telling_values(fact):
                 could.add(self._direct.run(self._statements, self._ranges | {fact: (value, value)})[self._name])
-        settled = [truth.value for truth in (Truth.TRUE, Truth.FALSE) if truth in could]
-        return f"could make it {' or '.join(settled)}" if settled else "would not settle it alone"
+        return tuple(truth for truth in (Truth.TRUE, Truth.FALSE) if truth in could)
 
     def _telling_values(self, fact: str) -> list[float]:
         """Values of the fact, inside what is known of it: on, between and beyond the limits it is compared with."""

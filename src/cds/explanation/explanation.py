@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cds.cards.card import Card
 from cds.decide import Decision, Ruleset
-from cds.engine.explain import CANNOT_BE_TOLD, NOT, NOT_RULED_OUT, Missing, Reasons, Why, missing
+from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Fact, FactSource
 from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
@@ -16,7 +16,6 @@ from cds.record.model import Issue
 from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, RuleRef, Service
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 
-ABOUT = (f"{CANNOT_BE_TOLD}: ", f"{NOT_RULED_OUT}: ")
 HOLES = re.compile(r"\{\{.*?\}\}")
 
 
@@ -160,7 +159,7 @@ def explanation_of(rules: Ruleset, decision: Decision, service: str | None) -> E
 
 def plain_conclusions(program: CompiledRuleset) -> tuple[str, ...]:
     """Names of conclusions as their authors know them: no cards, no notes, no copies made for a definition."""
-    return tuple(name for name in program.heads if ":" not in name and "~" not in name and name not in program.copies)
+    return tuple(name for name, head in program.heads.items() if head.is_an_authors)
 
 
 class _Trees:
@@ -182,8 +181,7 @@ class _Trees:
         return self._known[id(why)][1]
 
     def _made(self, why: Why) -> Criterion:
-        words = (why.words or why.label).removeprefix(NOT)
-        if words.startswith(ABOUT):  # how well something is known: the thing itself says more
+        if why.kind.about_knowing:  # how well something is known: the thing itself says more
             thing = self._criterion(why.children[0])
             return replace(thing, truth=why.truth)
         parts = tuple(self._criterion(child) for child in why.children)
@@ -194,9 +192,9 @@ class _Trees:
         head = self._program.heads.get(why.name)
         return Criterion(
             name=why.name,
-            words=words,
+            words=why.thing or why.label,
             truth=why.truth,
-            answer=~why.truth if why.words.startswith(NOT) else why.truth,
+            answer=why.answer,
             because=why.because,
             day=fact.day.text if fact is not None and fact.day is not None else "",
             found=fact.found if fact is not None else (),
@@ -219,14 +217,16 @@ def _open_cards(program: CompiledRuleset, decision: Decision, service: str | Non
 
 def _by_thing(lacking: Mapping[str, Iterable[Missing]], program: CompiledRuleset) -> tuple[MissingData, ...]:
     because: dict[str, str] = {}
-    opens: dict[str, dict[str, str]] = {}
+    opens: dict[str, dict[str, Missing]] = {}
     for name, items in lacking.items():
         for item in items:
             because.setdefault(item.what, item.because)
-            opens.setdefault(item.what, {}).setdefault(program.heads[name].label, item.could_become)
-    settles = "would not settle it alone"
-    listed = [MissingData(what, because[what], tuple(of.items())) for what, of in opens.items()]
-    return tuple(sorted(listed, key=lambda one: -sum(could != settles for _, could in one.opens)))
+            opens.setdefault(item.what, {}).setdefault(program.heads[name].label, item)
+    most_settled = sorted(opens, key=lambda what: -sum(bool(item.could) for item in opens[what].values()))
+    return tuple(
+        MissingData(what, because[what], tuple((label, item.could_become) for label, item in opens[what].items()))
+        for what in most_settled
+    )
 
 
 def _files(program: CompiledRuleset, decision: Decision, trees: Mapping[str, Criterion]) -> tuple[RuleExplanation, ...]:

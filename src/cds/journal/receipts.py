@@ -127,11 +127,7 @@ def decision_record_of(
         rules=program.version,
         files=program.rules,
         opinions=rules.reasoner.opinions.value,
-        conclusions={
-            name: truth.value
-            for name, truth in decision.truths.items()
-            if ":" not in name and "~" not in name and name not in program.copies
-        },
+        conclusions={name: truth.value for name, truth in decision.truths.items() if program.heads[name].is_an_authors},
         issues=Counter(issue.kind.value for issue in decision.record.issues),
         unknown={
             name: fact.why_unknown.value

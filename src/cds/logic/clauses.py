@@ -102,7 +102,7 @@ def compile_heads(heads: Mapping[str, Condition]) -> tuple[Clause, ...]:
     """
     compiler = _Compiler()
     for name, condition in heads.items():
-        compiler.head(name, condition)
+        compiler.head(name, condition, owner=name)
     return tuple(compiler.clauses)
 
 
@@ -112,8 +112,8 @@ class _Compiler:
         self._hidden: dict[Condition, str] = {}
         self._count: dict[str, int] = {}
 
-    def head(self, name: str, condition: Condition) -> None:
-        bodies = self._ways(condition, name.split("~", maxsplit=1)[0])
+    def head(self, name: str, condition: Condition, *, owner: str) -> None:
+        bodies = self._ways(condition, owner)
         unlike = dict.fromkeys(tuple(dict.fromkeys(body)) for body in bodies)
         self.clauses += (Clause(name, body) for body in unlike)
 
@@ -164,7 +164,7 @@ class _Compiler:
             self._count[owner] = self._count.get(owner, 0) + 1
             name = f"{owner}~{self._count[owner]}"
             self._hidden[condition] = name
-            self.head(name, condition)
+            self.head(name, condition, owner=owner)
         return self._hidden[condition]
 
 

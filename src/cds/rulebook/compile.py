@@ -19,7 +19,9 @@ from cds.rulebook.program import (
     CompiledConclusion,
     CompiledDefinition,
     CompiledRuleset,
+    CopyOf,
     EvidenceItem,
+    HeadKind,
     LinkText,
     NoteText,
     ParameterValue,
@@ -27,6 +29,8 @@ from cds.rulebook.program import (
     RuleRef,
     Service,
     SuggestionText,
+    card_head_of,
+    note_head_of,
 )
 from cds.rulebook.source_attributes import source_attributes
 from cds.rulebook.tables import code_sets, drug_table
@@ -63,7 +67,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     cards: dict[str, CardText] = {}
     for rule in rules:
         ref = rule_ref(rule)
-        heads.update(conclusions(rule, ref, numbers, units))
+        heads.update(conclusions(rule, ref, numbers, units, copies))
         for name, card in rule.model.cards.items():
             text, card_heads = card_text(name, card, rule, ref, numbers=numbers, units=units)
             heads.update(card_heads)
@@ -536,7 +540,11 @@ def cited(rule: LoadedFile[f.RuleFile], names: Iterable[str]) -> tuple[EvidenceI
 
 
 def conclusions(
-    rule: LoadedFile[f.RuleFile], ref: RuleRef, numbers: Numbers, units: Mapping[str, str]
+    rule: LoadedFile[f.RuleFile],
+    ref: RuleRef,
+    numbers: Numbers,
+    units: Mapping[str, str],
+    copies: Mapping[str, CopyOf],
 ) -> dict[str, CompiledConclusion]:
     """Conclusions of one file."""
     return {
@@ -547,6 +555,8 @@ def conclusions(
             rule=ref,
             evidence=cited(rule, spec.evidence),
             locked=spec.locked,
+            of=copies[name].name if name in copies else name,
+            definition=copies[name].definition if name in copies else "",
         )
         for name, spec in rule.model.conclusions.items()
     }
@@ -580,14 +590,23 @@ def card_text(
     units: Mapping[str, str],
 ) -> tuple[CardText, dict[str, CompiledConclusion]]:
     """The texts of a card, and the heads that say when it and its notes are shown."""
-    card_head = f"card:{name}"
+    card_head = card_head_of(name)
     shown = compile_condition(card.show_when, numbers, units)
-    heads = {card_head: CompiledConclusion(card_head, f"card {name}", shown, ref, cited(rule, card.evidence))}
+    heads = {
+        card_head: CompiledConclusion(
+            card_head, f"card {name}", shown, ref, cited(rule, card.evidence), kind=HeadKind.CARD, of=name
+        )
+    }
     notes = []
     for index, note in enumerate(card.notes, start=1):
-        head = f"note:{name}:{index}"
+        head = note_head_of(name, index)
         heads[head] = CompiledConclusion(
-            head, f"note {index} of {name}", compile_condition(note.when, numbers, units), ref
+            head,
+            f"note {index} of {name}",
+            compile_condition(note.when, numbers, units),
+            ref,
+            kind=HeadKind.NOTE,
+            of=name,
         )
         notes.append(NoteText(head, note.say))
     return (

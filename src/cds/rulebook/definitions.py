@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.program import CopyOf
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 from cds.yaml_source.document import Path
+
+UNDER = "__"  # between a name and the definition it is a copy for; authors may not write it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class DefinedConclusion:
         return self.spec.of
 
 
-def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[DefinedConclusion, ...], frozenset[str]]:
+def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[DefinedConclusion, ...], dict[str, CopyOf]]:
     """
     Rules with a copy of whatever comes out differently under another definition than the one in use.
 
@@ -41,11 +44,11 @@ def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[DefinedConclu
     under another name (`failed_trials__delphi_2022`) with those values. What no such parameter reaches is shared.
     Conditions that read `definition: …` then name such a copy.
 
-    Returns the rules, what is decided under several definitions, and the names of the copies.
+    Returns the rules, what is decided under several definitions, and of what each copy is one.
     """
     written = list(rules)
     decided: list[DefinedConclusion] = []
-    copies: set[str] = set()
+    copies: dict[str, CopyOf] = {}
     for rule in [r for r in written if r.model.definitions]:
         spec = rule.model.definitions
         if spec is None:
@@ -54,26 +57,26 @@ def side_by_side(rules: Iterable[Rule]) -> tuple[list[Rule], tuple[DefinedConclu
         copies |= made
         decided.append(DefinedConclusion(spec, rule, heads))
     heads_of = {name: head for one in decided for name, head in one.heads.items()}
-    return [_naming_definitions(rule, heads_of) for rule in written], tuple(decided), frozenset(copies)
+    return [_naming_definitions(rule, heads_of) for rule in written], tuple(decided), copies
 
 
-def _expand(rules: list[Rule], spec: f.DefinitionsSpec) -> tuple[list[Rule], dict[str, str], set[str]]:
+def _expand(rules: list[Rule], spec: f.DefinitionsSpec) -> tuple[list[Rule], dict[str, str], dict[str, CopyOf]]:
     values = {name: parameter.value for rule in rules for name, parameter in rule.model.parameters.items()}
     chosen = str(values[spec.chosen_by])
     in_use = spec.are[chosen].with_
     reads = read_by(reading for rule in rules for reading in readings(rule))
     heads = {chosen: spec.of}
-    copies: set[str] = set()
+    copies: dict[str, CopyOf] = {}
     copied = rules
     for identity, definition in spec.are.items():
         if identity == chosen:
             continue
         changed = {*definition.with_, *in_use}
         affected = {name for name in below(spec.of, reads) if below(name, reads) & changed}
-        names = {old: f"{old}__{identity.replace('-', '_')}" for old in affected | changed}
+        names = {old: f"{old}{UNDER}{identity.replace('-', '_')}" for old in affected | changed}
         heads[identity] = names.get(spec.of, spec.of)
         copied = [_with_copies(rule, names, {**values, **definition.with_}, definition.label) for rule in copied]
-        copies |= set(names.values())
+        copies |= {copy: CopyOf(old, identity) for old, copy in names.items()}
     return [_with_values(rule, in_use) for rule in copied], heads, copies
 
 

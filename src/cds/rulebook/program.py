@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 
 from cds.logic.conditions import Condition
 from cds.logic.strata import Stratum
@@ -41,18 +42,37 @@ class EvidenceItem:
     verified: bool
 
 
+class HeadKind(Enum):
+    """What is concluded."""
+
+    CONCLUSION = "conclusion"
+    CARD = "card"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOf:
+    """Of what something is a copy: its name as the author wrote it, and the definition it is decided under."""
+
+    name: str
+    definition: str
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledConclusion:
     """
     Something that is concluded: a conclusion, a card or a note.
 
     Attributes:
-        name: "resistant", "card:suggest_evaluation", "note:suggest_evaluation:2".
+        name: "resistant", "card:suggest_evaluation", "note:suggest_evaluation:2"; nothing is read from its spelling.
         label: What a clinician reads.
         condition: When it holds.
         rule: Where it stands.
         evidence: What it rests on.
         locked: No site overlay may touch it.
+        kind: A conclusion, a card, or a note of a card.
+        of: The conclusion or card as its author named it.
+        definition: The definition it is a copy for, "" for what an author wrote.
     """
 
     name: str
@@ -61,6 +81,24 @@ class CompiledConclusion:
     rule: RuleRef
     evidence: tuple[EvidenceItem, ...] = ()
     locked: bool = False
+    kind: HeadKind = HeadKind.CONCLUSION
+    of: str = ""
+    definition: str = ""
+
+    @property
+    def is_an_authors(self) -> bool:
+        """Whether it is a conclusion an author wrote: no card, no note, no copy under another definition."""
+        return self.kind is HeadKind.CONCLUSION and not self.definition
+
+
+def card_head_of(card: str) -> str:
+    """Name of the head that says whether a card is shown; no author can write a colon in a name."""
+    return f"card:{card}"
+
+
+def note_head_of(card: str, number: int) -> str:
+    """Name of the head that says whether a note of a card, counted from 1, is shown."""
+    return f"note:{card}:{number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +224,8 @@ class CompiledRuleset:
         services, cards, parameters, rules: The rest, by name.
         observed: Codes and whole names of every observation some fact reads.
         definitions: Conclusion → the definitions it is decided under, in the order of the file.
-        copies: Names of facts and heads that exist because a definition reads other values; their originals are
-            what authors and clinicians know.
+        copies: Facts and conclusions that exist because a definition reads other values → what authors and
+            clinicians know them by.
         overrides: What is different at the site these rules are for.
         attributes: Rule file → its source attributes.
     """
@@ -204,7 +242,7 @@ class CompiledRuleset:
     labels: Mapping[str, str] = field(default_factory=dict)
     observed: ObservationFilter = field(default_factory=lambda: ObservationFilter(frozenset()))
     definitions: Mapping[str, tuple[CompiledDefinition, ...]] = field(default_factory=dict)
-    copies: frozenset[str] = frozenset()
+    copies: Mapping[str, CopyOf] = field(default_factory=dict)
     overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
 
@@ -212,6 +250,12 @@ class CompiledRuleset:
         """The card of this name, or the one that had it formerly; None for what is no card any more."""
         now = self.cards.get(name)
         return now or next((card for card in self.cards.values() if name in card.formerly), None)
+
+    def known_as(self, name: str) -> str:
+        """A fact, conclusion, card or note by the name its author gave it, or the card it stands in."""
+        if name in self.copies:
+            return self.copies[name].name
+        return self.heads[name].of if name in self.heads else name
 
     @property
     def sought(self) -> RelevanceCriteria:

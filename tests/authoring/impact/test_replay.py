@@ -68,7 +68,7 @@ def test_a_moved_threshold_names_who_is_affected_from_what_to_what_and_why(
     assert turns["conclusion", "treatment_resistant_depression"] == ("true", "false")
     assert turns["card", "suggest_evaluation"] == ("shown", "not shown")
     assert turns["fact", "failed_trials"][0] > turns["fact", "failed_trials"][1]
-    assert turns["definition", "treatment_resistant_depression__regulatory"] == ("true", "false")
+    assert turns["definition", "treatment_resistant_depression under regulatory"] == ("true", "false")
     assert [change.names for change in found.because] == [frozenset({"adequate_duration"})]
 
 

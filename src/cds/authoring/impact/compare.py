@@ -18,6 +18,7 @@ from cds.read_request import read_record
 from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.program import CompiledRuleset, CopyOf, HeadKind, card_head_of
 from cds.rulebook.references import NameReference, readings
 from cds.settings import Settings
 
@@ -26,13 +27,18 @@ PLACING = {("rank",), ("most_cards",), ("service",), ("status",)}  # what moves 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDifference:
-    """One thing that came out differently: "card", "conclusion", "definition" or "fact", its name, before and after."""
+    """
+    One thing that came out differently: "card", "conclusion", "definition" or "fact", its name, before and after.
+
+    `head` is what was concluded of a "definition": its name names the conclusion and the definition.
+    """
 
     what: str
     name: str
     label: str
     before: str
     after: str
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +146,11 @@ def _affected(
     reads = {
         name: old.reads.get(name, frozenset()) | new.reads.get(name, frozenset()) for name in {**old.reads, **new.reads}
     }
-    reached = _reached([f"card:{turn.name}" if turn.what == "card" else turn.name for turn in turns], reads, differ)
+    names = _Names(old.rules.program, new.rules.program)
+    reached = _reached([names.head_of(turn) for turn in turns], reads, differ, names)
     facts = [name for name in reached if name in after.facts.by_name or name in before.facts.by_name]
-    own = sorted(name for name in facts if name in differ and _plain(name) == name)
-    because = tuple(change for change in changes if any(_touches(change, name, reads) for name in reached))
+    own = sorted(name for name in facts if name in differ and names.plain(name) == name)
+    because = tuple(change for change in changes if any(_touches(change, name, reads, names) for name in reached))
     if turns and not because:
         because = tuple(change for change in changes if change.path[-1:] in PLACING or not change.path)
     turns += [_turn("fact", name, new, old, values) for name in own]
@@ -166,9 +173,7 @@ def _said(fact: Fact) -> str:
 
 def _conclusions(old: RulesetVersion, new: RulesetVersion) -> list[str]:
     programs = (new.rules.program, old.rules.program)
-    return [
-        name for name in dict.fromkeys(n for p in programs for n in p.heads if n not in p.copies) if ":" not in name
-    ]
+    return list(dict.fromkeys(n for p in programs for n, head in p.heads.items() if head.is_an_authors))
 
 
 def _turn(
@@ -193,11 +198,11 @@ def _definitions(
     old: RulesetVersion, new: RulesetVersion, before: Decision, after: Decision
 ) -> Iterator[OutcomeDifference]:
     was = {one.id: before.truths[one.head].value for many in old.rules.program.definitions.values() for one in many}
-    for many in new.rules.program.definitions.values():
+    for of, many in new.rules.program.definitions.items():
         for one in many:
             now = after.truths[one.head].value
             if not one.in_use and was.get(one.id, now) != now:
-                yield OutcomeDifference("definition", one.head, one.label, was[one.id], now)
+                yield OutcomeDifference("definition", f"{of} under {one.id}", one.label, was[one.id], now, one.head)
 
 
 def _by_name(decision: Decision, new: RulesetVersion) -> dict[str, Card]:
@@ -215,7 +220,35 @@ def _words(card: Card) -> tuple[object, ...]:
     return card.summary, detail, card.suggestions, card.links, card.override_reasons
 
 
-def _reached(heads: Iterable[str], reads: Mapping[str, frozenset[str]], differ: set[str]) -> list[str]:
+class _Names:
+    """How authors know the facts and heads of two programs, and which copies stand for what under a definition."""
+
+    def __init__(self, *programs: CompiledRuleset) -> None:
+        self._programs = programs
+        self._copies = {copy: of for program in programs for copy, of in program.copies.items()}
+        self._under = {of: copy for copy, of in self._copies.items()}
+
+    def head_of(self, turn: OutcomeDifference) -> str:
+        """The head whose reasons explain what came out differently."""
+        return card_head_of(turn.name) if turn.what == "card" else turn.head or turn.name
+
+    def plain(self, name: str) -> str:
+        """The name as its author wrote it: without "card:", and without the definition it is a copy for."""
+        return next((known for one in self._programs if (known := one.known_as(name)) != name), name)
+
+    def is_a_card(self, name: str) -> bool:
+        """Whether it is the head of a card."""
+        return any(name in one.heads and one.heads[name].kind is HeadKind.CARD for one in self._programs)
+
+    def with_copies(self, read: Iterable[str], by: str) -> set[str]:
+        """What a head or fact reads, and what stands for that under the definition it is a copy for."""
+        names = set(read)
+        if (copy := self._copies.get(by)) is not None:
+            names |= {self._under.get(CopyOf(name, copy.definition), name) for name in names}
+        return names
+
+
+def _reached(heads: Iterable[str], reads: Mapping[str, frozenset[str]], differ: set[str], names: _Names) -> list[str]:
     """The heads, and what they read that differs, down to where it began."""
     seen: dict[str, None] = {}
     to_do = list(heads)
@@ -223,31 +256,25 @@ def _reached(heads: Iterable[str], reads: Mapping[str, frozenset[str]], differ: 
         name = to_do.pop()
         if name not in seen:
             seen[name] = None
-            copy = name.removeprefix(_plain(name)) if "__" in name else ""
-            of = reads.get(name, frozenset()) | reads.get(_plain(name), frozenset())
-            to_do.extend(sorted(({one + copy for one in of} | of) & differ))
+            of = reads.get(name, frozenset()) | reads.get(names.plain(name), frozenset())
+            to_do.extend(sorted(names.with_copies(of, name) & differ))
     return list(seen)
 
 
-def _touches(change: RuleChange, name: str, reads: Mapping[str, frozenset[str]]) -> bool:
-    plain = _plain(name)
-    if name.startswith("card:"):
+def _touches(change: RuleChange, name: str, reads: Mapping[str, frozenset[str]], names: _Names) -> bool:
+    plain = names.plain(name)
+    if names.is_a_card(name):
         own = change.kind is RuleChangeKind.CLAUSE and plain in change.names
-        return own or bool(change.names & _limits(name, reads))
+        return own or bool(change.names & _limits(name, reads, names))
     of = plain in change.names and change.kind not in {
         RuleChangeKind.LIFE,
         RuleChangeKind.EVIDENCE,
         RuleChangeKind.CARD,
     }
-    return of or bool(change.names & _limits(name, reads) and change.kind is not RuleChangeKind.EVIDENCE)
+    return of or bool(change.names & _limits(name, reads, names) and change.kind is not RuleChangeKind.EVIDENCE)
 
 
-def _limits(name: str, reads: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def _limits(name: str, reads: Mapping[str, frozenset[str]], names: _Names) -> frozenset[str]:
     """Parameters, value sets and tables a name reads itself: what has no value of its own for a patient."""
-    own = reads.get(name, frozenset()) | reads.get(_plain(name), frozenset())
+    own = reads.get(name, frozenset()) | reads.get(names.plain(name), frozenset())
     return frozenset(read for read in own if read not in reads)
-
-
-def _plain(name: str) -> str:
-    """The name as its author wrote it: without "card:", and without the definition it is a copy for."""
-    return name.removeprefix("card:").split("__")[0]

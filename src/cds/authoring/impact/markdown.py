@@ -77,8 +77,7 @@ def _lines(
 
 def _row(turn: OutcomeDifference) -> str:
     label = "" if turn.label in {turn.name, ""} else f" ({_cell(turn.label)})"
-    name = turn.name.replace("__", " under ") if turn.what == "definition" else turn.name
-    return f"| {turn.what} `{name}`{label} | {_cell(turn.before)} | {_cell(turn.after)} |"
+    return f"| {turn.what} `{turn.name}`{label} | {_cell(turn.before)} | {_cell(turn.after)} |"
 
 
 def _cell(text: str) -> str:

@@ -25,7 +25,7 @@ from cds.record.model import PatientRecord
 from cds.rulebook import wanted as w
 from cds.rulebook.compile import compile_ruleset, needs
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.program import CompiledRuleset, HeadKind
 from cds.ruleset import rules_of
 
 With = frozenset[tuple[str, float | str]]
@@ -47,7 +47,8 @@ class CaseObservation:
     A case that passes, and what was seen in it.
 
     Attributes:
-        claims: Facts and heads it claims something of.
+        claims: Facts and conclusions it claims something of.
+        noted: Cards it claims the notes of.
         cards: Whether it claims which cards are shown.
         texts: Whether it claims what they say.
         missing: Whether it claims what is missing, or something of the data: that may rest on anything.
@@ -59,6 +60,7 @@ class CaseObservation:
     facts: Facts
     truths: Mapping[str, Truth]
     claims: frozenset[str]
+    noted: frozenset[str]
     cards: bool
     texts: bool
     missing: bool
@@ -133,7 +135,8 @@ class MutantDetector:
                 record=record,
                 facts=facts,
                 truths=truths,
-                claims=frozenset(then.answers) | defined | {f"note:{card}" for card in then.notes},
+                claims=frozenset(then.answers) | defined,
+                noted=frozenset(then.notes),
                 cards=bool(then.cards is not None or then.no_cards or then.first_card or then.shows or then.shows_not),
                 texts=bool(then.says or then.says_not),
                 missing=bool(then.missing or then.data_quality),
@@ -202,7 +205,11 @@ class MutantDetector:
         old = self.rules(frozenset()).program.heads
         return all(
             name in old
-            and means_the_same(old[name].condition, difference.program.heads[name].condition, shown=":" in name)
+            and means_the_same(
+                old[name].condition,
+                difference.program.heads[name].condition,
+                shown=difference.program.heads[name].kind is not HeadKind.CONCLUSION,
+            )
             for name in difference.heads
         )
 
@@ -215,7 +222,13 @@ def _concerns(seen: CaseObservation, difference: RulesetDifference) -> bool:
     """Whether the case claims anything that can come out otherwise."""
     if seen.of_anything or not seen.claims.isdisjoint(difference.reaches):
         return True
-    return any(name.rpartition(":")[0] in seen.claims for name in difference.reaches if name.startswith("note:"))
+    return _claims_a_note(seen, difference.reaches, difference.program)
+
+
+def _claims_a_note(seen: CaseObservation, names: Iterable[str], program: CompiledRuleset) -> bool:
+    """Whether one of these is a note of a card whose notes the case names."""
+    heads = [program.heads[name] for name in names if name in program.heads] if seen.noted else []
+    return any(head.kind is HeadKind.NOTE and head.of in seen.noted for head in heads)
 
 
 def _notices(seen: CaseObservation, difference: RulesetDifference) -> bool:
@@ -230,8 +243,10 @@ def _notices(seen: CaseObservation, difference: RulesetDifference) -> bool:
     other = other_facts | {name for name, truth in truths.items() if truth is not seen.truths.get(name)}
     if not other and set(truths) == set(seen.truths):
         return False
-    claimed = not seen.claims.isdisjoint(other) or any(name.rpartition(":")[0] in seen.claims for name in other)
-    other_cards = seen.cards and any(name.startswith("card:") for name in other)
+    claimed = not seen.claims.isdisjoint(other) or _claims_a_note(seen, other, program)
+    other_cards = seen.cards and any(
+        program.heads[name].kind is HeadKind.CARD for name in other if name in program.heads
+    )
     if not (claimed or other_cards or seen.texts or seen.missing or seen.case.then.definitions):
         return False
     rules = Ruleset(program, None)  # type: ignore[arg-type]  # differences() asks the program, never the reasoner

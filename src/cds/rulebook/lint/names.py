@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from cds.logic import conditions as c
 from cds.logic.strata import find_cycles
 from cds.rulebook.compile import IN_USE
+from cds.rulebook.definitions import UNDER
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.references import (
@@ -197,6 +199,21 @@ def duplicate_name(view: RulebookView) -> Iterator[Problem]:
     yield from _valueset_twice(view)
 
 
+def reserved_name(view: RulebookView) -> Iterator[Problem]:
+    """No name of an author is spelt as the copies are that other definitions are decided by."""
+    for rule in view.rules:
+        for section in ("parameters", "facts", "conclusions", "cards"):
+            for name in getattr(rule.model, section):
+                if UNDER in name:
+                    yield rule.problem(
+                        (section, name),
+                        "name-reserved",
+                        f"`{name}` has two underscores in a row.",
+                        f"Write `{re.sub('__+', '_', name)}`.",
+                        "Such names are kept for what is decided once more under another definition.",
+                    )
+
+
 def _former_cards(view: RulebookView) -> Iterator[Problem]:
     cards = {name: rule for rule in view.rules for name in rule.model.cards}
     was: dict[str, str] = {}
@@ -340,4 +357,6 @@ def _decided(reading: NameReference, view: RulebookView) -> str:
     return defined.of if defined else reading.name
 
 
-CHECKS = (unknown_name, wrong_kind, duplicate_name, cycle, unused_fact, unused_parameter, file_uses_draft)
+CHECKS = (
+    unknown_name, wrong_kind, duplicate_name, reserved_name, cycle, unused_fact, unused_parameter, file_uses_draft,
+)  # fmt: skip
