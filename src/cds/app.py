@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 from anyio import to_thread
@@ -20,12 +20,13 @@ from cds import __version__
 from cds.api import error_responses as refusals
 from cds.api.admission import Admission
 from cds.api.card_links import CardLinks
+from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
 from cds.api.feedback import feedback_routes
 from cds.api.links import SignedLinks
 from cds.api.openapi import ERRORS
 from cds.api.overrides import Overrides
 from cds.api.response_headers import REQUEST_ID, ResponseHeaders
-from cds.api.routes import ANYBODY, Offers, TenantRules, routes
+from cds.api.routes import routes
 from cds.api.source_attributes import attribute_routes
 from cds.auth.jti import LocalJtiStore, SharedJtiStore
 from cds.auth.smart import SmartClient, SmartRegistration
@@ -80,8 +81,8 @@ def create_app(
         offers = {
             t.name: TenantRules(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants
         } or {ANYBODY: TenantRules(rules or made[settings.rules], fetcher_for(settings.servers, settings))}
-        turns = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
-        half_made.callback(turns.close)
+        admission = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
+        half_made.callback(admission.close)
         overrides = Overrides(journal, settings.max_concurrency)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
@@ -139,13 +140,14 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=["Retry-After", REQUEST_ID],
         )
-    watched = reload.health if reload is not None else None
     links, card_links = card_links_of(settings, journal, registered)
-    clients += _add_routes(
-        app, offers, settings, clock, turns, overrides, journal, watched, registered, links, card_links
+    reload_state = reload.health if reload is not None else None
+    deployment = Deployment(
+        offers, folders, settings, clock, admission, overrides, journal, links, card_links, reload_state
     )
+    clients += _add_routes(app, deployment, registered)
     if access is not None:
-        add_console(app, offers, folders, settings, clock, turns, overrides, card_links, journal, watched, access)
+        add_console(app, deployment, access)
     # The outermost: what any other middleware answers has these headers, and what it logs this id.
     app.add_middleware(ResponseHeaders, https=settings.public_url.startswith("https://"))
     return app
@@ -193,26 +195,13 @@ def reload_of(
     return RuleReloader(offers, made, folders, evaluator_mode_from(settings.engine), clock, settings.review_grace_days)
 
 
-def add_console(
-    app: FastAPI,
-    offers: Offers,
-    folders: Mapping[str, Path],
-    settings: Settings,
-    clock: Callable[[], date],
-    turns: Admission,
-    overrides: Overrides,
-    card_links: CardLinks | None,
-    journal: Journal | None,
-    watched: Callable[[], dict[str, Any]] | None,
-    access: ConsoleAccess,
-) -> None:
+def add_console(app: FastAPI, deployment: Deployment, access: ConsoleAccess) -> None:
     """The pages of the console; the authoring tools they are made of are loaded for them alone."""
     from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
 
     # A page of the console says which page a form was sent by, and is never framed.
     pages = Pages(referrer="same-origin")
-    console = layout.Console(pages, offers, folders, settings, clock, turns, overrides, card_links, journal, watched)
-    routes.add_console(app, console, access)
+    routes.add_console(app, layout.Console(pages, deployment), access)
 
 
 def card_links_of(
@@ -242,31 +231,21 @@ async def _hang_up(offers: Offers, clients: list[httpx.AsyncClient]) -> None:
 
 
 def _add_routes(
-    app: FastAPI,
-    offers: Offers,
-    settings: Settings,
-    clock: Callable[[], date],
-    turns: Admission,
-    overrides: Overrides,
-    journal: Journal | None,
-    watched: Callable[[], dict[str, Any]] | None,
-    registered: tuple[SmartRegistration, ...],
-    links: SignedLinks | None,
-    card_links: CardLinks | None,
+    app: FastAPI, deployment: Deployment, registered: tuple[SmartRegistration, ...]
 ) -> list[httpx.AsyncClient]:
     """Every address there is: those for programs, then those for people; gives HTTP clients that are to be closed."""
-    app.include_router(routes(offers, settings, clock, turns, overrides, journal, watched, card_links))
-    app.include_router(feedback_routes(offers, settings, journal))
-    app.include_router(attribute_routes(offers))
-    pages = Pages(settings.frame_ancestors)
+    app.include_router(routes(deployment))
+    app.include_router(feedback_routes(deployment))
+    app.include_router(attribute_routes(deployment))
+    pages, journal, links = Pages(deployment.settings.frame_ancestors), deployment.journal, deployment.links
     app.include_router(static_routes())
     if links is not None and journal is not None:
-        app.include_router(decision_routes(pages, offers, settings, journal, links, turns))
+        app.include_router(decision_routes(pages, deployment, journal, links))
     if not registered or journal is None:
         return []
     from cds.web.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
 
-    launcher = Launcher(pages, registered, offers, settings, journal, turns, overrides, links, clock)
+    launcher = Launcher(pages, registered, deployment, journal)
     app.include_router(launcher.routes())
     return list(launcher.clients.values())
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from watchfiles import awatch
 
-from cds.api.routes import TenantRules
+from cds.api.deployment import TenantRules
 from cds.authoring.testing.verdict import FolderVerdict
 from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode

@@ -46,7 +46,7 @@ class Admission:
         return self.overdue >= self._at_once
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         """
         A place for one request, from before its body is read until it is answered.
 

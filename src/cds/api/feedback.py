@@ -11,14 +11,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from cds.api.body import read_body
+from cds.api.deployment import Deployment, tenant_rules_of
 from cds.api.messages import decode
 from cds.api.openapi import FEEDBACK as FEEDBACK_BODY
 from cds.api.openapi import NOTHING, gives, takes
-from cds.api.routes import FIRST_YEAR, LAST_YEAR, Offers, service_of, tenant_rules_of
+from cds.api.routes import FIRST_YEAR, LAST_YEAR, service_of
 from cds.errors import NoJournalError, NotFhirError, TooLargeError
 from cds.journal.feedback import CardFeedback, CardOutcome
-from cds.journal.journal import Journal
-from cds.settings import Settings
 
 AT_ONCE = 4  # writes under way in one process; the rest wait their turn
 MOST_WORDS = 10_000  # in one call
@@ -66,8 +65,9 @@ class Feedback(msgspec.Struct):
 FEEDBACK = msgspec.json.Decoder(Feedback)
 
 
-def feedback_routes(offers: Offers, settings: Settings, journal: Journal | None) -> APIRouter:
+def feedback_routes(deployment: Deployment) -> APIRouter:
     """Where clients say what became of cards; without a journal nothing is taken."""
+    offers, settings, journal = deployment.offers, deployment.settings, deployment.journal
     router = APIRouter()
     limiter = CapacityLimiter(AT_ONCE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
@@ -14,17 +14,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from cds import __version__
-from cds.api.admission import Admission
 from cds.api.body import read_body
-from cds.api.card_links import CardLinks
+from cds.api.deployment import ANYBODY, Deployment, TenantRules, tenant_rules_of
 from cds.api.messages import Discovery, HookRequest, discovery_of, read_request, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
-from cds.api.overrides import Overrides
 from cds.api.receipts import call_of, card_records_of
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NotFhirError, PrefetchMissingError, UnknownServiceError
 from cds.fhir_client.fetch import Fetcher, NoFhirServerError
-from cds.journal.journal import Journal
 from cds.journal.receipts import DecisionRecord, decision_record_of
 from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle, read_prefetch
 from cds.record.collect import kinds_in
@@ -34,46 +31,14 @@ from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.settings import Settings
 
-READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
-ANYBODY = ""
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
+READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
 
 
-@dataclass(frozen=True, slots=True)
-class TenantRules:
-    """
-    What a caller is answered with.
-
-    Attributes:
-        rules: Its rules.
-        fetcher: Reads what a prefetch lacks; None: nothing but what was sent is read.
-        tenant: Its name, "" where nobody is asked who they are.
-    """
-
-    rules: Ruleset
-    fetcher: Fetcher | None = None
-    tenant: str = ANYBODY
-
-
-Offers = Mapping[str, TenantRules]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
-
-
-def tenant_rules_of(offers: Offers, request: Request) -> TenantRules:
-    """What the caller of this request is answered with."""
-    return offers[request.state.caller.tenant if ANYBODY not in offers else ANYBODY]
-
-
-def routes(
-    offers: Offers,
-    settings: Settings,
-    clock: Callable[[], date],
-    turns: Admission,
-    overrides: Overrides,
-    journal: Journal | None = None,
-    watched: Callable[[], dict[str, Any]] | None = None,
-    pages: CardLinks | None = None,
-) -> APIRouter:
-    """Every address that answers questions; without a journal, no receipts are kept, without `pages`, none linked."""
+def routes(deployment: Deployment) -> APIRouter:
+    """Every address that answers questions; without a journal no receipts are kept, without card links none linked."""
+    offers, settings, clock = deployment.offers, deployment.settings, deployment.clock
+    admission, journal = deployment.admission, deployment.journal
     router = APIRouter()
 
     # First, since addresses are compared in turn with every request.
@@ -82,9 +47,9 @@ def routes(
         """Answer one hook."""
         offer = tenant_rules_of(offers, request)
         service = service_of(offer.rules, identity)
-        async with turns.place():
+        async with admission.slot():
             body = await read_body(request, settings.max_body_bytes)
-            asked = await turns.run_in_worker(lambda: read_request(body, service))
+            asked = await admission.run_in_worker(lambda: read_request(body, service))
             today = clock()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
@@ -94,16 +59,13 @@ def routes(
                     service,
                     asked,
                     today,
-                    settings=settings,
-                    overrides=overrides,
-                    journal=journal,
-                    links=pages,
+                    deployment=deployment,
                     called=str(request.base_url),
                     fetched=fetched,
                     why_not=why_not,
                 )
 
-            made = await turns.run_in_worker(answer)
+            made = await admission.run_in_worker(answer)
             if journal is not None and made.receipt is not None:
                 journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
             return Response(made.encoded, media_type="application/json")
@@ -131,7 +93,7 @@ def routes(
         A journal that does not work is "degraded" and 200: the answers are right, and nobody should turn them away.
         """
         disagreements = request.app.state.disagreements
-        failed = "failed" if disagreements else "stuck" if turns.stuck else ""
+        failed = "failed" if disagreements else "stuck" if admission.stuck else ""
         response.status_code = 503 if failed else 200
         status = failed or ("degraded" if journal is not None and not journal.works else "ok")
         if ANYBODY not in offers:
@@ -144,12 +106,12 @@ def routes(
             "rules": rules.program.version,
             "opinions": rules.reasoner.opinions.value,
             "disagreements": disagreements,
-            "under_way": turns.inside,
-            "overdue": turns.overdue,
+            "under_way": admission.inside,
+            "overdue": admission.overdue,
             "overdue_reviews": {rule.id: str(rule.review_due) for rule in due.rules}
             | {one.what: str(one.review) for one in due.overrides},
             "journal": journal.health() if journal is not None else {"status": "off"},
-        } | ({"watched": watched()} if watched is not None else {})
+        } | ({"watched": deployment.reload_state()} if deployment.reload_state is not None else {})
 
     @router.head("/cds-services", include_in_schema=False)
     @router.get("/cds-services", responses={200: {"model": Discovery}})
@@ -165,14 +127,14 @@ def routes(
             service_of(rules, service)
         day = day_of(today) if today is not None else clock()
 
-        async with turns.place():
+        async with admission.slot():
             body = await read_body(request, settings.max_body_bytes)
 
             def answer() -> bytes:
                 record = read_bundle(body, **limits(settings, rules))
                 return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
 
-            return Response(await turns.run_in_worker(answer), media_type="application/json")
+            return Response(await admission.run_in_worker(answer), media_type="application/json")
 
     return router
 
@@ -200,10 +162,7 @@ def answer_hook(
     asked: HookRequest,
     today: date,
     *,
-    settings: Settings,
-    overrides: Overrides,
-    journal: Journal | None,
-    links: CardLinks | None,
+    deployment: Deployment,
     called: str,
     fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     why_not: str = "nothing is fetched for it",
@@ -219,7 +178,7 @@ def answer_hook(
     Raises:
         RequestError: There is no answer to it.
     """
-    rules = offer.rules
+    rules, journal = offer.rules, deployment.journal
     begun, decision_id = perf_counter(), str(uuid.uuid4())
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
@@ -229,15 +188,15 @@ def answer_hook(
         patient_id=asked.patient_id,
         fetched=fetched,
         orders=asked.orders,
-        **limits(settings, rules),
+        **limits(deployment.settings, rules),
     )
-    earlier = overrides.of(rules.program, offer.tenant, asked.patient_id, today)
+    earlier = deployment.overrides.of(rules.program, offer.tenant, asked.patient_id, today)
     read = perf_counter()
     decision = decide(rules, earlier.onto(record), today, service.id)
     decided = perf_counter()
     linked: Sequence[Mapping[str, str]] = ()
-    if links is not None and decision.cards:
-        linked = links.of(decision_id, called, offer.tenant, service.id, asked.access)
+    if deployment.card_links is not None and decision.cards:
+        linked = deployment.card_links.of(decision_id, called, offer.tenant, service.id, asked.access)
     response = response_of(decision.cards, linked)
     encoded = msgspec.json.encode(response)
     if journal is None:

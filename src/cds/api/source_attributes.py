@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 
-from cds.api.routes import Offers, tenant_rules_of
+from cds.api.deployment import Deployment, tenant_rules_of
 from cds.errors import UnknownRuleError
 from cds.rulebook.source_attributes import REGULATION, SourceAttributes
 
@@ -19,7 +19,7 @@ class SourceAttributesList:
     interventions: tuple[SourceAttributes, ...]
 
 
-def attribute_routes(offers: Offers) -> APIRouter:
+def attribute_routes(deployment: Deployment) -> APIRouter:
     """Source attributes of the caller's rules; as open as discovery, for they hold nothing of patients."""
     router = APIRouter()
 
@@ -28,14 +28,14 @@ def attribute_routes(offers: Offers) -> APIRouter:
     async def every(request: Request) -> SourceAttributesList:
         """The source attributes of every rule file in force that concludes or says something."""
         return SourceAttributesList(
-            REGULATION, tuple(tenant_rules_of(offers, request).rules.program.attributes.values())
+            REGULATION, tuple(tenant_rules_of(deployment.offers, request).rules.program.attributes.values())
         )
 
     @router.head("/source-attributes/{rule}", include_in_schema=False)
     @router.get("/source-attributes/{rule}")
     async def one(rule: str, request: Request) -> SourceAttributes:
         """The source attributes of one rule file, by its id."""
-        attributes = tenant_rules_of(offers, request).rules.program.attributes
+        attributes = tenant_rules_of(deployment.offers, request).rules.program.attributes
         if rule not in attributes:
             raise UnknownRuleError(
                 "There is no such rule file in force", fix=f"GET /source-attributes lists them: {', '.join(attributes)}"

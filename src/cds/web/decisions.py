@@ -9,18 +9,17 @@ from urllib.parse import parse_qsl
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
-from cds.api.admission import Admission
 from cds.api.body import read_body
 from cds.api.decision_input import record_from_input
+from cds.api.deployment import Deployment
 from cds.api.links import SignedLinks
-from cds.api.routes import Offers, limits
+from cds.api.routes import limits
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NoPageError, NotJsonError, RequestError, TooLargeError
 from cds.explanation.flips import flips
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
-from cds.settings import Settings
 from cds.web.explained import explained_values
 from cds.web.page import Pages, differences, page_route
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
@@ -31,10 +30,9 @@ MOST_FORM = 200_000  # bytes
 MOST_FIELDS = 2_000
 
 
-def decision_routes(
-    pages: Pages, offers: Offers, settings: Settings, journal: Journal, links: SignedLinks, turns: Admission
-) -> APIRouter:
+def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, links: SignedLinks) -> APIRouter:
     """The pages of decisions whose data the journal keeps."""
+    offers, settings, admission = deployment.offers, deployment.settings, deployment.admission
     router = APIRouter(include_in_schema=False, route_class=page_route(pages))
 
     def kept(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
@@ -54,9 +52,9 @@ def decision_routes(
             )
         return found, offer.rules
 
-    async def aside(work: Callable[[], T]) -> T:
-        async with turns.place():
-            return await turns.run_in_worker(work)
+    async def in_worker(work: Callable[[], T]) -> T:
+        async with admission.slot():
+            return await admission.run_in_worker(work)
 
     def decided(found: StoredDecision, rules: Ruleset, body: bytes) -> Decision:
         service = rules.program.services[found.service]
@@ -78,7 +76,7 @@ def decision_routes(
             }
             return pages.page("decision.html", values | about)
 
-        return await aside(answer)
+        return await in_worker(answer)
 
     @router.get("/decisions/{decision}/what-if")
     async def what_if_form(request: Request, decision: str, key: str = "") -> Response:
@@ -90,7 +88,7 @@ def decision_routes(
             values = {"kept": found, "key": key, "form": form, "typed": {}, "wrong": "", "flips": None}
             return pages.page("what_if_form.html" if HTMX in request.headers else "what_if.html", values)
 
-        return await aside(answer)
+        return await in_worker(answer)
 
     @router.post("/decisions/{decision}/what-if")
     async def what_if(request: Request, decision: str, key: str = "") -> Response:
@@ -113,7 +111,7 @@ def decision_routes(
                 return pages.page("what_if_result.html", values)
             return pages.page("what_if.html", values, 400 if values["wrong"] else 200)
 
-        return await aside(answer)
+        return await in_worker(answer)
 
     return router
 

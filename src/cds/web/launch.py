@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -15,10 +15,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from cds.api.admission import Admission
-from cds.api.links import SignedLinks
-from cds.api.overrides import Overrides
-from cds.api.routes import Offers, TenantRules, limits
+from cds.api.deployment import Deployment, TenantRules
+from cds.api.routes import limits
 from cds.auth.smart import (
     LaunchError,
     SmartConfiguration,
@@ -42,7 +40,6 @@ from cds.journal.receipts import patient_digest
 from cds.journal.used_tokens import first_use
 from cds.record.bundle import read_prefetch
 from cds.rulebook.program import Service
-from cds.settings import Settings
 from cds.web.explained import explained_values
 from cds.web.page import Pages, page_route
 
@@ -116,24 +113,15 @@ class Launcher:
         self,
         pages: Pages,
         registered: tuple[SmartRegistration, ...],
-        offers: Offers,
-        settings: Settings,
+        deployment: Deployment,
         journal: Journal,
-        turns: Admission,
-        overrides: Overrides,
-        links: SignedLinks | None,
-        clock: Callable[[], date],
     ) -> None:
-        self.clients = {one.tenant: client_for(one.servers, settings.fetch_seconds) for one in registered}
+        timeout = deployment.settings.fetch_seconds
+        self.clients = {one.tenant: client_for(one.servers, timeout) for one in registered}
         self._pages = pages
         self._registered = registered
-        self._offers = offers
-        self._settings = settings
+        self._deployment = deployment
         self._journal = journal
-        self._turns = turns
-        self._overrides = overrides
-        self._links = links
-        self._clock = clock
         self._launches = LaunchCookies(journal)
 
     def routes(self) -> APIRouter:
@@ -156,7 +144,7 @@ class Launcher:
         address = authorize_at(
             configuration,
             one.app,
-            scope=scopes_for(_service(self._offers[one.tenant], {}).prefetch, v2=configuration.v2),
+            scope=scopes_for(_service(self._deployment.offers[one.tenant], {}).prefetch, v2=configuration.v2),
             redirect_uri=self._callback(request),
             launch=launch,
             audience=iss,
@@ -173,7 +161,7 @@ class Launcher:
             secure=secure,
             httponly=True,
             # In a frame of the EHR this is a cookie of a third party, which browsers send under "none" only.
-            samesite="none" if secure and self._settings.frame_ancestors else "lax",
+            samesite="none" if secure and self._deployment.settings.frame_ancestors else "lax",
         )
         return answer
 
@@ -203,10 +191,10 @@ class Launcher:
         return answer
 
     async def _explained(self, one: SmartRegistration, granted: TokenGrant, issuer: str) -> Response:
-        context, offer = context_of(granted.app_context), self._offers[one.tenant]
+        context, offer = context_of(granted.app_context), self._deployment.offers[one.tenant]
         kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
-        if kept is not None and self._links is not None:
-            key = await to_thread.run_sync(self._links.key, kept.id)
+        if kept is not None and self._deployment.links is not None:
+            key = await to_thread.run_sync(self._deployment.links.key, kept.id)
             return RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
         return await self._decided_now(offer, granted, issuer, _service(offer, context))
 
@@ -228,16 +216,16 @@ class Launcher:
                 templates={one.key: one.query for one in service.prefetch},
                 patient_id=granted.patient,
                 fetched=fetched,
-                **limits(self._settings, offer.rules),
+                **limits(self._deployment.settings, offer.rules),
             )
-            today = self._clock()
-            earlier = self._overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
+            today = self._deployment.clock()
+            earlier = self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
             made = decide(offer.rules, earlier.onto(record), today, service.id)
             about: dict[str, Any] = {"kept": None, "key": "", "changed": False, "differs": [], "now": True}
             return self._pages.page("decision.html", explained_values(offer.rules, made, service.id) | about)
 
-        async with self._turns.place():
-            return await self._turns.run_in_worker(answer)
+        async with self._deployment.admission.slot():
+            return await self._deployment.admission.run_in_worker(answer)
 
     def _known(self, issuer: str) -> tuple[SmartRegistration, httpx.URL]:
         for one in self._registered:
@@ -250,7 +238,7 @@ class Launcher:
         )
 
     def _callback(self, request: Request) -> str:
-        return f"{(self._settings.public_url or str(request.base_url)).rstrip('/')}/launch/callback"
+        return f"{(self._deployment.settings.public_url or str(request.base_url)).rstrip('/')}/launch/callback"
 
 
 def _path(*, secure: bool) -> str:

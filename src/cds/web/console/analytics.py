@@ -104,11 +104,11 @@ def analytics_routes(console: Console) -> APIRouter:
     router = APIRouter(route_class=console_route(console.pages))
 
     def store() -> Store:
-        if console.journal is None:
+        if console.deployment.journal is None:
             raise NoJournalError(
                 "There is no journal, so that nothing is counted", fix="Set CDS_JOURNAL, and start the service anew"
             )
-        return console.journal.store
+        return console.deployment.journal.store
 
     def asked(request: Request) -> tuple[AnalyticsQuery, CompiledRuleset]:
         offer = console.offer(request)
@@ -166,7 +166,7 @@ def analytics_routes(console: Console) -> APIRouter:
                 "reasons": reasons_of(found),
                 "said": comments_of(kept, about.period),
                 "versions": versions_of(kept, about.period),
-                "comments_days": console.settings.keep_comments_days,
+                "comments_days": console.deployment.settings.keep_comments_days,
             }
 
         return page(request, "console/feedback.html", about, program, await to_thread.run_sync(read))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,14 +12,9 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from cds.api.admission import Admission
-from cds.api.card_links import CardLinks
-from cds.api.overrides import Overrides
-from cds.api.routes import Offers, TenantRules
+from cds.api.deployment import Deployment, TenantRules
 from cds.errors import NoPageError
-from cds.journal.journal import Journal
 from cds.journal.store import StoreDownError
-from cds.settings import Settings
 from cds.web.console.urls import DATA, DECISIONS, FEEDBACK, HOME, LOGIN, LOGOUT, SAFE
 from cds.web.console.users import NotSignedInError
 from cds.web.page import Pages, page_route
@@ -54,27 +47,17 @@ class Console:
 
     Attributes:
         pages: Renders them.
-        offers: What is live, by tenant; one for "" where there are none.
-        folders: Tenant → the folder its rules were read from.
-        links: Of decisions; None where their data are not kept.
-        watched: How taking changed rules goes; None where rules are not watched.
+        deployment: What runs.
     """
 
     pages: Pages
-    offers: Offers
-    folders: Mapping[str, Path]
-    settings: Settings
-    clock: Callable[[], date]
-    turns: Admission
-    overrides: Overrides
-    links: CardLinks | None = None
-    journal: Journal | None = None
-    watched: Callable[[], dict[str, Any]] | None = None
+    deployment: Deployment
 
     @property
     def keeps_inputs(self) -> bool:
         """Whether the data decided from are kept."""
-        return self.journal is not None and self.journal.keeps_inputs
+        journal = self.deployment.journal
+        return journal is not None and journal.keeps_inputs
 
     def offer(self, request: Request) -> TenantRules:
         """
@@ -83,10 +66,10 @@ class Console:
         Raises:
             NoPageError: There is no such tenant.
         """
-        name = request.query_params.get(TENANT) or next(iter(self.offers))
-        if name not in self.offers:
+        name = request.query_params.get(TENANT) or next(iter(self.deployment.offers))
+        if name not in self.deployment.offers:
             raise NoPageError("There is no such tenant", fix=f"Choose one at {HOME}")
-        return self.offers[name]
+        return self.deployment.offers[name]
 
     def address(self, request: Request, path: str, **query: str) -> str:
         """The address of another page of the console, for the same tenant."""
@@ -105,7 +88,7 @@ class Console:
             "to": partial(self.address, request),
             "here": path,
             "tenant": self.offer(request).tenant,
-            "tenants": sorted(name for name in self.offers if name),
+            "tenants": sorted(name for name in self.deployment.offers if name),
             "who": request.state.who,
             "logout": LOGOUT,
         }

@@ -19,7 +19,7 @@ def live_routes(console: Console) -> APIRouter:
     @router.get(HOME)
     async def live(request: Request) -> Response:
         offer = console.offer(request)
-        program, today = offer.rules.program, console.clock()
+        program, today = offer.rules.program, console.deployment.clock()
         overdue = overdue_reviews(program, today)
         return console.page(
             request,
@@ -27,17 +27,17 @@ def live_routes(console: Console) -> APIRouter:
             {
                 "program": program,
                 "opinions": offer.rules.reasoner.opinions.value,
-                "folder": console.folders[offer.tenant],
+                "folder": console.deployment.folders[offer.tenant],
                 "today": today,
                 "overdue": overdue.rules,
                 "overlays_due": overdue.overrides,
                 "due_next": next_review(program, today),
-                "review_grace_days": console.settings.review_grace_days,
-                "watched": console.watched() if console.watched is not None else None,
-                "journal": console.journal.health() if console.journal is not None else None,
+                "review_grace_days": console.deployment.settings.review_grace_days,
+                "watched": console.deployment.reload_state() if console.deployment.reload_state is not None else None,
+                "journal": console.deployment.journal.health() if console.deployment.journal is not None else None,
                 "keeps_inputs": console.keeps_inputs,
                 "disagreements": request.app.state.disagreements,
-                "turns": console.turns,
+                "admission": console.deployment.admission,
             },
         )
 

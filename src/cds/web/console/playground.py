@@ -12,10 +12,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 
 from cds.api.body import read_body
+from cds.api.deployment import TenantRules
 from cds.api.error_responses import status_of
 from cds.api.feedback import AT_ONCE, read_feedback
 from cds.api.messages import read_request
-from cds.api.routes import HookResult, TenantRules, answer_hook, day_of, service_of
+from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
 from cds.journal.playground import playground_of
 from cds.journal.receipts import DecisionRecord
@@ -46,11 +47,11 @@ def playground_routes(console: Console) -> APIRouter:
         program = console.offer(request).rules.program
         form = {
             "typed": typed,
-            "today": typed.get("today") or str(console.clock()),
+            "today": typed.get("today") or str(console.deployment.clock()),
             "services": list(program.services.values()),
             "examples": list(examples().values()),
-            "journal": console.journal is not None,
-            "keeps_days": console.settings.keep_inputs_days if console.keeps_inputs else 0,
+            "journal": console.deployment.journal is not None,
+            "keeps_days": console.deployment.settings.keep_inputs_days if console.keeps_inputs else 0,
             "wrong": None,
             "example": None,
             "answer": None,
@@ -67,30 +68,30 @@ def playground_routes(console: Console) -> APIRouter:
     @router.post(PLAYGROUND)
     async def answer(request: Request) -> Response:
         offer = offer_of(request)
-        async with console.turns.place():
+        async with console.deployment.admission.slot():
             # A form writes most signs of JSON as three.
-            body = await read_body(request, 3 * console.settings.max_body_bytes)
-            typed = await console.turns.run_in_worker(lambda: fields_of(body))
+            body = await read_body(request, 3 * console.deployment.settings.max_body_bytes)
+            typed = await console.deployment.admission.run_in_worker(lambda: fields_of(body))
 
             def decided() -> tuple[Response, DecisionRecord | None]:
                 values, receipt = _answer(typed, offer, console, str(request.base_url))
                 return page(request, typed, values), receipt
 
             try:
-                made, receipt = await console.turns.run_in_worker(decided)
+                made, receipt = await console.deployment.admission.run_in_worker(decided)
             except RequestError as refusal:
                 return page(request, typed, {"wrong": refusal}, status_of(refusal))
-            if receipt is not None and console.journal is not None:
-                console.journal.note(receipt)
+            if receipt is not None and console.deployment.journal is not None:
+                console.deployment.journal.note(receipt)
             return made
 
     @router.post(f"{PLAYGROUND}/feedback")
     async def feedback(request: Request) -> Response:
         offer = offer_of(request)
-        journal = console.journal
+        journal = console.deployment.journal
         if journal is None:
             raise NoJournalError("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
-        typed = fields_of(await read_body(request, console.settings.max_body_bytes))
+        typed = fields_of(await read_body(request, console.deployment.settings.max_body_bytes))
         service = service_of(offer.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
         await to_thread.run_sync(lambda: journal.hear(offer.tenant, service.id, words), limiter=limiter)
@@ -111,19 +112,18 @@ def _answer(
     Raises:
         RequestError: What was pasted cannot be answered.
     """
-    day = day_of(typed["today"]) if typed.get("today") else console.clock()
+    day = day_of(typed["today"]) if typed.get("today") else console.deployment.clock()
     text = typed.get("data", "").encode()
-    pasted = read_pasted(text, offer.rules.program, typed.get("service", ""), console.settings.max_json_depth)
+    pasted = read_pasted(
+        text, offer.rules.program, typed.get("service", ""), console.deployment.settings.max_json_depth
+    )
     asked = read_request(pasted.body, pasted.service)
     made = answer_hook(
         offer,
         pasted.service,
         asked,
         day,
-        settings=console.settings,
-        overrides=console.overrides,
-        journal=console.journal,
-        links=console.links,
+        deployment=console.deployment,
         called=called,
     )
     shown = _shown(pasted, made, day)

@@ -27,7 +27,7 @@ def rule_routes(console: Console) -> APIRouter:
     @router.get(RULES)
     async def files(request: Request) -> Response:
         offer = console.offer(request)
-        folder, version = console.folders[offer.tenant], offer.rules.program.version
+        folder, version = console.deployment.folders[offer.tenant], offer.rules.program.version
         read = await shelf.sheets(folder, version)
         folders: defaultdict[str, list[RulePage]] = defaultdict(list)
         for sheet in read.files:
@@ -36,7 +36,7 @@ def rule_routes(console: Console) -> APIRouter:
             "read": read,
             "live": version,
             "by_folder": dict(sorted(folders.items())),
-            "today": console.clock(),
+            "today": console.deployment.clock(),
             "measuring": shelf.measuring(folder, version),
         }
         return console.page(request, "console/rules.html", values)
@@ -44,7 +44,7 @@ def rule_routes(console: Console) -> APIRouter:
     @router.get(f"{RULES}/{{name}}")
     async def file(request: Request, name: str) -> Response:
         offer = console.offer(request)
-        folder, version = console.folders[offer.tenant], offer.rules.program.version
+        folder, version = console.deployment.folders[offer.tenant], offer.rules.program.version
         read = await shelf.sheets(folder, version)
         sheet = next((one for one in read.files if one.id == name), None)
         if sheet is None:
@@ -58,7 +58,7 @@ def rule_routes(console: Console) -> APIRouter:
             "sheet": sheet,
             "read": read,
             "live": version,
-            "today": console.clock(),
+            "today": console.deployment.clock(),
             "diagram": drawn(sheet.nodes, sheet.links),
             "reads": _reads(sheet),
             "measuring": measuring,
@@ -70,7 +70,7 @@ def rule_routes(console: Console) -> APIRouter:
     @router.post(f"{RULES}/{{name}}/coverage")
     async def measure(request: Request, name: str) -> Response:
         offer = console.offer(request)
-        shelf.measure(console.folders[offer.tenant], offer.rules.program.version)
+        shelf.measure(console.deployment.folders[offer.tenant], offer.rules.program.version)
         return RedirectResponse(f"{console.address(request, f'{RULES}/{name}')}#coverage", status_code=303)
 
     return router
