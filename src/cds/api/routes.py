@@ -26,6 +26,7 @@ from cds.journal.receipts import DecisionRecord, decision_record_of
 from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle, read_prefetch
 from cds.record.collect import kinds_in
 from cds.record.fhir import READ_TYPES
+from cds.rulebook.list_ages import lists_in_words
 from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
@@ -110,6 +111,7 @@ def routes(deployment: Deployment) -> APIRouter:
             "overdue": admission.overdue,
             "overdue_reviews": {rule.id: str(rule.review_due) for rule in due.rules}
             | {one.what: str(one.review) for one in due.overrides},
+            "lists": lists_in_words(rules.program.list_ages, clock()),
             "journal": journal.health() if journal is not None else {"status": "off"},
         } | ({"watched": deployment.reload_state()} if deployment.reload_state is not None else {})
 

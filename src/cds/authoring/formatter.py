@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cds.yaml_source.document import read_yaml
 
-SECTIONS = ("about", "evidence", "parameters", "facts", "conclusions", "definitions", "services", "cards")
+SECTIONS = ("about", "evidence", "parameters", "facts", "conclusions", "definitions", "services", "cards", "lists")
 TOP = re.compile(r"([a-z_]+):")
 
 

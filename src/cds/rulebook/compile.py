@@ -12,6 +12,7 @@ from cds.logic.truth import Truth
 from cds.rulebook import wanted as w
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.list_ages import list_ages
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.placeholders import placeholders_in
 from cds.rulebook.program import (
@@ -101,6 +102,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         definitions={one.of: under(one, numbers) for one in decided},
         copies=copies,
         overrides=book.overrides,
+        list_ages=list_ages(book),
         attributes={
             name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
         },

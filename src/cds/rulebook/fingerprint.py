@@ -133,7 +133,7 @@ def _table(name: str, book: Rulebook) -> dict[str, Any]:
         f"product {row.values['rxcui']}": {k: v for k, v in row.values.items() if k not in BESIDE_THE_DRUG | {"note"}}
         for row in book.products.get(name, [])
     }
-    header = _without(plain(loaded.model.table), frozenset({"title", "notice", "limits"}))
+    header = _without(plain(loaded.model.table), frozenset({"title", "notice", "limits", "checked"}))
     return {"table": header, **drugs, **products}
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 
 from cds.logic.conditions import Condition
 from cds.logic.strata import Stratum
+from cds.rulebook.list_ages import ListAges
 from cds.rulebook.overlay import SiteOverride
 from cds.rulebook.source_attributes import SourceAttributes
 from cds.rulebook.wanted import Wanted
@@ -228,6 +229,7 @@ class CompiledRuleset:
             clinicians know them by.
         overrides: What is different at the site these rules are for.
         attributes: Rule file → its source attributes.
+        list_ages: When each value set and drug table was last compared with a release.
     """
 
     version: str
@@ -245,6 +247,7 @@ class CompiledRuleset:
     copies: Mapping[str, CopyOf] = field(default_factory=dict)
     overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
+    list_ages: ListAges = field(default_factory=ListAges)
 
     def card_called(self, name: str) -> CardText | None:
         """The card of this name, or the one that had it formerly; None for what is no card any more."""

@@ -249,6 +249,8 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
         for name, definition in rule.model.definitions.are.items():
             for parameter in definition.with_:
                 yield NameReference(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
+    if rule.model.lists:
+        yield from duration(rule.model.lists.checked_within, rule, ("lists", "checked_within"))
 
 
 def read_by(found: Iterable[NameReference | BareNumber]) -> dict[str, set[str]]:

@@ -911,6 +911,14 @@ class CardSpec(Strict):
     ] = []
 
 
+class ListsSpec(Strict):
+    """How long ago value sets and drug tables may have been compared with a release of their code systems."""
+
+    checked_within: Annotated[
+        Duration, Field(description="After that `cds check` warns: 12 months, or the name of a parameter.")
+    ]
+
+
 class RuleFile(Strict):
     """One rule file: one clinical question."""
 
@@ -922,6 +930,7 @@ class RuleFile(Strict):
     definitions: DefinitionsSpec | None = None
     services: dict[Slug, ServiceSpec] = {}
     cards: dict[Snake, CardSpec] = {}
+    lists: ListsSpec | None = None
 
 
 # ---------------------------------------------------------------- value sets and tables
@@ -1022,6 +1031,13 @@ class AnswersInWords(Strict):
     values: Annotated[dict[str, int | float], Field(description="The whole answer, as `full_names` are compared.")]
 
 
+class Checked(Strict):
+    """When a list of codes was last compared with a release, and with which."""
+
+    date: Day
+    release: Annotated[Text, Field(description="ICD-10-CM 2026, RxNorm 2026-11-02, …")]
+
+
 class ValueSetHeader(Strict):
     """What a value set is."""
 
@@ -1030,6 +1046,11 @@ class ValueSetHeader(Strict):
     title: Text
     notice: Text | None = None
     limits: Text | None = None
+    checked: Checked | None = None
+    canonical: Annotated[
+        Url | None, Field(description="The published ValueSet it follows; `cds terminology` compares the two.")
+    ] = None
+    version: Annotated[Text | None, Field(description="Which version of `canonical`.")] = None
     source_attribute: Annotated[
         Attribute | None, Field(description="What reading these codes uses of the person, as in `about.uses`.")
     ] = None
@@ -1038,6 +1059,8 @@ class ValueSetHeader(Strict):
     def _one_name(self) -> ValueSetHeader:
         if (self.id is None) == (self.adds_to is None):
             raise ValueError("write `id`, or `adds_to` for codes that go into another file's set")
+        if (self.canonical is None) != (self.version is None):
+            raise ValueError("write `canonical` and `version` together, or neither")
         return self
 
 
@@ -1082,6 +1105,7 @@ class TableHeader(Strict):
     ] = []
     notice: Text | None = None
     limits: Text | None = None
+    checked: Checked | None = None
 
 
 class MinimumDose(Strict):

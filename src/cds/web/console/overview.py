@@ -32,6 +32,8 @@ def live_routes(console: Console) -> APIRouter:
                 "overdue": overdue.rules,
                 "overlays_due": overdue.overrides,
                 "due_next": next_review(program, today),
+                "list_ages": program.list_ages,
+                "lists_overdue": program.list_ages.overdue(today),
                 "review_grace_days": console.deployment.settings.review_grace_days,
                 "watched": console.deployment.reload_state() if console.deployment.reload_state is not None else None,
                 "journal": console.deployment.journal.health() if console.deployment.journal is not None else None,
