@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.message import Message
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def _quoted(kind: str, name: str) -> str:
 
 
 def packages() -> list[Package]:
-    """Every package of the lock that is installed here, shipped ones first."""
+    """Every package of the lock, shipped ones first."""
     roles = _roles()
     order = {"shipped": 0, "development": 2}
     found = []
@@ -107,7 +108,7 @@ def packages() -> list[Package]:
         try:
             about: Any = distribution(name).metadata
         except PackageNotFoundError:
-            raise SystemExit(f"{name} is in requirements.lock and not installed: run scripts/install --all") from None
+            about = Message()  # an extra that is not installed here: only its name and version are known
         role = roles.get(canonicalize_name(name), "development")
         found.append(Package(name, version, role, _license(about), about.get("Summary", "")))
     return sorted(found, key=lambda one: (order.get(one.role, 1), one.role, one.name.lower()))
@@ -116,7 +117,7 @@ def packages() -> list[Package]:
 def _roles() -> dict[str, str]:
     """Package → why it is installed; what two roles share has the first."""
     ours = [Requirement(text) for text in requires("thirdline") or ()]
-    developers = {"test", "dev", "docs"}
+    developers = {"test", "dev", "docs", "deploy"}
     extras = sorted({match[1] for one in ours if (match := re.search(r"extra == ['\"]([\w-]+)", str(one.marker)))})
     roles: dict[str, str] = {}
     for extra in ["", *(name for name in extras if name not in developers)]:

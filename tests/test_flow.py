@@ -15,8 +15,8 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
 ORDER = [
     "errors", "logic", "terminology", "yaml_source", "compression", "rulebook", "record", "facts", "engine", "cards",
-    "decide", "serialize", "explanation", "ruleset", "fhir_client", "settings", "configuration", "read_request",
-    "journal", "api", "auth", "authoring", "web", "reload", "app", "serving", "cli",
+    "decide", "serialize", "explanation", "ruleset", "fhir_client", "settings", "configuration", "telemetry",
+    "read_request", "journal", "api", "auth", "authoring", "web", "reload", "app", "serving", "cli",
 ]  # fmt: skip
 # The rulebook's plan needs nothing of the record; record nothing of the rulebook.
 NEVER = {("record", "rulebook"), ("rulebook", "record"), ("api", "authoring"), ("authoring", "api")}

@@ -19,7 +19,9 @@ def test_the_final_image_has_no_compiler_and_does_not_run_as_root() -> None:
     assert "apt-get" not in FINAL
     assert re.search(r"^USER [1-9]\d*$", FINAL, re.MULTILINE)
     assert "HEALTHCHECK" in FINAL
-    assert FINAL.startswith("python:3.12-slim")
+    assert DOCKERFILE.count("ARG PYTHON_IMAGE=python:3.12-slim\n") == 1
+    assert BUILD.startswith("${PYTHON_IMAGE} AS build") and FINAL.startswith("${PYTHON_IMAGE}\n")
+    assert FINAL.count("org.opencontainers.image.") >= 6
 
 
 def test_the_image_keeps_its_journal_on_a_volume_of_its_own_user() -> None:

@@ -23,8 +23,10 @@ from cds.api.card_links import CardLinks
 from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
 from cds.api.feedback import feedback_routes
 from cds.api.links import SignedLinks
+from cds.api.metrics import Gauges, metrics_routes
 from cds.api.openapi import ERRORS
 from cds.api.overrides import Overrides
+from cds.api.request_log import RequestLog
 from cds.api.response_headers import REQUEST_ID, ResponseHeaders
 from cds.api.routes import routes
 from cds.api.source_attributes import attribute_routes
@@ -89,6 +91,7 @@ def create_app(
 
     folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
     reload = reload_of(offers, made, folders, settings, clock)
+    gauges = Gauges(admission, journal, offers, settings.max_concurrency)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +109,7 @@ def create_app(
                 offer.rules.program.version,
                 offer.rules.reasoner.opinions.value,
             )
-        tasks = [asyncio.create_task(_log_overdue_reviews(offers, clock))]
+        tasks = [asyncio.create_task(_log_overdue_reviews(offers, clock)), asyncio.create_task(gauges.run())]
         if reload is not None:
             tasks.append(asyncio.create_task(reload.run()))
         yield
@@ -129,6 +132,22 @@ def create_app(
         lifespan=lifespan,
         responses=ERRORS,
     )
+    add_middleware(app, tenants, settings, journal)
+    if settings.metrics:
+        app.include_router(metrics_routes(settings, gauges))
+    links, card_links = card_links_of(settings, journal, registered)
+    reload_state = reload.health if reload is not None else None
+    deployment = Deployment(
+        offers, folders, settings, clock, admission, overrides, journal, links, card_links, reload_state
+    )
+    clients += _add_routes(app, deployment, registered)
+    if access is not None:
+        add_console(app, deployment, access)
+    return app
+
+
+def add_middleware(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
+    """Everything a request passes before its address is looked up, innermost first."""
     if tenants:
         add_guard(app, tenants, settings, journal)
     refusals.register(app)
@@ -140,17 +159,9 @@ def create_app(
             allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
             expose_headers=["Retry-After", REQUEST_ID],
         )
-    links, card_links = card_links_of(settings, journal, registered)
-    reload_state = reload.health if reload is not None else None
-    deployment = Deployment(
-        offers, folders, settings, clock, admission, overrides, journal, links, card_links, reload_state
-    )
-    clients += _add_routes(app, deployment, registered)
-    if access is not None:
-        add_console(app, deployment, access)
+    app.add_middleware(RequestLog)  # what the others refuse is counted too
     # The outermost: what any other middleware answers has these headers, and what it logs this id.
     app.add_middleware(ResponseHeaders, https=settings.public_url.startswith("https://"))
-    return app
 
 
 def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.AsyncClient]]:

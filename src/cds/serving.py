@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from fastapi import FastAPI
 
 from cds.app import create_app
 from cds.configuration import SettingsError, configure
 from cds.journal.journal import journal_from
-from cds.settings import Settings
-
-# Below this level these write addresses (and with them patient ids), headers, PKCE verifiers, tokens or statements.
-SECRETIVE = ("httpx", "httpx2", "httpcore", "httpcore2", "authlib", "sqlalchemy", "psycopg", "python_multipart")
+from cds.telemetry.logs import log_by
 
 
 def served() -> FastAPI:
@@ -30,10 +25,3 @@ def served() -> FastAPI:
         raise SystemExit(str(wrong)) from None
     log_by(settings)
     return create_app(settings, journal=journal_from(settings))
-
-
-def log_by(settings: Settings) -> None:
-    """Write the log to stderr, as much as the settings say; of libraries that log secrets, warnings only."""
-    for name in SECRETIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")

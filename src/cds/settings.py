@@ -143,6 +143,14 @@ class Settings(BaseSettings):
         NoDecode,
         Field(description="Addresses or networks of proxies whose X-Forwarded-* count, separated by commas."),
     ] = ("127.0.0.1", "::1")
+    metrics: Annotated[bool, Field(description="Give counts for Prometheus at /metrics.")] = False
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(min_length=16, description="Bearer token that /metrics asks for; unset: nobody is asked."),
+    ] = None
+    log_format: Annotated[Literal["text", "json"], Field(description="Lines for people, or a JSON object a line.")] = (
+        "text"
+    )
     log_level: Annotated[
         Literal["critical", "error", "warning", "info", "debug"], Field(description="How much is logged.")
     ] = "info"
@@ -219,6 +227,12 @@ class Settings(BaseSettings):
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"CDS_{name.upper()}: {path} is not a file")
+        return self
+
+    @model_validator(mode="after")
+    def _metrics(self) -> Self:
+        if self.metrics and self.tenants is not None and self.metrics_token is None:
+            raise ValueError("CDS_METRICS with CDS_TENANTS needs CDS_METRICS_TOKEN: counts name tenants and cards")
         return self
 
     @property

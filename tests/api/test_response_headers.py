@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from cds.api.response_headers import current_request_id
-from cds.serving import log_by
 from cds.settings import Settings
+from cds.telemetry.logs import log_by
 from tests.server import ROOT, serving
 
 SERVICE = "/cds-services/ketamine-evaluation"

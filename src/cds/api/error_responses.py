@@ -32,6 +32,7 @@ from cds.errors import (
     WrongPatientError,
 )
 from cds.journal.store import StoreDownError
+from cds.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def register(app: FastAPI) -> None:
     @app.exception_handler(DisagreementError)
     async def disagreed(_: Request, disagreement: DisagreementError) -> Response:
         app.state.disagreements += 1
+        metrics.disagreements.inc()
         log.error("%s", disagreement)  # names of heads and truths only
         return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)
 

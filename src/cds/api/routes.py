@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -19,6 +20,7 @@ from cds.api.deployment import ANYBODY, Deployment, TenantRules, tenant_rules_of
 from cds.api.messages import Discovery, HookRequest, discovery_of, read_request, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.api.receipts import call_of, card_records_of
+from cds.api.request_log import decided
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NotFhirError, PrefetchMissingError, UnknownServiceError
 from cds.fhir_client.fetch import Fetcher, NoFhirServerError
@@ -31,6 +33,7 @@ from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.settings import Settings
+from cds.telemetry import metrics
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
@@ -67,6 +70,14 @@ def routes(deployment: Deployment) -> APIRouter:
                 )
 
             made = await admission.run_in_worker(answer)
+            decided(
+                offer.tenant,
+                service.id,
+                made.decision,
+                decision_id=made.id,
+                hook_instance=asked.hook_instance,
+                took=made.seconds,
+            )
             if journal is not None and made.receipt is not None:
                 journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
             return Response(made.encoded, media_type="application/json")
@@ -124,7 +135,8 @@ def routes(deployment: Deployment) -> APIRouter:
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
         """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
-        rules = tenant_rules_of(offers, request).rules
+        offer = tenant_rules_of(offers, request)
+        rules = offer.rules
         if service is not None:
             service_of(rules, service)
         day = day_of(today) if today is not None else clock()
@@ -132,11 +144,13 @@ def routes(deployment: Deployment) -> APIRouter:
         async with admission.slot():
             body = await read_body(request, settings.max_body_bytes)
 
-            def answer() -> bytes:
-                record = read_bundle(body, **limits(settings, rules))
-                return msgspec.json.encode(answer_of(rules, decide(rules, record, day, service)))
+            def answer() -> tuple[Decision, bytes]:
+                decision = decide(rules, read_bundle(body, **limits(settings, rules)), day, service)
+                return decision, msgspec.json.encode(answer_of(rules, decision))
 
-            return Response(await admission.run_in_worker(answer), media_type="application/json")
+            decision, encoded = await admission.run_in_worker(answer)
+            decided(offer.tenant, service or "", decision)
+            return Response(encoded, media_type="application/json")
 
     return router
 
@@ -147,15 +161,19 @@ class HookResult:
     One hook, answered.
 
     Attributes:
+        id: Of the decision, as its receipt and its page have it.
         decision: What it rests on.
         response, encoded: What the caller gets, as values and as it is sent.
         receipt: For the journal; None where none is kept.
+        seconds: From the read request to the encoded answer.
     """
 
+    id: str
     decision: Decision
     response: Mapping[str, Any]
     encoded: bytes
     receipt: DecisionRecord | None
+    seconds: float
 
 
 def answer_hook(
@@ -202,7 +220,7 @@ def answer_hook(
     response = response_of(decision.cards, linked)
     encoded = msgspec.json.encode(response)
     if journal is None:
-        return HookResult(decision, response, encoded, None)
+        return HookResult(decision_id, decision, response, encoded, None, perf_counter() - begun)
     took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
     receipt = decision_record_of(
         rules,
@@ -214,7 +232,7 @@ def answer_hook(
         decided_at=datetime.now(UTC),
         keep_input=journal.keeps_inputs,
     )
-    return HookResult(decision, response, encoded, receipt)
+    return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
 
 
 def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
@@ -234,9 +252,15 @@ async def _fetch(
         return NOTHING_FETCHED, "this service fetches from no server"
     try:
         orders = asked.orders.sent if asked.orders is not None else b""
-        return await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders), ""
+        fetched = await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders)
     except NoFhirServerError as why:
+        metrics.fetches.labels("none", "not usable").inc()
         return NOTHING_FETCHED, str(why)
+    for one in fetched.values():
+        outcome = "ok" if not one.because else "failed" if one.value is None and one.failed else "partial"
+        # Its host is on the allowlist, so that no caller makes up names to count under.
+        metrics.fetches.labels(urlsplit(asked.access.server or "").hostname or "none", outcome).inc()
+    return fetched, ""
 
 
 def service_of(rules: Ruleset, identity: str) -> Service:

@@ -24,7 +24,7 @@ from cds.errors import CdsError
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/health"})  # what anybody may ask
+OPEN = frozenset({"/health", "/metrics"})  # anybody may ask the first; the second asks for a token of its own
 PAGES = ("/static", "/decisions", "/launch", "/console")  # for people: these ask by themselves who it is
 BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *")
 MOST_BYTES = 16_384  # of a token

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
+import shutil
 import ssl
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +20,7 @@ from cds.configuration import variable_of
 from cds.rulebook.loader import SITE
 from cds.yaml_source.problem import RulesError
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count; this process counts nothing and has no file in it
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
 
 
@@ -59,7 +63,7 @@ def serve(
 
     from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
-    from cds.serving import log_by  # noqa: PLC0415
+    from cds.telemetry.logs import log_by  # noqa: PLC0415
 
     if site is not None:
         if rules is not None or not (site / SITE).is_file():
@@ -92,6 +96,9 @@ def serve(
         raise typer.Exit(PROBLEMS) from None
     # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
     os.environ.update({variable_of(name): str(value) for name, value in changes.items()})
+    if settings.metrics and settings.workers > 1 and METRICS_FOLDER not in os.environ:
+        os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="thirdline-metrics-")
+        atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
     uvicorn.run(
         service if settings.workers == 1 else "cds.serving:served",
         factory=settings.workers > 1,
