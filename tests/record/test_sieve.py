@@ -20,6 +20,7 @@ from cds.terminology.concepts import Coding
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria, ValueSet
+from cds.terminology.vocabulary import EntryKind
 from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient
@@ -154,11 +155,13 @@ class Nothing:
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         return False
 
-    def words_of_another(self, said: tuple[str, ...]) -> bool:
+    def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
+        return False
+
+    def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
         return False
 
     codes_of_another_drug = codes_of_another
-    words_of_another_drug = words_of_another
 
 
 def answer(rules: Ruleset, hook: str, body: bytes, sought: RelevanceCriteria) -> Any:

@@ -24,7 +24,7 @@ from cds.record.model import (
 )
 from cds.terminology.concepts import Concept
 from cds.terminology.index import Codes
-from cds.terminology.words import has_a_name
+from cds.terminology.vocabulary import EntryKind, Reading
 
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
 
@@ -56,8 +56,9 @@ class SortedRecord:
         record: The record itself.
         today: The day of the answer.
         codes: The index it was sorted by.
-        nameless: Diagnoses, medications, interventions and allergies that have no word from which one could tell what
-            they are, only codes or not even those.
+        nameless: Diagnoses, medications, interventions and allergies that say nothing of what they are: no word, or
+            words that say nothing, and no code that tells it.
+        unread: Those whose words or codes nobody here knows.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
     """
 
@@ -65,6 +66,7 @@ class SortedRecord:
     today: date
     codes: Codes
     nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
+    unread: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
     diagnoses: dict[str, list[ValueSetMatch]]
     measurements: dict[str, list[ValueSetMatch]]
     exposures: dict[str, list[ValueSetMatch]]
@@ -100,17 +102,19 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
         referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
     )
-    could_be_nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = (
+    entries: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = (
         *record.diagnoses,
         *record.exposures,
         *record.interventions,
         *record.allergies,
     )
+    said = [(entry, read_as(entry, codes)) for entry in entries]
     return SortedRecord(
         record=record,
         today=today,
         codes=codes,
-        nameless=tuple(entry for entry in could_be_nameless if not any(map(has_a_name, concepts_of(entry)))),
+        nameless=tuple(entry for entry, reading in said if reading is Reading.SILENT),
+        unread=tuple(entry for entry, reading in said if reading is Reading.NOT_READ),
         diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes),
         measurements=_measured(record.measurements, codes),
         exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes),
@@ -137,6 +141,20 @@ def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[C
         case Exposure():
             return (entry.drug,)
     return (entry.concept,)
+
+
+KINDS = {
+    Diagnosis: EntryKind.CONDITION,
+    Exposure: EntryKind.MEDICATION,
+    Intervention: EntryKind.PROCEDURE,
+    Allergy: EntryKind.ALLERGY,
+}
+
+
+def read_as(entry: Diagnosis | Exposure | Intervention | Allergy, codes: Codes) -> Reading:
+    """What became of reading an entry: of several concepts, what cannot be read counts first."""
+    found = {codes.read(concept, KINDS[type(entry)]) for concept in concepts_of(entry)}
+    return next((one for one in (Reading.NOT_READ, Reading.READ) if one in found), Reading.SILENT)
 
 
 def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[ValueSetMatch]]:

@@ -14,6 +14,7 @@ from cds.terminology.concepts import Coding
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
+from cds.terminology.vocabulary import EntryKind, Reading
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NOT_TOLD = "it does not tell which drug it is"
@@ -63,7 +64,7 @@ def _is_wanted(draft: Draft, wanted: WantedDraftOrder, codes: Codes, trials: Fac
             return Truth.FALSE, ""
         if draft.unreadable:
             return Truth.UNKNOWN, draft.unreadable
-        return _is_new_drug(draft, codes.drugs[wanted.drugs], trials)
+        return _is_new_drug(draft, codes.drugs[wanted.drugs], codes, trials)
     if draft.unreadable:
         return Truth.UNKNOWN, draft.unreadable
     return _is_coded(draft, wanted, codes)
@@ -82,21 +83,23 @@ def _is_coded(draft: Draft, wanted: WantedDraftOrder, codes: Codes) -> tuple[Tru
                     sets |= frozenset(codes.sets_with(Coding(system, code)))
     if sets & set(wanted.coded):
         return Truth.TRUE, ""
-    if draft.kind == "ServiceRequest" or known or sets or _has_a_name(draft):
+    if draft.kind == "ServiceRequest" or known or sets or _is_legible(draft, codes):
         return Truth.FALSE, ""
     return Truth.UNKNOWN, NOT_TOLD
 
 
-def _has_a_name(draft: Draft) -> bool:
+def _is_legible(draft: Draft, codes: Codes) -> bool:
+    if codes.vocabulary is not None:
+        return codes.read(draft.concept, EntryKind.MEDICATION) is Reading.READ
     texts = (draft.concept.text, *(coding.display for coding in draft.concept.codings))
     return any(len(word) > 3 for text in texts for word in words_of(text))  # shorter ones are units
 
 
-def _is_new_drug(draft: Draft, table: DrugTable, trials: Fact | None) -> tuple[Truth, str]:
+def _is_new_drug(draft: Draft, table: DrugTable, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
     """An antidepressant of the table that is not among the trials of the episode, taken or ended."""
     found = table.recognise(draft.concept)
     if found is None:
-        unknown = table.unrecognisable(draft.concept)
+        unknown = codes.unrecognisable(table, draft.concept)
         return (Truth.UNKNOWN, NOT_TOLD) if unknown else (Truth.FALSE, "")
     if found.drug.role != "antidepressant" or found.drug.counts_as_trial == "never":
         return Truth.FALSE, ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -45,7 +45,7 @@ class Match(msgspec.Struct, frozen=True):
     One entry that speaks to a fact: surely (TRUE), possibly (UNKNOWN, and why), or against it (FALSE).
 
     An entry that says nothing (a nameless one, an answer that was not given) may be anything: it is possible, and yet
-    no trace of this fact.
+    no trace of this fact. One that was not read says something, and nobody here knows what: it is possible and a trace.
     """
 
     truth: Truth
@@ -54,6 +54,7 @@ class Match(msgspec.Struct, frozen=True):
     when: Span | None
     why: str = ""
     says_nothing: bool = False
+    not_read: bool = False
 
 
 def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
@@ -88,7 +89,7 @@ def presence(wanted: WantedPresence, sorted_record: SortedRecord) -> Fact:
 def _any(wanted: WantedPresence, sorted_record: SortedRecord, by_set: Mapping[str, list[ValueSetMatch]]) -> bool:
     """Whether some entry may be what is wanted: of most things that rules ask for, a chart says nothing."""
     sets = by_set.keys()
-    return bool(sorted_record.nameless) or not (
+    return bool(sorted_record.nameless or sorted_record.unread) or not (
         sets.isdisjoint(wanted.coded) and sets.isdisjoint(wanted.possibly_coded)
     )
 
@@ -102,10 +103,11 @@ def _settle(wanted: WantedPresence, matches: list[Match], sent: Delivery) -> Fac
         return _fact(wanted, Truth.TRUE, "recorded", sure)
     possible = [match for match in matches if match.truth is Truth.UNKNOWN]
     if possible:
-        told = sorted({match.why for match in possible if not match.says_nothing})
-        counts = Counter(match.why for match in possible if match.says_nothing)
+        told = sorted({match.why for match in possible if not (match.says_nothing or match.not_read)})
+        counts = Counter(match.why for match in possible if match.says_nothing or match.not_read)
         reasons = "; ".join([*told, *(f"{number} {why}" for why, number in sorted(counts.items()))])
-        why = WhyUnknown.POSSIBLE if told else WhyUnknown.UNREADABLE
+        speaks = told or any(match.not_read for match in possible)
+        why = WhyUnknown.POSSIBLE if speaks else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, reasons, possible, why)
     if sent.state is DeliveryState.WHOLE:
         return _fact(wanted, Truth.FALSE, matches[0].why, matches)
@@ -150,15 +152,32 @@ def _weigh(reasons: Iterable[str]) -> tuple[Truth, str]:
     return (Truth.UNKNOWN, ", ".join(said)) if said else (Truth.TRUE, "")
 
 
-def _nameless(wanted: WantedPresence, sorted_record: SortedRecord, kind: type[Kind]) -> Iterator[Kind]:
-    """Entries from which nobody could tell whether they are what is wanted: no word, no code of a system it is in."""
-    if sorted_record.nameless:
-        systems = sorted_record.codes.systems_of((*wanted.coded, *wanted.possibly_coded))
+def _open(
+    wanted: WantedPresence, sorted_record: SortedRecord, kind: type[Kind], by_set: Mapping[str, Sequence[ValueSetMatch]]
+) -> Iterator[tuple[Kind, str]]:
+    """Entries that may be what is wanted, since nobody could tell what they are, with the words they have."""
+    if sorted_record.nameless or sorted_record.unread:
+        codes = sorted_record.codes
+        # Rules without a vocabulary take any code of a system they have codes in for another thing.
+        systems = codes.systems_of((*wanted.coded, *wanted.possibly_coded)) if codes.vocabulary is None else frozenset()
+        hits = {id(hit.entry) for name in (*wanted.coded, *wanted.possibly_coded) for hit in by_set.get(name, ())}
         for entry in sorted_record.nameless:
-            if isinstance(entry, kind) and not any(
-                coding.system in systems and coding.code for concept in concepts_of(entry) for coding in concept.codings
-            ):
-                yield entry
+            if isinstance(entry, kind) and id(entry) not in hits and not _is_coded_in(systems, entry):
+                yield entry, ""
+        for entry in sorted_record.unread:
+            if isinstance(entry, kind) and id(entry) not in hits:
+                yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
+
+
+def _is_coded_in(systems: frozenset[str], entry: Diagnosis | Exposure | Intervention | Allergy) -> bool:
+    return any(coding.system in systems and coding.code for concept in concepts_of(entry) for coding in concept.codings)
+
+
+def _not_told(entry: Diagnosis | Exposure | Intervention | Allergy, words: str, when: Span | None, what: str) -> Match:
+    """What is said of an entry that may be anything: nothing, or in words or codes nobody here knows."""
+    if words:
+        return Match(Truth.UNKNOWN, entry.source, words, when, f"{what} not read, may be it", not_read=True)
+    return Match(Truth.UNKNOWN, entry.source, "", when, f"{what} could not be read", says_nothing=True)
 
 
 def _diagnoses(wanted: WantedDiagnosis, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -170,10 +189,10 @@ def _diagnoses(wanted: WantedDiagnosis, sorted_record: SortedRecord) -> Iterator
             when, reasons = doubts
             truth, why = _weigh((*_weak(hit, possibly=possibly), *reasons))
             yield Match(truth, entry.source, entry.concept.words, when, why)
-    for entry in _nameless(wanted, sorted_record, Diagnosis):
+    for entry, words in _open(wanted, sorted_record, Diagnosis, sorted_record.diagnoses):
         doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
         if doubts is not None:
-            yield Match(Truth.UNKNOWN, entry.source, "", doubts[0], "condition(s) could not be read", says_nothing=True)
+            yield _not_told(entry, words, doubts[0], "condition(s)")
 
 
 def _weak(hit: ValueSetMatch, *, possibly: bool) -> tuple[str, str]:
@@ -250,9 +269,9 @@ def _medications(wanted: WantedMedication, sorted_record: SortedRecord) -> Itera
             )
         )
         yield Match(truth, entry.source, entry.drug.words, entry.start, why)
-    for entry in _nameless(wanted, sorted_record, Exposure):
+    for entry, words in _open(wanted, sorted_record, Exposure, sorted_record.exposures):
         if taken_in_window(entry, wanted, sorted_record) is not Truth.FALSE:
-            yield Match(Truth.UNKNOWN, entry.source, "", entry.start, "medication(s) without a name", says_nothing=True)
+            yield _not_told(entry, words, entry.start, "medication(s)")
 
 
 def taken_in_window(entry: Exposure, wanted: WantedMedication, sorted_record: SortedRecord) -> Truth:
@@ -295,11 +314,9 @@ def _procedures(wanted: WantedProcedure, sorted_record: SortedRecord) -> Iterato
             )
         )
         yield Match(truth, entry.source, entry.concept.words, entry.when, why)
-    for entry in _nameless(wanted, sorted_record, Intervention):
+    for entry, words in _open(wanted, sorted_record, Intervention, sorted_record.interventions):
         if in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE:
-            yield Match(
-                Truth.UNKNOWN, entry.source, "", entry.when, "procedure(s) could not be read", says_nothing=True
-            )
+            yield _not_told(entry, words, entry.when, "procedure(s)")
 
 
 def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -324,9 +341,9 @@ def _allergies(wanted: WantedAllergy, sorted_record: SortedRecord) -> Iterator[M
         )
         words = next((concept.words for concept in entry.concepts if concept.words), "")
         yield Match(truth, entry.source, words, None, why)
-    for entry in _nameless(wanted, sorted_record, Allergy) if not wanted.only else ():
+    for entry, words in _open(wanted, sorted_record, Allergy, sorted_record.allergies) if not wanted.only else ():
         if entry.verification is not Verification.WRONG:
-            yield Match(Truth.UNKNOWN, entry.source, "", None, "allergy entries could not be read", says_nothing=True)
+            yield _not_told(entry, words, None, "allergy entries")
 
 
 def _only_effects(entry: Allergy, sets: tuple[str, ...], sorted_record: SortedRecord) -> bool:

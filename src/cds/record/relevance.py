@@ -22,7 +22,8 @@ from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED
 from cds.record.model import ExposureKind
 from cds.record.procedures import NOT_DONE
 from cds.terminology.concepts import Concept
-from cds.terminology.value_sets import RelevanceCriteria
+from cds.terminology.value_sets import CodeIndex, RelevanceCriteria
+from cds.terminology.vocabulary import EntryKind
 
 WRONG = frozenset({"entered-in-error"})
 DRAFT = "draft"
@@ -40,8 +41,7 @@ class RelevanceFilter:
         self._sought = sought
         self._others: dict[object, bool] = {}
         self._other_drugs: dict[object, bool] = {}
-        self._words: dict[tuple[str, ...], bool] = {}
-        self._words_of_drugs: dict[tuple[str, ...], bool] = {}
+        self._words: dict[tuple[EntryKind, bool, tuple[str, ...]], bool] = {}
         self._unobserved: dict[object, bool] = {}
         self._searched = 0
 
@@ -77,7 +77,11 @@ class RelevanceFilter:
 
     def condition(self, said: elements.Condition) -> str | None:
         """Another illness; those under a period go the long way."""
-        if said.onsetPeriod is not None or said.abatementPeriod is not None or not self._is_another(said.code):
+        if (
+            said.onsetPeriod is not None
+            or said.abatementPeriod is not None
+            or not self._is_another(said.code, EntryKind.CONDITION)
+        ):
             return None
         recorded, onset, abated = said.recordedDate, said.onsetDateTime, said.abatementDateTime
         if not (_plain_day(recorded) and _plain_day(onset) and _plain_day(abated)):
@@ -137,7 +141,7 @@ class RelevanceFilter:
             return ""
         period = said.performedPeriod or said.occurrencePeriod
         day = said.performedDateTime or said.occurrenceDateTime
-        if not self._is_another(said.code) or not _plain_day(day) or not _plain_period(period):
+        if not self._is_another(said.code, EntryKind.PROCEDURE) or not _plain_day(day) or not _plain_period(period):
             return None
         if day is None and period is not None:
             day = period.end or period.start
@@ -149,27 +153,31 @@ class RelevanceFilter:
             return None
         if said.status in WRONG or said.doNotPerform:
             return ""
-        if not self._says_another(concept_of_either(said.code)) or not _plain_day(said.authoredOn):
+        if not self._says_another(concept_of_either(said.code), EntryKind.REFERRAL) or not _plain_day(said.authoredOn):
             return None
         return said.authoredOn or ""
 
-    def _is_another(self, said: elements.CodeableConcept | None) -> bool:
+    def _is_another(self, said: elements.CodeableConcept | None, kind: EntryKind) -> bool:
         if said is None:
             return False
-        key = _key(said)
+        key = (kind, *_key(said))
         found = self._others.get(key)
         if found is None:
-            found = self._others[key] = self._says_another(concept_of(said))
+            found = self._others[key] = self._says_another(concept_of(said), kind)
         return found
 
-    def _says_another(self, concept: Concept) -> bool:
+    def _says_another(self, concept: Concept, kind: EntryKind) -> bool:
         if self._sought is None or not self._sought.index.codes_of_another(concept.codings):
             return False
-        said = concept.said
-        found = self._words.get(said)
+        return self._words_of_another(concept, kind, self._sought.index)
+
+    def _words_of_another(self, concept: Concept, kind: EntryKind, index: CodeIndex) -> bool:
+        said, placed = concept.said, index.places_code(concept.codings, kind)
+        key = (kind, placed, said)
+        found = self._words.get(key)
         if found is None:
             self._count(said)
-            found = self._words[said] = self._sought.index.words_of_another(said)
+            found = self._words[key] = index.words_of_another(said, kind, placed=placed)
         return found
 
     def _is_another_drug(self, said: elements.MedicationUse) -> bool:
@@ -185,12 +193,7 @@ class RelevanceFilter:
     def _says_another_drug(self, concept: Concept) -> bool:
         if self._sought is None or not self._sought.index.codes_of_another_drug(concept.codings):
             return False
-        said = concept.said
-        found = self._words_of_drugs.get(said)
-        if found is None:
-            self._count(said)
-            found = self._words_of_drugs[said] = self._sought.index.words_of_another_drug(said)
-        return found
+        return self._words_of_another(concept, EntryKind.MEDICATION, self._sought.index)
 
     def _count(self, said: tuple[str, ...]) -> None:
         self._searched += sum(map(len, said))

@@ -34,7 +34,7 @@ from cds.rulebook.program import (
     note_head_of,
 )
 from cds.rulebook.source_attributes import source_attributes
-from cds.rulebook.tables import code_sets, drug_table
+from cds.rulebook.tables import code_sets, drug_table, vocabulary
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter
 from cds.yaml_source.fields import duration_days, listed, strings_in
@@ -61,7 +61,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     """
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(rules)
-    codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
+    codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
     wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
     units = {fact.name: unit_of(fact) for fact in wanted}
     heads: dict[str, CompiledConclusion] = {}

@@ -12,6 +12,7 @@ TITLES = {
     "rules.schema.json": "Rule file",
     "valueset.schema.json": "Value set",
     "drugs.schema.json": "Drug table",
+    "reading.schema.json": "Reading of what no value set names",
     "site.schema.json": "Site overlay",
     "casetest.schema.json": "Test file",
     "patients.schema.json": "Shared example patients",

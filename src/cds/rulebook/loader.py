@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rapidfuzz import process
 
+from cds.rulebook.format.reading import ReadingFile
 from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile, known_keys
 from cds.rulebook.format.site import SiteFile
 from cds.rulebook.overlay import SiteOverride, overlaid
@@ -26,6 +27,7 @@ from cds.yaml_source.problem import Problem
 from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 
 LOCK = "rules.lock"
+READING = "reading"
 SITE = "site.yaml"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
 
@@ -50,6 +52,8 @@ class Rulebook:
         sets: Value-set files; several may add to one set.
         tables: Drug tables by table.id.
         products: Table id → its product rows.
+        reading: What says what an entry is beside value sets and tables; None for rules without it.
+        reading_tables: Names of the files it points to → their lines.
         problems: Mistakes of form found while reading; a file with any is not among the others.
         broken: Path → text of files that could not be used: what they define may be missed elsewhere.
         digest: Over the bytes of all files, in the order of their names.
@@ -64,6 +68,8 @@ class Rulebook:
     sets: list[LoadedFile[ValueSetFile]] = field(default_factory=list)
     tables: dict[str, LoadedFile[DrugFile]] = field(default_factory=dict)
     products: dict[str, list[ProductRow]] = field(default_factory=dict)
+    reading: LoadedFile[ReadingFile] | None = None
+    reading_tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -89,6 +95,7 @@ def is_rule_file(path: Path, root: Path) -> bool:
         "patients",
         "valuesets",
         "tables",
+        READING,
     }
 
 
@@ -158,10 +165,23 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
             if table := _read(path, text, DrugFile, book):
                 _keep(book.tables, table.model.table.id, table, ("table", "id"), book)
                 book.products[table.model.table.id] = _products(path, table, book, total)
+        elif place == (READING, f"{READING}.yaml"):
+            if reading := _read(path, text, ReadingFile, book):
+                book.reading = reading
+                _read_tables(path.parent, reading, book, total)
         else:
             continue
         total.update(f"{'/'.join(place)}\n".encode())
         total.update(text.encode())
+
+
+def _read_tables(folder: Path, reading: LoadedFile[ReadingFile], book: Rulebook, total: Any) -> None:
+    header = reading.model.reading
+    for name in (header.condition_words, header.drug_words, header.categories, header.titles):
+        text = _text(folder / name, book)
+        if text is not None:
+            total.update(text.encode())
+            book.reading_tables[name] = tuple(text.splitlines())
 
 
 def _text(path: Path, book: Rulebook) -> str | None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Iterable
+
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
 from cds.rulebook.loader import Rulebook
 from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.phrases import WordGroup, words_of
+from cds.terminology.statements import Cues, Meant, phrases_of
 from cds.terminology.systems import ATC, RXNORM
 from cds.terminology.value_sets import CodeRange, ValueSet
+from cds.terminology.vocabulary import EntryKind, Vocabulary, without
 
 
 def code_sets(book: Rulebook) -> dict[str, ValueSet]:
@@ -98,3 +104,64 @@ def drug_table(name: str, book: Rulebook) -> DrugTable:
         frozenset(word for text in header.says_nothing for word in words_of(text)),
         tuple((root.system, root.code) for root in header.classes),
     )
+
+
+def vocabulary(book: Rulebook) -> Vocabulary | None:
+    """Words and codes of things no rule looks for; None for rules that bring no reading.yaml."""
+    if book.reading is None:
+        return None
+    model: ReadingFile = book.reading.model
+    header, tables = model.reading, book.reading_tables
+    suspicious = {kind: _listed(group for group in model.suspicious if kind.value in group.for_) for kind in EntryKind}
+    conditions = tables.get(header.condition_words, ())
+    drugs = (*tables.get(header.drug_words, ()), *_listed(model.plain_drugs))
+    closed: dict[EntryKind, set[str]] = {}
+    for group in model.closed_systems:
+        for kind in group.for_:
+            closed.setdefault(EntryKind(kind), set()).update(group.systems)
+    plain = [word for text in _listed(model.plain) for word in words_of(text)]
+    return Vocabulary(
+        words={
+            EntryKind.CONDITION: without((*conditions, *plain), suspicious[EntryKind.CONDITION]),
+            EntryKind.PROCEDURE: without((*conditions, *plain), suspicious[EntryKind.PROCEDURE]),
+            EntryKind.ALLERGY: without((*conditions, *drugs, *plain), suspicious[EntryKind.ALLERGY]),
+            EntryKind.MEDICATION: without(drugs, suspicious[EntryKind.MEDICATION]),
+        },
+        ignored=frozenset(_listed(model.ignored)),
+        names=phrases_of(name for group in model.others for name in group.names),
+        closed={kind: frozenset(systems) for kind, systems in closed.items()},
+        categories=frozenset(line.partition(",")[0] for line in tables.get(header.categories, ())[1:]),
+        titles=_titles(tables.get(header.titles, ())[1:]),
+        says_nothing=frozenset(model.says_nothing),
+        none_known=frozenset(model.none_known),
+        cues=_cues(model.cues),
+    )
+
+
+def _titles(lines: Iterable[str]) -> dict[frozenset[str], tuple[str, ...]]:
+    found: dict[frozenset[str], tuple[str, ...]] = {}
+    for code, title in csv.reader(lines):
+        key = frozenset(words_of(title))
+        found[key] = (*found.get(key, ()), code)
+    return found
+
+
+def _listed(groups: Iterable[WordList]) -> list[str]:
+    return [word for group in groups for word in group.words.split()]
+
+
+def _cues(languages: Iterable[LanguageCues]) -> Cues:
+    listed = list(languages)
+
+    def of(place: str) -> dict[Meant, frozenset[tuple[str, ...]]]:
+        def said(words: Iterable[CueWords]) -> frozenset[tuple[str, ...]]:
+            return phrases_of(text for one in words for text in getattr(one, place))
+
+        return {
+            Meant.NEGATED: said(one.negated for one in listed),
+            Meant.FAMILY: said(one.family for one in listed),
+            Meant.PAST: said(one.history for one in listed),
+            Meant.UNCERTAIN: said(one.uncertain for one in listed),
+        }
+
+    return Cues(of("before"), of("after"), phrases_of(text for one in listed for text in one.unless))

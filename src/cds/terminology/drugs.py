@@ -141,13 +141,23 @@ class DrugTable:
         True without any name in words, with a name that names nothing, or with a code of a class of ours
         (ATC N06A…) that no row knows. A medication with a legible name that is none of ours is simply another drug.
         """
-        for coding in concept.codings:
-            for system, root in self.class_codes:
-                if coding.system == system and coding.code.startswith(root):
-                    return True
-            if coding.system == ATC and coding.code:
-                return False
+        if self.is_of_a_class(concept):
+            return True
+        if any(coding.system == ATC and coding.code for coding in concept.codings):
+            return False
         return not self._tells(words_in(concept.said))
+
+    def is_of_a_class(self, concept: Concept) -> bool:
+        """Whether a code of it is of a class of ours (ATC N06A…)."""
+        return any(
+            coding.system == system and coding.code.startswith(root)
+            for coding in concept.codings
+            for system, root in self.class_codes
+        )
+
+    def names_one(self, *said: str) -> bool:
+        """Whether a text names one of these drugs."""
+        return any(map(self._named, said))
 
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is of one of these drugs, or of a class of ours."""
@@ -159,10 +169,6 @@ class DrugTable:
             ):
                 return False
         return True
-
-    def words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
-        """Whether texts, and the words in them, tell which drug it is, and it is none of ours."""
-        return self._tells(words) and (self._first_words.isdisjoint(words) or not any(map(self._named, said)))
 
     def _tells(self, words: list[str]) -> bool:
         return any([len(word) > 3 and word not in self.not_a_name for word in words])  # noqa: C419 (as above)

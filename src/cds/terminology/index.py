@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.drugs import DrugTable
-from cds.terminology.phrases import FoundPhrase, PhraseIndex, words_of
+from cds.terminology.phrases import FoundPhrase, PhraseIndex, WordGroup, words_of
+from cds.terminology.statements import NOT_THIS_PATIENTS, Clauses, Cues, Meant
 from cds.terminology.value_sets import CodeRange, ValueSet
-from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_OF_A_REASON, is_a_name, words_in
+from cds.terminology.vocabulary import EntryKind, Reading, Vocabulary
+from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_OF_A_REASON, has_a_name
+
+PLAIN_CUES = Cues({Meant.NEGATED: frozenset((word,) for word in NEGATIONS)})
+WORDS_BESIDE_NONE = 2
+"""Words that may stand beside those that say there is none: "No known allergies (situation)" (project decision)."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,7 @@ class Codes:
 
     sets: Mapping[str, ValueSet]
     drugs: Mapping[str, DrugTable]
+    vocabulary: Vocabulary | None = None
     _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
@@ -112,12 +119,106 @@ class Codes:
         return frozenset(one.value_set for one in self._named(concept.said) if one.group.certain)
 
     def _named(self, said: tuple[str, ...]) -> Iterator[FoundPhrase]:
+        """Phrases of value sets in texts that are said of this patient, with what only suggests them marked so."""
         for text in said:
-            words: tuple[str, ...] = ()
-            for one in self.phrases.find(text):
-                words = words or words_of(text)
-                if words[one.start] in NEGATIONS or not set(words[max(0, one.start - 2) : one.start]) & NEGATIONS:
+            titled = self.vocabulary.titled(text) if self.vocabulary is not None else ()
+            if titled:  # it says what its code says, and its words no more than that
+                yield from self._named_by_title(text, titled)
+                continue
+            found = self.phrases.find(text)
+            if not found:
+                continue
+            clauses = Clauses.of(text)
+            cues = self.vocabulary.cues if self.vocabulary is not None else PLAIN_CUES
+            for one in found:
+                meant = cues.meant(clauses, one.start, one.end) if not self._denies_itself(one, clauses) else Meant.SAID
+                if meant is Meant.SAID:
                     yield one
+                elif meant not in NOT_THIS_PATIENTS:
+                    yield replace(one, group=replace(one.group, certain=False))
+
+    def _named_by_title(self, text: str, codings: Iterable[Coding]) -> Iterator[FoundPhrase]:
+        length = len(words_of(text))
+        for name in dict.fromkeys(name for coding in codings for name in self.sets_with(coding)):
+            yield FoundPhrase(0, length, name, WordGroup((text,)))
+
+    @staticmethod
+    def _denies_itself(one: FoundPhrase, clauses: Clauses) -> bool:
+        """Whether the phrase begins with a word that denies, so that no other one speaks of it ("no response")."""
+        return clauses.words[one.start] in NEGATIONS
+
+    def read(self, concept: Concept, kind: EntryKind) -> Reading:
+        """
+        Whether it can be told what an entry is: by its codes, or by all of its words.
+
+        Where the rules bring no vocabulary, and for referrals, a legible name is enough.
+        """
+        vocabulary = self.vocabulary
+        if vocabulary is None or kind is EntryKind.REFERRAL:
+            return Reading.READ if has_a_name(concept) else Reading.SILENT
+        sets = self.sets_of(concept)
+        if sets - vocabulary.says_nothing or any(vocabulary.places_code(coding, kind) for coding in concept.codings):
+            return Reading.READ
+        if kind is EntryKind.MEDICATION and any(
+            not table.codes_of_another(concept.codings) for table in self.drugs.values()
+        ):
+            return Reading.READ
+        found = {self._read(text, vocabulary, kind) for text in concept.said}
+        if kind is EntryKind.MEDICATION and Reading.READ in found:  # the others say its class, its maker, its form
+            return Reading.READ
+        if Reading.NOT_READ in found:
+            return Reading.NOT_READ
+        return Reading.READ if Reading.READ in found else Reading.SILENT
+
+    def _read(self, text: str, vocabulary: Vocabulary, kind: EntryKind) -> Reading:
+        if kind is EntryKind.CONDITION and vocabulary.titled(text):
+            return Reading.READ
+        words = words_of(text)
+        covered: set[int] = set()
+        silent: set[int] = set()
+        for one in self.phrases.find(text):
+            if one.value_set in vocabulary.none_known and len(words) - (one.end - one.start) <= WORDS_BESIDE_NONE:
+                return Reading.READ
+            (silent if one.value_set in vocabulary.says_nothing else covered).update(range(one.start, one.end))
+        if kind is EntryKind.MEDICATION and any(table.names_one(text) for table in self.drugs.values()):
+            return Reading.READ
+        if silent and not covered:
+            words = tuple(word for at, word in enumerate(words) if at not in silent)
+        return vocabulary.places_words(words, covered, kind)
+
+    def unrecognisable(self, table: DrugTable, concept: Concept) -> bool:
+        """Whether a medication that no row of a table is may be one of the table all the same."""
+        if self.vocabulary is None:
+            return table.unrecognisable(concept)
+        if table.is_of_a_class(concept):
+            return True
+        return self.read(concept, EntryKind.MEDICATION) is not Reading.READ
+
+    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set."""
+        return not any(map(self.sets_with, codings))
+
+    def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
+        """Whether no code is in a value set or a drug table."""
+        return self.codes_of_another(codings) and all(table.codes_of_another(codings) for table in self.drugs.values())
+
+    def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
+        """Whether a code says by itself what an entry is."""
+        vocabulary = self.vocabulary
+        return vocabulary is not None and any(vocabulary.places_code(coding, kind) for coding in codings)
+
+    def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
+        """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
+        concept = Concept(text="") if not said else Concept(tuple(Coding("", "", text) for text in said))
+        if not placed and self.read(concept, kind) is not Reading.READ:
+            return False
+        if kind is EntryKind.MEDICATION and any(table.names_one(*said) for table in self.drugs.values()):
+            return False
+        if kind is EntryKind.MEDICATION and self.vocabulary is None:
+            return not any(True for _ in self._named(said)) and not any(
+                table.unrecognisable(concept) for table in self.drugs.values()
+            )
+        return not any(True for _ in self._named(said))
 
     def sets_claimed(self, concept: Concept) -> frozenset[str]:
         """
@@ -155,28 +256,6 @@ class Codes:
                     found.add(one.value_set)
             negated = before[-1]
         return found
-
-    def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
-        """Whether no code is in a value set."""
-        return not any(map(self.sets_with, codings))
-
-    def words_of_another(self, said: tuple[str, ...]) -> bool:
-        """Whether texts tell what something is, and it is in no value set: what bears no name may be anything."""
-        return self._words_of_another(said, words_in(said))
-
-    def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
-        """Whether no code is in a value set or a drug table."""
-        return self.codes_of_another(codings) and all(table.codes_of_another(codings) for table in self.drugs.values())
-
-    def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
-        """Whether texts tell which drug it is, and it is in no value set and no drug table."""
-        words = words_in(said)
-        return self._words_of_another(said, words) and all(
-            table.words_of_another(said, words) for table in self.drugs.values()
-        )
-
-    def _words_of_another(self, said: tuple[str, ...], words: list[str]) -> bool:
-        return is_a_name(words) and not any(True for _ in self._named(said))
 
     def bare_codes(self, sets: tuple[str, ...]) -> frozenset[str]:
         """The codes of some value sets without their systems, as a query that asks for them names them."""

@@ -11,6 +11,7 @@ import msgspec
 from cds.terminology.concepts import Coding, bare
 from cds.terminology.phrases import WordGroup, folded
 from cds.terminology.systems import ICD_CATEGORY
+from cds.terminology.vocabulary import EntryKind
 
 
 class CodeRange(msgspec.Struct, frozen=True):
@@ -120,14 +121,14 @@ class CodeIndex(Protocol):
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is in a value set."""
 
-    def words_of_another(self, said: tuple[str, ...]) -> bool:
-        """Whether texts tell what something is, and it is in no value set."""
-
     def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is in a value set or a drug table."""
 
-    def words_of_another_drug(self, said: tuple[str, ...]) -> bool:
-        """Whether texts tell which drug it is, and it is in no value set and no drug table."""
+    def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
+        """Whether a code says by itself what an entry is."""
+
+    def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
+        """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from cds.authoring.testing.cases import RuleTests, read_rule_tests
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.tables import code_sets, drug_table
+from cds.rulebook.tables import code_sets, drug_table, vocabulary
 from cds.terminology.index import Codes
 
 VALUESETS = {
@@ -153,4 +153,4 @@ def casebook(rules_folder: Path) -> Callable[..., RuleTests]:
 def codes(rules_folder: Path) -> Codes:
     book = read_rulebook(rules_folder)
     assert book.problems == []
-    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables})
+    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))

@@ -177,7 +177,7 @@ def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTabl
     for exposure in sorted_record.record.exposures:
         found = table.recognise(exposure.drug)
         if found is None:
-            if table.unrecognisable(exposure.drug):
+            if sorted_record.codes.unrecognisable(table, exposure.drug):
                 unrecognised.append(exposure)
             continue
         reason = _never_a_trial(found, exposure, wanted, sorted_record)

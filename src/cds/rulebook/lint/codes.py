@@ -85,6 +85,8 @@ def _matches_something(value_set: f.ValueSetFile) -> bool:
 def unused_valueset(view: RulebookView) -> Iterator[Problem]:
     """A value set is there because a fact reads it."""
     used = {name for rule in view.rules for name, _ in coded(rule)}
+    if view.book.reading is not None:
+        used.update((*view.book.reading.model.says_nothing, *view.book.reading.model.none_known))
     for name, files in set_names(view).items():
         if not {name, PurePath(files[0].file).stem} & used and not view.may_be_read(name):
             yield files[0].problem(

@@ -1,0 +1,87 @@
+"""rules/reading/reading.yaml: how an entry is read that no code of a value set names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from cds.rulebook.format.rule_file import Language
+from cds.yaml_source.fields import Slug, Strict, Text
+
+Kind = Literal["condition", "procedure", "medication", "allergy"]
+
+
+class ReadingHeader(Strict):
+    """The tables beside the file."""
+
+    title: Text
+    condition_words: Annotated[str, Field(description="File of words of conditions, one a line.")]
+    drug_words: Annotated[str, Field(description="File of names of drugs, one a line.")]
+    categories: Annotated[str, Field(description="CSV of the categories of ICD-10-CM: code and title.")]
+    titles: Annotated[str, Field(description="CSV of titles of ICD-10-CM that are read as their code: code and title.")]
+
+
+class ClosedSystems(Strict):
+    """Code systems whose codes say by themselves what an entry of some kinds is."""
+
+    for_: Annotated[list[Literal["condition", "procedure", "medication", "allergy"]], Field(alias="for", min_length=1)]
+    systems: Annotated[list[Text], Field(min_length=1)]
+
+
+class WordList(Strict):
+    """Words of one source; blanks stand between them."""
+
+    source: Text
+    words: str
+
+
+class SuspiciousWords(WordList):
+    """Words that may stand for something a rule looks for among some kinds of entries."""
+
+    for_: Annotated[list[Kind], Field(alias="for", min_length=1)]
+
+
+class WholeNames(Strict):
+    """Whole names of one source."""
+
+    source: Text
+    names: list[Text] = []
+
+
+class CueWords(Strict):
+    """Words that change what is said, by where they stand."""
+
+    before: list[Text] = []
+    after: list[Text] = []
+
+
+class LanguageCues(Strict):
+    """Words of one language that say that something is not so, of somebody else, of the past, or only suspected."""
+
+    language: Language
+    source: Text
+    verified: bool
+    negated: CueWords = CueWords()
+    family: CueWords = CueWords()
+    history: CueWords = CueWords()
+    uncertain: CueWords = CueWords()
+    unless: Annotated[list[Text], Field(description="Phrases in which such a word says something else.")] = []
+
+
+class ReadingFile(Strict):
+    """What says what an entry is, beside the codes and words of value sets and drug tables."""
+
+    reading: ReadingHeader
+    closed_systems: list[ClosedSystems] = []
+    says_nothing: Annotated[list[Slug], Field(description="Value sets of codes and words that say nothing.")] = []
+    none_known: Annotated[list[Slug], Field(description="Value sets of codes and words that say there is none.")] = []
+    ignored: list[WordList] = []
+    suspicious: list[SuspiciousWords] = []
+    plain: list[WordList] = []
+    plain_drugs: list[WordList] = []
+    others: list[WholeNames] = []
+    cues: list[LanguageCues] = []
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {"reading.schema.json": ReadingFile}

@@ -1,0 +1,118 @@
+"""
+When an entry that no rule looks for can be said to be another thing: known codes, and words of known other things.
+
+What can neither be recognised nor placed is not read: it may be whatever a rule looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cds.terminology.concepts import Coding
+from cds.terminology.phrases import STAR, words_of
+from cds.terminology.statements import Cues
+from cds.terminology.systems import ICD10CM, ICD_CATEGORY
+
+
+class EntryKind(Enum):
+    """What sort of entry a concept names."""
+
+    CONDITION = "condition"
+    PROCEDURE = "procedure"
+    ALLERGY = "allergy"
+    MEDICATION = "medication"
+    REFERRAL = "referral"
+
+
+class Reading(Enum):
+    """What became of reading an entry."""
+
+    READ = "read"  # recognised, or placed as another thing
+    NOT_READ = "not read"  # it says something, and nobody here knows what
+    SILENT = "says nothing"  # no word, or words that say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """
+    Words and codes of things no rule looks for.
+
+    Attributes:
+        words: Kind → words of entries that no rule looks for; without suspicious ones.
+        ignored: Words that say nothing of what it is.
+        names: Names of other things; words of one are placed together, whatever each of them could stand for alone.
+        titles: Titles of ICD-10-CM, as sets of words → their codes.
+        closed: Kind → code systems whose codes say by themselves what an entry is.
+        categories: Categories of ICD-10-CM.
+        says_nothing, none_known: Value sets of what says nothing, and of what says that there is none.
+        cues: Words that change what is said.
+    """
+
+    words: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, ...]] = frozenset()
+    titles: Mapping[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
+    closed: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
+    categories: frozenset[str] = frozenset()
+    says_nothing: frozenset[str] = frozenset()
+    none_known: frozenset[str] = frozenset()
+    cues: Cues = field(default_factory=Cues)
+    _longest: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_longest", max(map(len, self.names), default=0))
+
+    def places_code(self, coding: Coding, kind: EntryKind) -> bool:
+        """Whether a code says by itself what an entry of some kind is."""
+        if not coding.code or coding.system not in self.closed.get(kind, ()):
+            return False
+        return coding.system != ICD10CM or coding.code[:ICD_CATEGORY] in self.categories
+
+    def titled(self, text: str) -> tuple[Coding, ...]:
+        """The codes of ICD-10-CM a text is the title of; none for any other text."""
+        if not self.titles:
+            return ()
+        return tuple(Coding(ICD10CM, code) for code in self.titles.get(frozenset(words_of(text)), ()))
+
+    def places_words(self, words: Sequence[str], covered: Collection[int], kind: EntryKind) -> Reading:
+        """
+        What a text of these words is, where the `covered` ones are words of value sets or drug tables.
+
+        Of a condition, procedure or allergy every word must be known, and one of them must name a thing. Of a
+        medication one word that names a drug is enough: brands, forms and makers have words nobody lists.
+        """
+        if not words:
+            return Reading.SILENT
+        known = self.words.get(kind, frozenset())
+        if kind is EntryKind.MEDICATION:
+            if covered or not known.isdisjoint(words):
+                return Reading.READ
+            return Reading.SILENT if all(word in self.ignored or len(word) < 2 for word in words) else Reading.NOT_READ
+        covered = {*covered, *self._named(words)}
+        names_a_thing = bool(covered)
+        cues = self.cues.words_in(words)
+        for at, word in enumerate(words):
+            if at in covered or word in self.ignored or word in cues or len(word) < 2:
+                continue
+            if word in known:
+                names_a_thing = True
+            else:
+                return Reading.NOT_READ
+        return Reading.READ if names_a_thing else Reading.SILENT
+
+    def _named(self, words: Sequence[str]) -> Iterable[int]:
+        """Places of words that are part of a name of another thing."""
+        for start in range(len(words)):
+            for length in range(1, min(self._longest, len(words) - start) + 1):
+                if tuple(words[start : start + length]) in self.names:
+                    yield from range(start, start + length)
+
+
+def without(words: Iterable[str], suspicious: Iterable[str]) -> frozenset[str]:
+    """Words without the suspicious ones; of these, one with a star stands for every word that begins so."""
+    listed = list(suspicious)
+    exact = {words_of(word)[0] for word in listed if not word.endswith(STAR)}
+    begins = tuple(words_of(word)[0] for word in listed if word.endswith(STAR))
+    return frozenset(word for word in words if word not in exact and not word.startswith(begins or ("\0",)))

@@ -1,0 +1,69 @@
+"""Negation, history, family and "rule out", the same for every value set, in six languages (shipped words)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from cds.rulebook.loader import read_rulebook
+from cds.rulebook.shipped import default_rules_folder
+from cds.rulebook.tables import vocabulary
+from cds.terminology.phrases import words_of
+from cds.terminology.statements import Clauses, Cues, Meant
+
+SAID, UNCERTAIN, PAST, NEGATED, FAMILY = Meant.SAID, Meant.UNCERTAIN, Meant.PAST, Meant.NEGATED, Meant.FAMILY
+
+
+@cache
+def cues() -> Cues:
+    found = vocabulary(read_rulebook(default_rules_folder()))
+    assert found is not None
+    return found.cues
+
+
+def meant(text: str, phrase: str) -> Meant:
+    said, words = Clauses.of(text), words_of(phrase)
+    start = next(at for at in range(len(said.words)) if said.words[at : at + len(words)] == words)
+    return cues().meant(said, start, start + len(words))
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "expected"),
+    [
+        ("Aneurysm", "aneurysm", SAID),
+        ("No aneurysm", "aneurysm", NEGATED),
+        ("No evidence of intracranial aneurysm", "aneurysm", NEGATED),
+        ("Denies suicidal ideation", "suicidal ideation", NEGATED),
+        ("Suicidal ideation: denied", "suicidal ideation", NEGATED),
+        ("Suicidal ideation, denied", "suicidal ideation", NEGATED),
+        ("Suicidal ideation; denied pain", "suicidal ideation", SAID),
+        ("No insight, suicidal ideation", "suicidal ideation", SAID),
+        ("No fever. Suicidal ideation", "suicidal ideation", SAID),
+        ("Aneurysm not excluded", "aneurysm", UNCERTAIN),
+        ("Cannot rule out aneurysm", "aneurysm", UNCERTAIN),
+        ("Rule out aneurysm", "aneurysm", UNCERTAIN),
+        ("Aneurysm, suspected", "aneurysm", UNCERTAIN),
+        ("Family history of aneurysm", "aneurysm", FAMILY),
+        ("Aneurysm in mother", "aneurysm", FAMILY),
+        ("S/p aneurysm", "aneurysm", PAST),
+        ("Non-ST elevation myocardial infarction", "myocardial infarction", SAID),
+        ("Not only depression", "depression", UNCERTAIN),
+        ("No longer wants help, suicidal ideation", "suicidal ideation", SAID),
+        ("Kein Aneurysma", "aneurysma", NEGATED),
+        ("Aneurysma ausgeschlossen", "aneurysma", NEGATED),
+        ("Aneurysma nicht ausgeschlossen", "aneurysma", UNCERTAIN),
+        ("V. a. Suizidgedanken", "suizidgedanken", UNCERTAIN),
+        ("Nicht-ST-Hebungsinfarkt", "hebungsinfarkt", UNCERTAIN),
+        ("Familienanamnese: Aneurysma", "aneurysma", SAID),
+        ("Sin ideación suicida", "ideación suicida", NEGATED),
+        ("Niega ideación suicida", "ideación suicida", NEGATED),
+        ("Pas d'idées suicidaires", "idées suicidaires", NEGATED),
+        ("Antécédents familiaux d'anévrisme", "anévrisme", FAMILY),
+        ("Geen suïcidale gedachten", "suïcidale gedachten", NEGATED),
+        ("Inga självmordstankar", "självmordstankar", NEGATED),
+        ("Misstänkt aneurysm", "aneurysm", UNCERTAIN),
+    ],
+)
+def test_words_are_meant_as_the_text_says(text: str, phrase: str, expected: Meant) -> None:
+    assert meant(text, phrase) is expected
