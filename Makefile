@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test check bench bench-short bench-peers examples clean
+.PHONY: run test test-fast check map bench bench-short bench-peers examples clean
 
 run: .venv/ready
 	scripts/run
@@ -7,8 +7,15 @@ run: .venv/ready
 test: .venv/ready
 	scripts/test
 
+# What a developer runs after each change: no browser, no database, no other processes, nothing slow.
+test-fast: .venv/ready
+	scripts/test -m 'not (slow or browser or database or processes)'
+
 check: .venv/ready
 	scripts/check
+
+map: .venv/ready
+	.venv/bin/python scripts/draw_map.py
 
 bench: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.bench --page

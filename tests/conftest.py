@@ -18,3 +18,14 @@ settings.load_profile("unhurried")
 def client() -> Iterator[httpx.Client]:
     with serving() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or a database by the fixtures it asks for; files mark `processes` and `slow`."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        kept_in = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if "browser" in fixtures:
+            item.add_marker(pytest.mark.browser)
+        if "postgres_server" in fixtures or "postgresql" in kept_in:
+            item.add_marker(pytest.mark.database)

@@ -22,6 +22,8 @@ from tests.api.wire import flaws_in_response
 from tests.server import ROOT
 from tests.watcher import if_we_die
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "/cds-services/ketamine-evaluation"
 RUN = [sys.executable, "-c", "from cds.cli.main import main; main()", "serve"]
 REQUEST = (ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text()

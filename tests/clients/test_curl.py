@@ -13,6 +13,8 @@ import pytest
 from tests.api.test_process import process
 from tests.server import ROOT
 
+pytestmark = pytest.mark.processes
+
 PAGE = (ROOT / "docs" / "integrators" / "clients.md").read_text(encoding="utf-8")
 COMMANDS = re.search(r"## curl\n\n```sh\n(.*?)```", PAGE, re.DOTALL)
 

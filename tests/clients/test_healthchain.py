@@ -18,6 +18,8 @@ from tests.api.wire import flaws_in_response
 from tests.moved import example
 from tests.server import ROOT
 
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
+
 FILES = Path(__file__).parent / "healthchain"
 PLACE = ROOT / ".venv-healthchain"  # of its own: it pins other versions than ours
 

@@ -14,6 +14,8 @@ from tests.api.test_process import process
 from tests.fhir_server import fhir_server, resources_in
 from tests.moved import example
 
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
+
 FILES = Path(__file__).parent / "medplum"
 OLDEST_NODE = 20  # before 22 the client needs --experimental-websocket
 

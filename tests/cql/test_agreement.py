@@ -24,6 +24,8 @@ from tests.engine.test_kleene import random_condition
 from tests.facts.builders import taken, trials, wanted
 from tests.server import ROOT, TODAY
 
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
+
 FACT_SETS = int(os.environ.get("CQL_FACT_SETS", "100"))  # .ci/run asks for a thousand
 HISTORIES = 300
 TRUTHS = {True: Truth.TRUE, False: Truth.FALSE, None: Truth.UNKNOWN}

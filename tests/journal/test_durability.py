@@ -11,11 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from cds.journal.store import Store
 from cds.journal.tables import feedback, receipts
 from tests.api.test_process import SERVICE, process
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 WRITE = """
 import sys

@@ -6,8 +6,12 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.api.callers import BASE, key_set, sandbox
 from tests.api.test_process import process
+
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 def test_a_token_works_in_one_of_two_processes_that_share_a_journal(tmp_path: Path, place: str) -> None:

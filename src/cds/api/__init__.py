@@ -1,0 +1,1 @@
+"""HTTP addresses for programs: CDS Hooks, /evaluate, feedback, health, OpenAPI; admission, bodies, errors."""

@@ -1,0 +1,1 @@
+"""Who calls: client tokens, published keys, tokens used once, tenants, SMART App Launch."""

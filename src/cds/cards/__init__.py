@@ -1,0 +1,1 @@
+"""Conclusions to cards: templates, suggestions, order and topics."""

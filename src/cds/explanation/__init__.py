@@ -1,0 +1,1 @@
+"""One decision laid out for a reader: criteria, timeline, what would change the answer."""

@@ -1,0 +1,1 @@
+"""Record to facts: one file for each kind of fact, three truths, reasons and sources."""

@@ -1,0 +1,1 @@
+"""Reading what a prefetch lacks from allowed FHIR servers."""

@@ -1,0 +1,1 @@
+"""Truth, conditions, clauses, strata: pure logic that knows nothing of rules or patients."""

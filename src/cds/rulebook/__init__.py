@@ -1,0 +1,1 @@
+"""A folder of rule files to a compiled ruleset: loaded, checked, locked, compared, compiled."""

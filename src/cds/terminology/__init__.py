@@ -1,0 +1,1 @@
+"""What codes and words mean: systems, concepts, value sets, drugs, the index of all."""

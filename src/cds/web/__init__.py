@@ -1,0 +1,1 @@
+"""HTML for people: the page behind a card, what-if, SMART launch, console."""

@@ -1,0 +1,1 @@
+"""Files that people write, as values with file, line and column."""

@@ -9,6 +9,8 @@ import pytest
 from cds.authoring.testing.parallel import in_shares, run_in_processes
 from cds.yaml_source.problem import Problem, RulesError
 
+pytestmark = pytest.mark.processes
+
 
 def test_results_come_in_the_order_of_the_shares_and_from_other_processes() -> None:
     here = os.getpid()
