@@ -1,0 +1,1 @@
+"""What an operator observes: metrics, traces, logs, the decision log; nothing of patients."""
