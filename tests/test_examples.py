@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
+from cds.authoring.testing.budget import MOST_WORDS, WORD
 from tests.server import ROOT
 
 EXAMPLES = sorted(path for path in (ROOT / "fhir_examples").iterdir() if path.is_dir())
@@ -58,6 +59,12 @@ def test_the_cards_of_an_example_are_as_cds_hooks_wants_them(example: Path) -> N
         assert card["source"]["label"]
         assert card["source"]["topic"]["code"].isalnum()
         assert all(reason["display"] for reason in card.get("overrideReasons", []))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_the_cards_of_an_example_are_within_their_budget_of_words(example: Path) -> None:
+    for card in load(example / "cards.json")["cards"]:
+        assert len(WORD.findall(card["detail"])) <= MOST_WORDS[card["indicator"]]
         assert ("suggestions" in card) is ("selectionBehavior" in card)
         for suggestion in card.get("suggestions", []):
             (action,) = suggestion["actions"]

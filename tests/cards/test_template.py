@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from cds.cards.template import TemplateValues, escape, fill, trials_table, why_list
+from cds.cards.template import TemplateValues, escape, fill, trials_list, why_list
 from cds.engine.explain import Missing, ReasonKind, Why
 from cds.facts.fact import Fact, Facts, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.logic.truth import Truth
@@ -49,7 +49,7 @@ FACTS = Facts(
 )  # fmt: skip
 
 
-def values(notes: tuple[str, ...] = ()) -> TemplateValues:
+def values(notes: tuple[str, ...] = (), briefs: tuple[tuple[str, str], ...] = ()) -> TemplateValues:
     def why(name: str) -> Why:
         children = (
             Why("score", "Score", Truth.TRUE, ReasonKind.COMPARISON, "Score: 17, at least 10"),
@@ -75,6 +75,7 @@ def values(notes: tuple[str, ...] = ()) -> TemplateValues:
         missing=lambda name: missing,
         definitions=lambda name: definitions,
         notes=notes,
+        briefs=briefs,
         patient_reference="Patient/1",
     )
 
@@ -103,42 +104,65 @@ def test_notes_are_a_list_and_none_leave_no_gap() -> None:
     assert fill("a\n\n{{ notes }}\n\nb", values()) == "a\n\nb"
 
 
-def test_reasons_name_the_entries_they_rest_on_and_escape_them() -> None:
+def test_brief_notes_are_a_line_for_each_kind_and_none_leave_no_gap() -> None:
+    briefs = (("recorded", "one"), ("unknown", "two"), ("recorded", "three"))
+
+    assert fill("a\n\n{{ brief_notes }}\n\nb", values((), briefs)) == (
+        "a\n\n**Also recorded:** one; three.\n\n**Unknown:** two.\n\nb"
+    )
+    assert fill("a\n\n{{ brief_notes }}\n\nb", values()) == "a\n\nb"
+
+
+def test_reasons_name_words_and_day_of_their_entries_escape_them_and_name_no_fhir_id() -> None:
     text = fill("{{ why(x) }}", values())
 
-    assert "Score: 17, at least 10: **yes** — 17, 2026-05-20, Observation/1" in text
+    assert "Score: 17, at least 10: met, 17, 2026-05-20" in text
+    assert "Observation/1" not in text
     assert "<b>" not in text
     assert "](" not in text
 
 
-def test_trials_are_a_table_that_a_markdown_renderer_shows_as_one() -> None:
-    html = RENDER.render(trials_table(listed(trial(), trial(name="beta|dep", highest_mg_a_day=(None, None)))))
+def test_trials_are_a_list_in_which_chart_text_is_escaped() -> None:
+    html = RENDER.render(trials_list(listed(trial(), trial(name="beta<b>dep", highest_mg_a_day=(None, None)))))
 
-    assert html.count("<tr>") == 3
-    assert "beta|dep" in html
-    assert "not recorded" in html
+    assert html.count("<li>") == 2
+    assert "beta&lt;b&gt;dep</strong> dose not recorded" in html
 
 
 @pytest.mark.parametrize(
-    ("changes", "cell"),
+    ("changes", "said"),
     [
-        ({"days_at_dose": (0, 61)}, "0 to 61"),
-        ({"ongoing": True, "end": None}, "ongoing"),
-        ({"highest_mg_a_day": (50.0, None)}, "at least 50"),
-        ({"start": Span(TODAY.replace(month=5, day=1), TODAY.replace(month=5, day=31))}, "2026-05"),
-        ({"adequate": Truth.UNKNOWN}, "cannot tell"),
+        ({}, "50 mg/day, 2025-02-01 – 2025-04-30, 89 days: adequate, stopped as ineffective"),
+        ({"days_at_dose": (0, 61)}, "0 to 61 days"),
+        ({"ongoing": True, "end": None}, "since 2025-02-01"),
+        ({"end": None}, "– an end not recorded"),
+        ({"highest_mg_a_day": (50.0, None)}, "at least 50 mg/day"),
+        ({"start": Span(TODAY.replace(month=5, day=1), TODAY.replace(month=5, day=31))}, "2026-05 –"),
+        ({"adequate": Truth.UNKNOWN}, "adequacy unknown"),
+        ({"adequate": Truth.FALSE}, "50 mg/day (minimum 50)"),
+        ({"adequate": Truth.FALSE}, "not adequate"),
     ],
 )
-def test_what_is_known_in_part_reads_so_in_the_table(changes: dict[str, object], cell: str) -> None:
-    assert f"| {cell}" in trials_table(listed(trial(**changes)))
+def test_what_is_known_in_part_reads_so_in_the_list(changes: dict[str, object], said: str) -> None:
+    assert said in trials_list(listed(trial(**changes)))
 
 
-def test_no_trial_is_said_in_words_and_so_is_that_it_cannot_be_told() -> None:
-    assert trials_table(listed()) == "No trial found in this record."
+def test_of_many_trials_those_without_response_are_listed_first() -> None:
+    worked = [trial(name=f"worked{n}", no_response=Truth.FALSE) for n in range(4)]
+
+    text = trials_list(listed(trial(name="failed"), *worked))
+
+    assert text.count("\n") == 3
+    assert "**failed**" in text
+    assert text.endswith("- and 2 more")
+
+
+def test_no_trial_is_said_in_words_and_so_is_that_they_are_unknown() -> None:
+    assert trials_list(listed()) == "- No trial in this record"
     unknown = msgspec.structs.replace(
         listed(), why_unknown=WhyUnknown.NOT_SENT, because="the EHR could not read orders"
     )
-    assert trials_table(unknown) == "Trials cannot be told from what was sent (the EHR could not read orders)."
+    assert trials_list(unknown) == "- Trials unknown (the EHR could not read orders)"
 
 
 @pytest.mark.parametrize(
@@ -182,41 +206,52 @@ def test_no_character_of_the_chart_ends_the_line_or_turns_it_round(character: st
     assert escape(f"one{character}two") == "one two"
 
 
-def test_definitions_stand_side_by_side_with_what_decides_against() -> None:
-    rows = fill("{{ definitions(resistant) }}", values()).splitlines()
-
-    assert rows == [
-        "| Definition | Met | What decides |",
-        "| --- | --- | --- |",
-        r"| Ours \| here (in use) | yes | As written. |",
-        "| Theirs | no | Trials: 1 (at least 2) |",
-    ]
-
-
-def test_a_conclusion_that_is_denied_is_shown_with_its_own_answer() -> None:
-    denied = Why("bad", "Something bad", Truth.TRUE, ReasonKind.CONCLUSION, "Something bad", negated=True)
-
-    assert (
-        why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(denied,)), FACTS)
-        == "- Something bad: **no**"
+def test_definitions_are_one_sentence_and_a_shorter_one_where_all_agree() -> None:
+    assert fill("{{ definitions(resistant) }}", values()) == "Definitions: met by Ours | here; not met by Theirs."
+    ours = values().definitions("resistant")[:1]
+    assert fill("{{ definitions(resistant) }}", replace(values(), definitions=lambda name: ours)) == (
+        "Met by all 1 definitions compared."
     )
+
+
+def test_things_missing_for_one_reason_are_one_line() -> None:
+    missing = tuple(Missing(what, what, what, "not sent", None, (Truth.TRUE,)) for what in ("a", "b"))
+
+    assert fill("{{ missing(x) }}", replace(values(), missing=lambda name: missing)) == "- a; b (not sent)"
+
+
+def test_what_is_not_recorded_is_one_line() -> None:
+    absent = {name: Fact(name, name.title(), truth=Truth.FALSE, text="not recorded") for name in ("this", "that")}
+    children = tuple(
+        Why(name, name.title(), Truth.TRUE, ReasonKind.FACT, name.title(), negated=True) for name in absent
+    )
+
+    text = why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=children), Facts(absent, TODAY))
+
+    assert text == "- Not recorded: This; That"
+
+
+def test_a_conclusion_that_is_denied_takes_no_line_and_one_that_is_unknown_does() -> None:
+    denied = Why("bad", "Something bad", Truth.TRUE, ReasonKind.CONCLUSION, "Something bad", negated=True)
+    unknown = Why("odd", "Something odd", Truth.UNKNOWN, ReasonKind.CONCLUSION, "Something odd", negated=True)
+
+    text = why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(denied, unknown)), FACTS)
+    assert text == "- Something odd: unknown"
 
 
 def test_a_label_that_begins_with_not_cannot_turn_a_card_around() -> None:
     named_so = Why("bad", "not: seen by a doctor", Truth.TRUE, ReasonKind.CONCLUSION, "not: seen by a doctor")
 
     (line,) = why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(named_so,)), FACTS).splitlines()
-    assert line.endswith("**yes**")
-    (line,) = why_list(
-        Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(replace(named_so, negated=True),)), FACTS
-    ).splitlines()
-    assert line.endswith("**no**")
+    assert line == "- not: seen by a doctor: yes"
+    group = Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(replace(named_so, negated=True),))
+    assert why_list(group, FACTS) == ""
 
 
 def test_a_label_that_reads_like_a_group_hides_none_of_its_parts() -> None:
     parts = (
         Why("a", "This", Truth.TRUE, ReasonKind.CONCLUSION, "This"),
-        Why("b", "That", Truth.FALSE, ReasonKind.CONCLUSION, "That"),
+        Why("b", "That", Truth.UNKNOWN, ReasonKind.CONCLUSION, "That"),
     )
 
     assert "That" in why_list(Why("x", "any of", Truth.TRUE, ReasonKind.CONCLUSION, "any of", children=parts), FACTS)
@@ -229,6 +264,6 @@ def test_of_parts_one_of_which_is_enough_only_those_that_hold_are_shown() -> Non
     )
     group = Why("", "", Truth.TRUE, ReasonKind.ANY, "any of", children=parts)
 
-    assert why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(group,)), FACTS) == "- This: **yes**"
-    open_ = replace(group, truth=Truth.UNKNOWN)
-    assert "That" in why_list(Why("x", "X", Truth.UNKNOWN, ReasonKind.ALL, "all of", children=(open_,)), FACTS)
+    assert why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(group,)), FACTS) == "- This: yes"
+    open_ = replace(group, truth=Truth.UNKNOWN, children=(parts[0], replace(parts[1], truth=Truth.UNKNOWN)))
+    assert "That: unknown" in why_list(Why("x", "X", Truth.UNKNOWN, ReasonKind.ALL, "all of", children=(open_,)), FACTS)

@@ -149,23 +149,23 @@ def test_a_head_in_a_head_brings_its_own_tree() -> None:
 def test_a_comparison_reads_as_a_sentence() -> None:
     why = Answered(phq9(17, 17, "17"), head=AT_LEAST_10).why()
 
-    assert why.children[0].words == "PHQ-9 total score: 17 (at least 10 is needed)"
+    assert why.children[0].words == "PHQ-9 total score: 17 (requires ≥ 10)"
     assert why.children[0].truth is T
 
 
 @pytest.mark.parametrize(
     ("how", "limit", "unit", "asked"),
     [
-        (Comparison.ABOVE, 140, "mm[Hg]", "above 140 mmHg"),
-        (Comparison.AT_MOST, 2.5, "mg", "at most 2.5 mg"),
-        (Comparison.BELOW, 65, "years", "below 65 years"),
-        (Comparison.AT_LEAST, 1_000_000, "{score}", "at least 1000000"),
+        (Comparison.ABOVE, 140, "mm[Hg]", "> 140 mmHg"),
+        (Comparison.AT_MOST, 2.5, "mg", "≤ 2.5 mg"),
+        (Comparison.BELOW, 65, "years", "< 65 years"),
+        (Comparison.AT_LEAST, 1_000_000, "{score}", "≥ 1000000"),
     ],
 )
 def test_a_limit_reads_with_its_unit(how: Comparison, limit: float, unit: str, asked: str) -> None:
     why = Answered(phq9(), head=Compare("phq9", how, limit, unit=unit)).why()
 
-    assert why.children[0].words == f"PHQ-9 total score: unknown ({asked} is needed)"
+    assert why.children[0].words == f"PHQ-9 total score: unknown (requires {asked})"
     assert (why.children[0].truth, why.children[0].why_unknown) == (U, WhyUnknown.NOT_FOUND)
 
 

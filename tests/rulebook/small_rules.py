@@ -146,7 +146,7 @@ cards:
     summary: "At least {{ trials_required }} trials; the score is {{ score }}"
     detail: |
       {{ why(resistant) }}
-      {{ table(trials) }}
+      {{ trials(trials) }}
       {{ notes }}
     notes:
       - when: {unknown: symptomatic}

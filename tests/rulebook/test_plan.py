@@ -234,7 +234,7 @@ def test_what_no_card_reads_is_not_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        ("{{ table(trials) }}", "{{ when(allergy) }}"),
+        ("{{ trials(trials) }}", "{{ when(allergy) }}"),
         ('say: "No score: {{ because(score) }}."', 'say: "{{ allergy }}"'),
         ("{{ references(depression) }}", "{{ references(allergy) }}"),
         ("{unknown: symptomatic}", "allergy"),

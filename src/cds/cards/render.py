@@ -54,16 +54,22 @@ def _write(
     def definitions(name: str) -> tuple[tuple[CompiledDefinition, Why], ...]:
         return tuple((definition, why(definition.head)) for definition in program.definitions[name])
 
-    without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), record.patient.reference)
-    notes = tuple(fill(note.say, without_notes) for note in text.notes if truths[note.head] is Truth.TRUE)
-    values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, record.patient.reference)
+    patient = record.patient.reference
+    without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), (), patient)
+    holding = [note for note in text.notes if truths[note.head] is Truth.TRUE]
+    said = [(note.brief, fill(note.say, without_notes)) for note in holding]
+    notes = tuple(words for brief, words in said if not brief)
+    briefs = tuple((brief, words) for brief, words in said if brief)
+    values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, briefs, patient)
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
+    # Notes are in the order of their weight.
+    strongest = None if text.keep_summary else next((note for note in holding if note.summary), None)
     return Card(
         name=text.name,
         service=service,
-        summary=fill(text.summary, values),
+        summary=fill(strongest.summary if strongest else text.summary, values),
         detail=detail,
-        indicator=text.indicator,
+        indicator=(strongest.indicator if strongest else "") or text.indicator,
         source_label=text.source_label,
         source_url=text.source_url,
         topic=text.topic,
@@ -74,6 +80,7 @@ def _write(
                 tuple(Action(words, build(resource, values)) for words, resource in suggestion.actions),
             )
             for suggestion in text.suggestions
+            if not suggestion.head or truths[suggestion.head] is Truth.TRUE
         ),
         selection_behavior=text.selection_behavior if text.suggestions else "",
         links=text.links,
@@ -89,10 +96,8 @@ def footer(text: CardText, record: PatientRecord, today: date) -> str:
     review = f"reviewed {rule.reviewed}" if rule.reviewed else "clinical review pending"
     if rule.review_due is not None and rule.review_due < today:
         review += f", **review overdue since {rule.review_due}**"
-    newest = f"newest entry {record.newest}" if record.newest else "no entry has a date"
-    lines = [
-        f"*Rule {rule.id} {rule.version} ({review}). Decided {today} from {record.resources} resources, {newest}.*"
-    ]
+    newest = f"most recent data {record.newest}" if record.newest else "no entry has a date"
+    lines = [f"*Rule {rule.id} {rule.version} ({review}). Evaluated {today}; {record.resources} resources; {newest}.*"]
     issues = [
         issue
         for issue in record.issues

@@ -31,10 +31,10 @@ from cds.logic.truth import Truth
 from cds.rulebook.program import CompiledConclusion, EvidenceItem
 
 SAID = {
-    Comparison.AT_LEAST: "at least",
-    Comparison.ABOVE: "above",
-    Comparison.AT_MOST: "at most",
-    Comparison.BELOW: "below",
+    Comparison.AT_LEAST: "≥",
+    Comparison.ABOVE: ">",
+    Comparison.AT_MOST: "≤",
+    Comparison.BELOW: "<",
 }
 UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
 
@@ -69,7 +69,7 @@ class Why:
         label: What a clinician reads; "" for a group.
         truth: Its answer.
         kind: What the node is.
-        thing: How what it is about reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        thing: How what it is about reads: "PHQ-9 total score: 17 (requires ≥ 10)".
         negated: The thing must not be: `truth` is the opposite of the thing's own answer.
         because: The fact's reason.
         why_unknown: Why the fact is unknown, None if it is known.
@@ -290,7 +290,7 @@ def _comparison(condition: Compare, fact: Fact) -> Why:
         label=fact.label,
         truth=condition.against(_ranges([fact])),
         kind=ReasonKind.COMPARISON,
-        thing=f"{fact.label}: {fact.text or 'unknown'} ({asked} is needed)",
+        thing=f"{fact.label}: {fact.text or 'unknown'} (requires {asked})",
         because=fact.because,
         why_unknown=fact.why_unknown,
         sources=_sources(fact),

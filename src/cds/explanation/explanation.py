@@ -26,7 +26,7 @@ class Criterion:
 
     Attributes:
         name: Of the conclusion or fact; "" for a group.
-        words: How it reads: "PHQ-9 total score: 17 (at least 10 is needed)".
+        words: How it reads: "PHQ-9 total score: 17 (requires ≥ 10)".
         truth: Its answer.
         answer: What is the case with what the words name; another truth where that must not be, or must be unknown.
         because: Why, in one sentence; "" for none.

@@ -188,7 +188,7 @@ def _diagnoses(wanted: WantedDiagnosis, sorted_record: SortedRecord) -> Iterator
         if doubts is not None:
             when, reasons = doubts
             truth, why = _weigh((*_weak(hit, possibly=possibly), *reasons))
-            yield Match(truth, entry.source, entry.concept.words, when, why)
+            yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), when, why)
     for entry, words in _open(wanted, sorted_record, Diagnosis, sorted_record.diagnoses):
         doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
         if doubts is not None:
@@ -313,7 +313,7 @@ def _procedures(wanted: WantedProcedure, sorted_record: SortedRecord) -> Iterato
                 "its status is not known" if entry.status not in {"completed", "in-progress"} else "",
             )
         )
-        yield Match(truth, entry.source, entry.concept.words, entry.when, why)
+        yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), entry.when, why)
     for entry, words in _open(wanted, sorted_record, Intervention, sorted_record.interventions):
         if in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE:
             yield _not_told(entry, words, entry.when, "procedure(s)")
@@ -373,7 +373,7 @@ def _referrals(wanted: WantedReferral, sorted_record: SortedRecord) -> Iterator[
                 "recorded without a date" if undated else "",
             )
         )
-        yield Match(truth, entry.source, entry.concept.words, entry.when, why)
+        yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), entry.when, why)
 
 
 def _answers(wanted: WantedAnswer, sorted_record: SortedRecord) -> Iterator[Match]:
@@ -386,7 +386,7 @@ def _answers(wanted: WantedAnswer, sorted_record: SortedRecord) -> Iterator[Matc
         said = _said(entry, wanted, sorted_record)
         if said is Truth.FALSE:
             if entry.final and window is Truth.TRUE:
-                yield Match(Truth.FALSE, entry.source, _words(entry), entry.when, "answered otherwise")
+                yield Match(Truth.FALSE, entry.source, _words(entry, sorted_record), entry.when, "answered otherwise")
         elif said is None:
             yield Match(Truth.UNKNOWN, entry.source, "", entry.when, "time(s) asked, not answered", says_nothing=True)
         else:
@@ -399,7 +399,7 @@ def _answers(wanted: WantedAnswer, sorted_record: SortedRecord) -> Iterator[Matc
                     "recorded without a date" if undated else "",
                 )
             )
-            yield Match(truth, entry.source, _words(entry), entry.when, why)
+            yield Match(truth, entry.source, _words(entry, sorted_record), entry.when, why)
 
 
 def _said(entry: Measurement, wanted: WantedAnswer, sorted_record: SortedRecord) -> Truth | None:
@@ -414,7 +414,7 @@ def _said(entry: Measurement, wanted: WantedAnswer, sorted_record: SortedRecord)
     return Truth.UNKNOWN if entry.words or entry.value is not None else None
 
 
-def _words(entry: Measurement) -> str:
+def _words(entry: Measurement, sorted_record: SortedRecord) -> str:
     if entry.said is not None:
         return "yes" if entry.said else "no"
-    return entry.answer.words if entry.answer is not None else entry.words
+    return sorted_record.codes.words_for(entry.answer) if entry.answer is not None else entry.words

@@ -38,7 +38,9 @@ def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text=", ".join(f"{score.label} {score.text} ({limits[id(score)]})" for score in telling if score.text),
+        text=", ".join(
+            f"{score.label} {score.text}{_on(score)} ({limits[id(score)]})" for score in telling if score.text
+        ),
         because="; ".join(f"{score.label}: {score.text or score.because}" for score in telling),
         why_unknown=None if truth is not Truth.UNKNOWN else (telling[0].why_unknown or WhyUnknown.IMPRECISE),
         missing=() if truth is not Truth.UNKNOWN else telling[0].missing,
@@ -46,6 +48,10 @@ def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:
         found=tuple(dict.fromkeys(found for score in telling for found in score.found)),
         trace=truth is Truth.UNKNOWN,
     )
+
+
+def _on(score: Fact) -> str:
+    return f" on {score.day.text}" if score.day is not None else ""
 
 
 def _reaches(score: Fact, at_least: float) -> Truth:

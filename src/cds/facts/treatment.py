@@ -121,7 +121,7 @@ def _given(hit: ValueSetMatch, wanted: WantedTreatment, sorted_record: SortedRec
         truth, why = Truth.UNKNOWN, "it is not recorded whether it was given"
     if truth is Truth.TRUE and window is not Truth.TRUE and wanted.look_back_days is not None:
         truth, why = Truth.UNKNOWN, "recorded without a date" if last is None else "its date is not precise enough"
-    return TreatmentEntry(entry.source, concept.words, when, truth, why, session, stopped)
+    return TreatmentEntry(entry.source, sorted_record.codes.words_for(concept), when, truth, why, session, stopped)
 
 
 def entry_starts_later(entry: Exposure | Intervention, today: date) -> bool:

@@ -610,7 +610,13 @@ def card_text(
             kind=HeadKind.NOTE,
             of=name,
         )
-        notes.append(NoteText(head, note.say))
+        notes.append(NoteText(head, note.say, note.brief or "", note.summary or "", note.indicator or ""))
+    offered = {}
+    for index, suggestion in enumerate(card.suggestions, start=1):
+        if suggestion.when is not None:
+            head = offered[index] = f"suggestion:{name}:{index}"
+            when = compile_condition(suggestion.when, numbers, units)
+            heads[head] = CompiledConclusion(head, f"suggestion {index} of {name}", when, ref)
     return (
         CardText(
             name=name,
@@ -629,8 +635,9 @@ def card_text(
                     suggestion.label,
                     suggestion.recommended,
                     tuple((action.create, action.resource) for action in suggestion.actions),
+                    offered.get(index, ""),
                 )
-                for suggestion in card.suggestions
+                for index, suggestion in enumerate(card.suggestions, start=1)
             ),
             selection_behavior=card.selection_behavior,
             links=tuple(LinkText(link.label, link.url) for link in card.links),
@@ -639,6 +646,7 @@ def card_text(
             ),
             rule=ref,
             formerly=tuple(card.formerly),
+            keep_summary=card.keep_summary,
         ),
         heads,
     )
@@ -686,7 +694,9 @@ def reach(
 ) -> frozenset[str]:
     """Every fact and head the cards read, through whatever stands between; `beside`: the same, by other definitions."""
     facts = {fact.name: fact for fact in wanted}
-    to_do = [head for card in cards for head in (card.head, *(note.head for note in card.notes))]
+    to_do = [card.head for card in cards]
+    to_do += [note.head for card in cards for note in card.notes]
+    to_do += [suggestion.head for card in cards for suggestion in card.suggestions if suggestion.head]
     to_do += [name for card in cards for name in placeholders_of(card) if name in facts or name in heads]
     seen: set[str] = set()
     while to_do:
@@ -707,7 +717,12 @@ def placeholders_of(card: CardText) -> frozenset[str]:
     templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
     return frozenset(
         hole.name
-        for text in (card.summary, card.detail, *(note.say for note in card.notes), *strings_in(list(templates)))
+        for text in (
+            card.summary,
+            card.detail,
+            *(text for note in card.notes for text in (note.say, note.summary)),
+            *strings_in(list(templates)),
+        )
         for hole in placeholders_in(text)
         if hole.name
     )

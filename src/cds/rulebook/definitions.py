@@ -164,6 +164,10 @@ def _naming_definitions(rule: Rule, heads: Mapping[str, str]) -> Rule:
                         update={
                             "show_when": everywhere(card.show_when),
                             "notes": [note.model_copy(update={"when": everywhere(note.when)}) for note in card.notes],
+                            "suggestions": [
+                                one if one.when is None else one.model_copy(update={"when": everywhere(one.when)})
+                                for one in card.suggestions
+                            ],
                         }
                     )
                     for name, card in model.cards.items()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from cds.rulebook.format import rule_file as f
 from cds.yaml_source.document import Path
 
-FILLERS = ("why", "missing", "definitions", "table", "references", "found", "when", "because")
+FILLERS = ("why", "missing", "definitions", "trials", "references", "found", "when", "because")
 NOTES = "notes"
+BRIEF_NOTES = "brief_notes"
 PATIENT = "patient.reference"
 
 _GRAMMAR = re.compile(r"(?:(?P<word>[a-z_]+)\((?P<of>[a-z][a-z0-9_]*)\)|(?P<name>[a-z][a-z0-9_]*))")
@@ -25,7 +26,7 @@ class Placeholder:
     Attributes:
         text: What stands between the braces.
         word: One of FILLERS, "" for a plain name. Any other word is a mistake.
-        name: The fact, parameter or conclusion; "" for `notes`, `patient.reference` and what is no hole at all.
+        name: The fact, parameter or conclusion; "" for `notes`, `brief_notes`, `patient.reference` and no hole.
     """
 
     text: str
@@ -35,7 +36,7 @@ class Placeholder:
     @property
     def understood(self) -> bool:
         """Whether it has the form of a hole."""
-        return bool(self.name) or self.text in (NOTES, PATIENT)
+        return bool(self.name) or self.text in (NOTES, BRIEF_NOTES, PATIENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def placeholders_in(text: str) -> list[Placeholder]:
 def _hole(match: re.Match[str]) -> Placeholder:
     inside = match[1].strip()
     grammar = _GRAMMAR.fullmatch(inside)
-    if inside in (NOTES, PATIENT) or grammar is None:
+    if inside in (NOTES, BRIEF_NOTES, PATIENT) or grammar is None:
         return Placeholder(inside, "", "")
     return Placeholder(inside, grammar["word"] or "", grammar["of"] or grammar["name"])
 
@@ -83,6 +84,8 @@ def texts(card: f.CardSpec, path: Path) -> Iterator[TextAt]:
     yield TextAt(card.detail, (*path, "detail"), "detail")
     for index, note in enumerate(card.notes):
         yield TextAt(note.say, (*path, "notes", index, "say"), "note")
+        if note.summary is not None:
+            yield TextAt(note.summary, (*path, "notes", index, "summary"), "summary")
     yield TextAt(card.source.label, (*path, "source", "label"), "plain")
     for index, link in enumerate(card.links):
         yield TextAt(link.label, (*path, "links", index, "label"), "plain")

@@ -127,19 +127,32 @@ class CompiledDefinition:
 
 @dataclass(frozen=True, slots=True)
 class NoteText:
-    """One sentence of a card and the head that says when it is shown."""
+    """
+    One sentence of a card and the head that says when it is shown.
+
+    Attributes:
+        head: The conclusion that says when.
+        say: The sentence, or with `brief` a few words of one.
+        brief: "recorded" or "unknown": joined with the other notes of this kind; "" for a line of its own.
+        summary: Takes the place of the card's; "" for none.
+        indicator: The card's when this summary is used; "" for the card's own.
+    """
 
     head: str
     say: str
+    brief: str = ""
+    summary: str = ""
+    indicator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SuggestionText:
-    """One suggestion: a label, whether it is recommended, and the resource templates it creates."""
+    """One suggestion: a label, whether it is recommended, the resource templates it creates; "" as `head`: always."""
 
     label: str
     recommended: bool
     actions: tuple[tuple[str, Mapping[str, object]], ...]
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,8 @@ class CardText:
     """
     The texts of one card, as the rule file writes them, and the head that says when it is shown.
 
-    `formerly` are its earlier names, under which the journal may know it.
+    `formerly` are its earlier names, under which the journal may know it; with `keep_summary` no note's summary takes
+    the place of its own.
     """
 
     name: str
@@ -175,6 +189,7 @@ class CardText:
     override_reasons: tuple[tuple[str, str, str], ...]
     rule: RuleRef
     formerly: tuple[str, ...] = ()
+    keep_summary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ HOLE_WANTS = {
     "why": CONCLUSION,
     "missing": CONCLUSION,
     "definitions": DEFINED,
-    "table": TRIALS,
+    "trials": TRIALS,
     "references": ANY_FACT,
     "found": ANY_FACT,
     "when": ANY_FACT,
@@ -138,7 +138,7 @@ class ConditionAt:
         rule: The file.
         path: Where in the file.
         of: Name of the conclusion or card.
-        card: "show_when" or "note" for a card's; "" for a conclusion's.
+        card: "show_when", "note" or "suggestion" for a card's; "" for a conclusion's.
     """
 
     statement: Any
@@ -191,6 +191,10 @@ def conditions(rule: Rule) -> Iterator[ConditionAt]:
         yield ConditionAt(card.show_when, rule, ("cards", name, "show_when"), name, "show_when")
         for index, note in enumerate(card.notes):
             yield ConditionAt(note.when, rule, ("cards", name, "notes", index, "when"), name, "note")
+        for index, suggestion in enumerate(card.suggestions):
+            if suggestion.when is not None:
+                path = ("cards", name, "suggestions", index, "when")
+                yield ConditionAt(suggestion.when, rule, path, name, "suggestion")
 
 
 def parts(statement: Any, path: Path) -> Iterator[tuple[Any, Path]]:

@@ -90,6 +90,28 @@ class Codes:
         ranges = self._ranges.get(system)
         return found if ranges is None else found + tuple(name for part, name in ranges if part.holds(coding))
 
+    def words_for(self, concept: Concept) -> str:
+        """
+        What to call a concept: the sender's words; else our display of its code, with a code below ours in brackets.
+
+        The bare code where neither the sender nor a value set has words for it.
+        """
+        if concept.text or any(coding.display for coding in concept.codings):
+            return concept.words
+        for coding in concept.codings:
+            for name in self.sets_with(coding):
+                value_set = self.sets[name]
+                if display := value_set.codes.get((coding.system, coding.code)):
+                    return display
+                roots = [
+                    (len(code), words)
+                    for (system, code), words in value_set.roots.items()
+                    if system == coding.system and coding.code.startswith(code)
+                ]
+                if roots:
+                    return f"{max(roots)[1]} ({coding.code})"
+        return concept.words
+
     def sets_without(self, coding: Coding) -> frozenset[str]:
         """Names of the value sets that leave a code out by name."""
         return self._excepted.get((coding.system, coding.code), frozenset())

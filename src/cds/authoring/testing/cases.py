@@ -95,6 +95,7 @@ class Then(BaseModel):
         first_card: The card shown first.
         shows, shows_not: Cards that must, or must not, be among those shown.
         notes: Card → numbers of its notes that hold, from 1.
+        indicators: Card → the indicator it is shown with.
         says, says_not: Text that must, or must not, stand in a shown card.
         missing: Text that must stand in the list of what would settle the unknown conclusions named here.
         data_quality: Text that must stand among the remarks about the data.
@@ -110,6 +111,7 @@ class Then(BaseModel):
     shows: list[Snake] = []
     shows_not: list[Snake] = []
     notes: dict[Snake, list[Annotated[int, Field(ge=1)]]] = {}
+    indicators: dict[Snake, Literal["info", "warning", "critical"]] = {}
     says: list[Text] = []
     says_not: list[Text] = []
     missing: list[Text] = []
@@ -465,6 +467,9 @@ def _names(test: Test, known: KnownNames) -> Iterator[tuple[YamlPath, str, str]]
                 yield ("then", key, index), f"`{card}` is not a card.", did_you_mean(card, cards)
     if then.first_card and then.first_card not in cards:
         yield ("then", "first_card"), f"`{then.first_card}` is not a card.", did_you_mean(then.first_card, cards)
+    for card in then.indicators:
+        if card not in cards:
+            yield ("then", "indicators", card), f"`{card}` is not a card.", did_you_mean(card, cards)
     for card, numbers in then.notes.items():
         if card not in cards:
             yield ("then", "notes", card), f"`{card}` is not a card.", did_you_mean(card, cards)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from cds.authoring.testing.budget import card_over_budget
 from cds.authoring.testing.cases import Case, RuleTests, read_rule_tests
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.loader import Rulebook, read_rulebook
@@ -20,6 +21,7 @@ def check_folder(folder: Path, today: date) -> list[Problem]:
     problems = {*problems_of(book, today), *casebook.problems}
     if not any(not problem.warning for problem in problems):
         problems |= {*conclusion_without_test(book, casebook), *card_without_test(book, casebook)}
+        problems |= {*card_over_budget(book, casebook)}
     return sorted(problems)
 
 

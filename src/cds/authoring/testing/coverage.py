@@ -233,6 +233,8 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
                 line = at(("cards", name, "notes", index))[0]
                 coverage.notes[name, index + 1] = DisplayCoverage(rule.file, line)
         for whole in conditions(rule) if clauses else ():
+            if whole.card == "suggestion":
+                continue  # an offer beside a card decides nothing
             of, head = whole.of, whole.of
             if whole.card == "show_when":
                 of, head = f"card {whole.of}", f"card:{whole.of}"

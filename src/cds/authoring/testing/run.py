@@ -177,6 +177,13 @@ def differences(case: Case, rules: Ruleset, decision: Decision) -> Iterator[Diff
     for name in then.shows_not:
         if name in shown:
             yield f"shows_not: {name} is shown", (f"card:{name}",)
+    indicators = {card.name: card.indicator for card in decision.cards}
+    for card, indicator in then.indicators.items():
+        if indicators.get(card) != indicator:
+            yield (
+                f"indicators: expected {card} as {indicator}, got {indicators.get(card, 'no such card')}",
+                (f"card:{card}",),
+            )
     for card, numbers in then.notes.items():
         yield from _notes(card, numbers, decision)
     yield from _texts(then.says, then.says_not, decision.cards)

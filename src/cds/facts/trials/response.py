@@ -276,7 +276,7 @@ def _measured(
     if baseline is not None:
         return _measured_as(Truth.TRUE, _fell(by, baseline, last), baseline, last)
     if last.low >= by.still_symptomatic:
-        words = f"{by.label} {range_text(last.low, last.high)} at the end, no score at the start"
+        words = f"last {by.label} {range_text(last.low, last.high)}, no score at the start"
         return ResponseAssessment(Truth.TRUE, ResponseEvidence.STILL_SYMPTOMATIC, words, sources=last.sources)
     return _disagree(trial, by, last) if last.high >= by.still_symptomatic else None
 

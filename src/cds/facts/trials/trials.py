@@ -532,7 +532,7 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
                     trials[i],
                     no_response=Truth.UNKNOWN,
                     evidence=ResponseEvidence.NONE,
-                    outcome=f"started and stopped together with {others}: no separate evidence",
+                    outcome=f"same days as {others}, no separate evidence",
                     missing=(*trials[i].missing, f"response to {trials[i].name}"),
                 )
     return rated

@@ -850,6 +850,23 @@ class Note(Strict):
 
     when: Statement
     say: Text
+    brief: Annotated[
+        Literal["recorded", "unknown"] | None,
+        Field(description="Joined with the other notes of this kind in one line, where `{{ brief_notes }}` stands."),
+    ] = None
+    summary: Annotated[
+        Text | None,
+        Field(description="Takes the place of the card's summary; of several notes that hold, the first decides."),
+    ] = None
+    indicator: Annotated[
+        Literal["warning", "critical"] | None, Field(description="The card's indicator when this summary is used.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _indicator_of_a_summary(self) -> Note:
+        if self.indicator and not self.summary:
+            raise ValueError("`indicator` needs `summary`: an alarm says at once what it is about")
+        return self
 
 
 class Source(Strict):
@@ -878,6 +895,7 @@ class SuggestionSpec(Strict):
     """Something the clinician can accept with one click."""
 
     label: Text
+    when: Annotated[Statement | None, Field(description="Offered only where this holds; left out: always.")] = None
     recommended: bool = False
     actions: Annotated[list[ActionSpec], Field(min_length=1)]
 
@@ -899,6 +917,9 @@ class CardSpec(Strict):
     summary: Text
     detail: Text
     notes: list[Note] = []
+    keep_summary: Annotated[
+        bool, Field(description="Its own summary says the strongest: no `summary` of a note takes its place.")
+    ] = False
     source: Source
     topic: Topic
     suggestions: list[SuggestionSpec] = []

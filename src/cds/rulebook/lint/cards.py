@@ -14,6 +14,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.names import KINDS, fits, suggest
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.placeholders import (
+    BRIEF_NOTES,
     FILLERS,
     NOTES,
     PATIENT,
@@ -57,15 +58,17 @@ def texts_of(view: RulebookView) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
 
 def summary_fits(view: RulebookView) -> Iterator[Problem]:
     """CDS Hooks asks for a summary of one line under 140 characters."""
-    for rule, name, card in cards_of(view):
-        path: Path = ("cards", name, "summary")
-        length = len(_filled(card.summary, view))
+    for rule, _, text in texts_of(view):
+        if text.place != "summary":
+            continue
+        path, summary = text.path, text.text
+        length = len(_filled(summary, view))
         if length >= SUMMARY_BELOW:
             yield rule.problem(
                 path, "summary-too-long", f"The summary has {length} characters; CDS Hooks wants fewer than 140.",
                 "Move what is less important to `detail`.",
             )  # fmt: skip
-        if "\n" in card.summary:
+        if "\n" in summary:
             yield rule.problem(
                 path, "summary-has-line-break", "The summary has more than one line.",
                 "Write it in one line, or with `>-`.", "An EHR shows it as a title.",
@@ -148,26 +151,30 @@ def holes_in_place(view: RulebookView) -> Iterator[Problem]:
     """`notes` stands in the detail of a card that has notes; a summary has no lists."""
     for rule, card, text in texts_of(view):
         for hole in placeholders_in(text.text):
-            if text.place == "summary" and (hole.word in FILLERS or hole.text in (NOTES, PATIENT)):
+            if text.place == "summary" and (hole.word in FILLERS or hole.text in (NOTES, BRIEF_NOTES, PATIENT)):
                 yield rule.problem(
                     text.path, "hole-in-summary", f"`{{{{ {hole.text} }}}}` does not fit into a summary.",
                     "Move it to `detail`.",
                 )  # fmt: skip
-            elif hole.text == NOTES and (text.place != "detail" or not card.notes):
+            elif hole.text in (NOTES, BRIEF_NOTES) and (text.place != "detail" or not card.notes):
                 fix = (
                     "Add `notes` to the card, or remove the hole." if text.place == "detail" else "Move it to `detail`."
                 )
-                yield rule.problem(text.path, "notes-without-hole", "`{{ notes }}` is filled with nothing here.", fix)
+                what = f"`{{{{ {hole.text} }}}}` is filled with nothing here."
+                yield rule.problem(text.path, "notes-without-hole", what, fix)
             elif hole.text == PATIENT and text.place not in ("resource", "plain"):
                 yield rule.problem(
                     text.path, "hole-unknown", "`{{ patient.reference }}` belongs into a resource.", "Remove it here."
                 )
     for rule, name, card in cards_of(view):
-        if card.notes and NOTES not in [hole.text for hole in placeholders_in(card.detail)]:
-            yield rule.problem(
-                ("cards", name, "notes"), "notes-without-hole",
-                "This card has notes, but `detail` has no place for them.", "Write `{{ notes }}` where they belong.",
-            )  # fmt: skip
+        places = [hole.text for hole in placeholders_in(card.detail)]
+        for place in sorted({BRIEF_NOTES if note.brief else NOTES for note in card.notes}):
+            if place not in places:
+                yield rule.problem(
+                    ("cards", name, "notes"), "notes-without-hole",
+                    f"This card has {place.replace('_', ' ')}, but `detail` has no place for them.",
+                    f"Write `{{{{ {place} }}}}` where they belong.",
+                )  # fmt: skip
 
 
 def _alone(text: str) -> bool:
