@@ -26,6 +26,7 @@ class TreatmentEntry:
         is_treatment: TRUE as the treatment itself, FALSE in another place or for another reason, UNKNOWN.
         why: Why it is not TRUE, "" when it is.
         session: Whether it was given on a day (an administration or procedure), not ordered or taken at home.
+        first: The day it began: of an order or statement its first day, where `when` is its last.
     """
 
     source: str
@@ -35,6 +36,7 @@ class TreatmentEntry:
     why: str
     session: bool
     stopped_for: Concept | None = None
+    first: Span | None = None
 
 
 def find_treatment(wanted: WantedTreatment, sorted_record: SortedRecord) -> Fact:
@@ -105,9 +107,10 @@ def _given(hit: ValueSetMatch, wanted: WantedTreatment, sorted_record: SortedRec
         concept, reasons, certain = entry.drug, entry.reasons, not entry.doubtful
         last = Span(today, today) if entry.open_ended else (entry.end or entry.start)
         when, stopped = (entry.start if session else last), entry.stopped_for
+        first = entry.start or when
     else:
         session, concept, reasons, certain = True, entry.concept, (), entry.status in DONE
-        last = when = entry.when
+        last = when = first = entry.when
         stopped = None
     if entry_starts_later(entry, today):
         return None
@@ -121,7 +124,9 @@ def _given(hit: ValueSetMatch, wanted: WantedTreatment, sorted_record: SortedRec
         truth, why = Truth.UNKNOWN, "it is not recorded whether it was given"
     if truth is Truth.TRUE and window is not Truth.TRUE and wanted.look_back_days is not None:
         truth, why = Truth.UNKNOWN, "recorded without a date" if last is None else "its date is not precise enough"
-    return TreatmentEntry(entry.source, sorted_record.codes.words_for(concept), when, truth, why, session, stopped)
+    return TreatmentEntry(
+        entry.source, sorted_record.codes.words_for(concept), when, truth, why, session, stopped, first
+    )
 
 
 def entry_starts_later(entry: Exposure | Intervention, today: date) -> bool:
@@ -186,7 +191,7 @@ def find_course(
     course = sure[-1]
     if any(e.stopped_for and sorted_record.codes.sets_of(e.stopped_for) & set(wanted.stopped_for) for e in course):
         return _fact(treatment, Truth.TRUE, "stopped as ineffective", course)
-    first, last = course[0].when, course[-1].when
+    first, last = course[0].first or course[0].when, course[-1].when
     fall = _fall(wanted, scores, first.earliest, last.latest) if first and last else None
     if fall is None:
         because = "no score at its start and end tells what came of it"
@@ -199,7 +204,8 @@ def _courses(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[Trea
     groups: list[list[TreatmentEntry]] = []
     for entry in given:
         last = groups[-1][-1].when if groups else None
-        if last is not None and entry.when is not None and (entry.when.earliest - last.latest).days <= apart_days:
+        begins = entry.first or entry.when
+        if last is not None and begins is not None and (begins.earliest - last.latest).days <= apart_days:
             groups[-1].append(entry)
         else:
             groups.append([entry])
@@ -209,7 +215,7 @@ def _courses(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[Trea
 def _is_course(course: Sequence[TreatmentEntry], wanted: WantedCourse) -> bool:
     """Enough sessions, or long enough; one that says why it was stopped is one whatever its length."""
     days = {entry.when.earliest for entry in course if entry.session and entry.when}
-    starts = [entry.when.earliest for entry in course if entry.when]
+    starts = [first.earliest for entry in course if (first := entry.first or entry.when)]
     ends = [entry.when.latest for entry in course if entry.when]
     stopped = any(entry.stopped_for is not None for entry in course)
     return stopped or len(days) >= wanted.sessions or (max(ends) - min(starts)).days + 1 >= wanted.lasts_days
