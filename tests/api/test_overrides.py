@@ -19,11 +19,11 @@ from sqlalchemy import select
 from cds.api.overrides import Overrides
 from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
+from cds.facts.override import CompiledOverride
 from cds.journal import tables
 from cds.journal.journal import Journal
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
-from cds.rulebook.wanted import WantedOverride
 from cds.ruleset import evaluator_mode_from, load_rules
 from tests.server import ROOT, TODAY, serving
 
@@ -126,7 +126,7 @@ def test_what_one_patient_declined_holds_back_nothing_of_another(client: httpx.C
 
 
 def test_a_refusal_is_forgotten_when_its_time_is_over(rules: Ruleset, journal: Journal) -> None:
-    (window,) = {wanted.look_back_days for wanted in rules.program.wanted if isinstance(wanted, WantedOverride)}
+    (window,) = {wanted.look_back_days for wanted in rules.program.wanted if isinstance(wanted, CompiledOverride)}
     assert window is not None
     noon = datetime.combine(TODAY, datetime.min.time(), UTC) + timedelta(hours=12)
     last, too_old = (noon - timedelta(days=window + more) for more in (0, 1))
@@ -231,7 +231,7 @@ def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Ruleset, 
 def test_nothing_is_looked_up_where_no_rule_reads_it(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
     overrides = Overrides(journal, 4)
-    wanted = tuple(one for one in rules.program.wanted if not isinstance(one, WantedOverride))
+    wanted = tuple(one for one in rules.program.wanted if not isinstance(one, CompiledOverride))
 
     found = overrides.of(replace(rules.program, wanted=wanted), "", "example", TODAY)
 

@@ -12,9 +12,10 @@ from markdown_it import MarkdownIt
 from cds.cards.template import TemplateValues, escape, fill, trials_list, why_list
 from cds.engine.explain import Missing, ReasonKind, Why
 from cds.facts.fact import Fact, Facts, FactSource, ResponseEvidence, Trial, WhyUnknown
+from cds.facts.kind import ParameterValue
 from cds.logic.truth import Truth
 from cds.record.model import Span
-from cds.rulebook.program import CompiledDefinition, ParameterValue
+from cds.rulebook.program import CompiledDefinition
 from tests.facts.builders import TODAY, day
 
 RENDER = MarkdownIt("gfm-like", {"linkify": False})

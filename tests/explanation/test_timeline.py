@@ -10,10 +10,10 @@ import pytest
 
 from cds.decide import Decision
 from cds.explanation.timeline import MOST_BARS, MOST_POINTS, MedicationHistory, Run, timelines
+from cds.facts.episode import CompiledEpisode
 from cds.facts.evaluate import evaluate_facts
 from cds.record.model import Delivery, DeliveryState, Diagnosis, PatientRecord
 from cds.rulebook.program import CompiledRuleset, CopyOf
-from cds.rulebook.wanted import WantedEpisode
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, record, scored, taken, wanted
 
@@ -92,7 +92,7 @@ def test_what_augments_stands_last_and_is_no_trial() -> None:
 
 
 def test_what_lies_before_the_episode_has_a_bar_and_no_trial() -> None:
-    episode = WantedEpisode(
+    episode = CompiledEpisode(
         "episode", "episode", None, ("depression",), frozenset({"active"}), (), "score", 5.0, 56, 1827
     )
     diagnosis = Diagnosis("Condition/1", Concept((Coding("x", "mdd"),)), "active", onset=day("2025-01-01"))

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from cds.facts.context import SortedRecord, sort_record
-from cds.facts.episode import find_episode
+from cds.facts.episode import CompiledEpisode, find_episode
 from cds.facts.fact import Fact, Trial
-from cds.facts.measurement import readings
+from cds.facts.measurement import CompiledNumber, readings
+from cds.facts.trials.definition import MeasuredBy, NoResponse
+from cds.facts.trials.medication_trials import CompiledTrials
 from cds.facts.trials.trials import TrialFinder, UnrecognizedMedication
 from cds.record.model import (
     Delivery,
@@ -22,7 +24,6 @@ from cds.record.model import (
     Sig,
     Span,
 )
-from cds.rulebook.wanted import MeasuredBy, NoResponse, WantedEpisode, WantedNumber, WantedTrials
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.index import Codes
@@ -93,7 +94,7 @@ def codes() -> Codes:
     )
 
 
-def wanted(**changes: Any) -> WantedTrials:
+def wanted(**changes: Any) -> CompiledTrials:
     response = {key: changes.pop(key) for key in list(changes) if key in NoResponse.__dataclass_fields__}
     no_response = replace(
         NoResponse(
@@ -114,7 +115,7 @@ def wanted(**changes: Any) -> WantedTrials:
         **response,
     )
     return replace(
-        WantedTrials(
+        CompiledTrials(
             name="trials",
             label="trials",
             look_back_days=None,
@@ -133,7 +134,7 @@ def wanted(**changes: Any) -> WantedTrials:
     )
 
 
-SCORE = WantedNumber(
+SCORE = CompiledNumber(
     "score", "score", 90, ("score",), (), "{score}", "most_recent", (0.0, 27.0), whole=True, unit_may_be_missing=True,
     same_day="range", key="",
 )  # fmt: skip
@@ -231,7 +232,7 @@ def sort(patient: PatientRecord, today: date = TODAY) -> SortedRecord:
 
 
 def look(
-    patient: PatientRecord, want: WantedTrials | None = None, episode: Fact | None = None
+    patient: PatientRecord, want: CompiledTrials | None = None, episode: Fact | None = None
 ) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
     sorted_record = sort(patient)
     scores = {"score": readings(SCORE, sorted_record), "scale": readings(SCALE, sorted_record)}
@@ -239,7 +240,7 @@ def look(
 
 
 def trials(
-    *entries: Exposure | Measurement, want: WantedTrials | None = None, since: Span | None = None
+    *entries: Exposure | Measurement, want: CompiledTrials | None = None, since: Span | None = None
 ) -> tuple[Trial, ...]:
     episode = Fact("episode", "episode", day=since) if since else None
     return look(record(*entries), want, episode)[0].trials
@@ -248,7 +249,7 @@ def trials(
 def episode_of(patient: PatientRecord, **changes: Any) -> Fact:
     sorted_record = sort(patient)
     want = replace(
-        WantedEpisode(
+        CompiledEpisode(
             "episode", "episode", None, ("depression",), frozenset({"active"}), ("remission",), "score", 5.0, 56, 1827
         ),
         **changes,

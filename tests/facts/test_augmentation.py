@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from cds.facts.fact import Fact
-from cds.facts.trials.augmentation import augmentation
+from cds.facts.trials.augmentation import CompiledAugmentation, augmentation
 from cds.record.model import Delivery, DeliveryState, Exposure
-from cds.rulebook.wanted import WantedAugmentation
 from tests.facts.builders import ALL_SENT, daily, look, record, sort, taken
 
-WANTED = WantedAugmentation("augmented", "Augmented", None, "antidepressants", "trials", 28)
+WANTED = CompiledAugmentation("augmented", "Augmented", None, "antidepressants", "trials", 28)
 TRIAL = taken("alfadep", "2026-01-01", "2026-03-31", 100)
 
 

@@ -5,16 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from cds.facts.fact import Fact
-from cds.facts.trials.count import count
+from cds.facts.trials.count import CompiledCount, count
 from cds.record.model import Delivery, DeliveryState, Exposure
-from cds.rulebook.wanted import WantedCount
 from cds.terminology.concepts import Concept
 from tests.facts.builders import ALL_SENT, look, record, taken
 
-FAILED = WantedCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")
+FAILED = CompiledCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")
 
 
-def counted(*history: Exposure, want: WantedCount = FAILED, **changes: Any) -> Fact:
+def counted(*history: Exposure, want: CompiledCount = FAILED, **changes: Any) -> Fact:
     return count(want, *look(record(*history, **changes)))
 
 

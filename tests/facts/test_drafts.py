@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from cds.facts.context import sort_record
-from cds.facts.draft_order import find_draft, place_of_order
+from cds.facts.draft_order import CompiledDraftOrder, CompiledPlaceOfOrder, find_draft, place_of_order
 from cds.facts.fact import Fact, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Draft, Patient, PatientRecord
-from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup
@@ -23,8 +22,8 @@ from tests.facts.builders import TODAY, drug_table
 SEDATIVES = ValueSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})
 ALFA_SET = ValueSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, [], {})
 CODES = Codes({"sedatives": SEDATIVES, "alfas": ALFA_SET}, {"drugs": drug_table()})
-CODED = WantedDraftOrder("x", "A sedative", None, ("sedatives",), "", "", Truth.FALSE, "Author's reason.")
-NEW = WantedDraftOrder("x", "New drug", None, (), "drugs", "trials", Truth.FALSE, "Author's reason.")
+CODED = CompiledDraftOrder("x", "A sedative", None, ("sedatives",), "", "", Truth.FALSE, "Author's reason.")
+NEW = CompiledDraftOrder("x", "New drug", None, (), "drugs", "trials", Truth.FALSE, "Author's reason.")
 
 
 def draft(text: str = "", code: str = "", kind: str = "MedicationRequest", unreadable: str = "") -> Draft:
@@ -38,7 +37,7 @@ def trials(*ingredients: str, why: WhyUnknown | None = None) -> Fact:
     return Fact("trials", "Trials", trials=found, why_unknown=why)
 
 
-def find(wanted: WantedDraftOrder, *drafts: Draft, tried: Fact | None = None, sent: Delivery | None = None) -> Fact:
+def find(wanted: CompiledDraftOrder, *drafts: Draft, tried: Fact | None = None, sent: Delivery | None = None) -> Fact:
     record = PatientRecord(Patient("Patient/p"), drafts=drafts, drafts_sent=sent or Delivery(DeliveryState.WHOLE))
     return find_draft(wanted, sort_record(record, CODES, TODAY), tried)
 
@@ -106,7 +105,9 @@ def test_a_new_drug_is_one_of_the_table_that_was_not_tried(order: Draft, truth: 
 
 
 def place(order: Truth, tried: Fact) -> Fact:
-    return place_of_order(WantedPlaceOfOrder("place", "Place", None, "x", "trials"), Fact("x", "X", truth=order), tried)
+    return place_of_order(
+        CompiledPlaceOfOrder("place", "Place", None, "x", "trials"), Fact("x", "X", truth=order), tried
+    )
 
 
 def test_the_place_of_an_order_is_one_after_the_different_drugs_tried() -> None:

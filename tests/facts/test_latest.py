@@ -8,10 +8,10 @@ import pytest
 
 from cds.facts.context import sort_record
 from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.measurement import number, range_text, readings
+from cds.facts.measurement import CompiledItems, number, readings
+from cds.facts.measurements import range_text
 from cds.record.dates import read_date
 from cds.record.model import Delivery, DeliveryState, Measurement, NormalRange, PatientRecord
-from cds.rulebook.wanted import SummedItems
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.index import Codes
 from cds.terminology.systems import LOINC
@@ -239,7 +239,7 @@ def test_a_range_reads_as_words(low: float | None, high: float | None, text: str
 POINTS = {("x", "none"): 0.0, ("x", "some"): 1.0, ("x", "most"): 3.0}
 ITEMS = ValueSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, [], POINTS)
 ITEM_CODES = Codes({**codes().sets, "items": ITEMS}, codes().drugs)
-SUMMED = replace(SCORE, items=SummedItems(("items",), fewest=2))
+SUMMED = replace(SCORE, items=CompiledItems(("items",), fewest=2))
 
 
 def answered(

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
+from cds.facts.demographics import CompiledAge, CompiledDeceased, CompiledSex
 from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.measurement import CompiledNumber
+from cds.facts.trace import CompiledTrace
 from cds.logic.truth import Truth
 from cds.record.dates import read_date
 from cds.record.model import Diagnosis, Exposure, ExposureKind, Intervention, Measurement, Patient, Referral, Span
-from cds.rulebook.wanted import WantedAge, WantedDeceased, WantedNumber, WantedSex, WantedTrace
 from cds.terminology.concepts import Concept
 from tests.facts.builders import SCORE, TODAY, codes, day, month, record, scored, sort
 
-AGE = WantedAge("age", "Age", None)
+AGE = CompiledAge("age", "Age", None)
 
 
 def aged(birth: Span | None, today: date = TODAY) -> Fact:
@@ -55,7 +57,7 @@ def test_no_birth_date_or_one_in_the_future_leaves_age_unknown(birth: Span | Non
 def test_sex_is_the_administrative_gender_and_unknown_stays_unknown(sex: str | None, truth: Truth) -> None:
     patient = replace(record(), patient=Patient("Patient/1", sex=sex))
 
-    fact = evaluate_facts([WantedSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
+    fact = evaluate_facts([CompiledSex("sex", "Sex", None, frozenset({"female"}))], codes(), patient, TODAY)["sex"]
 
     assert fact.truth is truth
 
@@ -92,15 +94,15 @@ def test_whatever_was_recorded_this_evening_under_tomorrows_day_is_of_today(entr
 def test_a_death_is_what_the_patient_entry_says(died: bool) -> None:
     patient = replace(record(), patient=Patient("Patient/1", died=died))
 
-    fact = evaluate_facts([WantedDeceased("died", "Died", None)], codes(), patient, TODAY)["died"]
+    fact = evaluate_facts([CompiledDeceased("died", "Died", None)], codes(), patient, TODAY)["died"]
 
     assert fact.truth is Truth.of(died)
     assert [found.reference for found in fact.found] == (["Patient/1"] if died else [])
 
 
 def traced(*scores: Measurement, of: tuple[str, ...] = ("score",)) -> Fact:
-    high: WantedNumber = replace(SCORE, name="high", take="highest")
-    return evaluate_facts([SCORE, high, WantedTrace("trace", "Trace", None, of)], codes(), record(*scores), TODAY)[
+    high: CompiledNumber = replace(SCORE, name="high", take="highest")
+    return evaluate_facts([SCORE, high, CompiledTrace("trace", "Trace", None, of)], codes(), record(*scores), TODAY)[
         "trace"
     ]
 

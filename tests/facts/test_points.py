@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.facts.episode import episode_length
+from cds.facts.episode import CompiledEpisodeLength, episode_length
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.rating_scale import points
+from cds.facts.rating_scale import ByBand, CompiledPoints, ForEach, Highest, Item, Whether, points
 from cds.logic.truth import Truth
 from cds.record.model import Span
-from cds.rulebook.wanted import ByBand, ForEach, Highest, Item, WantedEpisodeLength, WantedPoints, Whether
 from tests.facts.builders import TODAY, day
 
 LENGTH = ByBand("length", ((0, 1), (366, 2), (731, 3)))
@@ -33,7 +32,7 @@ def statement(name: str, truth: Truth) -> Fact:
 
 
 def total(items: tuple[Item, ...], *facts: Fact, categories: tuple[tuple[float, str], ...] = ()) -> Fact:
-    return points(WantedPoints("total", "Total", None, items, categories), {fact.name: fact for fact in facts})
+    return points(CompiledPoints("total", "Total", None, items, categories), {fact.name: fact for fact in facts})
 
 
 def bounds(fact: Fact) -> tuple[float | None, float | None]:
@@ -128,14 +127,14 @@ def test_knowing_more_never_leaves_the_range(low: int, high: int, inside: int) -
 def test_the_length_of_an_episode_is_counted_from_its_first_day() -> None:
     episode = Fact("episode", "Episode", day=day("2025-06-01"), because="recorded onset")
 
-    assert bounds(episode_length(WantedEpisodeLength("length", "Length", None, "episode"), episode, TODAY)) == (
+    assert bounds(episode_length(CompiledEpisodeLength("length", "Length", None, "episode"), episode, TODAY)) == (
         365,
         365,
     )
 
 
 def test_an_imprecise_start_gives_a_range_and_none_recorded_gives_unknown() -> None:
-    wanted = WantedEpisodeLength("length", "Length", None, "episode")
+    wanted = CompiledEpisodeLength("length", "Length", None, "episode")
     month = Fact("episode", "Episode", day=Span(date(2026, 5, 1), date(2026, 5, 31)), why_unknown=WhyUnknown.IMPRECISE)
     fallback = Fact("episode", "Episode", day=day("2021-06-01"), why_unknown=WhyUnknown.NOT_FOUND, missing=("start",))
 

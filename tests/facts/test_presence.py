@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 
+from cds.facts.allergy import CompiledAllergy
+from cds.facts.answer import CompiledAnswer
 from cds.facts.context import sort_record
+from cds.facts.diagnosis import CompiledDiagnosis
 from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.medication import CompiledMedication
 from cds.facts.presence import presence
+from cds.facts.procedure import CompiledProcedure
+from cds.facts.referral import CompiledReferral
 from cds.logic.truth import Truth
 from cds.record.model import (
     NOT_UNDERSTOOD,
@@ -22,14 +28,6 @@ from cds.record.model import (
     PatientRecord,
     Referral,
     Verification,
-)
-from cds.rulebook.wanted import (
-    WantedAllergy,
-    WantedAnswer,
-    WantedDiagnosis,
-    WantedMedication,
-    WantedProcedure,
-    WantedReferral,
 )
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
@@ -70,8 +68,8 @@ COMMON: dict[str, Any] = {
 }  # fmt: skip
 
 
-def condition(**changes: Any) -> WantedDiagnosis:
-    return WantedDiagnosis(**(COMMON | {"statuses": frozenset({"active"}), "undated": U} | changes))
+def condition(**changes: Any) -> CompiledDiagnosis:
+    return CompiledDiagnosis(**(COMMON | {"statuses": frozenset({"active"}), "undated": U} | changes))
 
 
 def diagnosed(code: str = "a", **changes: Any) -> tuple[Diagnosis, ...]:
@@ -144,8 +142,8 @@ def test_nothing_found_is_no_only_when_the_whole_was_sent(
     assert (fact.truth, fact.why_unknown) == (truth, why)
 
 
-def medication(**changes: Any) -> WantedMedication:
-    return WantedMedication(**(COMMON | {"current": True} | changes))
+def medication(**changes: Any) -> CompiledMedication:
+    return CompiledMedication(**(COMMON | {"current": True} | changes))
 
 
 def exposed(**changes: Any) -> tuple[Exposure, ...]:
@@ -219,14 +217,14 @@ def allergic(**changes: Any) -> tuple[Allergy, ...]:
     ],
 )
 def test_an_allergy_that_is_not_plainly_one_is_possible(changes: dict[str, Any], truth: Truth) -> None:
-    assert look(WantedAllergy(**COMMON), allergies=allergic(**changes)).truth is truth
+    assert look(CompiledAllergy(**COMMON), allergies=allergic(**changes)).truth is truth
 
 
 @pytest.mark.parametrize(("status", "truth"), [("completed", T), ("in-progress", T), ("unknown", U)])
 def test_a_procedure_counts_when_it_was_done(status: str, truth: Truth) -> None:
     done = (Intervention("Procedure/1", concept("a"), day("2026-01-01"), status),)
 
-    assert look(WantedProcedure(**COMMON), interventions=done).truth is truth
+    assert look(CompiledProcedure(**COMMON), interventions=done).truth is truth
 
 
 def test_a_referral_counts_by_status_and_window() -> None:
@@ -234,7 +232,7 @@ def test_a_referral_counts_by_status_and_window() -> None:
 
     def asked(**changes: Any) -> Truth | None:
         return look(
-            WantedReferral(**(COMMON | {"statuses": frozenset({"active"})} | changes)), referrals=referred
+            CompiledReferral(**(COMMON | {"statuses": frozenset({"active"})} | changes)), referrals=referred
         ).truth
 
     assert asked() is T
@@ -254,7 +252,7 @@ def answered(**changes: Any) -> Fact:
     want = {
         "coded": ("q",), "look_back_days": 30, "answered": ("yes",), "answered_no": ("no",), "asks_for": (), "key": "",
     }  # fmt: skip
-    return look(WantedAnswer(**(COMMON | want)), measurements=(Measurement(**(given | changes)),))
+    return look(CompiledAnswer(**(COMMON | want)), measurements=(Measurement(**(given | changes)),))
 
 
 @pytest.mark.parametrize(
@@ -298,9 +296,9 @@ def test_only_a_plain_final_answer_says_yes_or_no(
 def test_what_nobody_could_tell_may_be_anything(code: Concept, truth: Truth) -> None:
     found = (
         look(condition(), diagnoses=diagnosed(concept=code)),
-        look(WantedAllergy(**COMMON), allergies=allergic(concepts=(code,))),
+        look(CompiledAllergy(**COMMON), allergies=allergic(concepts=(code,))),
         look(
-            WantedProcedure(**COMMON),
+            CompiledProcedure(**COMMON),
             interventions=(Intervention("Procedure/1", code, day("2026-01-01"), "completed"),),
         ),
     )
@@ -319,7 +317,7 @@ def test_what_nobody_could_tell_and_would_not_count_is_passed_over() -> None:
     assert look(condition(), diagnoses=diagnosed(concept=nothing, verification=Verification.WRONG)).truth is F
     assert look(condition(look_back_days=9), diagnoses=diagnosed(concept=nothing, onset=day("2026-01-01"))).truth is F
     assert (
-        look(WantedAllergy(**COMMON), allergies=allergic(concepts=(nothing,), verification=Verification.WRONG)).truth
+        look(CompiledAllergy(**COMMON), allergies=allergic(concepts=(nothing,), verification=Verification.WRONG)).truth
         is F
     )
 
@@ -390,7 +388,7 @@ def test_a_vague_day_of_an_active_entry_leaves_it_open() -> None:
 
 
 def test_an_allergy_of_a_status_nobody_understands_is_possible() -> None:
-    assert look(WantedAllergy(**COMMON), allergies=allergic(status=NOT_UNDERSTOOD)).truth is U
+    assert look(CompiledAllergy(**COMMON), allergies=allergic(status=NOT_UNDERSTOOD)).truth is U
 
 
 NAUSEA, RASH = Concept((), "alpha"), Concept((), "rash")
@@ -413,7 +411,7 @@ def test_an_intolerance_with_nothing_but_certain_effects_is_told_apart(
     entry = allergic(concepts=(concept("q"),), type=kind, effects=effects)
 
     def found(**limits: Any) -> Truth | None:
-        return look(WantedAllergy(**(COMMON | {"coded": ("q",)} | limits)), allergies=entry).truth
+        return look(CompiledAllergy(**(COMMON | {"coded": ("q",)} | limits)), allergies=entry).truth
 
     assert found(unless_only=("a",)) is without
     assert found(only=("a",)) is just
@@ -422,8 +420,8 @@ def test_an_intolerance_with_nothing_but_certain_effects_is_told_apart(
 def test_an_allergy_nobody_can_read_is_no_intolerance_of_a_kind() -> None:
     entry = allergic(concepts=(Concept(),))
 
-    assert look(WantedAllergy(**COMMON), allergies=entry).truth is U
-    assert look(WantedAllergy(**COMMON, only=("a",)), allergies=entry).truth is F
+    assert look(CompiledAllergy(**COMMON), allergies=entry).truth is U
+    assert look(CompiledAllergy(**COMMON, only=("a",)), allergies=entry).truth is F
 
 
 def test_a_code_left_out_by_name_is_not_found_by_its_words() -> None:

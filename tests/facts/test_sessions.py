@@ -9,13 +9,12 @@ from math import inf
 import pytest
 
 from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.sessions import sessions
+from cds.facts.sessions import CompiledSessions, sessions
 from cds.record.model import Delivery, DeliveryState, ExposureKind, Intervention, Span
-from cds.rulebook.wanted import WantedSessions
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import ALL_SENT, TODAY, day, record, sort, taken
 
-WANTED = WantedSessions("sessions", "Sessions", None, ("other-use",), procedures=True, administrations=False)
+WANTED = CompiledSessions("sessions", "Sessions", None, ("other-use",), procedures=True, administrations=False)
 SHOCK = Concept((Coding("x", "pain", "Shock"),), "Shock")
 
 
@@ -23,7 +22,7 @@ def done(when: Span | None, source: str, status: str = "completed", concept: Con
     return Intervention(source, concept, when, status)
 
 
-def counted(*entries: Intervention, wanted: WantedSessions = WANTED) -> Fact:
+def counted(*entries: Intervention, wanted: CompiledSessions = WANTED) -> Fact:
     return sessions(wanted, sort(record(interventions=entries)))
 
 

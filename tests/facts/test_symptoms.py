@@ -3,11 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.symptoms import find_symptoms
+from cds.facts.symptoms import CompiledSymptoms, find_symptoms
 from cds.logic.truth import Truth
-from cds.rulebook.wanted import WantedSymptoms
 
-WANTED = WantedSymptoms("now", "Symptoms now", None, (("one", 10.0), ("two", 20.0)))
+WANTED = CompiledSymptoms("now", "Symptoms now", None, (("one", 10.0), ("two", 20.0)))
 NOT_THERE = Fact("", "Score", because="none recorded", why_unknown=WhyUnknown.NOT_FOUND, missing=("Score",))
 NOT_READ = Fact("", "Score", because="it is not a whole number", why_unknown=WhyUnknown.UNREADABLE, trace=True)
 

@@ -10,9 +10,10 @@ import pytest
 
 from cds.facts.context import sort_record
 from cds.facts.fact import Fact
-from cds.facts.measurement import ConvertedMeasurement
-from cds.facts.override import find_override, find_score_change
-from cds.facts.treatment import find_course, find_treatment
+from cds.facts.measurements import ConvertedMeasurement
+from cds.facts.override import CompiledOverride, find_override
+from cds.facts.score_change import CompiledRise, find_score_change
+from cds.facts.treatment import CompiledCourse, CompiledTreatment, find_course, find_treatment
 from cds.logic.truth import Truth
 from cds.record.model import (
     Delivery,
@@ -25,7 +26,6 @@ from cds.record.model import (
     PatientRecord,
     Span,
 )
-from cds.rulebook.wanted import WantedCourse, WantedOverride, WantedRise, WantedTreatment
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ValueSet
@@ -39,10 +39,10 @@ def code_set(name: str, code: str) -> ValueSet:
 
 NAMES = {"drug": "d", "only": "o", "illness": "i", "clinic": "c", "theatre": "t", "ineffective": "n"}
 CODES = Codes({name: code_set(name, code) for name, code in NAMES.items()}, {})
-TREATMENT = WantedTreatment(
+TREATMENT = CompiledTreatment(
     "t", "Treatment", 90, ("drug", "only"), ("only",), ("illness",), ("clinic",), ("theatre",), 2, "Author's reason."
 )
-COURSE = WantedCourse("c", "Course", None, "t", 90, 4, 28, ("ineffective",), "score", 50, 28, 14, 28)
+COURSE = CompiledCourse("c", "Course", None, "t", 90, 4, 28, ("ineffective",), "score", 50, 28, 14, 28)
 SENT: dict[str, tuple[Delivery, ...]] = {
     kind: (Delivery(DeliveryState.WHOLE),) for kind in ("MedicationRequest", "Procedure")
 }
@@ -175,7 +175,7 @@ def since(days_ago: int, truth: Truth = Truth.TRUE) -> Fact:
 
 
 def rise(facts: list[Fact], *scores: ConvertedMeasurement) -> Fact:
-    return find_score_change(WantedRise("r", "Rise", None, "score", ("since",), "{score}"), facts, scores, TODAY)
+    return find_score_change(CompiledRise("r", "Rise", None, "score", ("since",), "{score}"), facts, scores, TODAY)
 
 
 def test_a_rise_is_counted_from_the_last_score_up_to_the_latest_day() -> None:
@@ -193,7 +193,7 @@ def test_without_a_day_nothing_rose_since(facts: list[Fact]) -> None:
     assert (fact.low, fact.high) == (None, None)
 
 
-WANTED = WantedOverride("o", "Override", 180, "TRD", frozenset({"patient-refuses"}))
+WANTED = CompiledOverride("o", "Override", 180, "TRD", frozenset({"patient-refuses"}))
 
 
 def override(answers: tuple[Override, ...] | None) -> Fact:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds.facts.fact import ResponseEvidence
+from cds.facts.trials.definition import CompiledAdherence
 from cds.facts.trials.trials import TrialFinder
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Sig, Span
-from cds.rulebook.wanted import Adherence
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.systems import ATC
 from tests.facts.builders import (
@@ -745,7 +745,7 @@ def test_a_fall_from_a_baseline_says_more_than_a_score_at_the_end_of_another_sca
 def test_fills_must_cover_their_share_of_the_days(
     fills: tuple[tuple[str, float], ...], covered: int, above: int
 ) -> None:
-    want = wanted(adherence=Adherence((covered + above / 2) * 100 / 89, "vetoes"))
+    want = wanted(adherence=CompiledAdherence((covered + above / 2) * 100 / 89, "vetoes"))
 
     (trial,) = trials(taken(*SAME_ORDER), *(filled(start, days) for start, days in fills), want=want)
 
@@ -754,7 +754,7 @@ def test_fills_must_cover_their_share_of_the_days(
 
 @pytest.mark.parametrize(("when_poor", "adequate", "poorly"), [("vetoes", F, T), ("flags", T, T), ("ignored", T, U)])
 def test_poor_adherence_is_told_or_vetoes(when_poor: str, adequate: Truth, poorly: Truth) -> None:
-    want = wanted(adherence=Adherence(80, when_poor))
+    want = wanted(adherence=CompiledAdherence(80, when_poor))
 
     (trial,) = trials(taken(*SAME_ORDER), filled("2025-02-01", 71.0), want=want)
 
@@ -763,7 +763,7 @@ def test_poor_adherence_is_told_or_vetoes(when_poor: str, adequate: Truth, poorl
 
 
 def test_unknown_adherence_never_vetoes() -> None:
-    want = wanted(adherence=Adherence(80, "vetoes"))
+    want = wanted(adherence=CompiledAdherence(80, "vetoes"))
     one_fill = filled("2025-02-01", 30.0)
     in_part = ALL_SENT | {"MedicationDispense": (Delivery(DeliveryState.PART, "more pages"),)}
 
@@ -777,7 +777,7 @@ def test_unknown_adherence_never_vetoes() -> None:
 
 def test_fills_of_a_trial_whose_end_nobody_knows_do_not_veto_it() -> None:
     """Four months of fills may be all of it: the order was stopped, and no day says when."""
-    want = wanted(adherence=Adherence(80, "vetoes"))
+    want = wanted(adherence=CompiledAdherence(80, "vetoes"))
 
     (trial,) = trials(undated("2025-02-01"), filled("2025-02-01", 120.0), want=want)
 

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cds.facts.demographics import CompiledSetting
+from cds.facts.kind import CompiledFact
+from cds.facts.trials.count import CompiledCount
+from cds.facts.trials.definition import CompiledAdherence
+from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
-from cds.rulebook import wanted as w
 from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.lint.lint import check
 from cds.rulebook.program import CompiledRuleset, CopyOf
@@ -35,13 +39,13 @@ def program(folder: Path, *changes: tuple[str, str]) -> CompiledRuleset:
     return compile_ruleset(book)
 
 
-def wanted(made: CompiledRuleset, name: str) -> w.Wanted:
+def wanted(made: CompiledRuleset, name: str) -> CompiledFact:
     return next(fact for fact in made.wanted if fact.name == name)
 
 
 def days(made: CompiledRuleset, name: str) -> int:
     trials = wanted(made, name)
-    assert isinstance(trials, w.WantedTrials)
+    assert isinstance(trials, CompiledTrials)
     return trials.adequate_days
 
 
@@ -85,12 +89,12 @@ def test_every_word_and_number_of_a_trial_can_differ_between_definitions(tmp_pat
     ours, theirs = wanted(made, "trials"), wanted(made, "trials__theirs")
     count, their_count = wanted(made, "failed_trials"), wanted(made, "failed_trials__theirs")
 
-    assert isinstance(ours, w.WantedTrials)
-    assert isinstance(theirs, w.WantedTrials)
-    assert isinstance(count, w.WantedCount)
-    assert isinstance(their_count, w.WantedCount)
+    assert isinstance(ours, CompiledTrials)
+    assert isinstance(theirs, CompiledTrials)
+    assert isinstance(count, CompiledCount)
+    assert isinstance(their_count, CompiledCount)
     assert (ours.dose_column, theirs.dose_column) == ("minimum", "strict_minimum")
-    assert (ours.adherence, theirs.adherence) == (w.Adherence(80, "flags"), w.Adherence(75, "vetoes"))
+    assert (ours.adherence, theirs.adherence) == (CompiledAdherence(80, "flags"), CompiledAdherence(75, "vetoes"))
     assert (ours.no_response.partial, theirs.no_response.partial) == ((25, 50), (20, 50))
     assert (count.different, their_count.different) == ("ingredient", "drug_class")
     assert (count.merge_same_molecule, their_count.merge_same_molecule) == (False, True)
@@ -147,7 +151,7 @@ def test_a_setting_is_a_fact_that_a_definition_turns(tmp_path: Path) -> None:
     )  # fmt: skip
 
     plain, theirs = wanted(made, "lenient"), wanted(made, "lenient__theirs")
-    assert isinstance(plain, w.WantedSetting) and isinstance(theirs, w.WantedSetting)
+    assert isinstance(plain, CompiledSetting) and isinstance(theirs, CompiledSetting)
     assert (plain.truth.value, plain.value) == ("false", "strictly")
     assert (theirs.truth.value, theirs.value) == ("true", "kindly")
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cds.facts.diagnosis import CompiledDiagnosis
+from cds.facts.kind import CompiledFact
+from cds.facts.kinds import in_order
+from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
-from cds.rulebook import wanted as w
-from cds.rulebook.compile import compile_ruleset, in_order
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.program import CompiledRuleset
 from cds.terminology.systems import ICD10CM, SNOMED
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SCORE_SET, book_of, changed, check_rules
@@ -28,7 +31,7 @@ def program(folder: Path, files: dict[str, str | bytes] | None = None, *changes:
     return compile_ruleset(book)
 
 
-def fact(made: CompiledRuleset, name: str) -> w.Wanted:
+def fact(made: CompiledRuleset, name: str) -> CompiledFact:
     return next(fact for fact in made.wanted if fact.name == name)
 
 
@@ -118,7 +121,7 @@ def test_durations_are_days_rounded_up(tmp_path: Path, written: str, days: int) 
 def test_a_duration_may_be_a_parameter(tmp_path: Path) -> None:
     trials = fact(program(tmp_path), "trials")
 
-    assert isinstance(trials, w.WantedTrials)
+    assert isinstance(trials, CompiledTrials)
     assert trials.adequate_days == 42
     assert trials.no_response.switch_before_days == 60
 
@@ -126,20 +129,20 @@ def test_a_duration_may_be_a_parameter(tmp_path: Path) -> None:
 def test_a_word_may_be_a_parameter(tmp_path: Path) -> None:
     trials = fact(program(tmp_path), "trials")
 
-    assert isinstance(trials, w.WantedTrials)
+    assert isinstance(trials, CompiledTrials)
     assert trials.no_response.accepts_inferred
     coded = fact(program(tmp_path / "coded", None, ("{value: also_inferred,", "{value: coded_or_measured,")), "trials")
-    assert isinstance(coded, w.WantedTrials)
+    assert isinstance(coded, CompiledTrials)
     assert not coded.no_response.accepts_inferred
 
 
 def test_none_found_is_what_the_author_says(tmp_path: Path) -> None:
     depression = fact(program(tmp_path), "depression")
-    assert isinstance(depression, w.WantedDiagnosis)
+    assert isinstance(depression, CompiledDiagnosis)
     assert depression.if_none_found is Truth.FALSE
 
     unsure = fact(program(tmp_path / "unsure", None, ("if_none_found: false", "if_none_found: unknown")), "depression")
-    assert isinstance(unsure, w.WantedDiagnosis)
+    assert isinstance(unsure, CompiledDiagnosis)
     assert unsure.if_none_found is Truth.UNKNOWN
 
 

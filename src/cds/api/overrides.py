@@ -8,12 +8,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from cds.facts.override import CompiledOverride
 from cds.journal import feedback
 from cds.journal.journal import Journal
 from cds.journal.store import StoreDownError
 from cds.record.model import NOT_LOOKED_UP, Override, PatientRecord, without_overrides
 from cds.rulebook.program import CompiledRuleset
-from cds.rulebook.wanted import WantedOverride
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # for one look-up, which takes some milliseconds; a store that hangs must not cost the clinician the card
@@ -65,7 +65,7 @@ class Overrides:
     def of(self, program: CompiledRuleset, tenant: str, patient_id: str, today: date) -> OverrideLookup:
         """The patient's answers; raises nothing, and takes no longer than it may."""
         journal = self._journal
-        windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, WantedOverride)]
+        windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, CompiledOverride)]
         if journal is None or not windows:
             return NOT_ASKED
         if not journal.store.works or self._given_up:  # the writer tries the store again, behind the answers

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from cds.engine.explain import Missing, ReasonKind, Why
 from cds.facts.fact import Fact, Facts, Trial
+from cds.facts.kind import ParameterValue
 from cds.logic.truth import Truth, every
-from cds.rulebook.program import CompiledDefinition, ParameterValue
+from cds.rulebook.program import CompiledDefinition
 
 HOLE = re.compile(r"\{\{\s*(?:(\w+)\((\w+)\)|([\w.]+))\s*\}\}")
 # GitHub Flavored Markdown 2.4: an ASCII punctuation character after a backslash is itself. Clients also render HTML

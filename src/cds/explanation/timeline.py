@@ -9,11 +9,11 @@ from datetime import date
 from cds.decide import Decision
 from cds.facts.context import SortedRecord, sort_record
 from cds.facts.fact import Fact, Trial
-from cds.facts.measurement import readings
+from cds.facts.measurement import CompiledNumber, readings
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
+from cds.facts.trials.medication_trials import CompiledTrials
 from cds.facts.trials.trials import Timeline, TreatmentEpisode, TrialFinder, day_reached
 from cds.rulebook.program import CompiledRuleset
-from cds.rulebook.wanted import WantedNumber, WantedTrials
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,10 @@ def timelines(program: CompiledRuleset, decision: Decision) -> tuple[MedicationH
     """One for each way the rules look for trials that finds any; empty when no drug was found."""
     sorted_record = sort_record(decision.record, program.codes, decision.today)
     finder = TrialFinder(sorted_record, {})
-    numbers = {wanted.name: wanted for wanted in program.wanted if isinstance(wanted, WantedNumber)}
+    numbers = {wanted.name: wanted for wanted in program.wanted if isinstance(wanted, CompiledNumber)}
     made: list[MedicationHistory] = []
     for wanted in program.wanted:
-        if isinstance(wanted, WantedTrials) and wanted.name not in program.copies:
+        if isinstance(wanted, CompiledTrials) and wanted.name not in program.copies:
             laid = finder.timeline(wanted, decision.facts.by_name.get(wanted.episode))
             fact = decision.facts[wanted.name]
             scales = [numbers[by.score] for by in wanted.no_response.measured_by if by.score in numbers]
@@ -126,7 +126,7 @@ def timelines(program: CompiledRuleset, decision: Decision) -> tuple[MedicationH
 
 
 def _timeline(
-    wanted: WantedTrials, laid: Timeline, fact: Fact, scales: Iterable[WantedNumber], sorted_record: SortedRecord
+    wanted: CompiledTrials, laid: Timeline, fact: Fact, scales: Iterable[CompiledNumber], sorted_record: SortedRecord
 ) -> MedicationHistory | None:
     bars = [_bar(spell, fact, wanted) for spell in (*laid.earlier, *laid.spells)]
     bars = sorted(bars, key=lambda bar: (bar.runs[0].first or date.min, bar.name))
@@ -154,7 +154,7 @@ def _timeline(
     )
 
 
-def _bar(spell: TreatmentEpisode, fact: Fact, wanted: WantedTrials) -> DrugBar:
+def _bar(spell: TreatmentEpisode, fact: Fact, wanted: CompiledTrials) -> DrugBar:
     first = spell.runs[0].first if spell.runs else None
     trial = next(
         (
@@ -174,7 +174,7 @@ def _bar(spell: TreatmentEpisode, fact: Fact, wanted: WantedTrials) -> DrugBar:
     )
 
 
-def _beside(laid: Timeline, wanted: WantedTrials, sorted_record: SortedRecord) -> list[DrugBar]:
+def _beside(laid: Timeline, wanted: CompiledTrials, sorted_record: SortedRecord) -> list[DrugBar]:
     table = sorted_record.codes.drugs[wanted.drugs]
     today, begins = sorted_record.today.toordinal(), laid.begins.earliest.toordinal()
     by_key: dict[str, list[Days]] = {}
@@ -201,7 +201,7 @@ def _runs(days: Iterable[Days]) -> tuple[Run, ...]:
     )
 
 
-def _course(scale: WantedNumber, sorted_record: SortedRecord) -> ScoreCourse:
+def _course(scale: CompiledNumber, sorted_record: SortedRecord) -> ScoreCourse:
     points = [
         Point(one.when.latest, one.low, one.high, one.source)
         for one in readings(scale, sorted_record)

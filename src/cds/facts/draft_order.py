@@ -3,24 +3,141 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
 
 from cds.facts.context import SortedRecord
+from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.kind import DRAFT, NUMBER, STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.trials.trials import PATCH_WORDS
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Draft
-from cds.rulebook.wanted import WantedDraftOrder, WantedPlaceOfOrder
 from cds.terminology.concepts import Coding
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
 from cds.terminology.vocabulary import EntryKind, Reading
+from cds.yaml_source.fields import DrugTableName, Names, Refers, Slug, Snake, Text, listed
+
+
+class DraftOrderFact(FactBase):
+    """An order being written right now (order-select, order-sign, or a draft in a Bundle)."""
+
+    role: ClassVar[str] = STATEMENT
+    find: Literal["draft_order"]
+    coded: Names | None = None
+    drugs: Annotated[Slug | None, DrugTableName(), Field(description="A drug table: its antidepressants.")] = None
+    different_from: Annotated[
+        Snake | None,
+        Refers(TRIALS),
+        Field(description="With `drugs`: a trials fact; a drug that is among them is no new one."),
+    ] = None
+    if_none_found: Literal[False, "unknown"]
+    because: Text
+
+    @model_validator(mode="after")
+    def _one_kind_of_drug(self) -> DraftOrderFact:
+        if (self.coded is None) == (self.drugs is None):
+            raise ValueError("write `coded` (value sets) or `drugs` (a drug table)")
+        if self.different_from and not self.drugs:
+            raise ValueError("`different_from` goes with `drugs`")
+        return self
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledDraftOrder:
+        """The fact with every number in place."""
+        return CompiledDraftOrder(
+            **self.common(name, numbers),
+            coded=listed(self.coded),
+            drugs=self.drugs or "",
+            different_from=self.different_from or "",
+            if_none_found=Truth.FALSE if self.if_none_found is False else Truth.UNKNOWN,
+            because=self.because,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledDraftOrder(CompiledFact):
+    """
+    An order being written right now.
+
+    Attributes:
+        coded: Value sets that make it the wanted one.
+        drugs: Drug table of whose antidepressants it is one, "" for none.
+        different_from: Name of a trials fact: a drug that is among them is not new; "" for none.
+        if_none_found: FALSE or UNKNOWN when the orders were sent and none is the wanted one.
+        because: The author's reason for that.
+    """
+
+    coded: tuple[str, ...]
+    drugs: str
+    different_from: str
+    if_none_found: Truth
+    because: str
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return tuple(filter(None, (self.different_from,)))
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_draft`."""
+        return find_draft(self, context.sorted_record, context.facts.get(self.different_from))
+
+
+class PlaceOfOrderFact(FactBase):
+    """Which drug of the episode an order would be: the different drugs tried, and one."""
+
+    role: ClassVar[str] = NUMBER
+    find: Literal["place_of_order"]
+    order: Annotated[Snake, Refers(DRAFT), Field(description="A draft_order fact with `different_from`.")]
+    after: Annotated[Snake, Refers(TRIALS), Field(description="A medication_trials fact.")]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledPlaceOfOrder:
+        """The fact with every number in place."""
+        return CompiledPlaceOfOrder(**self.common(name, numbers), order=self.order, after=self.after)
+
+    def answer_unit(self) -> str:
+        """Trials."""
+        return "trials"
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlaceOfOrder(CompiledFact):
+    """
+    Which drug of the episode an order would be.
+
+    Attributes:
+        order: Name of the draft order fact.
+        after: Name of the trials fact.
+    """
+
+    order: str
+    after: str
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return (self.order, self.after)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `place_of_order`."""
+        return place_of_order(self, context.facts[self.order], context.facts[self.after])
+
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 NOT_TOLD = "it does not tell which drug it is"
 
 
-def find_draft(wanted: WantedDraftOrder, sorted_record: SortedRecord, trials: Fact | None) -> Fact:
+def find_draft(wanted: CompiledDraftOrder, sorted_record: SortedRecord, trials: Fact | None) -> Fact:
     """
     Say whether such an order is being written.
 
@@ -44,7 +161,7 @@ def find_draft(wanted: WantedDraftOrder, sorted_record: SortedRecord, trials: Fa
 
 
 def _fact(
-    wanted: WantedDraftOrder, truth: Truth, because: str, drafts: tuple[Draft, ...], why: WhyUnknown | None = None
+    wanted: CompiledDraftOrder, truth: Truth, because: str, drafts: tuple[Draft, ...], why: WhyUnknown | None = None
 ) -> Fact:
     return Fact(
         name=wanted.name,
@@ -58,7 +175,7 @@ def _fact(
     )
 
 
-def _is_wanted(draft: Draft, wanted: WantedDraftOrder, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
+def _is_wanted(draft: Draft, wanted: CompiledDraftOrder, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
     if wanted.drugs:
         if draft.kind == "ServiceRequest":
             return Truth.FALSE, ""
@@ -70,7 +187,7 @@ def _is_wanted(draft: Draft, wanted: WantedDraftOrder, codes: Codes, trials: Fac
     return _is_coded(draft, wanted, codes)
 
 
-def _is_coded(draft: Draft, wanted: WantedDraftOrder, codes: Codes) -> tuple[Truth, str]:
+def _is_coded(draft: Draft, wanted: CompiledDraftOrder, codes: Codes) -> tuple[Truth, str]:
     """In the value sets by its code, by its name, or by the ingredient of a product some table knows."""
     sets = codes.sets_of(draft.concept) | codes.sets_named(draft.concept)
     known = False
@@ -119,7 +236,7 @@ def _is_patch(draft: Draft, found: Recognised) -> bool:
     return any(word in PATCH_WORDS for text in texts for word in words_of(text))
 
 
-def place_of_order(wanted: WantedPlaceOfOrder, order: Fact, trials: Fact) -> Fact:
+def place_of_order(wanted: CompiledPlaceOfOrder, order: Fact, trials: Fact) -> Fact:
     """
     Which different drug of the episode the order would be: the third after two, in words.
 

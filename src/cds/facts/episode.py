@@ -3,16 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cds.facts.context import SortedRecord
+from cds.facts.data import CONDITIONS, DataQuery
+from cds.facts.diagnosis import statuses
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.measurement import ConvertedMeasurement, range_text
+from cds.facts.kind import EPISODE, NUMBER, SCORE, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.record.model import Diagnosis, Span, Verification
-from cds.rulebook.wanted import WantedEpisode, WantedEpisodeLength
+from cds.yaml_source.fields import Duration, Names, NumberOrName, Refers, Slug, Snake, Strict, UnitOf, listed
 
 
-def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Sequence[ConvertedMeasurement]) -> Fact:
+class RemissionByScore(Strict):
+    """A remission shown by two low scores."""
+
+    score: Annotated[Snake, Refers(SCORE)]
+    below: Annotated[NumberOrName, UnitOf("score")]
+    apart: Duration
+
+
+class EpisodeFact(FactBase):
+    """When the current episode began."""
+
+    role: ClassVar[str] = EPISODE
+    no_window: ClassVar[str] = "Write how far back to look as `otherwise`."
+    find: Literal["episode"]
+    of: Names
+    status: list[Slug] | Literal["active"] = "active"
+    remission_coded: Names | None = None
+    remission_by_score: RemissionByScore | None = None
+    otherwise: Annotated[Duration, Field(description="How far back to look when no start is recorded.")]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledEpisode:
+        """The fact with every number in place."""
+        score = self.remission_by_score
+        return CompiledEpisode(
+            **self.common(name, numbers),
+            of=listed(self.of),
+            statuses=statuses(self.status) or frozenset(),
+            remission_coded=listed(self.remission_coded),
+            remission_score=score.score if score else "",
+            remission_below=numbers.number(score.below) if score else 0.0,
+            remission_apart_days=numbers.days(score.apart) if score else 0,
+            otherwise_days=numbers.days(self.otherwise),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEpisode(CompiledFact):
+    """
+    When the current episode began.
+
+    Attributes:
+        of: Value sets of the illness; its active entry's onset is the start.
+        statuses: clinicalStatus codes of the current episode.
+        remission_coded: Value sets that record a remission.
+        remission_score: Name of the number fact of a score, "" for none.
+        remission_below: A score below this is remission.
+        remission_apart_days: Two such scores at least this far apart end an episode.
+        otherwise_days: How far back to look when no start is recorded.
+    """
+
+    of: tuple[str, ...]
+    statuses: frozenset[str]
+    remission_coded: tuple[str, ...]
+    remission_score: str
+    remission_below: float
+    remission_apart_days: int
+    otherwise_days: int
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return tuple(filter(None, (self.remission_score,)))
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return (CONDITIONS,)
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_episode`."""
+        return find_episode(self, context.sorted_record, context.scores.get(self.remission_score, ()))
+
+
+class EpisodeLengthFact(FactBase):
+    """How long the current episode has lasted."""
+
+    role: ClassVar[str] = NUMBER
+    no_window: ClassVar[str] = "An episode has no window: remove it."
+    find: Literal["episode_length"]
+    episode: Annotated[Snake, Refers(EPISODE)]
+    unit: Literal["days"]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledEpisodeLength:
+        """The fact with every number in place."""
+        return CompiledEpisodeLength(**self.common(name, numbers), episode=self.episode)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEpisodeLength(CompiledFact):
+    """How many days the current episode has lasted; `episode` is the name of the episode fact."""
+
+    episode: str
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return (self.episode,)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `episode_length`."""
+        return episode_length(self, context.facts[self.episode], context.today)
+
+
+def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: Sequence[ConvertedMeasurement]) -> Fact:
     """
     The first day of the current episode, as a span of days.
 
@@ -55,7 +166,7 @@ def find_episode(wanted: WantedEpisode, sorted_record: SortedRecord, scores: Seq
     )
 
 
-def episode_length(wanted: WantedEpisodeLength, episode: Fact, today: date) -> Fact:
+def episode_length(wanted: CompiledEpisodeLength, episode: Fact, today: date) -> Fact:
     """Days since the current episode began; unknown when its start is not recorded, a range when it is imprecise."""
     if episode.day is None or episode.why_unknown is WhyUnknown.NOT_FOUND:
         return Fact(
@@ -78,7 +189,7 @@ def episode_length(wanted: WantedEpisodeLength, episode: Fact, today: date) -> F
     )
 
 
-def _illness(wanted: WantedEpisode, sorted_record: SortedRecord) -> tuple[list[Diagnosis], list[Diagnosis]]:
+def _illness(wanted: CompiledEpisode, sorted_record: SortedRecord) -> tuple[list[Diagnosis], list[Diagnosis]]:
     """Entries of the illness: current ones, and others that stand."""
     current: list[Diagnosis] = []
     others: list[Diagnosis] = []
@@ -91,7 +202,7 @@ def _illness(wanted: WantedEpisode, sorted_record: SortedRecord) -> tuple[list[D
 
 
 def _coded_remissions(
-    wanted: WantedEpisode, ended: list[Diagnosis], sorted_record: SortedRecord
+    wanted: CompiledEpisode, ended: list[Diagnosis], sorted_record: SortedRecord
 ) -> list[tuple[Span, str, str]]:
     found = [(entry.abated, "an earlier episode ended", entry.source) for entry in ended if entry.abated]
     for name in wanted.remission_coded:
@@ -108,7 +219,7 @@ def _coded_remissions(
     )
 
 
-def _by_score(wanted: WantedEpisode, scores: Sequence[ConvertedMeasurement]) -> list[tuple[Span, str, str]]:
+def _by_score(wanted: CompiledEpisode, scores: Sequence[ConvertedMeasurement]) -> list[tuple[Span, str, str]]:
     """Runs of low scores, uninterrupted by a higher one, that span the time required."""
     found = []
     first: ConvertedMeasurement | None = None

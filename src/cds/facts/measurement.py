@@ -4,42 +4,160 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
+from pydantic import Field, model_validator
 
 from cds.facts.context import SortedRecord, in_window
+from cds.facts.data import CodedQuery, DataQuery, camel_case
 from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Measurement, Span
 from cds.record.units import factor
-from cds.rulebook.wanted import SummedItems, WantedNumber
+from cds.yaml_source.fields import InUnit, Names, NumberOrName, OwnUnit, Strict, Text, listed
 
 
-class ConvertedMeasurement(msgspec.Struct, frozen=True):
+class SummedItems(Strict):
+    """The items of an instrument whose answers add up to its total."""
+
+    coded: Annotated[Names, Field(description="Value sets with one code per item, and with `answers`.")]
+    fewest: Annotated[
+        NumberOrName,
+        InUnit("items"),
+        Field(description="With fewer items answered it is another form (a short one), and passed over."),
+    ]
+
+
+class NumberFact(FactBase):
+    """A measured number (Observation, component, questionnaire item)."""
+
+    role: ClassVar[str] = NUMBER
+    find: Literal["observation", "score"]
+    coded: Names
+    unit: Text
+    take: Literal["most_recent", "highest", "lowest"] = "most_recent"
+    plausible: Annotated[
+        list[NumberOrName] | None,
+        OwnUnit(),
+        Field(min_length=2, max_length=2, description="Lowest and highest value that can be true."),
+    ] = None
+    whole: Annotated[bool, Field(description="Only whole numbers can be true.")] = False
+    relative_to: Annotated[
+        Literal["upper_limit", "lower_limit"] | None,
+        Field(description="Times this end of the reference range the result was reported with; the unit is 1."),
+    ] = None
+    same_day: Annotated[
+        Literal["range", "mean"], Field(description="What several values of the most recent day are.")
+    ] = "range"
+    items: Annotated[
+        SummedItems | None,
+        Field(description="Add up the answers of a QuestionnaireResponse that gives no total (`find: score` only)."),
+    ] = None
+    asks_for: Names | None = None
+    prefetch: Annotated[str | None, Field(description="Name of the prefetch key, shared by facts of one query.")] = None
+
+    @model_validator(mode="after")
+    def _items_of_scores(self) -> NumberFact:
+        if self.items is not None and (self.find != "score" or self.plausible is None):
+            raise ValueError("`items` goes with `find: score`, and needs `plausible`")
+        return self
+
+    @model_validator(mode="after")
+    def _ratio_has_no_unit(self) -> NumberFact:
+        if self.relative_to is not None and (self.find != "observation" or self.unit != "1"):
+            raise ValueError('`relative_to` goes with `find: observation` and `unit: "1"`')
+        return self
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledNumber:
+        """The fact with every number in place."""
+        low_high = [numbers.number(end) for end in self.plausible] if self.plausible else None
+        return CompiledNumber(
+            **self.common(name, numbers),
+            coded=listed(self.coded),
+            asks_for=listed(self.asks_for),
+            unit=self.unit,
+            take=self.take,
+            plausible=(low_high[0], low_high[1]) if low_high else None,
+            whole=self.whole,
+            unit_may_be_missing=self.find == "score",
+            same_day=self.same_day,
+            relative_to=self.relative_to or "",
+            items=(CompiledItems(listed(self.items.coded), numbers.number(self.items.fewest)) if self.items else None),
+            key=self.prefetch or "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledItems:
     """
-    One measurement in the wanted unit.
+    The items of an instrument whose answers add up to its total.
 
     Attributes:
-        when: The day; None if not recorded.
-        low, high: The value, or the range a comparator leaves; None when it cannot be read.
-        source: FHIR reference.
-        wrong: Why it cannot be read, "" when it can.
-        empty: There is nothing to read: no value was given.
-        final: Whether the result stands.
+        coded: Value sets with one code per item; the numbers of their answers give the range of an item.
+        fewest: With fewer items answered it is another form, and says nothing of this total.
     """
 
-    when: Span | None
-    low: float | None
-    high: float | None
-    source: str
-    wrong: str = ""
-    empty: bool = False
-    final: bool = True
+    coded: tuple[str, ...]
+    fewest: float
 
 
-def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[ConvertedMeasurement]:
+@dataclass(frozen=True, slots=True)
+class CompiledNumber(CompiledFact):
+    """
+    A measured number.
+
+    Attributes:
+        coded: Value sets of what is measured.
+        asks_for: Value sets to query for instead, when the value is a component (blood pressure panel).
+        unit: UCUM unit it is wanted in.
+        take: most_recent, highest or lowest of the window.
+        plausible: Lowest and highest value that can be true; beyond is unreadable, not extreme.
+        whole: Only whole numbers can be true.
+        unit_may_be_missing: A bare number (integer, no unit) is in the wanted unit; true of scores.
+        same_day: What several values of the most recent day are: their range, or their mean.
+        key: Prefetch key, "" for one made of the name.
+        relative_to: upper_limit or lower_limit: the number is a ratio to that end of the result's own reference range;
+            "" for the number itself.
+        items: What adds up to it where a questionnaire gives no total; None if nothing does.
+    """
+
+    coded: tuple[str, ...]
+    asks_for: tuple[str, ...]
+    unit: str
+    take: str
+    plausible: tuple[float, float] | None
+    whole: bool
+    unit_may_be_missing: bool
+    same_day: str
+    key: str
+    relative_to: str = ""
+    items: CompiledItems | None = None
+
+    def needs(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return (
+            CodedQuery(
+                self.key or camel_case(self.name), self.coded, self.asks_for or self.coded, self.unit_may_be_missing
+            ),
+        )
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `number`; its final readings are kept for facts that look at their course."""
+        read = readings(self, context.sorted_record)
+        context.scores[self.name] = [reading for reading in read if reading.final]
+        return number(self, context.sorted_record, read)
+
+
+def readings(wanted: CompiledNumber, sorted_record: SortedRecord) -> list[ConvertedMeasurement]:
     """
     Every measurement of the wanted kind up to today, oldest first; unreadable and not final ones among them.
 
@@ -64,7 +182,7 @@ def readings(wanted: WantedNumber, sorted_record: SortedRecord) -> list[Converte
     return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
 
 
-def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord) -> Iterator[ConvertedMeasurement]:
+def _sums(wanted: CompiledNumber, items: CompiledItems, sorted_record: SortedRecord) -> Iterator[ConvertedMeasurement]:
     """
     The total of each QuestionnaireResponse up to today, from the answers to its items.
 
@@ -95,8 +213,8 @@ def _sums(wanted: WantedNumber, items: SummedItems, sorted_record: SortedRecord)
 def _sum(
     items: list[list[ConvertedMeasurement]],
     not_answered: int,
-    wanted: WantedNumber,
-    one: WantedNumber,
+    wanted: CompiledNumber,
+    one: CompiledNumber,
     when: Span | None,
     source: str,
 ) -> ConvertedMeasurement:
@@ -116,7 +234,7 @@ def _sum(
     return ConvertedMeasurement(when, low, high, source)
 
 
-def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord) -> ConvertedMeasurement:
+def _read(entry: Measurement, wanted: CompiledNumber, sorted_record: SortedRecord) -> ConvertedMeasurement:
     value = entry.value
     if value is None and entry.answer is not None:
         value = sorted_record.codes.answer(entry.answer, wanted.coded)
@@ -139,7 +257,7 @@ def _read(entry: Measurement, wanted: WantedNumber, sorted_record: SortedRecord)
     return _within(entry, (value, value), wanted)
 
 
-def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> ConvertedMeasurement:
+def _ratio(entry: Measurement, value: float, wanted: CompiledNumber) -> ConvertedMeasurement:
     """How many times the end of its own reference range; a range of that when there are several such ranges."""
     ratios = []
     for normal in entry.normal:
@@ -152,7 +270,7 @@ def _ratio(entry: Measurement, value: float, wanted: WantedNumber) -> ConvertedM
     return _within(entry, (min(ratios), max(ratios)), wanted)
 
 
-def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber) -> ConvertedMeasurement:
+def _within(entry: Measurement, value: tuple[float, float], wanted: CompiledNumber) -> ConvertedMeasurement:
     least, most = value
     if wanted.whole and least != int(least):
         return ConvertedMeasurement(entry.when, None, None, entry.source, "it is not a whole number")
@@ -167,7 +285,7 @@ def _within(entry: Measurement, value: tuple[float, float], wanted: WantedNumber
     return ConvertedMeasurement(entry.when, least, most, entry.source)
 
 
-def number(wanted: WantedNumber, sorted_record: SortedRecord, all_readings: Sequence[ConvertedMeasurement]) -> Fact:
+def number(wanted: CompiledNumber, sorted_record: SortedRecord, all_readings: Sequence[ConvertedMeasurement]) -> Fact:
     """
     The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
 
@@ -221,7 +339,7 @@ def _values(readings_: Sequence[ConvertedMeasurement]) -> list[tuple[float, floa
 
 
 def _opened(
-    wanted: WantedNumber, known: tuple[float, float], beside: Sequence[ConvertedMeasurement]
+    wanted: CompiledNumber, known: tuple[float, float], beside: Sequence[ConvertedMeasurement]
 ) -> tuple[float, float]:
     """The range of the highest or lowest when some that may belong to the window are not known."""
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
@@ -239,14 +357,14 @@ def _why_not(reading: ConvertedMeasurement) -> str:
     return "one is recorded without a date" if reading.when is None else "the date of one is not precise enough"
 
 
-def _speaks(reading: ConvertedMeasurement, wanted: WantedNumber) -> bool:
+def _speaks(reading: ConvertedMeasurement, wanted: CompiledNumber) -> bool:
     """Whether something was said, and something else than the lowest value that can be true."""
     if reading.high is None:
         return not reading.empty
     return wanted.plausible is None or reading.high > wanted.plausible[0]
 
 
-def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[float, float]:
+def _take(wanted: CompiledNumber, values: list[tuple[float, float]]) -> tuple[float, float]:
     match wanted.take:
         case "highest":
             return max(low for low, _ in values), max(high for _, high in values)
@@ -259,7 +377,7 @@ def _take(wanted: WantedNumber, values: list[tuple[float, float]]) -> tuple[floa
 
 
 def _none_found(
-    wanted: WantedNumber,
+    wanted: CompiledNumber,
     sorted_record: SortedRecord,
     all_readings: Sequence[ConvertedMeasurement],
     unsure: tuple[
@@ -294,7 +412,7 @@ def _none_found(
     return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
 
 
-def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[ConvertedMeasurement]) -> Fact:
+def _unknown(wanted: CompiledNumber, why: WhyUnknown, because: str, seen: list[ConvertedMeasurement]) -> Fact:
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -310,22 +428,3 @@ def _unknown(wanted: WantedNumber, why: WhyUnknown, because: str, seen: list[Con
 def _found(reading: ConvertedMeasurement) -> FactSource:
     words = reading.wrong if reading.low is None else range_text(reading.low, reading.high)
     return FactSource(reading.source, words, reading.when.text if reading.when else "")
-
-
-def range_text(low: float | None, high: float | None) -> str:
-    """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known ("at least 0")."""
-    low = None if low is None or math.isinf(low) else low
-    high = None if high is None or math.isinf(high) else high
-    if low is None and high is None:
-        return ""
-    if low is None:
-        return f"at most {_short(high)}"
-    if high is None and low == 0:
-        return ""
-    if high is None:
-        return f"at least {_short(low)}"
-    return _short(low) if low == high else f"{_short(low)} to {_short(high)}"
-
-
-def _short(value: float | None) -> str:
-    return f"{value:.10g}" if value is not None and value == int(value) else f"{value:.4g}"

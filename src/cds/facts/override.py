@@ -1,56 +1,61 @@
-"""What changed, and what was said, since: the rise of a score after a day, and answers to earlier cards."""
+"""Answers to earlier cards → whether one was given for some reasons in the window."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.measurement import ConvertedMeasurement
+from cds.facts.data import DataQuery
+from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.kind import STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Span
-from cds.rulebook.wanted import WantedOverride, WantedRise
+from cds.yaml_source.fields import Slug
 
 
-def find_score_change(
-    wanted: WantedRise, since: Sequence[Fact], scores: Sequence[ConvertedMeasurement], today: date
-) -> Fact:
+class OverrideFact(FactBase):
+    """An answer to an earlier card, where the service keeps them."""
+
+    role: ClassVar[str] = STATEMENT
+    find: Literal["override"]
+    topic: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
+    reasons: Annotated[list[Slug], Field(min_length=1)]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledOverride:
+        """The fact with every number in place."""
+        return CompiledOverride(**self.common(name, numbers), topic=self.topic, reasons=frozenset(self.reasons))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledOverride(CompiledFact):
     """
-    By how much the latest score stands above the last one up to the day of the latest of some facts.
+    An answer to an earlier card.
 
-    Unknown when none of them is true with a day, or when a score of before or after is not there.
+    Attributes:
+        topic: Code of the card's topic.
+        reasons: Codes of override reasons.
     """
-    days = [fact.day.latest for fact in since if fact.truth is Truth.TRUE and fact.day is not None]
-    if not days:
-        return _no_rise(wanted, "nothing is recorded to count from")
-    day = max(days)
-    known = [r for r in scores if r.low is not None and r.high is not None and r.when is not None]
-    before = [r for r in known if r.when and r.when.latest <= day]
-    after = [r for r in known if r.when and day < r.when.earliest and r.when.latest <= today]
-    if not before or not after:
-        return _no_rise(wanted, f"no score {'before' if not before else 'after'} {day}")
-    first, last = before[-1], after[-1]
-    low, high = (last.low or 0.0) - (first.high or 0.0), (last.high or 0.0) - (first.low or 0.0)
-    return Fact(
-        name=wanted.name,
-        label=wanted.label,
-        low=low,
-        high=high,
-        unit=wanted.unit,
-        text=f"{low:g}" if low == high else f"{low:g} to {high:g}",
-        because=f"the last score up to {day} and the latest after it",
-        why_unknown=None if low == high else WhyUnknown.IMPRECISE,
-        day=last.when,
-        found=tuple(FactSource(r.source, f"{r.low:g}", r.when.text if r.when else "") for r in (first, last)),
-    )
+
+    topic: str
+    reasons: frozenset[str]
+
+    def needs(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_override`."""
+        return find_override(self, context.sorted_record)
 
 
-def _no_rise(wanted: WantedRise, because: str) -> Fact:
-    return Fact(wanted.name, wanted.label, unit=wanted.unit, because=because, why_unknown=WhyUnknown.NOT_FOUND)
-
-
-def find_override(wanted: WantedOverride, sorted_record: SortedRecord) -> Fact:
+def find_override(wanted: CompiledOverride, sorted_record: SortedRecord) -> Fact:
     """
     Say whether a card on the subject was overridden for one of the reasons in the window.
 

@@ -5,11 +5,181 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.measurement import range_text
+from cds.facts.kind import NUMBER, PRESENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import range_text
 from cds.logic.truth import Truth
-from cds.rulebook.wanted import ByBand, ForEach, Highest, Item, WantedPoints, Whether
+from cds.yaml_source.fields import Refers, Slug, Snake, Strict, Text
+
+
+class Band(Strict):
+    """From this number on, so many points."""
+
+    from_: Annotated[int | float, Field(alias="from")]
+    points: int | float
+
+
+class BandsItem(Strict):
+    """Points by where a number lies; below the first band nothing can be scored."""
+
+    from_: Annotated[Snake, Refers(NUMBER), Field(alias="from")]
+    bands: Annotated[list[Band], Field(min_length=2)]
+
+
+class EachItem(Strict):
+    """Points for each of what was counted."""
+
+    each: Annotated[Snake, Refers(NUMBER)]
+    points: int | float
+    perhaps: Annotated[bool, Field(description="The record cannot tell for which of them; from none to all.")] = False
+
+
+class IfItem(Strict):
+    """Points if something is recorded."""
+
+    if_: Annotated[Snake, Refers(PRESENT), Field(alias="if")]
+    points: int | float
+
+
+class HighestItem(Strict):
+    """The highest of several."""
+
+    highest_of: Annotated[list[PointsItem], Field(min_length=2)]
+
+
+def _kind_of_item(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return {"BandsItem": "bands", "EachItem": "each", "IfItem": "if", "HighestItem": "highest_of"}[
+            type(value).__name__
+        ]
+    keys = set(value) if isinstance(value, dict) else set()
+    return next((key for key in ("highest_of", "each", "if") if key in keys), "bands")
+
+
+PointsItem = Annotated[
+    Annotated[BandsItem, Tag("bands")]
+    | Annotated[EachItem, Tag("each")]
+    | Annotated[IfItem, Tag("if")]
+    | Annotated[HighestItem, Tag("highest_of")],
+    Discriminator(_kind_of_item),
+]
+
+
+HighestItem.model_rebuild()
+
+
+class Category(Strict):
+    """What a total from this number on is called."""
+
+    from_: Annotated[int | float, Field(alias="from")]
+    name: Text
+
+
+class PointsFact(FactBase):
+    """The total of an instrument that adds points up: a published table, with its evidence."""
+
+    role: ClassVar[str] = NUMBER
+    no_window: ClassVar[str] = "What is added has its own windows: remove it."
+    find: Literal["points"]
+    unit: Literal["points"]
+    evidence: Annotated[list[Slug], Field(min_length=1)]
+    adds: Annotated[list[PointsItem], Field(min_length=1)]
+    categories: list[Category] = []
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledPoints:
+        """The fact with every number in place."""
+        return CompiledPoints(
+            **self.common(name, numbers),
+            items=tuple(points_item(item) for item in self.adds),
+            categories=tuple((float(category.from_), category.name) for category in self.categories),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ByBand:
+    """Points by where a number fact lies: ascending (from, points); below the first nothing can be scored."""
+
+    fact: str
+    bands: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """Points for each of what a number fact counts; `perhaps`: for none to all of them."""
+
+    fact: str
+    points: float
+    perhaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whether:
+    """Points when a statement is true."""
+
+    fact: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Highest:
+    """The highest of several items."""
+
+    of: tuple[Item, ...]
+
+
+Item = ByBand | ForEach | Whether | Highest
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPoints(CompiledFact):
+    """
+    The total of an instrument that adds points up.
+
+    Attributes:
+        items: What is added.
+        categories: Ascending (from, name): what a total is called.
+    """
+
+    items: tuple[Item, ...]
+    categories: tuple[tuple[float, str], ...]
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return tuple(name for item in self.items for name in facts_of(item))
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `points`."""
+        return points(self, context.facts)
+
+
+def points_item(item: Any) -> Item:
+    """One item of an instrument."""
+    match item:
+        case BandsItem():
+            return ByBand(item.from_, tuple((float(band.from_), float(band.points)) for band in item.bands))
+        case EachItem():
+            return ForEach(item.each, float(item.points), item.perhaps)
+        case IfItem():
+            return Whether(item.if_, float(item.points))
+        case HighestItem():
+            return Highest(tuple(points_item(part) for part in item.highest_of))
+    raise TypeError(f"no such item: {type(item).__name__}")
+
+
+def facts_of(item: Item) -> tuple[str, ...]:
+    """Names of the facts an item reads."""
+    if isinstance(item, Highest):
+        return tuple(name for part in item.of for name in facts_of(part))
+    return (item.fact,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +203,7 @@ class ItemPoints:
     impossible: str = ""
 
 
-def points(wanted: WantedPoints, facts: Mapping[str, Fact]) -> Fact:
+def points(wanted: CompiledPoints, facts: Mapping[str, Fact]) -> Fact:
     """
     The total, with the category it falls into.
 
@@ -132,10 +302,10 @@ def _words(label: str, low: float, high: float) -> str:
     return f"{label} {range_text(low, high)}"
 
 
-def _category(wanted: WantedPoints, low: float, high: float) -> str:
+def _category(wanted: CompiledPoints, low: float, high: float) -> str:
     names = [_called(wanted, end) for end in (low, high)]
     return " to ".join(dict.fromkeys(name for name in names if name))
 
 
-def _called(wanted: WantedPoints, total: float) -> str:
+def _called(wanted: CompiledPoints, total: float) -> str:
     return next((name for start, name in reversed(wanted.categories) if total >= start), "")

@@ -4,18 +4,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cds.facts.context import SortedRecord, ValueSetMatch, in_window
+from cds.facts.data import ADMINISTRATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.measurement import range_text
+from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import range_text
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
-from cds.rulebook.wanted import WantedSessions
+from cds.yaml_source.fields import Names, listed
+
+
+class SessionsFact(FactBase):
+    """On how many days a treatment was given."""
+
+    role: ClassVar[str] = NUMBER
+    find: Literal["sessions"]
+    coded: Names
+    recorded_as: Annotated[list[Literal["procedure", "administration"]], Field(min_length=1)] = ["procedure"]
+    unit: Literal["sessions"]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledSessions:
+        """The fact with every number in place."""
+        return CompiledSessions(
+            **self.common(name, numbers),
+            coded=listed(self.coded),
+            procedures="procedure" in self.recorded_as,
+            administrations="administration" in self.recorded_as,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSessions(CompiledFact):
+    """
+    On how many days a treatment was given.
+
+    Attributes:
+        coded: Value sets of the treatment.
+        procedures, administrations: Which resources show it.
+    """
+
+    coded: tuple[str, ...]
+    procedures: bool
+    administrations: bool
+
+    def needs(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return (PROCEDURES,) * self.procedures + (ADMINISTRATIONS,) * self.administrations
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `sessions`."""
+        return sessions(self, context.sorted_record)
+
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 
 
-def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
+def sessions(wanted: CompiledSessions, sorted_record: SortedRecord) -> Fact:
     """
     How many different days, as a range.
 
@@ -59,7 +112,7 @@ def sessions(wanted: WantedSessions, sorted_record: SortedRecord) -> Fact:
     )
 
 
-def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Delivery]:
+def _sent(wanted: CompiledSessions, sorted_record: SortedRecord) -> Iterator[Delivery]:
     record = sorted_record.record
     if wanted.procedures:
         yield record.how_sent("Procedure")
@@ -67,7 +120,9 @@ def _sent(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[Deliv
         yield record.how_sent("MedicationAdministration")
 
 
-def _entries(wanted: WantedSessions, sorted_record: SortedRecord) -> Iterator[tuple[ValueSetMatch, Span | None, bool]]:
+def _entries(
+    wanted: CompiledSessions, sorted_record: SortedRecord
+) -> Iterator[tuple[ValueSetMatch, Span | None, bool]]:
     """Entries of the treatment, each once: with its day and whether it was surely given."""
     seen: set[int] = set()
     for name in wanted.coded:

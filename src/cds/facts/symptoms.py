@@ -3,13 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
+from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.kind import SCORE, STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.logic.truth import Truth, some
-from cds.rulebook.wanted import WantedSymptoms
+from cds.yaml_source.fields import NumberOrName, Refers, Snake, Strict, UnitOf
 
 
-def find_symptoms(wanted: WantedSymptoms, facts: Mapping[str, Fact]) -> Fact:
+class ScoreAtLeast(Strict):
+    """A score, and from where on it means symptoms."""
+
+    score: Annotated[Snake, Refers(SCORE)]
+    at_least: Annotated[NumberOrName, UnitOf("score")]
+
+
+class SymptomsFact(FactBase):
+    """Whether any of several instruments says that there are symptoms now."""
+
+    role: ClassVar[str] = STATEMENT
+    no_window: ClassVar[str] = "The scores have the windows: remove it."
+    find: Literal["symptoms"]
+    measured_by: Annotated[list[ScoreAtLeast], Field(min_length=1)]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledSymptoms:
+        """The fact with every number in place."""
+        by_score = tuple((by.score, numbers.number(by.at_least)) for by in self.measured_by)
+        return CompiledSymptoms(**self.common(name, numbers), measured_by=by_score)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSymptoms(CompiledFact):
+    """Whether any instrument says that there are symptoms now; `measured_by`: its score, and from where on it does."""
+
+    measured_by: tuple[tuple[str, float], ...]
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return tuple(score for score, _ in self.measured_by)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_symptoms`."""
+        return find_symptoms(self, context.facts)
+
+
+def find_symptoms(wanted: CompiledSymptoms, facts: Mapping[str, Fact]) -> Fact:
     """
     TRUE when a score reaches what means symptoms, FALSE when every score that is known stays below, else UNKNOWN.
 

@@ -5,14 +5,161 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from cds.facts.context import SortedRecord, ValueSetMatch, in_window, medications_sent
+from cds.facts.data import ENCOUNTERS, MEDICATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.measurement import ConvertedMeasurement
+from cds.facts.kind import SCORE, STATEMENT, TREATMENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import ConvertedMeasurement
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
-from cds.rulebook.wanted import WantedCourse, WantedTreatment
 from cds.terminology.concepts import Concept
+from cds.yaml_source.fields import Around, Duration, InUnit, Names, NumberOrName, Refers, Snake, Text, listed
+
+
+class TreatmentFact(FactBase):
+    """A treatment whose drug has other uses: given or ordered in the window."""
+
+    role: ClassVar[str] = STATEMENT
+    find: Literal["treatment"]
+    coded: Names
+    always: Annotated[Names | None, Field(description="Value sets of what has no other use.")] = None
+    given_for: Annotated[Names | None, Field(description="Reasons for which it is the treatment.")] = None
+    own_places: Annotated[Names | None, Field(description="Encounters in which it is the treatment.")] = None
+    other_places: Annotated[Names | None, Field(description="Encounters of another use.")] = None
+    repeated: Annotated[
+        NumberOrName | None,
+        InUnit("days"),
+        Field(description="Sessions on so many days are the treatment, wherever they were."),
+    ] = None
+    because: Text
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledTreatment:
+        """The fact with every number in place."""
+        return CompiledTreatment(
+            **self.common(name, numbers),
+            coded=listed(self.coded),
+            always=listed(self.always),
+            given_for=listed(self.given_for),
+            own_places=listed(self.own_places),
+            other_places=listed(self.other_places),
+            repeated=None if self.repeated is None else int(numbers.number(self.repeated)),
+            because=self.because,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTreatment(CompiledFact):
+    """
+    A treatment that has other uses, given or ordered in the window.
+
+    Attributes:
+        coded: Value sets of the drug and its sessions.
+        always: Value sets of what has no other use.
+        given_for: Value sets of reasons (reasonCode) for which it is the treatment; any other coded reason is not.
+        own_places, other_places: Value sets of encounters in which it is the treatment, or another use.
+        repeated: Sessions on so many days are the treatment, wherever they were; None for no such number.
+        because: The author's reason for "not recorded".
+    """
+
+    coded: tuple[str, ...]
+    always: tuple[str, ...]
+    given_for: tuple[str, ...]
+    own_places: tuple[str, ...]
+    other_places: tuple[str, ...]
+    repeated: int | None
+    because: str
+
+    def needs(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return (*MEDICATIONS, PROCEDURES, ENCOUNTERS)
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_treatment`."""
+        return find_treatment(self, context.sorted_record)
+
+
+class CourseFact(FactBase):
+    """Whether the latest course of a treatment that is over brought no response."""
+
+    role: ClassVar[str] = STATEMENT
+    find: Literal["course_without_response"]
+    treatment: Annotated[Snake, Refers(TREATMENT), Field(description="A treatment fact.")]
+    ended_before: Duration
+    sessions_at_least: Annotated[NumberOrName, InUnit("sessions")]
+    or_lasts_at_least: Duration
+    stopped_for: Names
+    score: Annotated[Snake, Refers(SCORE)]
+    falls_less_than: Annotated[NumberOrName, InUnit("percent")]
+    baseline_within: Duration
+    last_score_within: Around
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledCourse:
+        """The fact with every number in place."""
+        return CompiledCourse(
+            **self.common(name, numbers),
+            treatment=self.treatment,
+            ended_before_days=numbers.days(self.ended_before),
+            sessions=int(numbers.number(self.sessions_at_least)),
+            lasts_days=numbers.days(self.or_lasts_at_least),
+            stopped_for=listed(self.stopped_for),
+            score=self.score,
+            falls_less_than=numbers.number(self.falls_less_than),
+            baseline_before_days=numbers.days(self.baseline_within),
+            end_before_days=numbers.days(self.last_score_within.before),
+            end_after_days=numbers.days(self.last_score_within.after),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCourse(CompiledFact):
+    """
+    Whether the latest course of a treatment that is over brought no response.
+
+    Attributes:
+        treatment: Name of the treatment fact.
+        ended_before_days: A course is over when its last day is longer ago; courses so far apart are two.
+        sessions, lasts_days: So many sessions, or so long, make a course.
+        stopped_for: Value sets of stop reasons that say it was ineffective.
+        score: Name of the number fact that shows response.
+        falls_less_than: Percent; a smaller fall is no response.
+        baseline_before_days: Window of the first score before the first day.
+        end_before_days, end_after_days: Window of the last score around the last day.
+    """
+
+    treatment: str
+    ended_before_days: int
+    sessions: int
+    lasts_days: int
+    stopped_for: tuple[str, ...]
+    score: str
+    falls_less_than: float
+    baseline_before_days: int
+    end_before_days: int
+    end_after_days: int
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return (self.treatment, self.score)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `find_course`."""
+        treatment = context.compiled[self.treatment]
+        if not isinstance(treatment, CompiledTreatment):
+            raise TypeError(f"{self.treatment} is no treatment fact")  # `cds check` refuses it
+        return find_course(self, treatment, context.sorted_record, context.scores[self.score])
+
 
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 
@@ -39,7 +186,7 @@ class TreatmentEntry:
     first: Span | None = None
 
 
-def find_treatment(wanted: WantedTreatment, sorted_record: SortedRecord) -> Fact:
+def find_treatment(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Fact:
     """
     Say whether the treatment was given or ordered in the window.
 
@@ -67,7 +214,11 @@ def find_treatment(wanted: WantedTreatment, sorted_record: SortedRecord) -> Fact
 
 
 def _fact(
-    wanted: WantedTreatment, truth: Truth, because: str, given: Sequence[TreatmentEntry], why: WhyUnknown | None = None
+    wanted: CompiledTreatment,
+    truth: Truth,
+    because: str,
+    given: Sequence[TreatmentEntry],
+    why: WhyUnknown | None = None,
 ) -> Fact:
     newest = max((entry.when for entry in given if entry.when), key=lambda span: span.latest, default=None)
     return Fact(
@@ -88,7 +239,7 @@ def _sent(sorted_record: SortedRecord) -> Iterator[Delivery]:
     yield sorted_record.record.how_sent("Procedure")
 
 
-def entries(wanted: WantedTreatment, sorted_record: SortedRecord) -> list[TreatmentEntry]:
+def entries(wanted: CompiledTreatment, sorted_record: SortedRecord) -> list[TreatmentEntry]:
     """Every entry of the treatment in the window, each once, oldest first."""
     seen: dict[int, TreatmentEntry] = {}
     for name in wanted.coded:
@@ -98,7 +249,7 @@ def entries(wanted: WantedTreatment, sorted_record: SortedRecord) -> list[Treatm
     return sorted(seen.values(), key=lambda entry: (entry.when.earliest if entry.when else date.min, entry.source))
 
 
-def _given(hit: ValueSetMatch, wanted: WantedTreatment, sorted_record: SortedRecord) -> TreatmentEntry | None:
+def _given(hit: ValueSetMatch, wanted: CompiledTreatment, sorted_record: SortedRecord) -> TreatmentEntry | None:
     """The entry, None when it lies outside the window."""
     entry, today = hit.entry, sorted_record.today
     assert isinstance(entry, Exposure | Intervention)  # noqa: S101 (sorted by kind)
@@ -141,7 +292,7 @@ def _is_treatment(
     place: tuple[Concept, ...] | None,
     *,
     session: bool,
-    wanted: WantedTreatment,
+    wanted: CompiledTreatment,
     record: SortedRecord,
 ) -> tuple[Truth, str]:
     codes = record.codes
@@ -167,8 +318,8 @@ def _is_treatment(
 
 
 def find_course(
-    wanted: WantedCourse,
-    treatment: WantedTreatment,
+    wanted: CompiledCourse,
+    treatment: CompiledTreatment,
     sorted_record: SortedRecord,
     scores: Sequence[ConvertedMeasurement],
 ) -> Fact:
@@ -212,7 +363,7 @@ def _courses(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[Trea
     return groups
 
 
-def _is_course(course: Sequence[TreatmentEntry], wanted: WantedCourse) -> bool:
+def _is_course(course: Sequence[TreatmentEntry], wanted: CompiledCourse) -> bool:
     """Enough sessions, or long enough; one that says why it was stopped is one whatever its length."""
     days = {entry.when.earliest for entry in course if entry.session and entry.when}
     starts = [first.earliest for entry in course if (first := entry.first or entry.when)]
@@ -221,7 +372,7 @@ def _is_course(course: Sequence[TreatmentEntry], wanted: WantedCourse) -> bool:
     return stopped or len(days) >= wanted.sessions or (max(ends) - min(starts)).days + 1 >= wanted.lasts_days
 
 
-def _fall(wanted: WantedCourse, scores: Sequence[ConvertedMeasurement], first: date, last: date) -> float | None:
+def _fall(wanted: CompiledCourse, scores: Sequence[ConvertedMeasurement], first: date, last: date) -> float | None:
     """Percent of the score at the start; None without a score at either end."""
     known = [(r.when, r.low) for r in scores if r.low is not None and r.low == r.high and r.when and r.when.exact]
     before = [value for day, value in known if 0 <= (first - day.latest).days <= wanted.baseline_before_days]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any as AnyValue
 
+from cds.facts.data import CodedQuery
+from cds.facts.kind import CompiledFact, Numbers, ParameterValue
+from cds.facts.kinds import in_order
 from cds.logic import conditions as c
 from cds.logic.strata import strata_of
-from cds.logic.truth import Truth
-from cds.rulebook import wanted as w
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.list_ages import list_ages
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.placeholders import placeholders_in
+from cds.rulebook.prefetch import prefetch
 from cds.rulebook.program import (
     CardText,
     CompiledConclusion,
@@ -25,8 +26,6 @@ from cds.rulebook.program import (
     HeadKind,
     LinkText,
     NoteText,
-    ParameterValue,
-    Prefetch,
     RuleRef,
     Service,
     SuggestionText,
@@ -37,7 +36,7 @@ from cds.rulebook.source_attributes import source_attributes
 from cds.rulebook.tables import code_sets, drug_table, vocabulary
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter
-from cds.yaml_source.fields import duration_days, listed, strings_in
+from cds.yaml_source.fields import listed, strings_in
 from cds.yaml_source.loaded import LoadedFile
 
 NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -60,10 +59,10 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     Expects a rulebook without problems; KeyError otherwise.
     """
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
-    numbers = Numbers(rules)
+    numbers = Numbers(parameter_values(rules))
     codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
-    wanted = in_order([compile_fact(name, spec, numbers) for rule in rules for name, spec in rule.model.facts.items()])
-    units = {fact.name: unit_of(fact) for fact in wanted}
+    wanted = in_order([spec.compile(name, numbers) for rule in rules for name, spec in rule.model.facts.items()])
+    units = {name: spec.answer_unit() for rule in rules for name, spec in rule.model.facts.items()}
     heads: dict[str, CompiledConclusion] = {}
     cards: dict[str, CardText] = {}
     for rule in rules:
@@ -109,8 +108,9 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         observed=ObservationFilter.of(
             codes.sets[name]
             for fact in wanted
-            if isinstance(fact, w.WantedNumber | w.WantedAnswer)
-            for name in fact.coded
+            for query in fact.data()
+            if isinstance(query, CodedQuery)
+            for name in query.coded
         ),
     )
 
@@ -123,6 +123,17 @@ def site_ref(book: Rulebook) -> dict[str, RuleRef]:
     name = f"site:{header.id}"
     digest = book.site.digest
     return {name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)}
+
+
+def parameter_values(rules: Iterable[LoadedFile[f.RuleFile]]) -> dict[str, ParameterValue]:
+    """Every parameter of some files, with the value in force."""
+    values: dict[str, ParameterValue] = {}
+    for rule in rules:
+        for name, parameter in rule.model.parameters.items():
+            value = parameter.value if isinstance(parameter.value, str) else float(parameter.value)
+            text = parameter.value if isinstance(value, str) else f"{value:g}"
+            values[name] = ParameterValue(name, value, parameter.unit or "", str(text))
+    return values
 
 
 def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
@@ -141,342 +152,7 @@ def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
     )
 
 
-@dataclass
-class Numbers:
-    """Parameters by name, and numbers and durations read through them."""
-
-    values: dict[str, ParameterValue]
-
-    def __init__(self, rules: Iterable[LoadedFile[f.RuleFile]]) -> None:
-        self.values = {}
-        for rule in rules:
-            for name, parameter in rule.model.parameters.items():
-                value = parameter.value if isinstance(parameter.value, str) else float(parameter.value)
-                text = parameter.value if isinstance(value, str) else f"{value:g}"
-                self.values[name] = ParameterValue(name, value, parameter.unit or "", str(text))
-
-    def number(self, number_or_name: float | str) -> float:
-        """The number itself, or a parameter's."""
-        value = self.values[number_or_name].value if isinstance(number_or_name, str) else number_or_name
-        return float(value)
-
-    def days(self, duration: str) -> int:
-        """Days of a duration, or of a parameter with a unit of time."""
-        written = duration_days(duration)
-        if written is not None:
-            return written
-        parameter = self.values[duration]
-        days = duration_days(f"{float(parameter.value):g} {parameter.unit}")
-        if days is None:
-            raise KeyError(f"{duration} is {parameter.text} {parameter.unit}, not a duration")
-        return days
-
-    def word(self, word_or_name: str) -> str:
-        """The word itself, or a parameter's."""
-        parameter = self.values.get(word_or_name)
-        return str(parameter.value) if parameter else word_or_name
-
-
 # ---------------------------------------------------------------- facts
-
-
-def compile_fact(name: str, spec: AnyValue, numbers: Numbers) -> w.Wanted:
-    """One fact with everything in place."""
-    common: dict[str, AnyValue] = {
-        "name": name,
-        "label": spec.label or name.replace("_", " "),
-        "look_back_days": numbers.days(spec.look_back) if spec.look_back else None,
-    }
-    if isinstance(spec, f.PresenceFact):
-        common |= {
-            "coded": listed(spec.coded),
-            "possibly_coded": listed(spec.possibly_coded),
-            "if_none_found": Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
-            "because": spec.because,
-        }
-    match spec:
-        case f.SettingFact():
-            value = numbers.word(spec.parameter)
-            return w.WantedSetting(
-                **common, parameter=spec.parameter, value=value, truth=Truth.of(value in spec.is_one_of)
-            )
-        case f.DeceasedFact():
-            return w.WantedDeceased(**common)
-        case f.AgeFact():
-            return w.WantedAge(**common)
-        case f.SexFact():
-            return w.WantedSex(**common, is_one_of=frozenset(spec.is_one_of))
-        case f.ConditionFact():
-            undated = Truth.TRUE if spec.undated == "counts" else Truth.UNKNOWN
-            return w.WantedDiagnosis(**common, statuses=statuses(spec.status), undated=undated)
-        case f.MedicationFact():
-            return w.WantedMedication(**common, current=spec.current)
-        case f.ProcedureFact():
-            return w.WantedProcedure(**common)
-        case f.AllergyFact():
-            return w.WantedAllergy(**common, unless_only=listed(spec.unless_only), only=listed(spec.only))
-        case f.ReferralFact():
-            return w.WantedReferral(**common, statuses=None if spec.status == "any" else frozenset(spec.status))
-        case f.DraftOrderFact():
-            return w.WantedDraftOrder(
-                **common,
-                coded=listed(spec.coded),
-                drugs=spec.drugs or "",
-                different_from=spec.different_from or "",
-                if_none_found=Truth.FALSE if spec.if_none_found is False else Truth.UNKNOWN,
-                because=spec.because,
-            )
-        case f.PlaceOfOrderFact():
-            return w.WantedPlaceOfOrder(**common, order=spec.order, after=spec.after)
-        case f.TreatmentFact():
-            return w.WantedTreatment(
-                **common,
-                coded=listed(spec.coded),
-                always=listed(spec.always),
-                given_for=listed(spec.given_for),
-                own_places=listed(spec.own_places),
-                other_places=listed(spec.other_places),
-                repeated=None if spec.repeated is None else int(numbers.number(spec.repeated)),
-                because=spec.because,
-            )
-        case f.CourseFact():
-            return w.WantedCourse(
-                **common,
-                treatment=spec.treatment,
-                ended_before_days=numbers.days(spec.ended_before),
-                sessions=int(numbers.number(spec.sessions_at_least)),
-                lasts_days=numbers.days(spec.or_lasts_at_least),
-                stopped_for=listed(spec.stopped_for),
-                score=spec.score,
-                falls_less_than=numbers.number(spec.falls_less_than),
-                baseline_before_days=numbers.days(spec.baseline_within),
-                end_before_days=numbers.days(spec.last_score_within.before),
-                end_after_days=numbers.days(spec.last_score_within.after),
-            )
-        case f.RiseFact():
-            return w.WantedRise(**common, score=spec.score, since=tuple(spec.since), unit=spec.unit)
-        case f.SymptomsFact():
-            by_score = tuple((by.score, numbers.number(by.at_least)) for by in spec.measured_by)
-            return w.WantedSymptoms(**common, measured_by=by_score)
-        case f.OverrideFact():
-            return w.WantedOverride(**common, topic=spec.topic, reasons=frozenset(spec.reasons))
-        case f.AnswerFact():
-            return w.WantedAnswer(
-                **common,
-                answered=listed(spec.answered),
-                answered_no=listed(spec.answered_no),
-                asks_for=listed(spec.asks_for),
-                key=spec.prefetch or "",
-            )
-        case f.NumberFact():
-            low_high = [numbers.number(end) for end in spec.plausible] if spec.plausible else None
-            return w.WantedNumber(
-                **common,
-                coded=listed(spec.coded),
-                asks_for=listed(spec.asks_for),
-                unit=spec.unit,
-                take=spec.take,
-                plausible=(low_high[0], low_high[1]) if low_high else None,
-                whole=spec.whole,
-                unit_may_be_missing=spec.find == "score",
-                same_day=spec.same_day,
-                relative_to=spec.relative_to or "",
-                items=(
-                    w.SummedItems(listed(spec.items.coded), numbers.number(spec.items.fewest)) if spec.items else None
-                ),
-                key=spec.prefetch or "",
-            )
-        case f.EpisodeFact():
-            score = spec.remission_by_score
-            return w.WantedEpisode(
-                **common,
-                of=listed(spec.of),
-                statuses=statuses(spec.status) or frozenset(),
-                remission_coded=listed(spec.remission_coded),
-                remission_score=score.score if score else "",
-                remission_below=numbers.number(score.below) if score else 0.0,
-                remission_apart_days=numbers.days(score.apart) if score else 0,
-                otherwise_days=numbers.days(spec.otherwise),
-            )
-        case f.EpisodeLengthFact():
-            return w.WantedEpisodeLength(**common, episode=spec.episode)
-        case f.SessionsFact():
-            return w.WantedSessions(
-                **common,
-                coded=listed(spec.coded),
-                procedures="procedure" in spec.recorded_as,
-                administrations="administration" in spec.recorded_as,
-            )
-        case f.AugmentationFact():
-            return w.WantedAugmentation(
-                **common, drugs=spec.drugs, trials=spec.beside, days=numbers.days(spec.lasts_at_least)
-            )
-        case f.PointsFact():
-            return w.WantedPoints(
-                **common,
-                items=tuple(points_item(item) for item in spec.adds),
-                categories=tuple((float(category.from_), category.name) for category in spec.categories),
-            )
-        case f.TrialsFact():
-            return w.WantedTrials(
-                **common,
-                drugs=spec.drugs,
-                episode=spec.in_episode or "",
-                joins_gaps_days=numbers.days(spec.joins_gaps_up_to),
-                dose_column=numbers.word(spec.adequate_when.dose_reaches),
-                adequate_days=numbers.days(spec.adequate_when.lasts_at_least),
-                implausible_times=(
-                    None
-                    if spec.adequate_when.implausible_above is None
-                    else numbers.number(spec.adequate_when.implausible_above)
-                ),
-                no_response=no_response(spec.no_response_when, numbers),
-                undated_end_days=numbers.days(spec.ended_by_successor_within) if spec.ended_by_successor_within else 0,
-                not_for=listed(spec.not_for),
-                unless_for=listed(spec.unless_for),
-                adherence=(
-                    None
-                    if spec.adherence is None
-                    else w.Adherence(numbers.number(spec.adherence.at_least), numbers.word(spec.adherence.when_poor))
-                ),
-            )
-        case f.CountFact():
-            return w.WantedCount(
-                **common,
-                trials=spec.count,
-                that_are=tuple(spec.that_are),
-                different=numbers.word(spec.different) if spec.different else "",
-                classes=frozenset(spec.drug_class) if spec.drug_class else None,
-                merge_same_molecule=numbers.word(spec.merge_same_molecule or "no") == "yes",
-            )
-        case f.TraceFact():
-            return w.WantedTrace(**common, of=listed(spec.trace_of))
-    raise TypeError(f"no such fact: {type(spec).__name__}")
-
-
-ACTIVE = frozenset({"active", "recurrence", "relapse"})  # FHIR R4 condition-clinical: the codes under "active"
-
-
-def points_item(item: AnyValue) -> w.Item:
-    """One item of an instrument."""
-    match item:
-        case f.BandsItem():
-            return w.ByBand(item.from_, tuple((float(band.from_), float(band.points)) for band in item.bands))
-        case f.EachItem():
-            return w.ForEach(item.each, float(item.points), item.perhaps)
-        case f.IfItem():
-            return w.Whether(item.if_, float(item.points))
-        case f.HighestItem():
-            return w.Highest(tuple(points_item(part) for part in item.highest_of))
-    raise TypeError(f"no such item: {type(item).__name__}")
-
-
-def facts_of(item: w.Item) -> tuple[str, ...]:
-    """Names of the facts an item reads."""
-    if isinstance(item, w.Highest):
-        return tuple(name for part in item.of for name in facts_of(part))
-    return (item.fact,)
-
-
-def statuses(status: list[str] | str) -> frozenset[str] | None:
-    """Status codes that count; None for any."""
-    if status == "any":
-        return None
-    return ACTIVE if status == "active" else frozenset(status)
-
-
-def no_response(spec: f.NoResponseWhen, numbers: Numbers) -> w.NoResponse:
-    """What counts as evidence of no response, with every number in place."""
-    return w.NoResponse(
-        stopped_for=listed(spec.stopped_for),
-        not_tolerated=listed(spec.unless_stopped_for),
-        measured_by=tuple(
-            w.MeasuredBy(
-                by.score, by.label, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below)
-            )
-            for by in spec.measured_by
-        ),
-        falls_less_than=numbers.number(spec.falls_less_than),
-        partial=(
-            (numbers.number(spec.partial_response.from_), numbers.number(spec.partial_response.below))
-            if spec.partial_response
-            else None
-        ),
-        baseline_before_days=numbers.days(spec.baseline_within.before),
-        baseline_after_days=numbers.days(spec.baseline_within.after),
-        end_before_days=numbers.days(spec.last_score_within.before),
-        end_after_days=numbers.days(spec.last_score_within.after),
-        switch_before_days=numbers.days(spec.switch_within.before),
-        switch_after_days=numbers.days(spec.switch_within.after),
-        augmentation_days=numbers.days(spec.augmentation_lasts_at_least),
-        accepts_inferred=numbers.word(spec.accepts) == "also_inferred",
-    )
-
-
-def needs(fact: w.Wanted) -> tuple[str, ...]:
-    """Names of the facts a fact is computed from."""
-    match fact:
-        case w.WantedCount() | w.WantedAugmentation():
-            return (fact.trials,)
-        case w.WantedTrace():
-            return fact.of
-        case w.WantedTrials():
-            return (*filter(None, (fact.episode,)), *(by.score for by in fact.no_response.measured_by))
-        case w.WantedEpisode():
-            return tuple(filter(None, (fact.remission_score,)))
-        case w.WantedEpisodeLength():
-            return (fact.episode,)
-        case w.WantedPoints():
-            return tuple(name for item in fact.items for name in facts_of(item))
-        case w.WantedDraftOrder():
-            return tuple(filter(None, (fact.different_from,)))
-        case w.WantedPlaceOfOrder():
-            return (fact.order, fact.after)
-        case w.WantedCourse():
-            return (fact.treatment, fact.score)
-        case w.WantedSymptoms():
-            return tuple(score for score, _ in fact.measured_by)
-        case w.WantedRise():
-            return (fact.score, *fact.since)
-    return ()
-
-
-def in_order(facts: Iterable[w.Wanted]) -> tuple[w.Wanted, ...]:
-    """Facts so that what one is computed from stands before it; otherwise by name."""
-    left = {fact.name: fact for fact in sorted(facts, key=lambda fact: fact.name)}
-    ordered: list[w.Wanted] = []
-
-    def place(fact: w.Wanted) -> None:
-        for name in needs(fact):
-            if name in left:
-                place(left.pop(name))
-        ordered.append(fact)
-
-    while left:
-        place(left.pop(next(iter(left))))
-    return tuple(ordered)
-
-
-def unit_of(fact: w.Wanted) -> str:
-    """The unit a comparison with this fact is in, for reading aloud."""
-    match fact:
-        case w.WantedNumber():
-            return fact.unit
-        case w.WantedAge():
-            return "years"
-        case w.WantedCount():
-            return "trials"
-        case w.WantedEpisodeLength():
-            return "days"
-        case w.WantedPoints():
-            return "points"
-        case w.WantedSessions():
-            return "sessions"
-        case w.WantedRise():
-            return fact.unit
-        case w.WantedPlaceOfOrder():
-            return "trials"
-    return ""
 
 
 # ---------------------------------------------------------------- conclusions and cards
@@ -662,7 +338,7 @@ def service(
     *,
     heads: Mapping[str, CompiledConclusion],
     cards: Mapping[str, CardText],
-    wanted: tuple[w.Wanted, ...],
+    wanted: tuple[CompiledFact, ...],
     codes: Codes,
     beside: Mapping[str, tuple[str, ...]],
 ) -> Service:
@@ -689,7 +365,7 @@ def service(
 def reach(
     cards: Iterable[CardText],
     heads: Mapping[str, CompiledConclusion],
-    wanted: tuple[w.Wanted, ...],
+    wanted: tuple[CompiledFact, ...],
     beside: Mapping[str, tuple[str, ...]],
 ) -> frozenset[str]:
     """Every fact and head the cards read, through whatever stands between; `beside`: the same, by other definitions."""
@@ -708,7 +384,7 @@ def reach(
             to_do.extend(c.names_in(heads[name].condition))
             to_do.extend(beside.get(name, ()))
         elif name in facts:
-            to_do.extend(needs(facts[name]))
+            to_do.extend(facts[name].needs())
     return frozenset(seen)
 
 
@@ -726,79 +402,3 @@ def placeholders_of(card: CardText) -> frozenset[str]:
         for hole in placeholders_in(text)
         if hole.name
     )
-
-
-def prefetch(facts: Iterable[w.Wanted], codes: Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
-    """
-    Queries for the facts, one per FHIR type and one per group of observations.
-
-    Within the subset of CDS Hooks 2.0.1 ("Prefetch query restrictions"): no date tokens, no repeated parameters, all
-    statuses; windows are applied to what comes back.
-    """
-    queries = {"patient": "Patient/{{context.patientId}}"}
-    observed: dict[str, set[str]] = {}
-    for fact in facts:
-        for key, resource_type in whole(fact):
-            queries[key] = resource_type + "?patient={{context.patientId}}"
-        if isinstance(fact, w.WantedNumber | w.WantedAnswer):
-            observed.setdefault(prefetch_key(fact), set()).update(asked_codes(fact, codes))
-            if isinstance(fact, w.WantedAnswer) or fact.unit_may_be_missing:
-                key, resource_type = FORMS
-                queries[key] = resource_type + "?patient={{context.patientId}}"
-    for key, tokens in observed.items():
-        if tokens:
-            queries[key] = f"Observation?patient={{{{context.patientId}}}}&code={','.join(sorted(tokens))}&_sort=-date"
-    if not all(observed.values()):  # known by their name alone, which no server can be relied on to search
-        surveys, category = SURVEYS
-        queries[surveys] = f"Observation?patient={{{{context.patientId}}}}&category={category}&_sort=-date"
-    return tuple(Prefetch(key, query, key in required) for key, query in sorted(queries.items()))
-
-
-FORMS = ("questionnaireResponses", "QuestionnaireResponse")  # scores and answers also come as filled-in forms
-SURVEYS = ("surveys", "survey")  # the category US Core gives to scores of questionnaires
-ADMINISTRATIONS = ("medicationAdministrations", "MedicationAdministration")
-MEDICATION_QUERIES = [
-    ("medicationRequests", "MedicationRequest"),
-    ("medicationStatements", "MedicationStatement"),
-    ("medicationDispenses", "MedicationDispense"),
-    ADMINISTRATIONS,
-]
-WHOLE: Mapping[type[w.Wanted], list[tuple[str, str]]] = {
-    # Resource types that are asked for whole; codes and windows are applied to what comes back.
-    w.WantedDiagnosis: [("conditions", "Condition")],
-    w.WantedEpisode: [("conditions", "Condition")],
-    w.WantedMedication: MEDICATION_QUERIES,
-    w.WantedAugmentation: MEDICATION_QUERIES,
-    w.WantedTrials: MEDICATION_QUERIES,
-    w.WantedProcedure: [("procedures", "Procedure")],
-    w.WantedAllergy: [("allergies", "AllergyIntolerance")],
-    w.WantedReferral: [("serviceRequests", "ServiceRequest")],
-    w.WantedTreatment: [*MEDICATION_QUERIES, ("procedures", "Procedure"), ("encounters", "Encounter")],
-}
-
-
-def whole(fact: w.Wanted) -> list[tuple[str, str]]:
-    """Prefetch key and resource type of everything a fact wants whole."""
-    if isinstance(fact, w.WantedSessions):
-        return [("procedures", "Procedure")] * fact.procedures + [ADMINISTRATIONS] * fact.administrations
-    return WHOLE.get(type(fact), [])
-
-
-RESERVED_KEYS = frozenset({"patient", FORMS[0], SURVEYS[0]} | {key for queries in WHOLE.values() for key, _ in queries})
-
-
-def prefetch_key(fact: w.WantedNumber | w.WantedAnswer) -> str:
-    """The key an observation fact is sent under: its own word, or its name in camelCase."""
-    return fact.key or camel_case(fact.name)
-
-
-def camel_case(name: str) -> str:
-    """liver_enzymes → liverEnzymes."""
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)
-
-
-def asked_codes(fact: w.WantedNumber | w.WantedAnswer, codes: Codes) -> frozenset[str]:
-    """system|code tokens to ask for."""
-    sets = fact.asks_for or fact.coded
-    return frozenset(f"{system}|{code}" for name in sets for system, code in codes.sets[name].codes)

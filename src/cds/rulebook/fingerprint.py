@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cds.rulebook.format import rule_file as f
-from cds.rulebook.lint.view import coded
+from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
 from cds.rulebook.tables import code_sets
@@ -149,5 +149,4 @@ def _spelled(value: Any) -> str:
 
 def tables_of(rule: Rule) -> frozenset[str]:
     """The drug tables a file reads."""
-    named = (getattr(fact, "drugs", None) for fact in rule.model.facts.values())
-    return frozenset(name for name in named if name)
+    return frozenset(table for fact in rule.model.facts.values() for table in tables_read(fact))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
 
+from cds.facts.kind import CompiledFact, ParameterValue
 from cds.logic.conditions import Condition
 from cds.logic.strata import Stratum
 from cds.rulebook.list_ages import ListAges
 from cds.rulebook.overlay import SiteOverride
 from cds.rulebook.source_attributes import SourceAttributes
-from cds.rulebook.wanted import Wanted
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria
 
@@ -217,16 +217,6 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterValue:
-    """A number or word in force, with its unit; for holes in cards and for the explanation."""
-
-    name: str
-    value: float | str
-    unit: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class CompiledRuleset:
     """
     A rulebook made ready to run.
@@ -248,7 +238,7 @@ class CompiledRuleset:
     """
 
     version: str
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[CompiledFact, ...]
     codes: Codes
     heads: Mapping[str, CompiledConclusion]
     layers: tuple[Stratum, ...]

@@ -6,23 +6,35 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
+from cds.facts.kind import (
+    DRAFT,
+    EPISODE,
+    FACTS,
+    NUMBER,
+    PRESENT,
+    SCORE,
+    STATEMENT,
+    TRACED,
+    TREATMENT,
+    TRIALS,
+    WORD,
+    FactBase,
+)
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.placeholders import TextAt, placeholders_in, texts
 from cds.yaml_source.document import Path
-from cds.yaml_source.fields import duration_days, listed
+from cds.yaml_source.fields import DurationName, InUnit, NumberName, OneOf, OwnUnit, Refers, UnitOf, duration_days
 from cds.yaml_source.loaded import LoadedFile
+from cds.yaml_source.marks import marked
 
 Rule = LoadedFile[f.RuleFile]
 
-# What a name is …
-STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"  # facts
 CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
-DRAFT, TREATMENT = "draft order", "treatment"  # statements that can also stand where one of their kind is wanted
-FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 # … and what a place may want besides.
-SCORE, LIMIT, DURATION, WORDS, WORD = "score", "limit", "duration", "words", "word"
-SHOWN, ANY_FACT, SUMMARY, DEFINED, PRESENT = "shown", "fact", "summary", "defined", "present"
-TRACED = "traced"
+LIMIT, DURATION, WORDS = "limit", "duration", "words"
+SHOWN, ANY_FACT, SUMMARY, DEFINED = "shown", "fact", "summary", "defined"
 
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
@@ -81,15 +93,10 @@ class Definition:
     @property
     def unit(self) -> str:
         """The unit of a number; "" for what is none."""
-        match self.spec:
-            case (
-                f.NumberFact() | f.AgeFact() | f.EpisodeLengthFact() | f.PointsFact() | f.SessionsFact() | f.RiseFact()
-            ):
-                return str(self.spec.unit)
-            case f.CountFact() | f.PlaceOfOrderFact():
-                return "trials"
-            case f.Parameter():
-                return self.spec.unit or ""
+        if isinstance(self.spec, FactBase):
+            return self.spec.answer_unit()
+        if isinstance(self.spec, f.Parameter):
+            return self.spec.unit or ""
         return ""
 
 
@@ -148,33 +155,12 @@ class ConditionAt:
     card: str = ""
 
 
-def role_of(fact: object) -> str:
-    """What a fact is."""
-    match fact:
-        case (
-            f.AgeFact()
-            | f.NumberFact()
-            | f.CountFact()
-            | f.EpisodeLengthFact()
-            | f.PointsFact()
-            | f.SessionsFact()
-            | f.PlaceOfOrderFact()
-            | f.RiseFact()
-        ):
-            return NUMBER
-        case f.TrialsFact():
-            return TRIALS
-        case f.EpisodeFact():
-            return EPISODE
-    return STATEMENT
-
-
 def definitions(rule: Rule) -> Iterator[Definition]:
     """Every name a file defines."""
     for name, parameter in rule.model.parameters.items():
         yield Definition(name, PARAMETER, parameter, rule, ("parameters", name))
     for name, fact in rule.model.facts.items():
-        yield Definition(name, role_of(fact), fact, rule, ("facts", name))
+        yield Definition(name, fact.role, fact, rule, ("facts", name))
     for name, conclusion in rule.model.conclusions.items():
         yield Definition(name, CONCLUSION, conclusion, rule, ("conclusions", name))
     if rule.model.definitions:
@@ -243,7 +229,7 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
     for condition in conditions(rule):
         yield from _in_condition(rule, condition)
     for name, fact in rule.model.facts.items():
-        yield from _in_fact(rule, fact, ("facts", name))
+        yield from in_model(rule, fact, ("facts", name), own_unit=fact.answer_unit())
     for name, card in rule.model.cards.items():
         for text in texts(card, ("cards", name)):
             yield from _in_text(rule, text)
@@ -254,7 +240,7 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
             for parameter in definition.with_:
                 yield NameReference(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
     if rule.model.lists:
-        yield from duration(rule.model.lists.checked_within, rule, ("lists", "checked_within"))
+        yield from in_model(rule, rule.model.lists, ("lists",))
 
 
 def read_by(found: Iterable[NameReference | BareNumber]) -> dict[str, set[str]]:
@@ -301,147 +287,24 @@ def limit_or_number(
         return NameReference(str(limit), LIMIT, rule, path, beside=beside, unit=unit)
 
 
-def word_or_name(text: str, words: tuple[str, ...], rule: Rule, path: Path) -> Iterator[NameReference]:
-    """The name of a parameter, where one of these words does not stand itself."""
-    if text not in words:
-        yield NameReference(text, WORDS, rule, path, words=words)
-
-
-def _in_fact(rule: Rule, fact: Any, path: Path) -> Iterator[NameReference | BareNumber]:
-    if fact.look_back:
-        yield from duration(fact.look_back, rule, (*path, "look_back"))
-    match fact:
-        case f.NumberFact():
-            for index, end in enumerate(fact.plausible or []):
-                yield limit_or_number(end, rule, (*path, "plausible", index), unit=fact.unit)
-            if fact.items is not None:
-                yield limit_or_number(fact.items.fewest, rule, (*path, "items", "fewest"), unit="items")
-        case f.EpisodeFact():
-            yield from duration(fact.otherwise, rule, (*path, "otherwise"))
-            if score := fact.remission_by_score:
-                here = (*path, "remission_by_score")
-                yield NameReference(score.score, SCORE, rule, (*here, "score"))
-                yield limit_or_number(score.below, rule, (*here, "below"), beside=score.score)
-                yield from duration(score.apart, rule, (*path, "remission_by_score", "apart"))
-        case f.SettingFact():
-            yield NameReference(fact.parameter, WORD, rule, (*path, "parameter"))
-        case f.TraceFact():
-            yield from _in_trace(rule, fact.trace_of, (*path, "trace_of"))
-        case f.CountFact():
-            yield NameReference(fact.count, TRIALS, rule, (*path, "count"))
-            if fact.different is not None:
-                yield from word_or_name(fact.different, f.DIFFERENT, rule, (*path, "different"))
-            if fact.merge_same_molecule is not None:
-                yield from word_or_name(fact.merge_same_molecule, f.YES_OR_NO, rule, (*path, "merge_same_molecule"))
-        case f.EpisodeLengthFact():
-            yield NameReference(fact.episode, EPISODE, rule, (*path, "episode"))
-        case f.AugmentationFact():
-            yield NameReference(fact.beside, TRIALS, rule, (*path, "beside"))
-            yield from duration(fact.lasts_at_least, rule, (*path, "lasts_at_least"))
-        case f.PointsFact():
-            yield from _in_items(rule, fact.adds, (*path, "adds"))
-        case f.SymptomsFact():
-            for index, by in enumerate(fact.measured_by):
-                here = (*path, "measured_by", index)
-                yield NameReference(by.score, SCORE, rule, (*here, "score"))
-                yield limit_or_number(by.at_least, rule, (*here, "at_least"), beside=by.score)
-        case f.DraftOrderFact() | f.PlaceOfOrderFact() | f.TreatmentFact() | f.CourseFact() | f.RiseFact():
-            yield from _in_treatment(rule, fact, path)
-        case f.TrialsFact():
-            yield from _in_trials(rule, fact, path)
-
-
-def duration(text: str, rule: Rule, path: Path) -> Iterator[NameReference]:
-    """The name of a parameter, where no duration in words stands."""
-    if duration_days(text) is None:
-        yield NameReference(text, DURATION, rule, path)
-
-
-def _in_trials(rule: Rule, fact: f.TrialsFact, path: Path) -> Iterator[NameReference | BareNumber]:
-    if fact.in_episode:
-        yield NameReference(fact.in_episode, EPISODE, rule, (*path, "in_episode"))
-    yield from duration(fact.joins_gaps_up_to, rule, (*path, "joins_gaps_up_to"))
-    yield from duration(fact.adequate_when.lasts_at_least, rule, (*path, "adequate_when", "lasts_at_least"))
-    if fact.ended_by_successor_within:
-        yield from duration(fact.ended_by_successor_within, rule, (*path, "ended_by_successor_within"))
-    here = (*path, "adequate_when", "dose_reaches")
-    yield from word_or_name(fact.adequate_when.dose_reaches, f.DOSE_COLUMNS, rule, here)
-    if fact.adherence is not None:
-        here = (*path, "adherence")
-        yield limit_or_number(fact.adherence.at_least, rule, (*here, "at_least"), unit="percent")
-        yield from word_or_name(fact.adherence.when_poor, f.WHEN_POOR, rule, (*here, "when_poor"))
-    above = fact.adequate_when.implausible_above
-    if above is not None:
-        here = (*path, "adequate_when", "implausible_above")
-        yield limit_or_number(above, rule, here, unit="times")
-    yield from _in_no_response(rule, fact.no_response_when, (*path, "no_response_when"))
-    for window in ("baseline_within", "last_score_within", "switch_within"):
-        around = getattr(fact.no_response_when, window)
-        yield from duration(around.before, rule, (*path, "no_response_when", window, "before"))
-        yield from duration(around.after, rule, (*path, "no_response_when", window, "after"))
-    lasts = fact.no_response_when.augmentation_lasts_at_least
-    yield from duration(lasts, rule, (*path, "no_response_when", "augmentation_lasts_at_least"))
-
-
-def _in_items(rule: Rule, items: Iterable[Any], path: Path) -> Iterator[NameReference]:
-    for index, item in enumerate(items):
-        here = (*path, index)
-        match item:
-            case f.BandsItem():
-                yield NameReference(item.from_, NUMBER, rule, (*here, "from"))
-            case f.EachItem():
-                yield NameReference(item.each, NUMBER, rule, (*here, "each"))
-            case f.IfItem():
-                yield NameReference(item.if_, PRESENT, rule, (*here, "if"))
-            case f.HighestItem():
-                yield from _in_items(rule, item.highest_of, (*here, "highest_of"))
-
-
-def _in_trace(rule: Rule, traced: list[str] | str, path: Path) -> Iterator[NameReference]:
-    several = isinstance(traced, list)
-    for index, name in enumerate(listed(traced)):
-        yield NameReference(name, TRACED, rule, (*path, index) if several else path)
-
-
-def _in_treatment(rule: Rule, fact: Any, path: Path) -> Iterator[NameReference | BareNumber]:
-    """What facts about orders, treatments and what came of them read."""
-
-    match fact:
-        case f.DraftOrderFact() if fact.different_from:
-            yield NameReference(fact.different_from, TRIALS, rule, (*path, "different_from"))
-        case f.TreatmentFact() if fact.repeated is not None:
-            yield limit_or_number(fact.repeated, rule, (*path, "repeated"), unit="days")
-        case f.CourseFact():
-            yield NameReference(fact.treatment, TREATMENT, rule, (*path, "treatment"))
-            yield NameReference(fact.score, SCORE, rule, (*path, "score"))
-            yield from duration(fact.ended_before, rule, (*path, "ended_before"))
-            yield from duration(fact.or_lasts_at_least, rule, (*path, "or_lasts_at_least"))
-            yield from duration(fact.baseline_within, rule, (*path, "baseline_within"))
-            yield from duration(fact.last_score_within.before, rule, (*path, "last_score_within", "before"))
-            yield from duration(fact.last_score_within.after, rule, (*path, "last_score_within", "after"))
-            yield limit_or_number(fact.sessions_at_least, rule, (*path, "sessions_at_least"), unit="sessions")
-            yield limit_or_number(fact.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
-        case f.RiseFact():
-            yield NameReference(fact.score, SCORE, rule, (*path, "score"))
-            for index, since in enumerate(fact.since):
-                yield NameReference(since, STATEMENT, rule, (*path, "since", index))
-        case f.PlaceOfOrderFact():
-            yield NameReference(fact.order, DRAFT, rule, (*path, "order"))
-            yield NameReference(fact.after, TRIALS, rule, (*path, "after"))
-
-
-def _in_no_response(rule: Rule, spec: f.NoResponseWhen, path: Path) -> Iterator[NameReference | BareNumber]:
-    for index, by in enumerate(spec.measured_by):
-        here = (*path, "measured_by", index)
-        yield NameReference(by.score, SCORE, rule, (*here, "score"))
-        for key in ("still_symptomatic_at", "remission_below"):
-            yield limit_or_number(getattr(by, key), rule, (*here, key), beside=by.score)
-    yield limit_or_number(spec.falls_less_than, rule, (*path, "falls_less_than"), unit="percent")
-    if spec.partial_response is not None:
-        here = (*path, "partial_response")
-        yield limit_or_number(spec.partial_response.from_, rule, (*here, "from"), unit="percent")
-        yield limit_or_number(spec.partial_response.below, rule, (*here, "below"), unit="percent")
-    yield from word_or_name(spec.accepts, f.ACCEPTS, rule, (*path, "accepts"))
+def in_model(rule: Rule, model: BaseModel, path: Path, *, own_unit: str = "") -> Iterator[NameReference | BareNumber]:
+    """Every name a part of a file reads, and every number where a parameter belongs, as the types of its fields say."""
+    for one in marked(model, path):
+        if refers := one.mark(Refers):
+            yield NameReference(one.value, refers.wants, rule, one.path)
+        elif (words := one.mark(OneOf)) and one.value not in words.words:
+            yield NameReference(one.value, WORDS, rule, one.path, words=words.words)
+        elif one.mark(DurationName) and duration_days(one.value) is None:
+            yield NameReference(one.value, DURATION, rule, one.path)
+        elif one.mark(NumberName):
+            unit, beside = one.mark(InUnit), one.mark(UnitOf)
+            yield limit_or_number(
+                one.value,
+                rule,
+                one.path,
+                beside=str(getattr(one.within, beside.field)) if beside else "",
+                unit=unit.unit if unit else own_unit if one.mark(OwnUnit) else "",
+            )
 
 
 def _in_text(rule: Rule, text: TextAt) -> Iterator[NameReference]:

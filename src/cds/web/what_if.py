@@ -15,10 +15,13 @@ from cds.api.receipts import FETCHED
 from cds.cards.render import references
 from cds.decide import Decision
 from cds.errors import CdsError
+from cds.facts.allergy import CompiledAllergy
+from cds.facts.demographics import CompiledAge
+from cds.facts.diagnosis import CompiledDiagnosis
 from cds.facts.fact import Fact, WhyUnknown
+from cds.facts.measurement import CompiledNumber
 from cds.logic.truth import Truth
 from cds.rulebook.program import CompiledRuleset, Service
-from cds.rulebook.wanted import WantedAge, WantedAllergy, WantedDiagnosis, WantedNumber
 
 Json = dict[str, Any]
 DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -134,12 +137,12 @@ def changeable(body: bytes, program: CompiledRuleset, service: Service, decision
         numbers=tuple(
             EditableValue(f"number:{wanted.name}", fact.label, "", "number", _unit(wanted.unit))
             for wanted, fact in unknown
-            if isinstance(wanted, WantedNumber) and not wanted.relative_to
+            if isinstance(wanted, CompiledNumber) and not wanted.relative_to
         ),
         days=tuple(
             EditableValue("born", f"{fact.label}: date of birth", "", "date")
             for wanted, fact in unknown
-            if isinstance(wanted, WantedAge) and fact.why_unknown is WhyUnknown.NOT_FOUND
+            if isinstance(wanted, CompiledAge) and fact.why_unknown is WhyUnknown.NOT_FOUND
         ),
         choices=(*_kinds_not_sent(service, decision), *_presences(unknown)),
     )
@@ -323,7 +326,7 @@ def _kinds_not_sent(service: Service, decision: Decision) -> tuple[AnswerChoice,
 
 def _presences(unknown: Iterable[tuple[Any, Fact]]) -> Iterator[AnswerChoice]:
     for wanted, fact in unknown:
-        if isinstance(wanted, WantedDiagnosis | WantedAllergy) and wanted.coded:
+        if isinstance(wanted, CompiledDiagnosis | CompiledAllergy) and wanted.coded:
             yield AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"})
 
 
@@ -367,7 +370,7 @@ def _put_none(data: Json, kind: str, service: Service) -> None:
 
 def _wanted(program: CompiledRuleset, name: str) -> Any:
     found = next((wanted for wanted in program.wanted if wanted.name == name), None)
-    if not isinstance(found, WantedNumber | WantedDiagnosis | WantedAllergy) or not found.coded:
+    if not isinstance(found, CompiledNumber | CompiledDiagnosis | CompiledAllergy) or not found.coded:
         raise WhatIfInputError("This form does not fit the rules any more: load the page again")
     return found
 
@@ -380,7 +383,7 @@ def _concept(name: str, program: CompiledRuleset) -> Json:
     return {"text": next(iter((*codes.full_names.values(), *codes.words)), codes.title)}
 
 
-def _observation(wanted: WantedNumber, value: float, program: CompiledRuleset, patient: str, today: date) -> Json:
+def _observation(wanted: CompiledNumber, value: float, program: CompiledRuleset, patient: str, today: date) -> Json:
     quantity = {"value": value, "unit": wanted.unit, "system": "http://unitsofmeasure.org", "code": wanted.unit}
     return {
         "resourceType": "Observation",
@@ -392,9 +395,9 @@ def _observation(wanted: WantedNumber, value: float, program: CompiledRuleset, p
     }
 
 
-def _entry(wanted: WantedDiagnosis | WantedAllergy, program: CompiledRuleset, patient: str, today: date) -> Json:
+def _entry(wanted: CompiledDiagnosis | CompiledAllergy, program: CompiledRuleset, patient: str, today: date) -> Json:
     code, whose = _concept(wanted.coded[0], program), {"reference": f"Patient/{patient}"}
-    if isinstance(wanted, WantedAllergy):
+    if isinstance(wanted, CompiledAllergy):
         status = _status("allergyintolerance", "active"), _status("allergyintolerance", "confirmed", "verification")
         made = {"resourceType": "AllergyIntolerance", "type": "allergy", "patient": whose}
     else:

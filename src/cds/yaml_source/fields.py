@@ -4,10 +4,65 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+@dataclass(frozen=True)
+class DurationName:
+    """The text is a duration in words, or the name of a parameter that is one."""
+
+
+@dataclass(frozen=True)
+class NumberName:
+    """A number, or the name of the parameter that holds it."""
+
+
+@dataclass(frozen=True)
+class InUnit:
+    """The number is in this unit."""
+
+    unit: str
+
+
+@dataclass(frozen=True)
+class UnitOf:
+    """The number is in the unit of the fact that another field of the same model names."""
+
+    field: str
+
+
+@dataclass(frozen=True)
+class OwnUnit:
+    """The number is in the unit of its own fact."""
+
+
+@dataclass(frozen=True)
+class Refers:
+    """The text is the name of another fact, or of a parameter: of something that can stand in such a place."""
+
+    wants: str
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of these words, or the name of a parameter with some of them."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ValueSetName:
+    """The name of a value set."""
+
+
+@dataclass(frozen=True)
+class DrugTableName:
+    """The name of a drug table."""
+
 
 Snake = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
@@ -18,11 +73,14 @@ Duration = Annotated[
     str,
     StringConstraints(pattern=r"^([0-9]+ (day|days|week|weeks|month|months|year|years)|[a-z][a-z0-9_]*)$"),
     Field(description="A duration in words (14 days, 6 weeks, 5 years), or the name of a parameter."),
+    DurationName(),
 ]
 NumberOrName = Annotated[
-    int | float | str, Field(description="A number in the fact's unit, or the name of a parameter.")
+    int | float | str, Field(description="A number in the fact's unit, or the name of a parameter."), NumberName()
 ]
-Names = Annotated[list[Slug] | Slug, Field(description="One or more value sets: file stems under rules/valuesets.")]
+Names = Annotated[
+    list[Slug] | Slug, Field(description="One or more value sets: file stems under rules/valuesets."), ValueSetName()
+]
 
 NUMBER_AND_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%{\[][^,:]*)")
 DAYS_IN = {"day": 1.0, "week": 7.0, "month": 30.4375, "year": 365.25}  # UCUM: a = 365.25 d, mo = a/12

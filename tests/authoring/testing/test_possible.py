@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from cds.authoring.testing.possible_truths import Possible
+from cds.facts.kind import Numbers
 from cds.logic.truth import Truth
-from cds.rulebook.compile import Numbers, compile_condition
+from cds.rulebook.compile import compile_condition
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook, read_rulebook
 
@@ -96,7 +97,7 @@ CONDITIONS = st.recursive(
 @given(CONDITIONS, st.lists(st.sampled_from(list(Truth)), min_size=8, max_size=8))
 def test_no_answer_ever_comes_out_that_was_not_expected(written: Any, answers: list[Truth]) -> None:
     statement = STATEMENT.validate_python(written)
-    condition = compile_condition(statement, Numbers(()), {})
+    condition = compile_condition(statement, Numbers({}), {})
 
     came_out = condition.truth(dict(zip(NAMES, answers, strict=True)).__getitem__, {})
 
@@ -106,7 +107,7 @@ def test_no_answer_ever_comes_out_that_was_not_expected(written: Any, answers: l
 @pytest.mark.parametrize("names", [3, 5])
 def test_of_few_names_every_truth_that_is_expected_comes_out(names: int) -> None:
     statement = STATEMENT.validate_python({"any": [{"not": name} for name in NAMES[:names]]})
-    condition = compile_condition(statement, Numbers(()), {})
+    condition = compile_condition(statement, Numbers({}), {})
 
     tried = (dict(zip(NAMES, answers, strict=False)) for answers in product(Truth, repeat=names))
 

@@ -16,7 +16,7 @@ from cds.facts.fact import Fact
 from cds.logic.conditions import Compare, names_in, walk
 from cds.read_request import read_record
 from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
-from cds.rulebook.lint.view import coded
+from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.program import CompiledRuleset, CopyOf, HeadKind, card_head_of
 from cds.rulebook.references import NameReference, readings
@@ -83,8 +83,7 @@ class RulesetVersion:
             for name, path in coded(rule):
                 found.setdefault(str(path[1]), set()).add(name)
             for name, fact in rule.model.facts.items():
-                if table := getattr(fact, "drugs", None):
-                    found.setdefault(name, set()).add(table)
+                found.setdefault(name, set()).update(tables_read(fact))
             if spec := rule.model.definitions:
                 chosen_by |= {name: spec.chosen_by for one in spec.are.values() for name in one.with_}
         for name, head in self.rules.program.heads.items():

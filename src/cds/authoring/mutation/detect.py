@@ -19,11 +19,13 @@ from cds.engine.evaluator import EvaluatorMode
 from cds.engine.kleene import KleeneEvaluator
 from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Fact, Facts
+from cds.facts.kind import CompiledFact
+from cds.facts.measurement import CompiledNumber
+from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
-from cds.rulebook import wanted as w
-from cds.rulebook.compile import compile_ruleset, needs
+from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.program import CompiledRuleset, HeadKind
 from cds.ruleset import rules_of
@@ -87,8 +89,8 @@ class RulesetDifference:
 
     program: CompiledRuleset
     facts: frozenset[str]
-    below: tuple[w.Wanted, ...]
-    first: tuple[w.Wanted, ...]
+    below: tuple[CompiledFact, ...]
+    first: tuple[CompiledFact, ...]
     names_below: frozenset[str]
     hidden: bool
     heads: frozenset[str]
@@ -185,7 +187,7 @@ class MutantDetector:
         )
         if not facts and not heads and new.definitions == old.definitions:
             return None
-        names_below = _closed(facts, {fact.name: needs(fact) for fact in new.wanted})
+        names_below = _closed(facts, {fact.name: fact.needs() for fact in new.wanted})
         reads = {name: tuple(c.names_in(head.condition)) for name, head in new.heads.items()}
         return RulesetDifference(
             program=new,
@@ -193,7 +195,7 @@ class MutantDetector:
             below=_with_needs(names_below, new.wanted),
             first=_with_needs(facts, new.wanted),
             names_below=names_below,
-            hidden=any(isinstance(fact, w.WantedNumber | w.WantedTrials) for fact in new.wanted if fact.name in facts),
+            hidden=any(isinstance(fact, CompiledNumber | CompiledTrials) for fact in new.wanted if fact.name in facts),
             heads=heads,
             reaches=_closed(names_below | heads, reads),
         )
@@ -262,7 +264,7 @@ def _facts(seen: CaseObservation, difference: RulesetDifference) -> Facts | None
         return None
     program, today = difference.program, seen.case.today
 
-    def look(wanted: tuple[w.Wanted, ...]) -> Mapping[str, Fact]:
+    def look(wanted: tuple[CompiledFact, ...]) -> Mapping[str, Fact]:
         return evaluate_facts(wanted, program.codes, seen.record, today).by_name
 
     if not difference.hidden:
@@ -317,7 +319,7 @@ def _closed(names: Iterable[str], reads: Mapping[str, tuple[str, ...]]) -> froze
     return frozenset(seen)
 
 
-def _with_needs(names: frozenset[str], wanted: tuple[w.Wanted, ...]) -> tuple[w.Wanted, ...]:
+def _with_needs(names: frozenset[str], wanted: tuple[CompiledFact, ...]) -> tuple[CompiledFact, ...]:
     """The facts of these names and all they are computed from, in the order of `wanted`."""
     by_name = {fact.name: fact for fact in wanted}
     seen: set[str] = set()
@@ -326,7 +328,7 @@ def _with_needs(names: frozenset[str], wanted: tuple[w.Wanted, ...]) -> tuple[w.
         name = to_do.pop()
         if name in by_name and name not in seen:
             seen.add(name)
-            to_do.extend(needs(by_name[name]))
+            to_do.extend(by_name[name].needs())
     return tuple(fact for fact in wanted if fact.name in seen)
 
 

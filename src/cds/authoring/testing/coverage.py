@@ -10,9 +10,10 @@ from cds.authoring.mutation.conditions import written
 from cds.authoring.testing.cases import Case
 from cds.authoring.testing.possible_truths import Possible
 from cds.decide import Decision, Ruleset
+from cds.facts.kind import Numbers
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
-from cds.rulebook.compile import IN_USE, Numbers, compile_condition
+from cds.rulebook.compile import IN_USE, compile_condition, parameter_values
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
@@ -217,7 +218,7 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
 
     Draft and retired files are left out; so is, without `clauses`, what is inside conditions.
     """
-    possible, numbers = Possible(book), Numbers(book.rules.values())
+    possible, numbers = Possible(book), Numbers(parameter_values(book.rules.values()))
     coverage = Coverage({}, {}, {}, [])
     for rule in book.rules.values():
         if rule.model.about.status not in IN_USE:
@@ -276,7 +277,7 @@ def _compile(statement: Any, program: CompiledRuleset) -> c.Condition:
     def named(part: Any) -> Any:
         return heads[part.definition] if isinstance(part, f.UnderDefinition) else None
 
-    numbers = Numbers(())
+    numbers = Numbers({})
     numbers.values = dict(program.parameters)
     return compile_condition(rewritten(statement, named), numbers, {})
 

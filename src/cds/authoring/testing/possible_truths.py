@@ -8,9 +8,14 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from cds.facts.answer import AnswerFact
+from cds.facts.demographics import DeceasedFact, SettingFact
+from cds.facts.kind import Numbers
+from cds.facts.presence import PresenceFact
+from cds.facts.trace import TraceFact
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
-from cds.rulebook.compile import Numbers, compile_condition
+from cds.rulebook.compile import compile_condition
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.loader import Rulebook
@@ -46,7 +51,7 @@ class Possible:
 
     def of(self, statement: Any) -> Truths:
         """The truths of a condition, or of a part of one, as a rule file writes it."""
-        return self._of(compile_condition(rewritten(statement, _as_name), Numbers(()), {}))
+        return self._of(compile_condition(rewritten(statement, _as_name), Numbers({}), {}))
 
     def never_unknown(self) -> frozenset[str]:
         """The facts and conclusions that are true or false, whatever a record holds."""
@@ -64,9 +69,9 @@ class Possible:
 def _of_fact(fact: Any) -> Truths:
     """What a fact can be by the way it is written."""
     match fact:
-        case f.TraceFact() | f.SettingFact() | f.DeceasedFact():
+        case TraceFact() | SettingFact() | DeceasedFact():
             return KNOWN
-        case f.PresenceFact() if not isinstance(fact, f.AnswerFact):
+        case PresenceFact() if not isinstance(fact, AnswerFact):
             found = {Truth.TRUE} if listed(fact.coded) else set()
             missing = {Truth.FALSE} if fact.if_none_found is False else set()
             return frozenset({Truth.UNKNOWN} | found | missing)

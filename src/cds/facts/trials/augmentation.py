@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
 from cds.facts.context import SortedRecord, medications_sent
+from cds.facts.data import MEDICATIONS, DataQuery
 from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
+from cds.facts.kind import STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure
-from cds.rulebook.wanted import WantedAugmentation
 from cds.terminology.drugs import Recognised
+from cds.yaml_source.fields import DrugTableName, Duration, Refers, Slug, Snake
+
+
+class AugmentationFact(FactBase):
+    """A drug of the table that augments, taken together with a trial for so long."""
+
+    role: ClassVar[str] = STATEMENT
+    no_window: ClassVar[str] = "Bound the trials it stands beside with `in_episode`."
+    find: Literal["augmentation"]
+    drugs: Annotated[Slug, DrugTableName()]
+    beside: Annotated[Snake, Refers(TRIALS)]
+    lasts_at_least: Duration
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledAugmentation:
+        """The fact with every number in place."""
+        return CompiledAugmentation(
+            **self.common(name, numbers), drugs=self.drugs, trials=self.beside, days=numbers.days(self.lasts_at_least)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAugmentation(CompiledFact):
+    """
+    Whether a drug that augments was taken together with a trial.
+
+    Attributes:
+        drugs: Name of the drug table.
+        trials: Name of the trials fact.
+        days: For at least so many days of one trial.
+    """
+
+    drugs: str
+    trials: str
+    days: int
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return (self.trials,)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return MEDICATIONS
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `augmentation`."""
+        return augmentation(self, context.sorted_record, context.facts[self.trials])
+
 
 ROLE = "augmentation"  # of a drug in the table
 
 
-def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials: Fact) -> Fact:
+def augmentation(wanted: CompiledAugmentation, sorted_record: SortedRecord, trials: Fact) -> Fact:
     """
     Whether a trial was augmented.
 
@@ -46,7 +97,7 @@ def augmentation(wanted: WantedAugmentation, sorted_record: SortedRecord, trials
 
 
 def _fact(
-    wanted: WantedAugmentation, truth: Truth, because: str, found: list[FactSource], why: WhyUnknown | None = None
+    wanted: CompiledAugmentation, truth: Truth, because: str, found: list[FactSource], why: WhyUnknown | None = None
 ) -> Fact:
     return Fact(
         name=wanted.name,
@@ -61,7 +112,7 @@ def _fact(
 
 
 def _agents(
-    wanted: WantedAugmentation, sorted_record: SortedRecord
+    wanted: CompiledAugmentation, sorted_record: SortedRecord
 ) -> dict[tuple[str, bool], list[tuple[Exposure, Recognised]]]:
     """Exposures to drugs that augment, by drug and by whether it is part of a combination product."""
     table = sorted_record.codes.drugs[wanted.drugs]

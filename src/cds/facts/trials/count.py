@@ -4,12 +4,101 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
+from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
-from cds.facts.measurement import range_text
+from cds.facts.kind import NUMBER, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import range_text
 from cds.facts.trials.trials import UnrecognizedMedication
 from cds.logic.truth import Truth, every, some
-from cds.rulebook.wanted import WantedCount
+from cds.yaml_source.fields import OneOf, Refers, Snake, Text
+
+DIFFERENT = ("ingredient", "drug_class")  # … `different` of a count
+
+
+YES_OR_NO = ("yes", "no")  # … and `merge_same_molecule`
+
+
+class CountFact(FactBase):
+    """How many trials are …, as a range."""
+
+    role: ClassVar[str] = NUMBER
+    no_window: ClassVar[str] = "What is counted are the trials: bound them with `in_episode`."
+    told_by: ClassVar[str] = "count"
+    says: ClassVar[str] = "a count"
+    count: Annotated[Snake, Refers(TRIALS)]
+    that_are: Annotated[
+        list[
+            Literal[
+                "adequate", "inadequate", "no_response", "responded", "responding", "response_lost",
+                "partial_response", "dose_adequate", "long_enough", "under_dosed", "too_short", "poorly_taken",
+                "intolerance", "ongoing", "inferred",
+            ]
+        ],
+        Field(min_length=1),
+    ]  # fmt: skip
+    different: Annotated[
+        str | None, OneOf(DIFFERENT), Field(description="ingredient, drug_class, or a parameter with these words.")
+    ] = None
+    merge_same_molecule: Annotated[
+        str | None,
+        OneOf(YES_OR_NO),
+        Field(description="yes, no, or a parameter with these words: drugs of one molecule count as one ingredient."),
+    ] = None
+    drug_class: Annotated[
+        list[Text] | None, Field(min_length=1, description="Only drugs of these classes of the table.")
+    ] = None
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledCount:
+        """The fact with every number in place."""
+        return CompiledCount(
+            **self.common(name, numbers),
+            trials=self.count,
+            that_are=tuple(self.that_are),
+            different=numbers.word(self.different) if self.different else "",
+            classes=frozenset(self.drug_class) if self.drug_class else None,
+            merge_same_molecule=numbers.word(self.merge_same_molecule or "no") == "yes",
+        )
+
+    def answer_unit(self) -> str:
+        """Trials."""
+        return "trials"
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCount(CompiledFact):
+    """
+    How many trials are …, as a range.
+
+    Attributes:
+        trials: Name of the trials fact.
+        that_are: Trial properties that must all hold (names of cds.facts.trials.count.PROPERTIES).
+        different: "ingredient" or "drug_class": count each only once; "" counts trials.
+        classes: Only drugs of these classes; None for all.
+        merge_same_molecule: Ingredients of one molecule are one.
+    """
+
+    trials: str
+    that_are: tuple[str, ...]
+    different: str
+    classes: frozenset[str] | None = None
+    merge_same_molecule: bool = False
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the facts it is computed from."""
+        return (self.trials,)
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return ()
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `count`."""
+        return count(self, context.facts[self.trials], context.unrecognised[self.trials])
 
 
 def _responded(trial: Trial) -> Truth:
@@ -37,7 +126,7 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
 }
 
 
-def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[UnrecognizedMedication, ...]) -> Fact:
+def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedMedication, ...]) -> Fact:
     """
     How many trials (or different ingredients or classes) have all the properties, as a range.
 
@@ -87,7 +176,7 @@ def count(wanted: WantedCount, trials: Fact, unrecognised: tuple[UnrecognizedMed
     )
 
 
-def _group(trial: Trial, wanted: WantedCount, index: int) -> str:
+def _group(trial: Trial, wanted: CompiledCount, index: int) -> str:
     match wanted.different:
         case "ingredient":
             return trial.molecule if wanted.merge_same_molecule else trial.ingredient
@@ -108,7 +197,7 @@ def _one_molecule(trials: list[Trial]) -> list[str]:
     ]
 
 
-def _wanted_of(trial: Trial, wanted: WantedCount) -> tuple[str, ...]:
+def _wanted_of(trial: Trial, wanted: CompiledCount) -> tuple[str, ...]:
     """What is missing of a trial for this count: its response matters only where responses are counted."""
     about_response = {"no_response", "responded", "inferred", "response_lost", "partial_response"} & set(
         wanted.that_are

@@ -11,10 +11,10 @@ import msgspec
 
 from cds.facts.context import SortedRecord
 from cds.facts.fact import ResponseEvidence
-from cds.facts.measurement import ConvertedMeasurement, range_text
+from cds.facts.measurements import ConvertedMeasurement, range_text
+from cds.facts.trials.definition import MeasuredBy, NoResponse
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, Span
-from cds.rulebook.wanted import MeasuredBy, NoResponse
 
 
 class ScoreReading(msgspec.Struct, frozen=True):

@@ -11,15 +11,15 @@ import msgspec
 
 from cds.facts.context import SortedRecord, medications_sent
 from cds.facts.fact import Fact, ResponseEvidence, Trial, WhyUnknown
-from cds.facts.measurement import ConvertedMeasurement
+from cds.facts.measurements import ConvertedMeasurement
 from cds.facts.trials.adherence import days_covered
+from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.doses import DailyDose, dosings
 from cds.facts.trials.exposure_periods import NEVER, Days, ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure, Span
 from cds.record.units import plain_unit
-from cds.rulebook.wanted import WantedTrials
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.phrases import words_of
 
@@ -81,7 +81,7 @@ class TrialFinder:
         self._courses = ScoreHistory(scores)
         self._laid: dict[object, Timeline] = {}
 
-    def find(self, wanted: WantedTrials, episode: Fact | None) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
+    def find(self, wanted: TrialDefinition, episode: Fact | None) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
         """
         The trials of the drugs of a table in the current episode, oldest first, each rated.
 
@@ -98,7 +98,7 @@ class TrialFinder:
             _open_questions(wanted, laid.taken, today, laid.begins),
         )
 
-    def timeline(self, wanted: WantedTrials, episode: Fact | None) -> Timeline:
+    def timeline(self, wanted: TrialDefinition, episode: Fact | None) -> Timeline:
         """What was taken, laid out in time; the same object for facts that ask alike."""
         begins = _episode_start(episode, self._record.today)
         # Everything of `wanted` that `_laid_out` reads.
@@ -119,7 +119,7 @@ class TrialFinder:
         return self._laid[asked]
 
 
-def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -> Timeline:
+def _laid_out(wanted: TrialDefinition, sorted_record: SortedRecord, begins: Span) -> Timeline:
     table = sorted_record.codes.drugs[wanted.drugs]
     today = sorted_record.today.toordinal()
     taken = recognise(wanted, sorted_record, table)
@@ -139,7 +139,9 @@ def _laid_out(wanted: WantedTrials, sorted_record: SortedRecord, begins: Span) -
     return Timeline(taken, begins, tuple(spells), tuple(earlier), starts)
 
 
-def _first_days(taken: RecognizedExposures, wanted: WantedTrials, table: DrugTable) -> dict[str, set[tuple[int, int]]]:
+def _first_days(
+    taken: RecognizedExposures, wanted: TrialDefinition, table: DrugTable
+) -> dict[str, set[tuple[int, int]]]:
     """
     First days of drugs that can be a successor, by drug: those some order of which surely reaches the minimum dose.
 
@@ -155,7 +157,9 @@ def _first_days(taken: RecognizedExposures, wanted: WantedTrials, table: DrugTab
     return found
 
 
-def _plausible(found: list[ExposurePeriod], wanted: WantedTrials, table: DrugTable, key: str) -> list[ExposurePeriod]:
+def _plausible(
+    found: list[ExposurePeriod], wanted: TrialDefinition, table: DrugTable, key: str
+) -> list[ExposurePeriod]:
     """The same stretches; a dose too high to be true (150 g for 150 mg) is not known, rather than adequate."""
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
     if minimum is None or wanted.implausible_times is None:
@@ -168,7 +172,7 @@ def _plausible(found: list[ExposurePeriod], wanted: WantedTrials, table: DrugTab
     ]
 
 
-def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTable) -> RecognizedExposures:
+def recognise(wanted: TrialDefinition, sorted_record: SortedRecord, table: DrugTable) -> RecognizedExposures:
     """Sort the exposures by what they are; each medication is looked up once."""
     by_drug: dict[str, list[tuple[Exposure, Recognised]]] = {}
     augmentations: list[tuple[Exposure, Recognised]] = []
@@ -194,7 +198,7 @@ def recognise(wanted: WantedTrials, sorted_record: SortedRecord, table: DrugTabl
     return RecognizedExposures(by_drug, augmentations, unrecognised, not_trials)
 
 
-def _never_a_trial(found: Recognised, exposure: Exposure, wanted: WantedTrials, sorted_record: SortedRecord) -> str:
+def _never_a_trial(found: Recognised, exposure: Exposure, wanted: TrialDefinition, sorted_record: SortedRecord) -> str:
     if found.product is not None and not found.product.trial:
         return found.product.note or "this product is not used for depression"
     if found.drug.counts_as_trial == "never":
@@ -244,7 +248,7 @@ class TreatmentEpisode(msgspec.Struct, frozen=True):
 
 
 def _spells(
-    table: DrugTable, key: str, found: list[ExposurePeriod], wanted: WantedTrials, begins: Span, by_name: Set[int]
+    table: DrugTable, key: str, found: list[ExposurePeriod], wanted: TrialDefinition, begins: Span, by_name: Set[int]
 ) -> list[TreatmentEpisode]:
     minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
     groups = _joined(day_by_day(found), wanted.joins_gaps_days)
@@ -324,7 +328,7 @@ def day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: in
 def _other_starts(
     spells: list[TreatmentEpisode],
     taken: RecognizedExposures,
-    wanted: WantedTrials,
+    wanted: TrialDefinition,
     table: DrugTable,
     today: int,
     begins: Span,
@@ -359,7 +363,7 @@ def _other_starts(
 
 def _rate(
     spell: TreatmentEpisode,
-    wanted: WantedTrials,
+    wanted: TrialDefinition,
     sorted_record: SortedRecord,
     courses: ScoreHistory,
     starts: DrugStarts,
@@ -421,7 +425,9 @@ def _rate(
     )
 
 
-def _adherence(spell: TreatmentEpisode, wanted: WantedTrials, sorted_record: SortedRecord) -> tuple[Truth, list[str]]:
+def _adherence(
+    spell: TreatmentEpisode, wanted: TrialDefinition, sorted_record: SortedRecord
+) -> tuple[Truth, list[str]]:
     """
     Whether fills cover too few days, and what to say of it.
 
@@ -445,7 +451,7 @@ def _adherence(spell: TreatmentEpisode, wanted: WantedTrials, sorted_record: Sor
     return Truth.TRUE if poor else Truth.UNKNOWN, [note]
 
 
-def _partial(fall: tuple[float, float] | None, wanted: WantedTrials) -> Truth:
+def _partial(fall: tuple[float, float] | None, wanted: TrialDefinition) -> Truth:
     """Whether a score fell by what is a partial response; unknown where no fall was measured."""
     if fall is None or wanted.no_response.partial is None:
         return Truth.UNKNOWN
@@ -486,7 +492,7 @@ def _stop_reasons(spell: TreatmentEpisode, gap_days: int) -> tuple[Exposure, ...
     return tuple(s.exposure for s in said if s.possible[1] == ending)
 
 
-def _remarks(spell: TreatmentEpisode, adequate: Truth, wanted: WantedTrials) -> tuple[list[str], list[str]]:
+def _remarks(spell: TreatmentEpisode, adequate: Truth, wanted: TrialDefinition) -> tuple[list[str], list[str]]:
     notes: list[str] = []
     missing: list[str] = []
     reasons = sorted({s.dose.why for s in spell.stretches if s.dose.low is None and s.dose.why})
@@ -543,7 +549,7 @@ def _order(trial: Trial) -> tuple[int, str]:
 
 
 def _open_questions(
-    wanted: WantedTrials, taken: RecognizedExposures, today: int, begins: Span
+    wanted: TrialDefinition, taken: RecognizedExposures, today: int, begins: Span
 ) -> tuple[UnrecognizedMedication, ...]:
     """Unrecognised medications that could be an adequate trial in the episode, one per drug."""
     found: dict[tuple[object, ...], UnrecognizedMedication] = {}
@@ -557,7 +563,7 @@ def _open_questions(
 
 
 def _fact(
-    wanted: WantedTrials,
+    wanted: TrialDefinition,
     trials: list[Trial],
     taken: RecognizedExposures,
     earlier: Sequence[TreatmentEpisode],

@@ -9,7 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cds.rulebook.compile import OVERRIDE_REASONS, RESERVED_KEYS, Numbers, camel_case, compile_fact, prefetch
+from cds.facts.answer import AnswerFact
+from cds.facts.data import RESERVED_KEYS, camel_case
+from cds.facts.kind import FACTS, Numbers
+from cds.facts.measurement import NumberFact
+from cds.rulebook.compile import OVERRIDE_REASONS, parameter_values
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.names import KINDS, fits, suggest
 from cds.rulebook.lint.view import RulebookView, did_you_mean
@@ -25,7 +29,8 @@ from cds.rulebook.placeholders import (
     stray_braces,
     texts,
 )
-from cds.rulebook.references import FACTS, PARAMETER, SUMMARY, Rule
+from cds.rulebook.prefetch import prefetch
+from cds.rulebook.references import PARAMETER, SUMMARY, Rule
 from cds.rulebook.tables import code_sets
 from cds.terminology.index import Codes
 from cds.yaml_source.document import Path
@@ -378,8 +383,8 @@ def keys_of(service: str, view: RulebookView) -> frozenset[str] | None:
             to_do.extend(reads[name])
     facts = {name: found[0].spec for name, found in view.definitions.items() if found[0].role in FACTS}
     try:
-        numbers = Numbers(view.rules)
-        wanted = [compile_fact(name, facts[name], numbers) for name in sorted(reached & facts.keys())]
+        numbers = Numbers(parameter_values(view.rules))
+        wanted = [facts[name].compile(name, numbers) for name in sorted(reached & facts.keys())]
         queries = prefetch(wanted, Codes(code_sets(view.book), {}), frozenset())
     except (KeyError, ValueError):
         return None
@@ -390,7 +395,7 @@ def reserved_prefetch_key(view: RulebookView) -> Iterator[Problem]:
     """An observation is not sent under the key of something else."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if isinstance(fact, f.NumberFact | f.AnswerFact):
+            if isinstance(fact, NumberFact | AnswerFact):
                 key = fact.prefetch or camel_case(name)
                 if key in RESERVED_KEYS:
                     yield rule.problem(

@@ -8,6 +8,9 @@ from pathlib import PurePath
 
 from rapidfuzz import fuzz, process
 
+from cds.facts.answer import AnswerFact
+from cds.facts.measurement import NumberFact
+from cds.facts.referral import ReferralFact
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import RulebookView, coded, did_you_mean
 from cds.rulebook.tables import names_groups
@@ -263,7 +266,7 @@ def nothing_to_ask_for(view: RulebookView) -> Iterator[Problem]:
     names = set_names(view)
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if not isinstance(fact, f.NumberFact | f.AnswerFact):
+            if not isinstance(fact, NumberFact | AnswerFact):
                 continue
             key = "asks_for" if fact.asks_for else "coded"
             sets = [names.get(set_name) for set_name in listed(fact.asks_for or fact.coded)]
@@ -283,7 +286,7 @@ def items_without_answers(view: RulebookView) -> Iterator[Problem]:
     names = set_names(view)
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if not isinstance(fact, f.NumberFact) or fact.items is None:
+            if not isinstance(fact, NumberFact) or fact.items is None:
                 continue
             files = [loaded for set_name in listed(fact.items.coded) for loaded in names.get(set_name) or ()]
             if not files:
@@ -304,7 +307,7 @@ def unknown_status(view: RulebookView) -> Iterator[Problem]:
     """A status is one FHIR R4 knows."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            known = REQUEST_STATUS if isinstance(fact, f.ReferralFact) else CLINICAL_STATUS
+            known = REQUEST_STATUS if isinstance(fact, ReferralFact) else CLINICAL_STATUS
             status = getattr(fact, "status", None)
             for index, code in enumerate(status if isinstance(status, list) else ()):
                 if code not in known:

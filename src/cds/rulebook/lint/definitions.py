@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds.rulebook.format import rule_file as f
+from cds.facts.demographics import SettingFact
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.references import PARAMETER, below, read_by
 from cds.yaml_source.problem import Problem
@@ -76,8 +76,8 @@ def setting_value(view: RulebookView) -> Iterator[Problem]:
     """A setting asks for words its parameter can be."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            found = view.one(fact.parameter) if isinstance(fact, f.SettingFact) else None
-            if not isinstance(fact, f.SettingFact) or found is None or found.role != PARAMETER:
+            found = view.one(fact.parameter) if isinstance(fact, SettingFact) else None
+            if not isinstance(fact, SettingFact) or found is None or found.role != PARAMETER:
                 continue
             words = found.spec.one_of or []
             for index, word in enumerate(fact.is_one_of):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
+from cds.facts.draft_order import DraftOrderFact
+from cds.facts.trials.medication_trials import TrialsFact
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.loader import ProductRow
@@ -22,7 +24,7 @@ def unknown_table(view: RulebookView) -> Iterator[Problem]:
     """A drug table that is read exists."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            drugs = fact.drugs if isinstance(fact, f.TrialsFact | f.DraftOrderFact) else None
+            drugs = fact.drugs if isinstance(fact, TrialsFact | DraftOrderFact) else None
             if drugs is not None and drugs not in view.book.tables:
                 if view.may_be_defined(drugs):
                     continue

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
-from cds.rulebook.format import rule_file as f
+from cds.facts.rating_scale import PointsFact
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
@@ -22,7 +22,7 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
             for index, entry in enumerate(thing.evidence):
                 yield entry, (section, name, "evidence", index)
     for name, fact in rule.model.facts.items():
-        if isinstance(fact, f.PointsFact):
+        if isinstance(fact, PointsFact):
             for index, entry in enumerate(fact.evidence):
                 yield entry, ("facts", name, "evidence", index)
     if rule.model.definitions:
@@ -130,27 +130,12 @@ def retired_without_reason(view: RulebookView) -> Iterator[Problem]:
 
 def look_back_means_nothing(view: RulebookView) -> Iterator[Problem]:
     """A window stands where it has an effect."""
-    instead = {
-        f.AgeFact: "An age has no window: remove it.",
-        f.SexFact: "A sex has no window: remove it.",
-        f.DeceasedFact: "Whether somebody died has no window: remove it.",
-        f.TraceFact: "The facts it is a trace of have the windows: remove it.",
-        f.AllergyFact: "An allergy counts whenever it was recorded: remove it.",
-        f.SettingFact: "A setting has no window: remove it.",
-        f.SymptomsFact: "The scores have the windows: remove it.",
-        f.EpisodeFact: "Write how far back to look as `otherwise`.",
-        f.EpisodeLengthFact: "An episode has no window: remove it.",
-        f.PointsFact: "What is added has its own windows: remove it.",
-        f.AugmentationFact: "Bound the trials it stands beside with `in_episode`.",
-        f.TrialsFact: "Bound the trials with `in_episode`.",
-        f.CountFact: "What is counted are the trials: bound them with `in_episode`.",
-    }
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if fact.look_back and type(fact) in instead:
+            if fact.look_back and fact.no_window:
                 yield rule.problem(
                     ("facts", name, "look_back"), "look-back-means-nothing", "A `look_back` here changes nothing.",
-                    instead[type(fact)],
+                    fact.no_window,
                 )  # fmt: skip
 
 

@@ -6,6 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from cds.facts.draft_order import DraftOrderFact
+from cds.facts.kind import DRAFT, EPISODE, FACTS, NUMBER, PRESENT, SCORE, STATEMENT, TRACED, TREATMENT, TRIALS, WORD
+from cds.facts.measurement import NumberFact
+from cds.facts.treatment import TreatmentFact
 from cds.logic import conditions as c
 from cds.logic.strata import find_cycles
 from cds.rulebook.compile import IN_USE
@@ -17,23 +21,12 @@ from cds.rulebook.references import (
     CONCLUSION,
     DEFINED,
     DEFINITION,
-    DRAFT,
     DURATION,
-    EPISODE,
-    FACTS,
     FITS,
     LIMIT,
-    NUMBER,
     PARAMETER,
-    PRESENT,
-    SCORE,
     SHOWN,
-    STATEMENT,
     SUMMARY,
-    TRACED,
-    TREATMENT,
-    TRIALS,
-    WORD,
     WORDS,
     Definition,
     NameReference,
@@ -113,11 +106,11 @@ def fits(reading: NameReference, found: Definition) -> bool:
         return False
     match reading.wants:
         case "score":
-            return isinstance(found.spec, f.NumberFact)
+            return isinstance(found.spec, NumberFact)
         case "treatment":
-            return isinstance(found.spec, f.TreatmentFact)
+            return isinstance(found.spec, TreatmentFact)
         case "draft order":
-            return isinstance(found.spec, f.DraftOrderFact) and found.spec.drugs is not None
+            return isinstance(found.spec, DraftOrderFact) and found.spec.drugs is not None
         case "limit":
             return not isinstance(found.spec.value, str)
         case "duration":
@@ -143,13 +136,11 @@ def _what(found: Definition) -> str:
     if found.role == PARAMETER:
         words = isinstance(found.spec.value, str)
         return "a parameter that is a word" if words else f"a parameter in {found.spec.unit}"
-    if isinstance(found.spec, f.CountFact):
-        return "a count"
-    if isinstance(found.spec, f.TraceFact):
-        return "a trace"
     if found.role == DEFINITION:
         return "a definition"
-    return "a conclusion" if found.role == CONCLUSION else f"a fact of kind {found.spec.find}"
+    if found.role == CONCLUSION:
+        return "a conclusion"
+    return found.spec.says or f"a fact of kind {found.spec.find}"
 
 
 def _instead(reading: NameReference, found: Definition) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from cds.facts.kind import FACTS
+from cds.facts.measurement import NumberFact
+from cds.facts.rating_scale import BandsItem, HighestItem, PointsFact
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import RulebookView
-from cds.rulebook.references import FACTS, LIMIT, PARAMETER, Rule, compared, conditions, walk
+from cds.rulebook.references import LIMIT, PARAMETER, Rule, compared, conditions, walk
 from cds.yaml_source.document import Path
 from cds.yaml_source.problem import Problem
 
@@ -33,7 +36,7 @@ def unit_mismatch(view: RulebookView) -> Iterator[Problem]:
         if reading.wants != LIMIT or limit is None or limit.role != PARAMETER or isinstance(limit.spec.value, str):
             continue
         fact = view.one(reading.beside)
-        if fact and reading.path[0] == "facts" and not isinstance(fact.spec, f.NumberFact):
+        if fact and reading.path[0] == "facts" and not isinstance(fact.spec, NumberFact):
             continue  # told as wrong-kind
         unit = reading.unit or (fact.unit if fact and fact.role in FACTS else "")
         if unit and _same(unit) != _same(limit.unit):
@@ -77,7 +80,7 @@ def range_upside_down(view: RulebookView) -> Iterator[Problem]:
             if isinstance(parameter.site_may_set, list):
                 yield from _upside_down(view, rule, ("parameters", name, "site_may_set"), parameter.site_may_set)
         for name, fact in rule.model.facts.items():
-            if isinstance(fact, f.NumberFact) and fact.plausible:
+            if isinstance(fact, NumberFact) and fact.plausible:
                 yield from _upside_down(view, rule, ("facts", name, "plausible"), fact.plausible)
         for condition in conditions(rule):
             for statement, path in walk(condition.statement, condition.path):
@@ -91,7 +94,7 @@ def bands_out_of_order(view: RulebookView) -> Iterator[Problem]:
     """Bands and categories ascend, so that each number lies in one."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if not isinstance(fact, f.PointsFact):
+            if not isinstance(fact, PointsFact):
                 continue
             for steps, path in _steps(fact, ("facts", name)):
                 if any(later <= earlier for earlier, later in pairwise(steps)):
@@ -101,12 +104,12 @@ def bands_out_of_order(view: RulebookView) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def _steps(fact: f.PointsFact, path: Path) -> Iterator[tuple[list[float], Path]]:
+def _steps(fact: PointsFact, path: Path) -> Iterator[tuple[list[float], Path]]:
     def inside(items: Sequence[object], here: Path) -> Iterator[tuple[list[float], Path]]:
         for index, item in enumerate(items):
-            if isinstance(item, f.BandsItem):
+            if isinstance(item, BandsItem):
                 yield [band.from_ for band in item.bands], (*here, index, "bands")
-            elif isinstance(item, f.HighestItem):
+            elif isinstance(item, HighestItem):
                 yield from inside(item.highest_of, (*here, index, "highest_of"))
 
     yield from inside(fact.adds, (*path, "adds"))

@@ -11,10 +11,12 @@ from pathlib import Path as FilePath
 
 from rapidfuzz import process
 
-from cds.rulebook.format import rule_file as f
+from cds.facts.kind import FactBase
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import BareNumber, Definition, NameReference, Rule, definitions, readings
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import DrugTableName, ValueSetName
+from cds.yaml_source.marks import marked
 from cds.yaml_source.problem import Problem
 
 _KEY = re.compile(r"""([a-z][a-z0-9_-]*)["']?\s*:""")
@@ -118,35 +120,11 @@ def did_you_mean(name: str, candidates: Iterable[str], otherwise: str) -> str:
 def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
     """Every value set a file reads, with its place."""
     for name, fact in rule.model.facts.items():
-        path: Path = ("facts", name)
-        for key in (
-            "coded",
-            "possibly_coded",
-            "answered",
-            "answered_no",
-            "asks_for",
-            "of",
-            "remission_coded",
-            "unless_only",
-            "only",
-            "not_for",
-            "unless_for",
-            "always",
-            "given_for",
-            "own_places",
-            "other_places",
-            "stopped_for",
-        ):
-            yield from _names(getattr(fact, key, None), (*path, key))
-        if isinstance(fact, f.NumberFact) and fact.items is not None:
-            yield from _names(fact.items.coded, (*path, "items", "coded"))
-        if isinstance(fact, f.TrialsFact):
-            for key in ("stopped_for", "unless_stopped_for"):
-                yield from _names(getattr(fact.no_response_when, key), (*path, "no_response_when", key))
+        for one in marked(fact, ("facts", name)):
+            if one.mark(ValueSetName):
+                yield one.value, one.path
 
 
-def _names(names: list[str] | str | None, path: Path) -> Iterator[tuple[str, Path]]:
-    if isinstance(names, list):
-        yield from ((name, (*path, index)) for index, name in enumerate(names))
-    elif names:
-        yield names, path
+def tables_read(fact: FactBase) -> Iterator[str]:
+    """The drug tables a fact reads."""
+    return (one.value for one in marked(fact) if one.mark(DrugTableName))

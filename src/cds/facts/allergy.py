@@ -1,0 +1,97 @@
+"""Allergies and intolerances → recorded, not recorded, or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from cds.facts.context import SortedRecord
+from cds.facts.data import ALLERGIES, DataQuery
+from cds.facts.kind import Numbers
+from cds.facts.presence import CompiledPresence, Match, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.record.model import NOT_UNDERSTOOD, Allergy, Delivery, Verification
+from cds.yaml_source.fields import Names, listed
+
+
+class AllergyFact(PresenceFact):
+    """
+    An allergy or intolerance.
+
+    `unless_only` leaves out an intolerance of which nothing but these effects is recorded; `only` finds just those.
+    """
+
+    no_window: ClassVar[str] = "An allergy counts whenever it was recorded: remove it."
+    find: Literal["allergy"]
+    unless_only: Names | None = None
+    only: Names | None = None
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledAllergy:
+        """The fact with every number in place."""
+        return CompiledAllergy(
+            **self.common(name, numbers), unless_only=listed(self.unless_only), only=listed(self.only)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAllergy(CompiledPresence):
+    """
+    An AllergyIntolerance; a resolved one, or an `intolerance`, is possible rather than present.
+
+    Attributes:
+        unless_only: Value sets of effects; an intolerance of which nothing else is recorded does not count.
+        only: Value sets of effects; nothing but such an intolerance counts. Empty for no such limit.
+    """
+
+    unless_only: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def data(self) -> tuple[DataQuery, ...]:
+        """What is asked of the EHR."""
+        return (ALLERGIES,)
+
+    def matches(self, record: SortedRecord) -> Iterable[Match]:
+        """Entries that speak to it."""
+        return _allergies(self, record)
+
+    def how_sent(self, record: SortedRecord) -> Delivery:
+        """How much of the data it is looked for in arrived."""
+        return record.how_sent("AllergyIntolerance")
+
+
+def _allergies(wanted: CompiledAllergy, sorted_record: SortedRecord) -> Iterator[Match]:
+    for hit, possibly in hits(wanted, sorted_record.allergies):
+        entry = hit.entry
+        assert isinstance(entry, Allergy)  # noqa: S101 (sorted by kind)
+        if entry.verification is Verification.WRONG:
+            continue
+        if _has_only_effects(entry, wanted.unless_only, sorted_record):
+            continue
+        if wanted.only and not _has_only_effects(entry, wanted.only, sorted_record):
+            continue
+        truth, why = weigh(
+            (
+                "a code that says it may be so" if possibly else "",
+                "words that only suggest it" if hit.suggested else "",
+                "not confirmed" if entry.verification is Verification.POSSIBLE else "",
+                "recorded as an intolerance, not an allergy" if entry.type == "intolerance" and not wanted.only else "",
+                f"recorded as {entry.status}" if entry.status in {"inactive", "resolved"} else "",
+                "its clinical status is not understood" if entry.status == NOT_UNDERSTOOD else "",
+            )
+        )
+        words = next((concept.words for concept in entry.concepts if concept.words), "")
+        yield Match(truth, entry.source, words, None, why)
+    for entry, words in (
+        could_be_anything(wanted, sorted_record, Allergy, sorted_record.allergies) if not wanted.only else ()
+    ):
+        if entry.verification is not Verification.WRONG:
+            yield not_told(entry, words, None, "allergy entries")
+
+
+def _has_only_effects(entry: Allergy, sets: tuple[str, ...], sorted_record: SortedRecord) -> bool:
+    """Whether it is an intolerance whose effects are recorded, and are all of these value sets."""
+    return (
+        entry.type == "intolerance"
+        and bool(entry.effects)
+        and all(not sorted_record.codes.sets_of_words_or_codes(effect).isdisjoint(sets) for effect in entry.effects)
+    )
