@@ -132,3 +132,28 @@ def test_files_of_pages_are_found_by_their_digest_only(client: httpx.Client, add
 def test_only_pages_are_open_to_people_without_a_token() -> None:
     assert all(is_open(path) for path in ("/decisions/x", "/static/a/b", "/console", "/launch"))
     assert not any(is_open(path) for path in ("/", "/evaluate", "/cds-services", "/launchx", "/consoles"))
+
+
+def test_a_link_that_was_changed_is_told_from_one_that_has_expired(client: httpx.Client, address: str) -> None:
+    forged = client.get(f"{address[:-1]}{'a' if address[-1] != 'a' else 'b'}")
+
+    assert forged.status_code == 404
+    assert "was not made by this service" in forged.text
+    assert "expired" not in forged.text
+
+
+def test_the_page_says_who_it_is_about_and_whether_the_rule_was_reviewed(client: httpx.Client, address: str) -> None:
+    page = client.get(address).text
+
+    assert "46 years, female, Patient/example" in page
+    assert "Clinical review pending" in page
+
+
+def test_what_is_unknown_is_a_question_and_no_alarm(client: httpx.Client, address: str) -> None:
+    page = client.get(address).text
+
+    questions = page[page.index('id="open"') : page.index('id="timeline"')]
+    assert questions.count("PHQ-9 item 9") == 1
+    assert "Ask." in questions
+    assert not [word for word in ("acute", "Crisis", "<strong", "<b>") if word in questions]
+    assert "Crisis line" not in page

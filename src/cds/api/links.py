@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from enum import Enum
 
-from itsdangerous import BadSignature, TimestampSigner
+from itsdangerous import BadSignature, SignatureExpired, TimestampSigner
 
 from cds.journal.store import Store
 
 PURPOSE = "link of a decision"
+
+
+class LinkState(Enum):
+    """What a link to the page of a decision is."""
+
+    OPENS = "opens"
+    EXPIRED = "expired"
+    NOT_OURS = "not signed by this service"
+
+
 SEPARATOR = "."
 
 
@@ -34,18 +45,20 @@ class SignedLinks:
         """
         return self._signer().sign(decision).decode().removeprefix(decision + SEPARATOR)
 
-    def opens(self, decision: str, key: str) -> bool:
+    def opens(self, decision: str, key: str) -> LinkState:
         """
-        Whether this key opens the page of this decision now.
+        Whether this key opens the page of this decision now, did so once, or was never made by this service.
 
         Raises:
             StoreDownError: Nobody can tell.
         """
         try:
             self._signer().unsign(f"{decision}{SEPARATOR}{key}", max_age=int(self.seconds))
+        except SignatureExpired:
+            return LinkState.EXPIRED
         except (BadSignature, UnicodeError):
-            return False
-        return True
+            return LinkState.NOT_OURS
+        return LinkState.OPENS
 
     def _signer(self) -> TimestampSigner:
         if self._made is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,8 +14,6 @@ from cds.logic.truth import Truth
 from cds.record.model import Issue
 from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, RuleRef, Service
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
-
-HOLES = re.compile(r"\{\{.*?\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +56,10 @@ class ShownCard:
 
 @dataclass(frozen=True, slots=True)
 class OpenCard:
-    """A card that could be shown if what is missing were known: what it would say, and what is missing."""
+    """A card that could be shown if what is missing were known: its subject, and what is missing; never its alarm."""
 
     name: str
-    says: str
+    subject: str
     missing: tuple[Missing, ...]
 
 
@@ -125,6 +122,15 @@ class Explanation:
     issues: tuple[Issue, ...]
     rules: tuple[RuleRef, ...]
     overdue: OverdueReviews
+
+    @property
+    def questions(self) -> dict[str, dict[str, str]]:
+        """Subject of the cards that are open → what is missing for them, each once, with its reason."""
+        asked: dict[str, dict[str, str]] = {}
+        for card in self.open:
+            for item in card.missing:
+                asked.setdefault(card.subject, {}).setdefault(item.what, item.because)
+        return asked
 
 
 def explanation_of(rules: Ruleset, decision: Decision, service: str | None) -> Explanation:
@@ -209,7 +215,9 @@ def _open_cards(program: CompiledRuleset, decision: Decision, service: str | Non
     texts = [program.cards[name] for name in names if decision.truths[program.cards[name].head] is Truth.UNKNOWN]
     return tuple(
         OpenCard(
-            text.name, HOLES.sub("…", text.summary), missing(text.head, program.heads, decision.facts, decision.truths)
+            text.name,
+            text.topic[2] if text.topic is not None else text.name.replace("_", " "),
+            missing(text.head, program.heads, decision.facts, decision.truths),
         )
         for text in sorted(texts, key=lambda text: text.rank)
     )

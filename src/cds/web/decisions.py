@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from cds.api.body import read_body
 from cds.api.decision_input import record_from_input
 from cds.api.deployment import Deployment
-from cds.api.links import SignedLinks
+from cds.api.links import LinkState, SignedLinks
 from cds.api.routes import limits
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NoPageError, NotJsonError, RequestError, TooLargeError
@@ -42,8 +42,14 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
         Raises:
             NoPageError: The key does not open it, or it is not kept.
         """
-        if not links.opens(decision, key):
+        state = links.opens(decision, key)
+        if state is LinkState.EXPIRED:
             raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
+        if state is LinkState.NOT_OURS:
+            raise NoPageError(
+                "This link was not made by this service, or was changed on its way",
+                fix="Follow the link of the card itself; a link that was copied in part does not open",
+            )
         found = stored_decision(journal.store, decision)
         offer = offers.get(tenant_of(found.tenant)) if found is not None else None
         if found is None or offer is None or found.service not in offer.rules.program.services:

@@ -28,7 +28,7 @@ from cds.web.markdown import markdown_page, markdown_sentence
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "cannot tell"}
+SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "unknown"}
 MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
 MOST_ISSUES = 50  # remarks about the data
 OF_A_PAGE = "of_a_page"
