@@ -27,6 +27,9 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 HCPCS = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 
+ICD9CM = "http://hl7.org/fhir/sid/icd-9-cm"
+ICD11 = "http://id.who.int/icd/release/11/mms"
+ICPC2 = "http://hl7.org/fhir/sid/icpc-2"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 LOOKS_LIKE = {
     ICD10CM: r"[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?",
@@ -36,6 +39,9 @@ LOOKS_LIKE = {
     ATC: r"[A-DGHJL-NPR-SV][0-9]{2}[A-Z]{2}[0-9]{2}",
     HCPCS: r"[A-V][0-9]{4}",
     ACT_CODE: r"[A-Z]{2,8}",
+    ICD9CM: r"([0-9]{3}|V[0-9]{2})(\.[0-9]{1,2})?|E[0-9]{3}(\.[0-9])?",
+    ICD11: r"[0-9A-HJ-NP-Z]{4}(\.[0-9A-Z]{1,3})?",
+    ICPC2: r"[A-Z][0-9]{2}",
 }
 LOOKS_LIKE_CPT = re.compile(r"[0-9]{4}[0-9FTU]")
 NOTICE_WORDS = {SNOMED: "licence", LOINC: "Regenstrief"}
@@ -360,6 +366,6 @@ def test_no_commercial_dose_table_is_named(path: Path) -> None:
     assert DOSE_TABLES.findall(text) == []
 
 
-@pytest.mark.parametrize("name", ["LOINC", "RxNorm", "SNOMED CT", "ICD-10-CM"])
+@pytest.mark.parametrize("name", ["LOINC", "RxNorm", "SNOMED CT", "ICD-10-CM", "ICD-9-CM", "ICD-11", "ICPC-2"])
 def test_the_notice_names_every_code_system(name: str) -> None:
     assert name in (ROOT / "NOTICE").read_text(encoding="utf-8")

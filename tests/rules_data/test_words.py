@@ -12,6 +12,7 @@ from cds.rulebook.tables import code_sets
 from cds.terminology.concepts import Concept, bare
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
+from cds.terminology.systems import ICD10CM
 from cds.terminology.value_sets import ValueSet
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -170,3 +171,17 @@ def test_the_wording_of_item_nine_is_known_whatever_stands_around_it(sets: dict[
 
     assert bare("Thoughts that you would be better off dead, or of hurting yourself in some way") in item.full_names
     assert bare("Gedanken, dass Sie lieber tot wären oder sich Leid zufügen möchten") in item.full_names
+
+
+def test_every_code_of_icd10cm_is_in_the_release_under_its_title(sets: dict[str, ValueSet]) -> None:
+    release = pytest.importorskip("simple_icd_10_cm", reason="the ICD-10-CM release is an extra")
+    shown = {
+        (code, display)
+        for one in sets.values()
+        for codes_of in (one.codes, one.roots, one.excepted)
+        for (system, code), display in codes_of.items()
+        if system == ICD10CM
+    }
+
+    assert {code for code, _ in shown if not release.is_valid_item(code)} == set()
+    assert {(code, text) for code, text in shown if release.get_description(code) != text} == set()

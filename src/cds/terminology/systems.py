@@ -7,6 +7,9 @@ LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 SNOMED = "http://snomed.info/sct"
 ATC = "http://www.whocc.no/atc"
+ICD9CM = "http://hl7.org/fhir/sid/icd-9-cm"
+ICD11 = "http://id.who.int/icd/release/11/mms"
+ICPC2 = "http://hl7.org/fhir/sid/icpc-2"
 
 ICD_CATEGORY = 3  # characters before the dot
 
@@ -25,6 +28,25 @@ SPELLINGS = {
         "snomedct",
         "sct",
     ),
+    ICD9CM: (
+        "2.16.840.1.113883.6.103",
+        "2.16.840.1.113883.6.104",
+        "2.16.840.1.113883.6.2",
+        "http://hl7.org/fhir/sid/icd-9",
+        "icd-9-cm",
+        "icd9cm",
+        "icd-9",
+        "icd9",
+    ),
+    ICD11: ("http://hl7.org/fhir/sid/icd-11", "http://hl7.org/fhir/sid/icd-11-mms", "icd-11", "icd11"),
+    ICPC2: (
+        "2.16.840.1.113883.6.139",
+        "http://hl7.org/fhir/sid/icpc-1",
+        "http://hl7.org/fhir/sid/icpc-1-nl",
+        "icpc-2",
+        "icpc2",
+        "icpc",
+    ),
     ATC: (
         "2.16.840.1.113883.6.73",
         "http://fhir.de/codesystem/bfarm/atc",
@@ -33,18 +55,28 @@ SPELLINGS = {
     ),
 }
 NEARLY = {
-    # WHO's ICD-10 and its German edition share the categories that value sets of ICD-10-CM codes are made of. Where a
-    # subcategory differs, taking it for ours is the safer error: a diagnosis is looked at rather than missed.
+    # WHO's ICD-10 and its national editions (GM, AM, CA, …) share the categories that value sets of ICD-10-CM codes are
+    # made of. Where a subcategory differs, taking it for ours is the safer error: a diagnosis is looked at rather than
+    # missed.
     ICD10CM: (
         "http://hl7.org/fhir/sid/icd-10",
         "http://fhir.de/codesystem/bfarm/icd-10-gm",
         "http://fhir.de/codesystem/dimdi/icd-10-gm",
         "2.16.840.1.113883.6.3",
+        "1.2.276.0.76.5.311",
+        "2.16.840.1.113883.6.135",
         "icd-10",
         "icd10",
         "icd-10-gm",
+        "icd-10-am",
+        "icd-10-ca",
     ),
 }
+
+
+NATIONAL_ICD10 = "http://hl7.org/fhir/sid/icd-10"  # -de, -nl, -am, -ca, -uk, …
+NO_DIAGNOSES = frozenset({"http://hl7.org/fhir/sid/icd-10-pcs"})
+RELEASES_OF_ICD11 = "http://id.who.int/icd/release/11"
 
 
 def _folded(system: str) -> str:
@@ -65,12 +97,22 @@ def canonical_system(system: str) -> str:
     folded = _folded(system)
     if folded.startswith(f"{SNOMED}/"):  # an edition: http://snomed.info/sct/731000124108
         return SNOMED
+    if folded.startswith(NATIONAL_ICD10) and folded not in NO_DIAGNOSES:
+        return ICD10CM
+    if folded.startswith(RELEASES_OF_ICD11):  # http://id.who.int/icd/release/11/2024-01/mms
+        return ICD11
     return SAME_SYSTEM.get(folded) or system.strip().split("|")[0].rstrip("/")
 
 
 def canonical_code(system: str, code: str) -> str:
     """A code as its system writes it: ICD-10 codes come without their dot, or in lower case, from some senders."""
     code = code.strip()
+    if system == ICD9CM:
+        code = code.upper()
+        whole = ICD_CATEGORY + code.startswith("E")
+        return code if "." in code or len(code) <= whole else f"{code[:whole]}.{code[whole:]}"
+    if system in {ICD11, ICPC2}:
+        return code.upper()
     if system != ICD10CM:
         return code
     code = code.upper().rstrip("*+!\u2020")  # marks of the dagger and asterisk system (ICD-10 volume 2, 3.1.3)

@@ -15,7 +15,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import RulebookView, coded, did_you_mean
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
-from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.terminology.systems import ATC, ICD10CM, ICPC2, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
 from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile
@@ -29,7 +29,7 @@ KNOWN_SYSTEMS = (
     ICD10CM, LOINC, RXNORM, SNOMED, ATC, "http://hl7.org/fhir/sid/icd-9-cm", "http://hl7.org/fhir/sid/icd-10-pcs",
     "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
     "http://hl7.org/fhir/sid/icd-11", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-de",
-    "http://hl7.org/fhir/sid/icd-10-nl",
+    "http://hl7.org/fhir/sid/icd-10-nl", ICPC2,
 )  # fmt: skip
 NEARLY = 85  # per cent alike: a slip of the pen, not another system
 ADDRESS = re.compile(r"(https?://|urn:)\S+\Z")
