@@ -272,6 +272,14 @@ def test_what_is_unverified_of_a_drug_is_on_the_reviewers_list(name: str) -> Non
     assert ("ATC code missing" in line) is ("atc" not in drug)
 
 
+@every_drug
+def test_names_by_language_say_which(name: str) -> None:
+    languages = DRUGS[name].get("names", {}).get("languages", {})
+
+    assert set(languages) <= {"de", "es", "fr", "nl", "sv"}
+    assert all(languages.values())
+
+
 def test_the_reviewers_list_names_no_drug_that_is_gone() -> None:
     told = re.findall(r"^- \[.\] ([a-z-]+): (?:\*\*no )?(?:minimum|names|RxNorm|ATC)", UNVERIFIED_TEXT, re.MULTILINE)
 

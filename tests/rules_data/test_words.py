@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cds.rulebook.loader import Rulebook, read_rulebook
-from cds.rulebook.tables import code_sets
+from cds.rulebook.tables import code_sets, drug_table
 from cds.terminology.concepts import Concept, bare
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
@@ -164,6 +164,30 @@ def test_words_that_only_suggest_it_do_not_say_so(text: str, name: str, codes: C
 
     assert name in codes.sets_named(concept)
     assert name not in codes.sets_said(concept)
+
+
+@pytest.mark.parametrize(
+    ("text", "drug"),
+    [
+        ("Sertralin 100 mg", "sertraline"),
+        ("Venlafaxin retard", "venlafaxine"),
+        ("Trevilor retard 150 mg", "venlafaxine"),
+        ("escitalopram 20 mg, comprimidos", "escitalopram"),
+        ("Fluoxetina 20 mg", "fluoxetine"),
+        ("Séroplex 10 mg", "escitalopram"),
+        ("Deroxat", "paroxetine"),
+        ("Mirtazapin Actavis", "mirtazapine"),
+        ("Klomipramin", "clomipramine"),
+        ("Elontril 300 mg", "bupropion"),
+        ("fenelzine 15 mg", "phenelzine"),
+        ("Litio carbonato", "lithium"),
+    ],
+)
+def test_a_drug_is_known_by_its_name_in_other_languages(text: str, drug: str, book: Rulebook) -> None:
+    recognised = drug_table("antidepressants", book).recognise(Concept((), text))
+
+    assert recognised is not None
+    assert recognised.drug.key == drug
 
 
 def test_the_wording_of_item_nine_is_known_whatever_stands_around_it(sets: dict[str, ValueSet]) -> None:
