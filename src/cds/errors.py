@@ -38,6 +38,7 @@ The others are caught where a person reads them: at start, on the command line, 
             TenantsError  auth/tenants.py
         SettingsError  configuration.py
         StoreDownError  journal/store.py
+        TerminologySourceError  authoring/terminology/source.py
         UnreadableSourceError  yaml_source/source_file.py
         UnsafeSettingsError  app.py
         UntrustedCallerError  auth/client_jwt.py

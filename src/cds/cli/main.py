@@ -18,6 +18,7 @@ from cds.cli.lock import lock
 from cds.cli.make import docs, fmt, new
 from cds.cli.schema import schema
 from cds.cli.serve import serve
+from cds.cli.terminology import terminology
 from cds.cli.test import test
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command()(docs)
 app.command()(attributes)
 app.add_typer(new, name="new")
 app.command()(diff)
+app.add_typer(terminology, name="terminology")
 app.command()(config)
 
 
