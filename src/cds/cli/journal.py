@@ -23,7 +23,7 @@ journal = typer.Typer(help="Receipts of decisions, and what clinicians did with 
 
 
 @contextmanager
-def _store() -> Iterator[Store]:
+def store_in_force() -> Iterator[Store]:
     """The journal the settings name; says what is wrong with it and exits 1, or 2 when none is kept."""
     from cds.journal.journal import store_from  # noqa: PLC0415 (not needed by the other commands)
     from cds.journal.store import StoreDownError  # noqa: PLC0415
@@ -50,7 +50,7 @@ def migrate() -> None:
 
     [bold]Example:[/bold] cds journal migrate
     """
-    with _store() as store:
+    with store_in_force() as store:
         store.open()
         out.print(escape(f"{store.name} is up to date"))
 
@@ -67,7 +67,7 @@ def prune_command(
     from cds.journal.journal import keep_from  # noqa: PLC0415
     from cds.journal.retention import prune  # noqa: PLC0415
 
-    with _store() as store:
+    with store_in_force() as store:
         removed = prune(store, keep_from(settings_in_force()), datetime.now(UTC), dry_run=dry_run)
     listed = ", ".join(f"{count} {name}" for name, count in removed.items())
     out.print(f"{'would remove' if dry_run else 'removed'} {listed}")
@@ -88,7 +88,7 @@ def stats_command(
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
     from cds.journal.stats import stats  # noqa: PLC0415
 
-    with _store() as store:
+    with store_in_force() as store:
         found = stats(store, JournalPeriod(_first_day(since)))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
@@ -117,7 +117,7 @@ def feedback_command(
     from cds.journal.export import feedback_as_csv  # noqa: PLC0415
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
 
-    with _store() as store:
+    with store_in_force() as store:
         sys.stdout.write(feedback_as_csv(store, JournalPeriod(_first_day(since))))
 
 

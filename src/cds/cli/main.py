@@ -20,6 +20,7 @@ from cds.cli.schema import schema
 from cds.cli.serve import serve
 from cds.cli.terminology import terminology
 from cds.cli.test import test
+from cds.cli.vocabulary import vocabulary
 
 app = typer.Typer(
     help="Decision support by rule files: FHIR in, checkable cards out.",
@@ -41,6 +42,7 @@ app.command()(attributes)
 app.add_typer(new, name="new")
 app.command()(diff)
 app.add_typer(terminology, name="terminology")
+app.command()(vocabulary)
 app.command()(config)
 
 

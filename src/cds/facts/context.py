@@ -172,8 +172,8 @@ def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) 
         by_code: set[str] = set()
         left_out: set[str] = set()
         for concept in concepts:
+            by_code |= codes.sets_of(concept)
             for coding in concept.codings:
-                by_code.update(codes.sets_with(coding))
                 left_out.update(codes.sets_without(coding))
         for name in by_code:
             found.setdefault(name, []).append(ValueSetMatch(entry, by_name=False))

@@ -15,15 +15,26 @@ from sqlalchemy import Table
 
 from cds import __version__
 from cds.decide import Decision, Ruleset
+from cds.facts.unread import unread_codes as codes_not_read
 from cds.journal.store import Store
-from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions
+from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions, unread_codes
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, IssueKind, PatientRecord
 from cds.rulebook.program import RuleRef
 
 MOST_REMARKS = 50  # kept of one decision
+MOST_UNREAD = 50  # likewise
 LONGEST = 200  # characters kept of an id a client chose
-IN_ORDER = (rule_sets, receipts, remarks, cards, suggestions, silent_cards, inputs)  # what another refers to, first
+IN_ORDER = (
+    rule_sets,
+    receipts,
+    remarks,
+    unread_codes,
+    cards,
+    suggestions,
+    silent_cards,
+    inputs,
+)  # what another refers to, first
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class DecisionRecord:
         unknown: Fact → how it comes to be unknown (WhyUnknown).
         user: Becomes a keyed digest when it is written, unless users are kept as they are.
         remarks: (kind, FHIR type, our words for it) → how often; the most frequent ones.
+        unread: (kind, system, code) of what was not read → how often; the most frequent ones.
         milliseconds: Stage → how long it took.
         silent: Cards of silent rule files that would have been shown, each with its rule.
     """
@@ -97,6 +109,7 @@ class DecisionRecord:
     silent: Mapping[str, RuleRef] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     remarks: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    unread: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     user: str = field(default="", repr=False)
 
 
@@ -135,6 +148,7 @@ def decision_record_of(
             if fact.why_unknown is not None and name not in program.copies
         },
         remarks=remarks_in(decision.record),
+        unread=dict(codes_not_read(decision.record, program.codes).most_common(MOST_UNREAD)),
         user=call.user.replace("\0", "")[:LONGEST],
         milliseconds=milliseconds,
         shown=tuple(shown),
@@ -211,6 +225,10 @@ def _add(rows: Mapping[Table, list[dict[str, Any]]], store: Store, receipt: Deci
     rows[remarks].extend(
         {"receipt": receipt.id, "position": place, "kind": kind, "resource_type": type_, "what": what, "times": times}
         for place, ((kind, type_, what), times) in enumerate(receipt.remarks.items())
+    )
+    rows[unread_codes].extend(
+        {"receipt": receipt.id, "position": place, "kind": kind, "system": system, "code": code, "times": times}
+        for place, ((kind, system, code), times) in enumerate(receipt.unread.items())
     )
     for position, card in enumerate(receipt.shown):
         rows[cards].append(

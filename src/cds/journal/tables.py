@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
-VERSION = "0004"
+VERSION = "0005"
 """The revision of migrations/ that makes these tables."""
 
 
@@ -106,6 +106,18 @@ remarks = Table(
     Column("times", Integer, nullable=False),
 )
 """What of the data was left out or doubted, in our own words: no chart text, no reference."""
+
+unread_codes = Table(
+    "unread_codes",
+    METADATA,
+    Column("receipt", String(36), ForeignKey("receipts.id", ondelete=CASCADE), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("system", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+"""Entries whose codes nobody here knows, by code alone ("" for those in words only): no text, no display."""
 
 cards = Table(
     "cards",

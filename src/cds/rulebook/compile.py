@@ -33,7 +33,7 @@ from cds.rulebook.program import (
     note_head_of,
 )
 from cds.rulebook.source_attributes import source_attributes
-from cds.rulebook.tables import code_sets, drug_table, vocabulary
+from cds.rulebook.tables import code_index
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter
 from cds.yaml_source.fields import listed, strings_in
@@ -60,7 +60,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     """
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(parameter_values(rules))
-    codes = Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
+    codes = code_index(book)
     wanted = in_order([spec.compile(name, numbers) for rule in rules for name, spec in rule.model.facts.items()])
     units = {name: spec.answer_unit() for rule in rules for name, spec in rule.model.facts.items()}
     heads: dict[str, CompiledConclusion] = {}
@@ -116,13 +116,17 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
 
 
 def site_ref(book: Rulebook) -> dict[str, RuleRef]:
-    """A site's overlay, as one more file the answers rest on."""
+    """A site's overlay and vocabulary, as more files the answers rest on."""
     if book.site is None:
         return {}
     header = book.site.model.site
-    name = f"site:{header.id}"
-    digest = book.site.digest
-    return {name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)}
+    files = {f"site:{header.id}": book.site.digest}
+    if book.vocabulary is not None:
+        files[f"vocabulary:{header.id}"] = book.vocabulary.digest
+    return {
+        name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)
+        for name, digest in files.items()
+    }
 
 
 def parameter_values(rules: Iterable[LoadedFile[f.RuleFile]]) -> dict[str, ParameterValue]:

@@ -116,6 +116,7 @@ def _sets(book: Rulebook) -> dict[str, dict[str, Any]]:
         | {f"“{word.lower()}”": _said(group) for group in one.names for word in group.words}
         | {f"“{word}” in capitals": _said(group) for group in one.names for word in group.abbreviations}
         | {f"{system}|{code} answers": number for (system, code), number in one.answers.items()}
+        | {f"“{text}” whole": "text of a site" for text in one.texts.values()}
         | {f"“{words}” answers": number for words, number in one.answers_in_words.items()}
         for name, one in code_sets(book).items()
     }

@@ -18,7 +18,8 @@ from rapidfuzz import process
 from cds.rulebook.format.reading import ReadingFile
 from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile, known_keys
 from cds.rulebook.format.site import SiteFile
-from cds.rulebook.overlay import SiteOverride, overlaid
+from cds.rulebook.format.vocabulary import SiteVocabularyFile
+from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
 from cds.rulebook.shipped import default_rules_folder
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
@@ -29,6 +30,7 @@ from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 LOCK = "rules.lock"
 READING = "reading"
 SITE = "site.yaml"
+VOCABULARY = "vocabulary.yaml"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
 
 
@@ -60,6 +62,7 @@ class Rulebook:
         lock: Text of rules.lock; None where there is none, and for a site.
         base: The folder of rules a site's overlay is of; None for a folder without site.yaml.
         site: The overlay.
+        vocabulary: What codes and texts of the site mean.
         overrides: What is different at the site.
     """
 
@@ -76,6 +79,7 @@ class Rulebook:
     lock: str | None = None
     base: Path | None = None
     site: LoadedFile[SiteFile] | None = None
+    vocabulary: LoadedFile[SiteVocabularyFile] | None = None
     overrides: tuple[SiteOverride, ...] = ()
 
     @property
@@ -96,6 +100,7 @@ def is_rule_file(path: Path, root: Path) -> bool:
         "valuesets",
         "tables",
         READING,
+        VOCABULARY,
     }
 
 
@@ -143,6 +148,8 @@ def _read_site(book: Rulebook, total: Any) -> None:
     book.overrides = tuple(found)
     book.problems += problems
     _read_folder(book.root, book, total)
+    if book.vocabulary is not None:
+        book.overrides += (vocabulary_override(book.vocabulary),)
 
 
 def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
@@ -165,6 +172,15 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
             if table := _read(path, text, DrugFile, book):
                 _keep(book.tables, table.model.table.id, table, ("table", "id"), book)
                 book.products[table.model.table.id] = _products(path, table, book, total)
+        elif place == (VOCABULARY,):
+            if book.site is None:
+                what, fix = (
+                    f"{VOCABULARY} is read beside a {SITE} only, and there is none here.",
+                    f"Add a {SITE}.",
+                )
+                book.problems.append(Problem(str(path), 0, 0, "vocabulary-entry", what, fix))
+            else:
+                book.vocabulary = _read(path, text, SiteVocabularyFile, book)
         elif place == (READING, f"{READING}.yaml"):
             if reading := _read(path, text, ReadingFile, book):
                 book.reading = reading

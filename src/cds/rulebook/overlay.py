@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from rapidfuzz import process
 
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
+from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
@@ -32,7 +33,7 @@ class SiteOverride:
         what: "trials_required", "card ask_for_missing".
         says: "3 instead of 2".
         because, by, review: As the site wrote them; "" and None where it need not.
-        path: Where in site.yaml.
+        path: Where in site.yaml; of a vocabulary, where in vocabulary.yaml.
     """
 
     what: str
@@ -58,7 +59,7 @@ def overlaid(
     overlay: SiteFile = site.model
     problems = list(_uses(site, rules))
     found: list[SiteOverride] = []
-    guarded = _guarded(rules.values())
+    guarded = guarded_names(rules.values())
     for name, change in overlay.set.items():
         rules, told = _set(name, change, rules, site)
         if isinstance(told, Problem):
@@ -161,7 +162,7 @@ def _outside(spec: f.Parameter, value: float | str) -> str | None:
 # ---------------------------------------------------------------- value sets
 
 
-def _guarded(rules: Iterable[Rule]) -> frozenset[str]:
+def guarded_names(rules: Iterable[Rule]) -> frozenset[str]:
     """Names a locked conclusion or an exclusion rests on: what may not become harder to find."""
     listed = list(rules)
     reads = read_by(reading for rule in listed for reading in readings(rule))
@@ -182,26 +183,35 @@ def _may_change(
     if name not in known:
         yield site.problem(here, "unknown-override", f"`{name}` is no value set.", _close(name, known))
         return
-    readers = [
-        (fact, spec.model_dump(by_alias=True, exclude_unset=True))
-        for rule in rules.values()
-        for fact, spec in rule.model.facts.items()
-        if fact in guarded
-    ]
-    safe = [fact for fact, values in readers if name in _words(values, hiding=True)]
-    found = [fact for fact, values in readers if name in _words(values, hiding=False)]
+    found = _readers(name, rules.values(), guarded, hiding=False)
     if change.remove and found:
         yield site.problem(
             (*here, "remove"), "site-may-not", f"Codes of `{name}` cannot be removed: `{found[0]}` is an exclusion.",
             "Remove this; when a code is wrong, tell the owners of the value set.",
             "A contraindication could vanish.",
         )  # fmt: skip
-    if change.add and safe:
+    hidden = hides(name, rules, guarded)
+    if change.add and hidden is not None:
         yield site.problem(
-            (*here, "add"), "site-may-not", f"Codes cannot be added to `{name}`: they would hide `{safe[0]}`.",
+            (*here, "add"), "site-may-not", f"Codes cannot be added to `{name}`: they would hide `{hidden}`.",
             "Remove this; tell the owners of the value set which code is missing.",
             "A contraindication could vanish.",
         )  # fmt: skip
+
+
+def hides(name: str, rules: Mapping[str, Rule], guarded: frozenset[str]) -> str | None:
+    """The guarded fact that is found less often the more codes a value set has; None where there is none."""
+    return next(iter(_readers(name, rules.values(), guarded, hiding=True)), None)
+
+
+def _readers(name: str, rules: Iterable[Rule], guarded: frozenset[str], *, hiding: bool) -> list[str]:
+    """The guarded facts that read a value set under a key which lets things not count, or under none such."""
+    return [
+        fact
+        for rule in rules
+        for fact, spec in rule.model.facts.items()
+        if fact in guarded and name in _words(spec.model_dump(by_alias=True, exclude_unset=True), hiding=hiding)
+    ]
 
 
 def _words(values: Any, *, hiding: bool, inside: bool = False) -> set[str]:
@@ -246,6 +256,18 @@ def _without(group: f.CodeGroup, gone: set[tuple[str, ...]]) -> f.CodeGroup:
         for key in ("exact", "with_children")
     }
     return group.model_copy(update=update)
+
+
+# ---------------------------------------------------------------- vocabulary
+
+
+def vocabulary_override(loaded: LoadedFile[SiteVocabularyFile]) -> SiteOverride:
+    """A site's vocabulary as one thing that is different there."""
+    entries = loaded.model.entries
+    codes = sum(entry.code is not None for entry in entries)
+    others = sum(entry.is_other for entry in entries)
+    says = f"{codes} codes and {len(entries) - codes} texts of the site read, {others} of them as nothing a rule wants"
+    return _override("vocabulary", says, loaded.model.vocabulary, ("vocabulary",))
 
 
 # ---------------------------------------------------------------- cards

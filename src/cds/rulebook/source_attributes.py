@@ -15,6 +15,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
+from cds.rulebook.tables import site_entries
 
 REGULATION = "45 CFR 170.315(b)(11)(iv)(A)"
 PARAGRAPHS: Mapping[str, tuple[int, str]] = {
@@ -231,10 +232,13 @@ def _use(attribute: str, about: f.About, read: tuple[AttributeReader, ...]) -> A
 
 def _site_changes(rule: Rule, book: Rulebook) -> Iterator[SiteChange]:
     touched = {
-        "set": rule.model.parameters.keys(),
-        "cards": rule.model.cards.keys(),
+        "set": {*rule.model.parameters},
+        "cards": {*rule.model.cards},
         "valuesets": {name for name, _ in coded(rule)},
     }
+    mapped = {name for entry in site_entries(book) for name in entry.sets}
     for one in book.overrides:
-        if str(one.path[1]) in touched.get(str(one.path[0]), ()):
+        section, *named = map(str, one.path)
+        names = named[:1] or mapped  # a vocabulary is one override, of many value sets
+        if not touched["valuesets" if section == "vocabulary" else section].isdisjoint(names):
             yield SiteChange(one.what, one.says, one.because, one.by, one.review)

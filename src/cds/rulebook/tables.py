@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
+from cds.rulebook.format.vocabulary import SiteVocabularyEntry
 from cds.rulebook.loader import Rulebook
 from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
+from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.statements import Cues, Meant, phrases_of
-from cds.terminology.systems import ATC, RXNORM
+from cds.terminology.systems import ATC, RXNORM, canonical_code, canonical_system
 from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.vocabulary import EntryKind, Vocabulary, without
 
@@ -49,7 +51,30 @@ def code_sets(book: Rulebook) -> dict[str, ValueSet]:
             into.answers.update({(answers.system, code): float(number) for code, number in answers.values.items()})
         for said in loaded.model.answers_in_words:
             into.answers_in_words.update({bare(words): float(number) for words, number in said.values.items()})
+    for entry in site_entries(book):
+        for into in (sets[name] for name in entry.sets if name in sets):
+            if entry.text is not None:
+                into.texts[bare(entry.text)] = entry.text
+            else:
+                into.codes[coding_of(entry)] = entry.display or ""
     return sets
+
+
+def code_index(book: Rulebook) -> Codes:
+    """Every value set, drug table and word of a rulebook in one index, with what a site adds."""
+    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
+
+
+def site_entries(book: Rulebook) -> list[SiteVocabularyEntry]:
+    """What codes and texts of a site mean; none without a vocabulary."""
+    return book.vocabulary.model.entries if book.vocabulary is not None else []
+
+
+def coding_of(entry: SiteVocabularyEntry) -> tuple[str, str]:
+    """The code of an entry as records are brought to; ("", "") for a text."""
+    system, code = entry.system_and_code or ("", "")
+    canonical = canonical_system(system)
+    return canonical, canonical_code(canonical, code)
 
 
 def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
@@ -82,6 +107,12 @@ def drug_table(name: str, book: Rulebook) -> DrugTable:
             names[words_of(spelling)] = key
         for spelling in (spelling for found in row.names.languages.values() for spelling in found):
             names.setdefault(words_of(spelling), key)
+    for entry in site_entries(book):
+        if entry.drug in drugs:
+            if entry.text is not None:
+                names[words_of(entry.text)] = entry.drug
+            else:
+                ingredient_codes[coding_of(entry)] = entry.drug
     products = {
         row.values["rxcui"]: Product(
             ingredient=row.values["ingredient"],
@@ -135,6 +166,8 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
         says_nothing=frozenset(model.says_nothing),
         none_known=frozenset(model.none_known),
         cues=_cues(model.cues),
+        other_codes=frozenset(coding_of(one) for one in site_entries(book) if one.is_other and one.code is not None),
+        other_texts=frozenset(bare(one.text) for one in site_entries(book) if one.is_other and one.text is not None),
     )
 
 

@@ -30,6 +30,7 @@ class Codes:
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     phrases: PhraseIndex = field(init=False, repr=False, compare=False)
     _full_names: dict[str, tuple[str, ...]] = field(init=False, repr=False)
+    _texts: dict[str, tuple[str, ...]] = field(init=False, repr=False)
     _excepted: dict[tuple[str, str], frozenset[str]] = field(init=False, repr=False)
     _longest_root: dict[str, int] = field(init=False, repr=False)
     _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
@@ -39,6 +40,7 @@ class Codes:
         exact: dict[tuple[str, str], list[str]] = {}
         roots: dict[tuple[str, str], list[str]] = {}
         full_names: dict[str, list[str]] = {}
+        texts: dict[str, list[str]] = {}
         excepted: dict[tuple[str, str], set[str]] = {}
         for code_set in self.sets.values():
             for key in code_set.codes:
@@ -49,6 +51,9 @@ class Codes:
                 excepted.setdefault(key, set()).add(code_set.name)
             for name in code_set.full_names:
                 full_names.setdefault(name, []).append(code_set.name)
+            for text in code_set.texts:
+                texts.setdefault(text, []).append(code_set.name)
+        object.__setattr__(self, "_texts", {text: tuple(found) for text, found in texts.items()})
         object.__setattr__(self, "_full_names", {name: tuple(found) for name, found in full_names.items()})
         object.__setattr__(self, "_exact", {key: tuple(found) for key, found in exact.items()})
         object.__setattr__(self, "_roots", {key: tuple(found) for key, found in roots.items()})
@@ -125,8 +130,13 @@ class Codes:
         return frozenset(system for name in sets for system in self._systems[name])
 
     def sets_of(self, concept: Concept) -> frozenset[str]:
-        """Names of the value sets some coding of the concept is in."""
-        return frozenset(name for coding in concept.codings for name in self.sets_with(coding))
+        """Names of the value sets some coding of the concept is in, or a whole text by the word of a site."""
+        found = frozenset(name for coding in concept.codings for name in self.sets_with(coding))
+        return found | self._mapped(concept.said) if self._texts else found
+
+    def _mapped(self, said: Iterable[str]) -> frozenset[str]:
+        """Names of the value sets a site says that whole texts are in."""
+        return frozenset(name for text in said for name in self._texts.get(bare(text), ()))
 
     def sets_called(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets that have the concept's text, or a display, as a whole name."""
@@ -193,7 +203,7 @@ class Codes:
         return Reading.READ if Reading.READ in found else Reading.SILENT
 
     def _read(self, text: str, vocabulary: Vocabulary, kind: EntryKind) -> Reading:
-        if kind is EntryKind.CONDITION and vocabulary.titled(text):
+        if vocabulary.places_text(text) or (kind is EntryKind.CONDITION and vocabulary.titled(text)):
             return Reading.READ
         words = words_of(text)
         covered: set[int] = set()
@@ -231,6 +241,8 @@ class Codes:
 
     def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
         """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
+        if self._texts and self._mapped(said):
+            return False
         concept = Concept(text="") if not said else Concept(tuple(Coding("", "", text) for text in said))
         if not placed and self.read(concept, kind) is not Reading.READ:
             return False

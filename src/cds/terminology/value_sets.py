@@ -59,6 +59,7 @@ class ValueSet:
         answers: (system, code) → number, for coded answers that stand for a score.
         answers_in_words: whole answers (see `bare`) → number, for those in words.
         ranges: Codes told by their category and one character.
+        texts: whole texts (see `bare`) → as written, that a site says to be in the set; as good as a code.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ValueSet:
     ranges: list[CodeRange] = field(default_factory=list)
     full_names: dict[str, str] = field(default_factory=dict)
     answers_in_words: dict[str, float] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> tuple[str, ...]:

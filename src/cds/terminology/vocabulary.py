@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from cds.terminology.concepts import Coding
+from cds.terminology.concepts import Coding, bare
 from cds.terminology.phrases import STAR, words_of
 from cds.terminology.statements import Cues
 from cds.terminology.systems import ICD10CM, ICD_CATEGORY
@@ -48,6 +48,8 @@ class Vocabulary:
         categories: Categories of ICD-10-CM.
         says_nothing, none_known: Value sets of what says nothing, and of what says that there is none.
         cues: Words that change what is said.
+        other_codes: Codes a site says to be nothing any rule looks for.
+        other_texts: Whole texts (see `bare`) a site says so of.
     """
 
     words: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
@@ -59,6 +61,8 @@ class Vocabulary:
     says_nothing: frozenset[str] = frozenset()
     none_known: frozenset[str] = frozenset()
     cues: Cues = field(default_factory=Cues)
+    other_codes: frozenset[tuple[str, str]] = frozenset()
+    other_texts: frozenset[str] = frozenset()
     _longest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +70,8 @@ class Vocabulary:
 
     def places_code(self, coding: Coding, kind: EntryKind) -> bool:
         """Whether a code says by itself what an entry of some kind is."""
+        if (coding.system, coding.code) in self.other_codes:
+            return True
         if not coding.code or coding.system not in self.closed.get(kind, ()):
             return False
         return coding.system != ICD10CM or coding.code[:ICD_CATEGORY] in self.categories
@@ -75,6 +81,10 @@ class Vocabulary:
         if not self.titles:
             return ()
         return tuple(Coding(ICD10CM, code) for code in self.titles.get(frozenset(words_of(text)), ()))
+
+    def places_text(self, text: str) -> bool:
+        """Whether a site says of a whole text that it is nothing any rule looks for."""
+        return bool(self.other_texts) and bare(text) in self.other_texts
 
     def places_words(self, words: Sequence[str], covered: Collection[int], kind: EntryKind) -> Reading:
         """

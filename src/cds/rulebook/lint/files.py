@@ -144,6 +144,8 @@ def todo_left(view: RulebookView) -> Iterator[Problem]:
     loaded: list[LoadedFile[Any]] = [*view.book.rules.values(), *view.book.sets]
     if view.book.site is not None:
         loaded.append(view.book.site)
+    if view.book.vocabulary is not None:
+        loaded.append(view.book.vocabulary)
     for one in loaded:
         status = one.located.value_at(("about", "status"))  # as written: trying a draft does not change what it lacks
         for path in one.located.lines:
@@ -164,8 +166,9 @@ def site_review_overdue(view: RulebookView) -> Iterator[Problem]:
 def overdue_site_reviews(book: Rulebook, today: date) -> Iterator[Problem]:
     """The changes of a site whose review was due before a day, each as a warning with its line."""
     for override in book.overrides:
-        if book.site is not None and override.review is not None and override.review < today:
-            yield book.site.problem(
+        file = book.vocabulary if override.what == "vocabulary" else book.site
+        if file is not None and override.review is not None and override.review < today:
+            yield file.problem(
                 (*override.path, "review"), "site-review-overdue",
                 f"{override.what} ({override.says}) was to be reviewed by {override.by} on {override.review}.",
                 "Ask them, then write the new day; or remove the override.",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from cds.rulebook.lint import attributes, cards, codes, conditions, definitions, drugs, files, lists, names, numbers
+from cds.rulebook.lint import (
+    attributes,
+    cards,
+    codes,
+    conditions,
+    definitions,
+    drugs,
+    files,
+    lists,
+    names,
+    numbers,
+    vocabulary,
+)
 from cds.rulebook.lint.view import Check, look_at
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.problem import Problem
@@ -21,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     *cards.CHECKS,
     *attributes.CHECKS,
     *lists.CHECKS,
+    *vocabulary.CHECKS,
 )
 
 

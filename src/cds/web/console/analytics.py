@@ -21,6 +21,7 @@ from cds.journal.playground import is_playground, playground_of
 from cds.journal.stats import Stats, Tally, stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, by_day, comments_of, read_newest, remarks_of, versions_of
+from cds.journal.unread import SHOWN_DAYS, unread_of
 from cds.rulebook.program import CompiledRuleset
 from cds.web.bars import BarChart, bars
 from cds.web.console.layout import Console, console_route
@@ -124,6 +125,7 @@ def analytics_routes(console: Console) -> APIRouter:
             "playground": is_playground(asked.period.tenant or ""),
             "services": list(program.services),
             "csv": f"{request.url.path}.csv?{request.url.query}",
+            "unread_csv": f"{DATA}-unread.csv?{request.url.query}",
             "export": f"{FEEDBACK}-export.csv?{request.url.query}",
         }
         return console.page(request, template, about | values)
@@ -209,6 +211,8 @@ def analytics_routes(console: Console) -> APIRouter:
                 "facts": sorted(newest.unknown.items(), key=lambda item: (-item[1].total(), item[0])),
                 "labels": program.labels,
                 "remarks": remarks_of(kept, about.period),
+                "unread": unread_of(kept, about.period),
+                "unread_days": [about.last - timedelta(days=ago) for ago in range(SHOWN_DAYS - 1, -1, -1)],
                 "versions": versions_of(kept, about.period),
             }
 
@@ -220,6 +224,17 @@ def analytics_routes(console: Console) -> APIRouter:
         listed = await to_thread.run_sync(remarks_of, store(), about.period)
         rows = ((one.kind, one.resource_type, one.what, one.decisions, one.times) for one in listed)
         return _csv("data", about, ("kind", "resource_type", "what", "decisions", "times"), rows)
+
+    @router.get(f"{DATA}-unread.csv")
+    async def unread_csv(request: Request) -> Response:
+        about, _ = asked(request)
+        listed = await to_thread.run_sync(unread_of, store(), about.period)
+        rows = (
+            (one.kind, one.system, one.code, one.first, day, decisions)
+            for one in listed
+            for day, decisions in sorted(one.days.items())
+        )
+        return _csv("unread", about, ("kind", "system", "code", "first_met", "day", "decisions"), rows)
 
     return router
 
