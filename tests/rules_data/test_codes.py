@@ -42,6 +42,9 @@ LOOKS_LIKE = {
     ICD9CM: r"([0-9]{3}|V[0-9]{2})(\.[0-9]{1,2})?|E[0-9]{3}(\.[0-9])?",
     ICD11: r"[0-9A-HJ-NP-Z]{4}(\.[0-9A-Z]{1,3})?",
     ICPC2: r"[A-Z][0-9]{2}",
+    "http://terminology.hl7.org/CodeSystem/data-absent-reason": r"[a-z-]+",
+    "http://terminology.hl7.org/CodeSystem/v3-NullFlavor": r"[A-Z]{2,4}",
+    "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips": r"no-[a-z-]+",
 }
 LOOKS_LIKE_CPT = re.compile(r"[0-9]{4}[0-9FTU]")
 NOTICE_WORDS = {SNOMED: "licence", LOINC: "Regenstrief"}
