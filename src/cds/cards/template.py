@@ -25,6 +25,7 @@ LONGEST_CHART_TEXT = 200
 MOST_ENTRIES = 3
 MOST_TRIALS = 3
 MOST_MISSING = 5
+MOST_REASON_WORDS = 8
 MOST_DEFINITIONS = 2  # by name; more are counted
 RECORDED, NOT_RECORDED = "recorded", "not recorded"
 
@@ -208,11 +209,16 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     for item in missing:
         by_reason.setdefault(item.because, []).append(item.what)
     lines = [
-        f"{_some(list(dict.fromkeys(what)), MOST_MISSING, plain)}{f' ({_shortened(because, 1)})' if because else ''}"
+        f"{_some(list(dict.fromkeys(what)), MOST_ENTRIES, plain)}{f' ({_shortened(because, 1)})' if _brief(because) else ''}"
         for because, what in by_reason.items()
     ]
     more = len(lines) - MOST_MISSING
     return "\n".join(f"- {line}" for line in lines[:MOST_MISSING]) + (f"\n- and {more} more" if more > 0 else "")
+
+
+def _brief(because: str) -> bool:
+    """Whether a reason is short enough for a card; a longer one is on the page behind it."""
+    return 0 < len(because.split("; ")[0].split()) <= MOST_REASON_WORDS
 
 
 def brief_notes(notes: tuple[tuple[str, str], ...]) -> str:
@@ -269,7 +275,7 @@ def _trial_line(trial: Trial) -> str:
     start = trial.start.text if trial.start else "start not recorded"
     end = trial.end.text if trial.end else "an end not recorded"
     span = f"since {start}" if trial.ongoing else f"{start} – {end}"
-    days = _range(*trial.days_at_dose)
+    days = _range(*trial.days_at_dose) if dose else ""
     held = f", {days} days" if days else ""
     return f"**{plain(trial.name)}** {said}, {span}{held}: {ADEQUACY[trial.adequate]}, {plain(trial.outcome)}"
 
