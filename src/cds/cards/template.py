@@ -209,7 +209,8 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     for item in missing:
         by_reason.setdefault(item.because, []).append(item.what)
     lines = [
-        f"{_some(list(dict.fromkeys(what)), MOST_ENTRIES, plain)}{f' ({_shortened(because, 1)})' if _brief(because) else ''}"
+        _some(list(dict.fromkeys(what)), MOST_ENTRIES, plain)
+        + (f" ({_shortened(because, 1)})" if _brief(because) else "")
         for because, what in by_reason.items()
     ]
     more = len(lines) - MOST_MISSING
@@ -218,7 +219,7 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
 
 def _brief(because: str) -> bool:
     """Whether a reason is short enough for a card; a longer one is on the page behind it."""
-    return 0 < len(because.split("; ")[0].split()) <= MOST_REASON_WORDS
+    return 0 < len(because.split("; ", maxsplit=1)[0].split()) <= MOST_REASON_WORDS
 
 
 def brief_notes(notes: tuple[tuple[str, str], ...]) -> str:
