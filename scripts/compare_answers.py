@@ -118,13 +118,14 @@ async def answer_all(requests: Path, answers: Path) -> None:
     from cds.app import create_app
     from cds.settings import Settings
 
-    day = [date.min]
+    paths = sorted(requests.iterdir())
+    day = [date.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["today"]) for path in paths[:1]]
     app = create_app(Settings(), clock=lambda: day[0])
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://compared") as client:
         services = (await client.get("/cds-services")).json()["services"]
         (answers / "services").write_text(json.dumps(services, sort_keys=True), encoding="utf-8")
-        for path in sorted(requests.iterdir()):
+        for path in paths:
             asked = json.loads(path.read_text(encoding="utf-8"))
             day[0] = date.fromisoformat(asked["today"])
             body = asked["body"].encode()
