@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from cds.engine.evaluator import EvaluatorMode
-from cds.rulebook.format.rule_file import Attribute
+from cds.rulebook.format.about import Attribute
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.source_attributes import PARAGRAPHS, USES, SourceAttributes, source_attributes
 from cds.ruleset import load_rules, problems_in

@@ -12,6 +12,17 @@ from cds.logic import conditions as c
 from cds.logic.strata import strata_of
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.cards import CardSpec, ServiceSpec
+from cds.rulebook.format.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeastOf,
+    Comparing,
+    Limits,
+    NotThis,
+    PossiblyThis,
+    UnknownThis,
+)
 from cds.rulebook.list_ages import list_ages
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.placeholders import placeholders_in
@@ -171,25 +182,25 @@ def compile_condition(statement: AnyValue, numbers: Numbers, units: Mapping[str,
     match statement:
         case str():
             return c.Name(statement)
-        case f.AllOf():
+        case AllOf():
             return c.All(inside(statement.all))
-        case f.AnyOf():
+        case AnyOf():
             return c.Any(inside(statement.any))
-        case f.NotThis():
+        case NotThis():
             return c.Not(compile_condition(statement.not_, numbers, units))
-        case f.AtLeastOf():
+        case AtLeastOf():
             return c.AtLeast(statement.at_least, inside(statement.of))
-        case f.UnknownThis():
+        case UnknownThis():
             return c.Unknown(compile_condition(statement.unknown, numbers, units))
-        case f.PossiblyThis():
+        case PossiblyThis():
             return c.Possibly(compile_condition(statement.possibly, numbers, units))
-        case f.Comparing():
+        case Comparing():
             ((fact, limits),) = statement.root.items()
             return compare(fact, limits, numbers, units)
     raise TypeError(f"no such condition: {type(statement).__name__}")
 
 
-def compare(fact: str, limits: f.Limits, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
+def compare(fact: str, limits: Limits, numbers: Numbers, units: Mapping[str, str]) -> c.Condition:
     """One comparison, or two for `between`."""
 
     def one(how: c.Comparison, limit: float | str) -> c.Compare:
@@ -264,7 +275,7 @@ def under(decided: DefinedConclusion, numbers: Numbers) -> tuple[CompiledDefinit
 
 def card_text(
     name: str,
-    card: f.CardSpec,
+    card: CardSpec,
     rule: LoadedFile[f.RuleFile],
     ref: RuleRef,
     *,
@@ -337,7 +348,7 @@ def card_text(
 
 def service(
     name: str,
-    spec: f.ServiceSpec,
+    spec: ServiceSpec,
     rule: LoadedFile[f.RuleFile],
     *,
     heads: Mapping[str, CompiledConclusion],

@@ -7,6 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeastOf,
+    Comparing,
+    Limits,
+    NotThis,
+    PossiblyThis,
+    UnderDefinition,
+    UnknownThis,
+)
 from cds.rulebook.program import CopyOf
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 from cds.yaml_source.document import Path
@@ -148,7 +159,7 @@ def _naming_definitions(rule: Rule, heads: Mapping[str, str]) -> Rule:
     """The rule with the name of a conclusion wherever a condition says `definition: …`."""
 
     def named(statement: Any) -> Any:
-        return heads[statement.definition] if isinstance(statement, f.UnderDefinition) else None
+        return heads[statement.definition] if isinstance(statement, UnderDefinition) else None
 
     def everywhere(statement: Any) -> Any:
         return rewritten(statement, named)
@@ -197,7 +208,7 @@ def _renamed(statement: Any, names: Mapping[str, str]) -> Any:
         match part:
             case str():
                 return names.get(part, part)
-            case f.Comparing():
+            case Comparing():
                 ((fact, limits),) = part.root.items()
                 written = limits.model_dump(exclude_unset=True)
                 for word, limit in written.items():
@@ -206,7 +217,7 @@ def _renamed(statement: Any, names: Mapping[str, str]) -> Any:
                         if isinstance(limit, list)
                         else names.get(str(limit), limit)
                     )
-                return f.Comparing({names.get(fact, fact): f.Limits(**written)})
+                return Comparing({names.get(fact, fact): Limits(**written)})
         return None
 
     return rewritten(statement, other)
@@ -215,17 +226,17 @@ def _renamed(statement: Any, names: Mapping[str, str]) -> Any:
 def rewritten(statement: Any, change: Callable[[Any], Any]) -> Any:
     """The statement with each innermost part replaced by what `change` gives for it, or kept where that is None."""
     match statement:
-        case f.AllOf():
+        case AllOf():
             return statement.model_copy(update={"all": [rewritten(part, change) for part in statement.all]})
-        case f.AnyOf():
+        case AnyOf():
             return statement.model_copy(update={"any": [rewritten(part, change) for part in statement.any]})
-        case f.AtLeastOf():
+        case AtLeastOf():
             return statement.model_copy(update={"of": [rewritten(part, change) for part in statement.of]})
-        case f.NotThis():
+        case NotThis():
             return statement.model_copy(update={"not_": rewritten(statement.not_, change)})
-        case f.UnknownThis():
+        case UnknownThis():
             return statement.model_copy(update={"unknown": rewritten(statement.unknown, change)})
-        case f.PossiblyThis():
+        case PossiblyThis():
             return statement.model_copy(update={"possibly": rewritten(statement.possibly, change)})
     changed = change(statement)
     return statement if changed is None else changed

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
@@ -86,7 +87,7 @@ def plain(value: Any, key: str = "") -> Any:
     """One spelling: defaults left out, one name for a list of one, sets in order, whole numbers whole."""
     if key == "resource":
         return value  # FHIR, whose lists have an order
-    if isinstance(value, f.Comparing):
+    if isinstance(value, Comparing):
         return plain(value.root, key)
     if isinstance(value, BaseModel):
         fields = type(value).model_fields

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.drug_table import TableHeader
+from cds.rulebook.format.value_set import ValueSetFile, ValueSetHeader
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import duration_days
@@ -72,7 +73,7 @@ def list_ages(book: Rulebook) -> ListAges:
     return ListAges(tuple(sorted(found, key=lambda one: (one.checked or date.min, one.name))), within_days(book))
 
 
-def value_set_files(book: Rulebook) -> Iterable[tuple[LoadedFile[f.ValueSetFile], Path]]:
+def value_set_files(book: Rulebook) -> Iterable[tuple[LoadedFile[ValueSetFile], Path]]:
     """The value sets that are files of their own, with the place of their header; codes of an overlay are none."""
     return [
         (loaded, (VALUE_SET_HEADER,))
@@ -96,11 +97,11 @@ def _days(duration: str, book: Rulebook) -> int | None:
     return None if isinstance(parameter.value, str) else duration_days(f"{parameter.value:g} {parameter.unit}")
 
 
-def _called(header: f.ValueSetHeader) -> str:
+def _called(header: ValueSetHeader) -> str:
     return header.id or f"{header.adds_to} ({header.title})"
 
 
-def _age(name: str, header: f.ValueSetHeader | f.TableHeader) -> ListAge:
+def _age(name: str, header: ValueSetHeader | TableHeader) -> ListAge:
     checked = header.checked
     return ListAge(name, header.title, checked.date if checked else None, checked.release if checked else "")
 

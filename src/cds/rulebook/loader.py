@@ -15,9 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from rapidfuzz import process
 
+from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.reading import ReadingFile
-from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile, known_keys
+from cds.rulebook.format.rule_file import RuleFile, known_keys
 from cds.rulebook.format.site import SiteFile
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
 from cds.rulebook.shipped import default_rules_folder

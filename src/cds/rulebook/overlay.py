@@ -10,8 +10,11 @@ from typing import Any
 
 from rapidfuzz import process
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import Parameter
+from cds.rulebook.format.cards import CardSpec
+from cds.rulebook.format.conditions import NotThis, UnknownThis
 from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
+from cds.rulebook.format.value_set import CodeGroup, ValueSetFile, ValueSetHeader
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
 from cds.yaml_source.document import Path
@@ -45,7 +48,7 @@ class SiteOverride:
 
 
 Site = LoadedFile[SiteFile]
-Sets = list[LoadedFile[f.ValueSetFile]]
+Sets = list[LoadedFile[ValueSetFile]]
 
 
 def overlaid(
@@ -147,7 +150,7 @@ def _set(
     return {**rules, rule.model.about.id: changed}, _override(name, says, change, here)
 
 
-def _outside(spec: f.Parameter, value: float | str) -> str | None:
+def _outside(spec: Parameter, value: float | str) -> str | None:
     """Why a site may not set a parameter so; None when it may."""
     if spec.site_may_set is None:
         return "Its file does not let a site set it; ask its owners."
@@ -170,7 +173,7 @@ def guarded_names(rules: Iterable[Rule]) -> frozenset[str]:
     for rule in listed:
         for condition in conditions(rule):
             for statement, _ in walk(condition.statement, condition.path):
-                if isinstance(statement, f.NotThis):
+                if isinstance(statement, NotThis):
                     tops += [name for name, _ in walk(statement.not_, ()) if isinstance(name, str)]
     return frozenset(name for top in tops for name in below(top, reads))
 
@@ -243,14 +246,14 @@ def _with_codes(name: str, change: CodesChange, sets: Sets, site: Site) -> Sets:
         by_system.setdefault(system, {})[code] = display
     source = f"Added by {site.model.site.name}"
     groups = [
-        f.CodeGroup.model_validate({"system": system, "source": source, "verified": False, "exact": codes})
+        CodeGroup.model_validate({"system": system, "source": source, "verified": False, "exact": codes})
         for system, codes in by_system.items()
     ]
-    added = f.ValueSetFile(valueset=f.ValueSetHeader(adds_to=name, title=source), codes=groups)
+    added = ValueSetFile(valueset=ValueSetHeader(adds_to=name, title=source), codes=groups)
     return [*kept, LoadedFile(site.file, site.located, added, site.digest, site.text)]
 
 
-def _without(group: f.CodeGroup, gone: set[tuple[str, ...]]) -> f.CodeGroup:
+def _without(group: CodeGroup, gone: set[tuple[str, ...]]) -> CodeGroup:
     update = {
         key: {code: words for code, words in getattr(group, key).items() if (group.system, code) not in gone}
         for key in ("exact", "with_children")
@@ -310,19 +313,19 @@ def _card(
     return _with_cards(rules, rule, cards), [_override(f"card {name}", f"other {says}", change, here)]
 
 
-def _with_cards(rules: dict[str, Rule], rule: Rule, cards: dict[str, f.CardSpec]) -> dict[str, Rule]:
+def _with_cards(rules: dict[str, Rule], rule: Rule, cards: dict[str, CardSpec]) -> dict[str, Rule]:
     changed = replace(rule, model=rule.model.model_copy(update={"cards": cards}))
     return {**rules, rule.model.about.id: changed}
 
 
-def _locked_reason(card: f.CardSpec, rules: dict[str, Rule]) -> str:
+def _locked_reason(card: CardSpec, rules: dict[str, Rule]) -> str:
     """A locked conclusion that brings the card up, not one that holds it back; "" for none."""
     known = {name: spec for rule in rules.values() for name, spec in rule.model.conclusions.items()}
     to_do: list[Any] = [card.show_when]
     seen: set[str] = set()
     while to_do:
         statement = to_do.pop()
-        if isinstance(statement, f.NotThis | f.UnknownThis):
+        if isinstance(statement, NotThis | UnknownThis):
             continue
         if isinstance(statement, str) and statement in known and statement not in seen:
             if known[statement].locked:

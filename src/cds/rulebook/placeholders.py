@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.cards import HOLE, CardSpec
 from cds.yaml_source.document import Path
 
 FILLERS = ("why", "missing", "definitions", "trials", "references", "found", "when", "because")
@@ -57,7 +57,7 @@ class TextAt:
 
 def placeholders_in(text: str) -> list[Placeholder]:
     """Every hole of a text, in order, well formed or not."""
-    return [_hole(match) for match in f.HOLE.finditer(text)]
+    return [_hole(match) for match in HOLE.finditer(text)]
 
 
 def _hole(match: re.Match[str]) -> Placeholder:
@@ -70,7 +70,7 @@ def _hole(match: re.Match[str]) -> Placeholder:
 
 def fill(text: str, filler: Callable[[Placeholder], str]) -> str:
     """The text with every hole replaced by what `filler` gives for it."""
-    return f.HOLE.sub(lambda match: filler(_hole(match)), text)
+    return HOLE.sub(lambda match: filler(_hole(match)), text)
 
 
 def stray_braces(text: str) -> list[str]:
@@ -78,7 +78,7 @@ def stray_braces(text: str) -> list[str]:
     return _STRAY.findall(fill(text, lambda _: ""))
 
 
-def texts(card: f.CardSpec, path: Path) -> Iterator[TextAt]:
+def texts(card: CardSpec, path: Path) -> Iterator[TextAt]:
     """Every text of a card that a clinician reads or an EHR receives."""
     yield TextAt(card.summary, (*path, "summary"), "summary")
     yield TextAt(card.detail, (*path, "detail"), "detail")

@@ -23,6 +23,17 @@ from cds.facts.kind import (
     FactBase,
 )
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import Parameter
+from cds.rulebook.format.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeastOf,
+    Comparing,
+    NotThis,
+    PossiblyThis,
+    UnderDefinition,
+    UnknownThis,
+)
 from cds.rulebook.placeholders import TextAt, placeholders_in, texts
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DurationName, InUnit, NumberName, OneOf, OwnUnit, Refers, UnitOf, duration_days
@@ -95,7 +106,7 @@ class Definition:
         """The unit of a number; "" for what is none."""
         if isinstance(self.spec, FactBase):
             return self.spec.answer_unit()
-        if isinstance(self.spec, f.Parameter):
+        if isinstance(self.spec, Parameter):
             return self.spec.unit or ""
         return ""
 
@@ -190,17 +201,17 @@ def parts(statement: Any, path: Path) -> Iterator[tuple[Any, Path]]:
         return ((part, (*path, key, index)) for index, part in enumerate(statements))
 
     match statement:
-        case f.AllOf():
+        case AllOf():
             yield from listed("all", statement.all)
-        case f.AnyOf():
+        case AnyOf():
             yield from listed("any", statement.any)
-        case f.AtLeastOf():
+        case AtLeastOf():
             yield from listed("of", statement.of)
-        case f.NotThis():
+        case NotThis():
             yield statement.not_, (*path, "not")
-        case f.UnknownThis():
+        case UnknownThis():
             yield statement.unknown, (*path, "unknown")
-        case f.PossiblyThis():
+        case PossiblyThis():
             yield statement.possibly, (*path, "possibly")
 
 
@@ -211,7 +222,7 @@ def walk(statement: Any, path: Path) -> Iterator[tuple[Any, Path]]:
         yield from walk(part, part_path)
 
 
-def compared(statement: f.Comparing, path: Path) -> tuple[str, list[tuple[float | str, Path]], Path]:
+def compared(statement: Comparing, path: Path) -> tuple[str, list[tuple[float | str, Path]], Path]:
     """The fact of a comparison, its limits with their places, and the place of the fact."""
     ((fact, limits),) = statement.root.items()
     here = (*path, fact)
@@ -268,9 +279,9 @@ def _in_condition(rule: Rule, condition: ConditionAt) -> Iterator[NameReference 
     for statement, path in walk(condition.statement, condition.path):
         if isinstance(statement, str):
             yield NameReference(statement, STATEMENT, rule, path)
-        elif isinstance(statement, f.UnderDefinition):
+        elif isinstance(statement, UnderDefinition):
             yield NameReference(statement.definition, DEFINITION, rule, (*path, "definition"))
-        elif isinstance(statement, f.Comparing):
+        elif isinstance(statement, Comparing):
             fact, limits, here = compared(statement, path)
             yield NameReference(fact, NUMBER, rule, here)
             for limit, limit_path in limits:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import About, Uses
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
@@ -34,7 +34,7 @@ PARAGRAPHS: Mapping[str, tuple[int, str]] = {
     "social_determinants": (12, "Use of social determinants of health data"),
     "health_status_assessments": (13, "Use of health status assessments data"),
 }
-USES = tuple(f.Uses.model_fields)
+USES = tuple(Uses.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def _of(rule: Rule, read: Mapping[str, tuple[AttributeReader, ...]], book: Ruleb
     )
 
 
-def _use(attribute: str, about: f.About, read: tuple[AttributeReader, ...]) -> AttributeUse:
+def _use(attribute: str, about: About, read: tuple[AttributeReader, ...]) -> AttributeUse:
     why = getattr(about.uses, attribute)
     used = True if why else False if attribute in about.does_not_use else None
     return AttributeUse(attribute, *PARAGRAPHS[attribute], used, why or "", read)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 
-from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
+from cds.rulebook.format.value_set import NamesGroup, ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyEntry
 from cds.rulebook.loader import Rulebook
 from cds.terminology.concepts import bare
@@ -77,7 +77,7 @@ def coding_of(entry: SiteVocabularyEntry) -> tuple[str, str]:
     return canonical, canonical_code(canonical, code)
 
 
-def names_groups(value_set: f.ValueSetFile) -> list[f.NamesGroup]:
+def names_groups(value_set: ValueSetFile) -> list[NamesGroup]:
     """The groups of words of a value set, none, one or several."""
     if value_set.names is None:
         return []

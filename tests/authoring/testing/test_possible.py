@@ -15,11 +15,11 @@ from cds.authoring.testing.possible_truths import Possible
 from cds.facts.kind import Numbers
 from cds.logic.truth import Truth
 from cds.rulebook.compile import compile_condition
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import Statement
 from cds.rulebook.loader import Rulebook, read_rulebook
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
-STATEMENT: TypeAdapter[Any] = TypeAdapter(f.Statement)
+STATEMENT: TypeAdapter[Any] = TypeAdapter(Statement)
 
 MORE = """
   drug_allergy: {find: allergy, coded: ketamine-substances, if_none_found: unknown, because: Seldom written down.}

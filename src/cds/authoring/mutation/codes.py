@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, Removal, moved
-from cds.rulebook.format.rule_file import DrugFile, ValueSetFile
+from cds.rulebook.format.drug_table import DrugFile
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import LoadedFile
 

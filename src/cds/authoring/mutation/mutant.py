@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cds.rulebook.format.rule_file import DrugFile, RuleFile, ValueSetFile
+from cds.rulebook.format.drug_table import DrugFile
+from cds.rulebook.format.rule_file import RuleFile
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import LoadedFile

@@ -11,7 +11,7 @@ from cds.authoring.reference.wording import ConditionWording, NameMeanings, unit
 from cds.authoring.testing.cases import Case, RuleTests
 from cds.rulebook.diff import written
 from cds.rulebook.fingerprint import plain
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import Parameter
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.references import BareNumber, Rule, readings
@@ -244,12 +244,12 @@ def _below(file: str, book: Rulebook) -> str:
     return Path(file).name
 
 
-def _parameter(name: str, spec: f.Parameter) -> ParameterSummary:
+def _parameter(name: str, spec: Parameter) -> ParameterSummary:
     value = f"{spec.value:g}" if isinstance(spec.value, float) else str(spec.value)
     return ParameterSummary(name, value, unit_words(spec.unit), _range(spec), tuple(spec.evidence), spec.note or "")
 
 
-def _range(spec: f.Parameter) -> str:
+def _range(spec: Parameter) -> str:
     if spec.site_may_set is True:
         return ", ".join(spec.one_of or [])
     return f"{spec.site_may_set[0]} to {spec.site_may_set[1]}" if isinstance(spec.site_may_set, list) else ""

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.engine.explain import UNITS
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeastOf,
+    Comparing,
+    Limits,
+    NotThis,
+    PossiblyThis,
+    UnderDefinition,
+    UnknownThis,
+)
 from cds.rulebook.loader import Rulebook
 
 SIGNS = {"at_least": "at least", "above": "above", "at_most": "at most", "below": "below"}
@@ -62,24 +72,24 @@ def words_of(statement: Any, named: NameMeanings) -> ConditionWording:
     match statement:
         case str():
             return ConditionWording(named.labels.get(statement, statement))
-        case f.AllOf():
+        case AllOf():
             return _several("all of", statement.all, named)
-        case f.AnyOf():
+        case AnyOf():
             return _several("any of", statement.any, named)
-        case f.AtLeastOf():
+        case AtLeastOf():
             return ConditionWording(
                 f"at least {statement.at_least} of", tuple(words_of(part, named) for part in statement.of)
             )
-        case f.NotThis():
+        case NotThis():
             return _before("not", statement.not_, named)
-        case f.UnknownThis():
+        case UnknownThis():
             return _before("cannot tell", statement.unknown, named)
-        case f.PossiblyThis():
+        case PossiblyThis():
             return _before("cannot be ruled out", statement.possibly, named)
-        case f.UnderDefinition():
+        case UnderDefinition():
             name = named.definitions.get(statement.definition, statement.definition)
             return ConditionWording(f"met under the definition “{name}”")
-        case f.Comparing():
+        case Comparing():
             ((name, limits),) = statement.root.items()
             return ConditionWording(f"{named.labels.get(name, name)}: {_limits(limits, named)}")
     raise TypeError(f"{type(statement).__name__} is no condition")
@@ -95,7 +105,7 @@ def _before(word: str, part: Any, named: NameMeanings) -> ConditionWording:
     return ConditionWording(word, (inner,)) if inner.parts else ConditionWording(f"{word}: {inner.text}")
 
 
-def _limits(limits: f.Limits, named: NameMeanings) -> str:
+def _limits(limits: Limits, named: NameMeanings) -> str:
     if limits.between is not None:
         low, high = (_value(end, named) for end in limits.between)
         return f"from {low} to {high}"

@@ -21,7 +21,7 @@ from cds.authoring.terminology.proposal import (
     set_checked,
 )
 from cds.authoring.terminology.source import TerminologySourceError
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.terminology.concepts import Coding
 from cds.terminology.systems import canonical_code, canonical_system
 from cds.yaml_source.loaded import LoadedFile
@@ -122,7 +122,7 @@ class ExpansionSource:
         return body
 
 
-def compare_published(sets: Iterable[LoadedFile[f.ValueSetFile]], source: ExpansionSource, today: date) -> Proposal:
+def compare_published(sets: Iterable[LoadedFile[ValueSetFile]], source: ExpansionSource, today: date) -> Proposal:
     """
     Compare the value sets that name a `canonical` with its expansion.
 
@@ -150,7 +150,7 @@ def compare_published(sets: Iterable[LoadedFile[f.ValueSetFile]], source: Expans
 
 
 def _differences(
-    name: str, model: f.ValueSetFile, published: PublishedValueSet, new: Mapping[tuple[str, str], str]
+    name: str, model: ValueSetFile, published: PublishedValueSet, new: Mapping[tuple[str, str], str]
 ) -> Iterator[Finding]:
     version = model.valueset.version
     if published.version and published.version != version:
@@ -171,7 +171,7 @@ def _differences(
                 yield Finding("left-out", name, code, f"{display}: in {published.url}, and left out here by name.")
 
 
-def _missed(model: f.ValueSetFile, published: PublishedValueSet) -> Iterator[tuple[tuple[str, str], str]]:
+def _missed(model: ValueSetFile, published: PublishedValueSet) -> Iterator[tuple[tuple[str, str], str]]:
     """The codes of an expansion that a list does not hold, with their displays."""
     exact = {(canonical_system(group.system), code) for group in model.codes for code in (*group.exact, *group.except_)}
     roots = [(canonical_system(group.system), code) for group in model.codes for code in group.with_children]
@@ -182,7 +182,7 @@ def _missed(model: f.ValueSetFile, published: PublishedValueSet) -> Iterator[tup
 
 
 def _edit(
-    loaded: LoadedFile[f.ValueSetFile], published: PublishedValueSet, new: Mapping[tuple[str, str], str], today: date
+    loaded: LoadedFile[ValueSetFile], published: PublishedValueSet, new: Mapping[tuple[str, str], str], today: date
 ) -> FileEdit:
     version = published.version or loaded.model.valueset.version or ""
     source = f"{published.url}|{version}"
@@ -197,7 +197,7 @@ def _edit(
     return edited_yaml(Path(loaded.file), loaded.text, change)
 
 
-def _as_written(model: f.ValueSetFile, system: str) -> str:
+def _as_written(model: ValueSetFile, system: str) -> str:
     """A code system as the list spells it."""
     return next((group.system for group in model.codes if canonical_system(group.system) == system), system)
 

@@ -21,7 +21,7 @@ from cds.authoring.terminology.proposal import (
     set_checked,
 )
 from cds.authoring.terminology.source import TerminologySourceError
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.value_set import CodeGroup, ValueSetFile
 from cds.terminology.systems import ICD10CM, ICD_CATEGORY, canonical_system
 from cds.yaml_source.loaded import LoadedFile
 
@@ -65,7 +65,7 @@ class PackagedIcdRelease:
 
 
 def compare_icd(
-    sets: Iterable[LoadedFile[f.ValueSetFile]], release: IcdRelease, today: date, *, siblings: bool = False
+    sets: Iterable[LoadedFile[ValueSetFile]], release: IcdRelease, today: date, *, siblings: bool = False
 ) -> Proposal:
     """
     Compare the ICD-10-CM codes of value sets with a release.
@@ -118,7 +118,7 @@ class Held:
         self.all = {**exact, **roots, **excepted}
 
     @classmethod
-    def of(cls, groups: Iterable[f.CodeGroup]) -> Held:
+    def of(cls, groups: Iterable[CodeGroup]) -> Held:
         """The codes of some groups together."""
         listed = list(groups)
         return cls(
@@ -165,7 +165,7 @@ def _siblings(name: str, held: Held, release: IcdRelease) -> Iterator[Finding]:
 
 
 def _edit(
-    loaded: LoadedFile[f.ValueSetFile], system: str, release: IcdRelease, new: Mapping[str, str], checked: date | None
+    loaded: LoadedFile[ValueSetFile], system: str, release: IcdRelease, new: Mapping[str, str], checked: date | None
 ) -> FileEdit:
     def change(values: object) -> None:
         if checked is not None:

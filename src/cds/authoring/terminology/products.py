@@ -35,7 +35,7 @@ from cds.authoring.terminology.rxnorm_release import (
     RxNormConcept,
     RxNormRelease,
 )
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.loader import PRODUCT_COLUMNS
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC
@@ -82,7 +82,7 @@ class TableComparison:
         findings: What was found so far.
     """
 
-    table: LoadedFile[f.DrugFile]
+    table: LoadedFile[DrugFile]
     rows: Mapping[str, dict[str, str]]
     release: RxNormRelease
     findings: list[Finding] = field(default_factory=list)
@@ -357,7 +357,7 @@ class TableComparison:
         return found
 
 
-def compare_table(table: LoadedFile[f.DrugFile], products: Path, release: RxNormRelease, today: date) -> Proposal:
+def compare_table(table: LoadedFile[DrugFile], products: Path, release: RxNormRelease, today: date) -> Proposal:
     """
     Compare one drug table and its products with a release.
 

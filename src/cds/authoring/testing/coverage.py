@@ -15,7 +15,7 @@ from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook.compile import IN_USE, compile_condition, parameter_values
 from cds.rulebook.definitions import rewritten
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import Comparing, UnderDefinition
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.references import conditions, walk
@@ -260,7 +260,7 @@ def coverage_of(book: Rulebook, *, clauses: bool = True) -> Coverage:
 
 
 def _limits(statement: Any, numbers: Numbers) -> Iterator[LimitCoverage]:
-    if isinstance(statement, f.Comparing):
+    if isinstance(statement, Comparing):
         for one in _compared(compile_condition(statement, numbers, {})):
             words = f"`{one.fact}` {one.how.value.replace('_', ' ')} {one.parameter or f'{one.limit:g}'}"
             low, high = ("below", "at or above") if one.how in ABOVE_ITSELF else ("at or below", "above")
@@ -275,7 +275,7 @@ def _compile(statement: Any, program: CompiledRuleset) -> c.Condition:
     heads = {one.id: one.head for many in program.definitions.values() for one in many}
 
     def named(part: Any) -> Any:
-        return heads[part.definition] if isinstance(part, f.UnderDefinition) else None
+        return heads[part.definition] if isinstance(part, UnderDefinition) else None
 
     numbers = Numbers({})
     numbers.values = dict(program.parameters)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rapidfuzz import process
 
 from cds.authoring.testing.patient_format import ExamplePatient
-from cds.rulebook.format.rule_file import ValueSetFile
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.loaded import LoadedFile

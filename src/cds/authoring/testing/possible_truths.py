@@ -17,7 +17,7 @@ from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook.compile import compile_condition
 from cds.rulebook.definitions import rewritten
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import Comparing, UnderDefinition
 from cds.rulebook.loader import Rulebook
 from cds.yaml_source.fields import listed
 
@@ -80,7 +80,7 @@ def _of_fact(fact: Any) -> Truths:
 
 def _as_name(part: Any) -> str | None:
     """A comparison, or a definition, as a name of its own."""
-    return repr(part) if isinstance(part, f.Comparing | f.UnderDefinition) else None
+    return repr(part) if isinstance(part, Comparing | UnderDefinition) else None
 
 
 def _combined(condition: c.Condition, parts: Sequence[Truths]) -> Truths:

@@ -14,7 +14,8 @@ from cds.facts.fact import Facts
 from cds.logic.conditions import Condition, names_in
 from cds.logic.strata import Stratum
 from cds.logic.truth import Truth
-from cds.rulebook.format.rule_file import MinimumDose, RuleFile
+from cds.rulebook.format.drug_table import MinimumDose
+from cds.rulebook.format.rule_file import RuleFile
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.ruleset import refuse_errors, rules_of
 

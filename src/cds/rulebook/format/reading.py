@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from cds.rulebook.format.rule_file import Language
+from cds.rulebook.format.value_set import Language
 from cds.yaml_source.fields import Slug, Strict, Text
 
 Kind = Literal["condition", "procedure", "medication", "allergy"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from cds.rulebook.format.rule_file import LinkSpec, Source
+from cds.rulebook.format.cards import LinkSpec, Source
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
 
 

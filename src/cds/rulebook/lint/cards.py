@@ -14,7 +14,7 @@ from cds.facts.data import RESERVED_KEYS, camel_case
 from cds.facts.kind import FACTS, Numbers
 from cds.facts.measurement import NumberFact
 from cds.rulebook.compile import OVERRIDE_REASONS, parameter_values
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.cards import CardSpec
 from cds.rulebook.lint.names import KINDS, fits, suggest
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.placeholders import (
@@ -44,14 +44,14 @@ FILLER_LIST = ", ".join(f"{word}(name)" for word in FILLERS)
 A_NUMBER = "000"  # what a measured number in a summary is counted as
 
 
-def cards_of(view: RulebookView) -> Iterator[tuple[Rule, str, f.CardSpec]]:
+def cards_of(view: RulebookView) -> Iterator[tuple[Rule, str, CardSpec]]:
     """Every card with its file and name."""
     for rule in view.rules:
         for name, card in rule.model.cards.items():
             yield rule, name, card
 
 
-def texts_of(view: RulebookView) -> Iterator[tuple[Rule, f.CardSpec, TextAt]]:
+def texts_of(view: RulebookView) -> Iterator[tuple[Rule, CardSpec, TextAt]]:
     """Every text of every card."""
     for rule, name, card in cards_of(view):
         for text in texts(card, ("cards", name)):

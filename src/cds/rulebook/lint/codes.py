@@ -11,7 +11,7 @@ from rapidfuzz import fuzz, process
 from cds.facts.answer import AnswerFact
 from cds.facts.measurement import NumberFact
 from cds.facts.referral import ReferralFact
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.lint.view import RulebookView, coded, did_you_mean
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
@@ -21,7 +21,7 @@ from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
-Sets = LoadedFile[f.ValueSetFile]
+Sets = LoadedFile[ValueSetFile]
 FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
 CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
 REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
@@ -76,7 +76,7 @@ def empty_valueset(view: RulebookView) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def _matches_something(value_set: f.ValueSetFile) -> bool:
+def _matches_something(value_set: ValueSetFile) -> bool:
     return bool(
         any(group.exact or group.with_children or group.by_character for group in value_set.codes)
         or names_groups(value_set)

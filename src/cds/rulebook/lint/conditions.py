@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import AllOf, AnyOf, AtLeastOf, Comparing, NotThis, PossiblyThis, UnknownThis
 from cds.rulebook.lint.numbers import value_of
 from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import ConditionAt, compared, conditions, parts, walk
@@ -50,7 +50,7 @@ def at_least_count(view: RulebookView) -> Iterator[Problem]:
     for rule in view.rules:
         for whole in conditions(rule):
             for statement, path in walk(whole.statement, whole.path):
-                if isinstance(statement, f.AtLeastOf) and not _counts(statement):
+                if isinstance(statement, AtLeastOf) and not _counts(statement):
                     listed = len(statement.of)
                     yield whole.rule.problem(
                         path, "at-least-count", f"{statement.at_least} of {listed} part(s) decides nothing.",
@@ -58,7 +58,7 @@ def at_least_count(view: RulebookView) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def _counts(statement: f.AtLeastOf) -> bool:
+def _counts(statement: AtLeastOf) -> bool:
     return 1 <= statement.at_least <= len(statement.of)
 
 
@@ -83,47 +83,47 @@ def _twice(whole: ConditionAt, path: Path) -> Problem:
 def never_true(statement: Any, view: RulebookView) -> bool:
     """Whether the words of a condition alone show that it cannot be true."""
     match statement:
-        case f.AllOf():
+        case AllOf():
             listed = statement.all
             return any(never_true(part, view) for part in listed) or _opposites(listed) or _no_number_left(listed, view)
-        case f.AnyOf():
+        case AnyOf():
             return all(never_true(part, view) for part in statement.any)
-        case f.AtLeastOf():
+        case AtLeastOf():
             able = sum(not never_true(part, view) for part in statement.of)
             return _counts(statement) and able < statement.at_least
-        case f.NotThis():
+        case NotThis():
             return never_false(statement.not_, view)
-        case f.UnknownThis():
-            return isinstance(statement.unknown, f.UnknownThis | f.PossiblyThis)
+        case UnknownThis():
+            return isinstance(statement.unknown, UnknownThis | PossiblyThis)
     return False
 
 
 def never_false(statement: Any, view: RulebookView) -> bool:
     """Whether the words of a condition alone show that it cannot be false."""
     match statement:
-        case f.AllOf():
+        case AllOf():
             return all(never_false(part, view) for part in statement.all)
-        case f.AnyOf():
+        case AnyOf():
             return any(never_false(part, view) for part in statement.any) or _opposites(statement.any)
-        case f.AtLeastOf():
+        case AtLeastOf():
             sure = sum(never_false(part, view) for part in statement.of)
             return _counts(statement) and sure >= statement.at_least
-        case f.NotThis():
+        case NotThis():
             return never_true(statement.not_, view)
-        case f.PossiblyThis():
+        case PossiblyThis():
             return never_false(statement.possibly, view)
     return False
 
 
 def _opposites(listed: Sequence[Any]) -> bool:
-    return any(isinstance(part, f.NotThis) and part.not_ in listed for part in listed)
+    return any(isinstance(part, NotThis) and part.not_ in listed for part in listed)
 
 
 def _no_number_left(listed: Sequence[Any], view: RulebookView) -> bool:
     """Whether comparisons that must hold together leave no number for some fact."""
     left: dict[str, tuple[float, bool, float, bool]] = {}  # lowest, itself excluded, highest, itself excluded
     for part in listed:
-        if not isinstance(part, f.Comparing):
+        if not isinstance(part, Comparing):
             continue
         fact, limits, _ = compared(part, ())
         for limit, path in limits:

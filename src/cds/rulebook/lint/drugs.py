@@ -7,7 +7,8 @@ from math import isfinite
 
 from cds.facts.draft_order import DraftOrderFact
 from cds.facts.trials.medication_trials import TrialsFact
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.drug_table import DrugFile
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
@@ -63,7 +64,7 @@ def drug_without_row(view: RulebookView) -> Iterator[Problem]:
                     )  # fmt: skip
 
 
-def _held(value_set: LoadedFile[f.ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
+def _held(value_set: LoadedFile[ValueSetFile]) -> Iterator[tuple[Path, str, str, str]]:
     """Every code of a value set: its place, system, code and display."""
     for index, group in enumerate(value_set.model.codes):
         for held, codes in (("exact", group.exact), ("with_children", group.with_children)):
@@ -88,7 +89,7 @@ def same_drug_twice(view: RulebookView) -> Iterator[Problem]:
                 )
 
 
-def _marks(table: LoadedFile[f.DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
+def _marks(table: LoadedFile[DrugFile]) -> Iterator[tuple[str, Path, tuple[str, ...], str]]:
     """Everything a drug is recognised by: drug, place, key, and how to say it."""
     for name, drug in table.model.drugs.items():
         path: Path = ("drugs", name)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path as FilePath
 from typing import Any
 
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import Checked
 from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.list_ages import TABLE_HEADER, value_set_files, within_days
 from cds.yaml_source.document import Path
@@ -24,7 +24,7 @@ def list_age(view: RulebookView) -> Iterator[Problem]:
     if days is None:
         return
     first = view.today - timedelta(days=days)
-    lists: list[tuple[LoadedFile[Any], Path, f.Checked | None]] = [
+    lists: list[tuple[LoadedFile[Any], Path, Checked | None]] = [
         (loaded, path, loaded.model.valueset.checked) for loaded, path in value_set_files(view.book)
     ]
     lists += [(table, (TABLE_HEADER,), table.model.table.checked) for table in view.book.tables.values()]

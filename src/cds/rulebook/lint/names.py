@@ -15,6 +15,8 @@ from cds.logic.strata import find_cycles
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.definitions import UNDER
 from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.about import Parameter
+from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.lint.view import RulebookView, did_you_mean
 from cds.rulebook.references import (
     ANY_FACT,
@@ -125,7 +127,7 @@ def fits(reading: NameReference, found: Definition) -> bool:
     return True
 
 
-def duration_of(parameter: f.Parameter) -> int | None:
+def duration_of(parameter: Parameter) -> int | None:
     """Days of a parameter that is a duration; None when it is none."""
     if isinstance(parameter.value, str):
         return None
@@ -238,7 +240,7 @@ def _twice_in(view: RulebookView, section: str, word: str) -> Iterator[Problem]:
 
 
 def _valueset_twice(view: RulebookView) -> Iterator[Problem]:
-    seen: dict[str, LoadedFile[f.ValueSetFile]] = {}
+    seen: dict[str, LoadedFile[ValueSetFile]] = {}
     for loaded in view.book.sets:
         name = loaded.model.valueset.id
         if name is None:
@@ -257,7 +259,7 @@ def _article(role: str) -> str:
     return "a fact" if role in FACTS else f"a {role}"
 
 
-def _where(rule: LoadedFile[f.RuleFile] | LoadedFile[f.ValueSetFile], path: Path) -> str:
+def _where(rule: LoadedFile[f.RuleFile] | LoadedFile[ValueSetFile], path: Path) -> str:
     return f"{rule.file}:{rule.located.at(path)[0]}"
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from cds.facts.kind import FACTS
 from cds.facts.measurement import NumberFact
 from cds.facts.rating_scale import BandsItem, HighestItem, PointsFact
-from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import LIMIT, PARAMETER, Rule, compared, conditions, walk
 from cds.yaml_source.document import Path
@@ -84,7 +84,7 @@ def range_upside_down(view: RulebookView) -> Iterator[Problem]:
                 yield from _upside_down(view, rule, ("facts", name, "plausible"), fact.plausible)
         for condition in conditions(rule):
             for statement, path in walk(condition.statement, condition.path):
-                if isinstance(statement, f.Comparing):
+                if isinstance(statement, Comparing):
                     _, limits, here = compared(statement, path)
                     if len(limits) == 2:
                         yield from _upside_down(view, rule, (*here, "between"), [end for end, _ in limits])
