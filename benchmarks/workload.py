@@ -237,7 +237,7 @@ class _Patient:
             case "MedicationRequest":
                 code = str(8_000_000 + pick.randint(0, 99_999))
                 mg = float(pick.choice((5, 10, 25, 100)))
-                return self.order(code, "Background tablet 10 MG Oral Tablet", at, mg, pick.choice((30, 90)))
+                return self.order(code, "metformin 500 MG Oral Tablet", at, mg, pick.choice((30, 90)))
             case "Observation" if pick.random() < 0.04:
                 return self.phq9(pick.randint(0, 27), self.ago(800, 2000))
             case "Observation":

@@ -127,6 +127,7 @@ def wanted(**changes: Any) -> CompiledTrials:
             implausible_times=10.0,
             no_response=no_response,
             undated_end_days=183,
+            unconfirmed_days=None,
             not_for=("other-use",),
             unless_for=("depression",),
         ),

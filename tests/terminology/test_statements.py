@@ -46,6 +46,8 @@ def meant(text: str, phrase: str) -> Meant:
         ("Aneurysm, suspected", "aneurysm", UNCERTAIN),
         ("Family history of aneurysm", "aneurysm", FAMILY),
         ("Aneurysm in mother", "aneurysm", FAMILY),
+        ("Depression in mother complicating childbirth", "depression", SAID),
+        ("Familial aneurysm", "aneurysm", UNCERTAIN),
         ("S/p aneurysm", "aneurysm", PAST),
         ("Non-ST elevation myocardial infarction", "myocardial infarction", SAID),
         ("Not only depression", "depression", UNCERTAIN),

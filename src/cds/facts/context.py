@@ -108,19 +108,20 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         *record.interventions,
         *record.allergies,
     )
-    said = [(entry, read_as(entry, codes)) for entry in entries]
+    reader = ConceptReader(codes)
+    said = [(entry, reader.read(entry)) for entry in entries]
     return SortedRecord(
         record=record,
         today=today,
         codes=codes,
         nameless=tuple(entry for entry, reading in said if reading is Reading.SILENT),
         unread=tuple(entry for entry, reading in said if reading is Reading.NOT_READ),
-        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), codes),
+        diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), reader),
         measurements=_measured(record.measurements, codes),
-        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), codes),
-        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), codes),
-        allergies=_by_set(((a, a.concepts) for a in record.allergies), codes),
-        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), codes),
+        exposures=_by_set(((e, (e.drug,)) for e in record.exposures), reader),
+        interventions=_by_set(((i, (i.concept,)) for i in record.interventions), reader),
+        allergies=_by_set(((a, a.concepts) for a in record.allergies), reader),
+        referrals=_by_set(((r, (r.concept,)) for r in record.referrals), reader),
     )
 
 
@@ -151,10 +152,36 @@ KINDS = {
 }
 
 
-def read_as(entry: Diagnosis | Exposure | Intervention | Allergy, codes: Codes) -> Reading:
-    """What became of reading an entry: of several concepts, what cannot be read counts first."""
-    found = {codes.read(concept, KINDS[type(entry)]) for concept in concepts_of(entry)}
-    return next((one for one in (Reading.NOT_READ, Reading.READ) if one in found), Reading.SILENT)
+class ConceptReader:
+    """Reads each distinct concept of one record once: charts say the same thing over and over."""
+
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+        self._readings: dict[tuple[EntryKind, Concept], Reading] = {}
+        self._sets: dict[Concept, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
+
+    def read(self, entry: Diagnosis | Exposure | Intervention | Allergy) -> Reading:
+        """What became of reading an entry: of several concepts, what cannot be read counts first."""
+        kind = KINDS[type(entry)]
+        found = {self._reading(concept, kind) for concept in concepts_of(entry)}
+        return next((one for one in (Reading.NOT_READ, Reading.READ) if one in found), Reading.SILENT)
+
+    def _reading(self, concept: Concept, kind: EntryKind) -> Reading:
+        found = self._readings.get((kind, concept))
+        if found is None:
+            found = self._readings[kind, concept] = self._codes.read(concept, kind)
+        return found
+
+    def sets_of(self, concept: Concept) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        """The value sets its codes are in, those only its words name, and those of them its words only suggest."""
+        found = self._sets.get(concept)
+        if found is None:
+            by_code = self._codes.sets_of(concept)
+            left_out = frozenset(name for coding in concept.codings for name in self._codes.sets_without(coding))
+            by_name = self._codes.sets_named(concept)
+            suggested = by_name - self._codes.sets_said(concept) if by_name else by_name
+            found = self._sets[concept] = (by_code, by_name - left_out, suggested)
+        return found
 
 
 def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[ValueSetMatch]]:
@@ -166,20 +193,17 @@ def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, li
     return found
 
 
-def _by_set(entries: Iterable[tuple[Entry, tuple[Concept, ...]]], codes: Codes) -> dict[str, list[ValueSetMatch]]:
+def _by_set(
+    entries: Iterable[tuple[Entry, tuple[Concept, ...]]], reader: ConceptReader
+) -> dict[str, list[ValueSetMatch]]:
     found: dict[str, list[ValueSetMatch]] = {}
     for entry, concepts in entries:
-        by_code: set[str] = set()
-        left_out: set[str] = set()
-        for concept in concepts:
-            by_code |= codes.sets_of(concept)
-            for coding in concept.codings:
-                left_out.update(codes.sets_without(coding))
+        read = [reader.sets_of(concept) for concept in concepts]
+        by_code = {name for coded, _, _ in read for name in coded}
+        by_name = {name for _, named, _ in read for name in named} - by_code
+        said = {name for _, named, suggested in read for name in named - suggested}
         for name in by_code:
             found.setdefault(name, []).append(ValueSetMatch(entry, by_name=False))
-        by_name = {name for concept in concepts for name in codes.sets_named(concept)}
-        by_name -= by_code | left_out
-        said = {name for concept in concepts for name in codes.sets_said(concept)} if by_name else set()
         for name in by_name:
             found.setdefault(name, []).append(ValueSetMatch(entry, by_name=True, suggested=name not in said))
     return found

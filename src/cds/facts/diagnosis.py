@@ -25,7 +25,7 @@ from cds.facts.presence import (
 )
 from cds.logic.truth import Truth
 from cds.record.model import NOT_UNDERSTOOD, Delivery, Diagnosis, Span, Verification
-from cds.yaml_source.fields import Slug
+from cds.yaml_source.fields import Duration, Slug
 
 
 class ConditionFact(PresenceFact):
@@ -36,11 +36,22 @@ class ConditionFact(PresenceFact):
     undated: Annotated[
         Literal["counts", "unknown"], Field(description="With `look_back`: what a match without a date is.")
     ] = "unknown"
+    visit_diagnosis_within: Annotated[
+        Duration | None,
+        Field(
+            description="The diagnosis of an older visit, without a status, is not known to be active; unset: it is."
+        ),
+    ] = None
 
     def compile(self, name: str, numbers: Numbers) -> CompiledDiagnosis:
         """The fact with every number in place."""
         undated = Truth.TRUE if self.undated == "counts" else Truth.UNKNOWN
-        return CompiledDiagnosis(**self.common(name, numbers), statuses=statuses(self.status), undated=undated)
+        return CompiledDiagnosis(
+            **self.common(name, numbers),
+            statuses=statuses(self.status),
+            undated=undated,
+            visit_days=numbers.days(self.visit_diagnosis_within) if self.visit_diagnosis_within else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +62,12 @@ class CompiledDiagnosis(CompiledPresence):
     Attributes:
         statuses: clinicalStatus codes that count; None for any. A Condition without one counts as active.
         undated: What a match without a date is when there is a window: counts (TRUE) or UNKNOWN.
+        visit_days: The diagnosis of an older visit, without a status, is not known to be active; None: it is.
     """
 
     statuses: frozenset[str] | None
     undated: Truth
+    visit_days: int | None = None
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
@@ -85,6 +98,14 @@ def _diagnoses(wanted: CompiledDiagnosis, sorted_record: SortedRecord) -> Iterat
         doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
         if doubts is not None:
             yield not_told(entry, words, doubts[0], "condition(s)")
+
+
+def _of_an_old_visit(entry: Diagnosis, visit_days: int | None, today: date) -> bool:
+    """Whether it is what a visit long ago was for (category encounter-diagnosis), and nothing says that it goes on."""
+    day = entry.recorded or entry.onset
+    if visit_days is None or entry.problem_list is not False or day is None:
+        return False
+    return in_window(day, today, visit_days) is not Truth.TRUE
 
 
 def _doubts_of_diagnosis(
@@ -137,6 +158,8 @@ def _stands(entry: Diagnosis, wanted: CompiledDiagnosis, today: date) -> Truth:
         return Truth.TRUE
     if entry.status:
         return Truth.TRUE if over is Truth.FALSE else Truth.UNKNOWN
+    if over is Truth.FALSE and _of_an_old_visit(entry, wanted.visit_days, today):
+        return Truth.UNKNOWN
     if over is Truth.TRUE:
         return Truth.of(not wanted.statuses.isdisjoint(ENDED))
     return Truth.UNKNOWN if over is Truth.UNKNOWN else Truth.of("active" in wanted.statuses)

@@ -197,8 +197,19 @@ def _illness(wanted: CompiledEpisode, sorted_record: SortedRecord) -> tuple[list
         for hit in sorted_record.diagnoses.get(name, ()):
             entry = hit.entry
             if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG and not hit.by_name:
-                (current if (entry.status or "active") in wanted.statuses else others).append(entry)
+                active = (entry.status or "active") in wanted.statuses
+                if active and _of_an_old_visit(entry, wanted, sorted_record.today):
+                    continue  # it says that there was an episode then, not that it goes on
+                (current if active else others).append(entry)
     return current, others
+
+
+def _of_an_old_visit(entry: Diagnosis, wanted: CompiledEpisode, today: date) -> bool:
+    """Whether it is what a visit was for, without a status, longer ago than trials count for an unrecorded start."""
+    day = entry.recorded or entry.onset
+    if entry.status or entry.problem_list is not False or day is None:
+        return False
+    return (today - day.latest).days > wanted.otherwise_days
 
 
 def _coded_remissions(

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from cds.facts.context import KINDS, concepts_of, read_as
+from cds.facts.context import KINDS, ConceptReader, concepts_of
 from cds.record.model import Allergy, Diagnosis, Exposure, Intervention, PatientRecord
 from cds.terminology.index import Codes
 from cds.terminology.vocabulary import Reading
@@ -27,8 +27,9 @@ def unread_entries(record: PatientRecord, codes: Codes) -> Iterator[UnreadEntry]
         *record.interventions,
         *record.allergies,
     )
+    reader = ConceptReader(codes)
     for entry in entries:
-        if read_as(entry, codes) is Reading.NOT_READ:
+        if reader.read(entry) is Reading.NOT_READ:
             yield entry
 
 

@@ -63,7 +63,7 @@ def _supply(
         start=start,
         end=shifted(start, int(days) - 1) if start is not None and days is not None and days >= 1 else None,
         quantity=amount if amount is not None and amount > 0 else None,
-        quantity_unit=((item.quantity.code or item.quantity.unit or "").strip()) if item.quantity is not None else "",
+        quantity_unit=item.quantity.written if item.quantity is not None else "",
         supply_days=days,
         status="completed",
     )

@@ -20,6 +20,8 @@ LONGEST_NAME = 4_096  # characters
 Name = Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
 """A name that is searched for words: a resource with a longer one cannot be read, which is said of it."""
 
+UCUM = "unitsofmeasure.org"
+
 
 class Element(Struct, frozen=True, gc=False):
     """Base of all data types."""
@@ -62,6 +64,13 @@ class Quantity(Element, frozen=True):
     comparator: str | None = None
     unit: str | None = None
     code: str | None = None
+    system: Any = None
+
+    @property
+    def written(self) -> str:
+        """The unit: its code, or the words beside a code of another system than UCUM; "" if none."""
+        foreign = isinstance(self.system, str) and UCUM not in self.system and bool(self.unit)
+        return ((self.unit if foreign else self.code or self.unit) or "").strip()
 
 
 class Range(Element, frozen=True):
@@ -285,6 +294,7 @@ class Adherence(Element, frozen=True):
 class MedicationStatement(MedicationUse, frozen=True):
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
+    dateAsserted: str | None = None
     dosage: list[Dosage | None] | None = None
     adherence: Adherence | None = None  # R5
     taken: Any = None  # STU3

@@ -115,7 +115,7 @@ def _normal(said: list[elements.ReferenceRange | None]) -> Iterator[NormalRange]
         if one is None or (code_among(one.type, NORMAL) == "" and concept_of(one.type).words):
             continue
         ends = [end for end in (one.low, one.high) if end is not None and end.value is not None]
-        units = {(end.code or end.unit or "").strip() for end in ends}
+        units = {end.written for end in ends}
         comparable = len(units) == 1 and not any(end.comparator for end in ends)
         if comparable and all(end.value is not None and math.isfinite(end.value) for end in ends):
             low, high = (end.value if end is not None else None for end in (one.low, one.high))
@@ -147,7 +147,7 @@ def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
     comparator = said.comparator or ""
     if comparator and comparator not in {"<", "<=", ">=", ">"}:
         return None, "", "", "its comparator is not understood"
-    return said.value, (said.code or said.unit or "").strip(), comparator, ""
+    return said.value, said.written, comparator, ""
 
 
 def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:

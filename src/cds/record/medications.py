@@ -122,6 +122,7 @@ def statement_of(said: elements.MedicationStatement, origin: Origin, find_drug: 
         start=start or span_of(said.effectiveDateTime, origin, "effectiveDateTime") or sig_start,
         end=end or sig_end,
         sigs=sigs,
+        authored=span_of(said.dateAsserted, origin, "dateAsserted"),
     )  # fmt: skip
 
 
@@ -174,7 +175,7 @@ def _exposure(
         open_ended=active and end is None,
         sigs=sigs,
         quantity=quantity.value if quantity is not None and _sound(quantity.value) else None,
-        quantity_unit=((quantity.code or quantity.unit or "").strip()) if quantity is not None else "",
+        quantity_unit=quantity.written if quantity is not None else "",
         supply_days=days_of_supply(supply, origin, supply_path),
         fills=fills,
         stopped_for=None if active else _stopped_for(said),
@@ -194,7 +195,7 @@ def days_of_supply(said: elements.Quantity | None, origin: Origin, path: str) ->
     """Days of a duration; a bare number is days only where its unit is commonly left out."""
     if said is None or said.value is None:
         return None
-    unit = (said.code or said.unit or "").strip() or ("d" if path in {"daysSupply", "supportingInfo"} else "")
+    unit = said.written or ("d" if path in {"daysSupply", "supportingInfo"} else "")
     times = factor(unit, "d")
     days = said.value * times if times is not None else None
     if days is None or not 0 < days <= LONGEST_SUPPLY_DAYS:
@@ -303,6 +304,7 @@ def _sig(said: elements.Dosage, origin: Origin, path: str) -> Sig:
         end=end,
         sequence=said.sequence,
         words=(said.text or "").strip(),
+        timing=concept_of(said.timing.code) if said.timing is not None and times_low is None else None,
     )
 
 
@@ -311,6 +313,7 @@ def _without_bounds(sig: Sig) -> Sig:
     return Sig(
         low=sig.low, high=sig.high, unit=sig.unit, times_a_day_low=sig.times_a_day_low,
         times_a_day_high=sig.times_a_day_high, as_needed=sig.as_needed, sequence=sig.sequence, words=sig.words,
+        timing=sig.timing,
     )  # fmt: skip
 
 
@@ -329,10 +332,10 @@ def _amount(
     if quantity is not None:
         if not _sound(quantity.value) or quantity.comparator:
             return None, None, ""
-        return quantity.value, quantity.value, (quantity.code or quantity.unit or "").strip()
+        return quantity.value, quantity.value, quantity.written
     if range_ is not None and range_.low is not None and range_.high is not None:
         low, high = range_.low, range_.high
-        unit, other = ((said.code or said.unit or "").strip() for said in (low, high))
+        unit, other = (said.written for said in (low, high))
         if unit and other and unit != other:
             return None, None, ""
         unit = unit or other
@@ -461,6 +464,6 @@ def _end_by_duration(start: Span | None, said: elements.Dosage) -> Span | None:
 def _duration_days(said: elements.Quantity | None) -> int | None:
     if said is None or not _sound(said.value) or said.value is None:
         return None
-    times = factor((said.code or said.unit or "").strip(), "d")
+    times = factor(said.written, "d")
     days = said.value * times if times is not None else 0
     return max(1, round(days)) if 0 < days <= LONGEST_COURSE_DAYS else None

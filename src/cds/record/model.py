@@ -238,7 +238,9 @@ class Sig:
         as_needed: PRN: the daily dose is unknown.
         start, end: Bounds of this instruction (timing.repeat.boundsPeriod / boundsDuration), if written.
         sequence: FHIR sequence number; instructions of the same or no number run side by side.
-        words: The free-text instruction, shown to clinicians, never computed with.
+        words: The free-text instruction, shown to clinicians; no dose is made of it, but one it contradicts is none.
+        timing: How often, in a code or words that FHIR does not define; None where that is plain.
+        contradicts: What the words say otherwise than the amount or timing; "" for nothing.
     """
 
     low: float | None = None
@@ -251,6 +253,8 @@ class Sig:
     end: Span | None = None
     sequence: int | None = None
     words: str = ""
+    timing: Concept | None = None
+    contradicts: str = ""
 
 
 class ExposureKind(Enum):
@@ -289,7 +293,7 @@ class Exposure:
         reasons_in: References of these Conditions, as the sender wrote them.
         numbers: Business identifiers, (system, value): the order's or the fill's own number.
         status: The FHIR status code.
-        authored: When it was ordered, if a request.
+        authored: When it was ordered, if a request; when it was said, if a statement.
         place: Class and types of the encounter it was given in, if an administration; None when that is not known.
     """
 

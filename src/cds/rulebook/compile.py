@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any as AnyValue
 
+from cds.facts.allergy import CompiledAllergy
 from cds.facts.data import CodedQuery
+from cds.facts.diagnosis import CompiledDiagnosis
+from cds.facts.episode import CompiledEpisode
 from cds.facts.kind import CompiledFact, Numbers, ParameterValue
 from cds.facts.kinds import in_order
+from cds.facts.medication import CompiledMedication
 from cds.logic import conditions as c
 from cds.logic.strata import strata_of
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
@@ -47,6 +52,7 @@ from cds.rulebook.source_attributes import source_attributes
 from cds.rulebook.tables import code_index
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter
+from cds.terminology.vocabulary import EntryKind
 from cds.yaml_source.fields import listed, strings_in
 from cds.yaml_source.loaded import LoadedFile
 
@@ -71,8 +77,10 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     """
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(parameter_values(rules))
-    codes = code_index(book)
     wanted = in_order([spec.compile(name, numbers) for rule in rules for name, spec in rule.model.facts.items()])
+    codes = code_index(book)
+    if codes.vocabulary is not None:
+        codes = replace(codes, vocabulary=replace(codes.vocabulary, looked_for=_looked_for(wanted)))
     units = {name: spec.answer_unit() for rule in rules for name, spec in rule.model.facts.items()}
     heads: dict[str, CompiledConclusion] = {}
     cards: dict[str, CardText] = {}
@@ -168,6 +176,21 @@ def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
 
 
 # ---------------------------------------------------------------- facts
+
+
+def _looked_for(wanted: Iterable[CompiledFact]) -> dict[EntryKind, frozenset[str]]:
+    """The value sets some fact looks for among diagnoses, and among allergies (drugs are allergens)."""
+    conditions: set[str] = set()
+    allergies: set[str] = set()
+    for fact in wanted:
+        match fact:
+            case CompiledDiagnosis():
+                conditions.update((*fact.coded, *fact.possibly_coded))
+            case CompiledEpisode():
+                conditions.update((*fact.of, *fact.remission_coded))
+            case CompiledAllergy() | CompiledMedication():
+                allergies.update((*fact.coded, *fact.possibly_coded))
+    return {EntryKind.CONDITION: frozenset(conditions), EntryKind.ALLERGY: frozenset(allergies)}
 
 
 # ---------------------------------------------------------------- conclusions and cards

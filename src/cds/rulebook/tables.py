@@ -168,6 +168,8 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
         cues=_cues(model.cues),
         other_codes=frozenset(coding_of(one) for one in site_entries(book) if one.is_other and one.code is not None),
         other_texts=frozenset(bare(one.text) for one in site_entries(book) if one.is_other and one.text is not None),
+        frequencies=model.frequencies or "",
+        counts=frozenset(word for text in _listed(model.counts) for word in words_of(text)),
     )
 
 

@@ -189,6 +189,7 @@ class Codes:
         if vocabulary is None or kind is EntryKind.REFERRAL:
             return Reading.READ if has_a_name(concept) else Reading.SILENT
         sets = self.sets_of(concept)
+        sets = frozenset(name for name in sets if vocabulary.says_what(name, kind))
         if sets - vocabulary.says_nothing or any(vocabulary.places_code(coding, kind) for coding in concept.codings):
             return Reading.READ
         if kind is EntryKind.MEDICATION and any(
@@ -211,7 +212,10 @@ class Codes:
         for one in self.phrases.find(text):
             if one.value_set in vocabulary.none_known and len(words) - (one.end - one.start) <= WORDS_BESIDE_NONE:
                 return Reading.READ
-            (silent if one.value_set in vocabulary.says_nothing else covered).update(range(one.start, one.end))
+            if one.value_set in vocabulary.says_nothing:
+                silent.update(range(one.start, one.end))
+            elif vocabulary.says_what(one.value_set, kind):
+                covered.update(range(one.start, one.end))
         if kind is EntryKind.MEDICATION and any(table.names_one(text) for table in self.drugs.values()):
             return Reading.READ
         if silent and not covered:
@@ -290,6 +294,28 @@ class Codes:
                     found.add(one.value_set)
             negated = before[-1]
         return found
+
+    def times_a_day(self, concept: Concept) -> float | None:
+        """How many times a day a code, or a whole text, says; None where the rules know none."""
+        known = self._frequencies()
+        if known is None:
+            return None
+        for coding in concept.codings:
+            if (times := known.answers.get((coding.system, coding.code))) is not None:
+                return times
+        return next(
+            (known.answers_in_words[bare(one)] for one in concept.said if bare(one) in known.answers_in_words), None
+        )
+
+    def times_a_day_in(self, text: str) -> frozenset[float]:
+        """Every number of times a day that stands in a text (see `bare`); of words in longer ones, the longer."""
+        known = self._frequencies()
+        said = [words for words in known.answers_in_words if words in text] if known is not None else []
+        longest = [words for words in said if not any(words != other and words in other for other in said)]
+        return frozenset(known.answers_in_words[words] for words in longest) if known is not None else frozenset()
+
+    def _frequencies(self) -> ValueSet | None:
+        return self.sets.get(self.vocabulary.frequencies) if self.vocabulary is not None else None
 
     def bare_codes(self, sets: tuple[str, ...]) -> frozenset[str]:
         """The codes of some value sets without their systems, as a query that asks for them names them."""

@@ -134,7 +134,7 @@ class Cues:
         hit = [meant for meant, phrases in cues.items() if phrase in phrases]
         if hit and not silenced.isdisjoint(places):
             # "not excluded" does not exclude it, and says no more than that it may be so.
-            return [Meant.UNCERTAIN if meant is Meant.NEGATED else meant for meant in hit]
+            return [Meant.UNCERTAIN] if {Meant.NEGATED, Meant.UNCERTAIN}.intersection(hit) else []
         return hit
 
 

@@ -50,6 +50,10 @@ class Vocabulary:
         cues: Words that change what is said.
         other_codes: Codes a site says to be nothing any rule looks for.
         other_texts: Whole texts (see `bare`) a site says so of.
+        frequencies: Value set of how often something is taken; "" for none.
+        counts: Words that count ("two", "half").
+        looked_for: Kind → value sets that some rule looks for among such entries: codes and words of other sets (of
+            answers, reasons, other kinds) do not say what an entry is. A kind that is not there: those of any set do.
     """
 
     words: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
@@ -63,6 +67,9 @@ class Vocabulary:
     cues: Cues = field(default_factory=Cues)
     other_codes: frozenset[tuple[str, str]] = frozenset()
     other_texts: frozenset[str] = frozenset()
+    frequencies: str = ""
+    counts: frozenset[str] = frozenset()
+    looked_for: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
     _longest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +82,10 @@ class Vocabulary:
         if not coding.code or coding.system not in self.closed.get(kind, ()):
             return False
         return coding.system != ICD10CM or coding.code[:ICD_CATEGORY] in self.categories
+
+    def says_what(self, value_set: str, kind: EntryKind) -> bool:
+        """Whether being in a value set says what an entry of some kind is."""
+        return kind not in self.looked_for or value_set in self.looked_for[kind] or value_set in self.none_known
 
     def titled(self, text: str) -> tuple[Coding, ...]:
         """The codes of ICD-10-CM a text is the title of; none for any other text."""

@@ -22,6 +22,7 @@ MAY_BE_LEFT_OUT = frozenset(
     {
         "look_back", "possibly_coded", "unless_only", "only", "given_for", "own_places", "other_places", "always",
         "not_for", "unless_for", "remission_coded", "remission_by_score", "in_episode", "ended_by_successor_within",
+        "active_without_sign_for", "visit_diagnosis_within",
         "adherence", "implausible_above", "plausible", "whole", "different", "merge_same_molecule", "different_from",
         "current", "answered_no", "items", "drug_class", "repeated", "perhaps",
     }

@@ -165,6 +165,8 @@ class TrialDefinition(CompiledFact):
         no_response: What counts as evidence of no response.
         undated_end_days: A stopped order that names no end surely lasted until another drug of the table was started,
             if that was within so many days; 0 for never.
+        unconfirmed_days: An active order without an end surely goes on so many days after the last sign of its drug;
+            None for until today.
         not_for: Value sets of reasons for which a prescription is no such trial, unless one is in `unless_for` too.
         unless_for: Value sets of reasons for which it is one, whatever else it was given for.
         adherence: What follows from fills that cover too little; None when nobody asks.
@@ -178,6 +180,7 @@ class TrialDefinition(CompiledFact):
     implausible_times: float | None
     no_response: NoResponse
     undated_end_days: int
+    unconfirmed_days: int | None
     not_for: tuple[str, ...]
     unless_for: tuple[str, ...]
     adherence: CompiledAdherence | None = None

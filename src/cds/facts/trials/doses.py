@@ -98,6 +98,8 @@ def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) 
         return DailyDose(None, None, "taken as needed")
     if sig.low is None or sig.high is None:
         return UNKNOWN_DOSE
+    if sig.contradicts:
+        return DailyDose(None, None, sig.contradicts)
     unit, a_day = split_a_day(sig.unit)
     if not unit:
         return DailyDose(None, None, "dose has no unit")
@@ -158,7 +160,8 @@ def dosings(exposure: Exposure, product: Product | None) -> list[Dosing]:
     if groups:
         sums = [add(doses) for doses in groups.values()]
         dose = sums[0] if len(sums) == 1 else either(sums)
-        if dose.low is None and len(exposure.sigs) == 1 and not exposure.sigs[0].as_needed:
+        plain = len(exposure.sigs) == 1 and not exposure.sigs[0].as_needed and not exposure.sigs[0].contradicts
+        if dose.low is None and plain:
             supplied = supplied_dose(exposure, strength)
             dose = supplied if supplied.low is not None else dose
         found.append(Dosing(dose, None, None))

@@ -31,6 +31,7 @@ class ExposurePeriod(msgspec.Struct, frozen=True):
         bounded: The resource itself names an end; without one, a later order may have replaced it.
         ends_itself: The last day is what the resource says, not a guess from what came next.
         exposure: Where it comes from.
+        unconfirmed: It goes on by its status alone: of its last days nothing shows that it was still taken.
     """
 
     sure: tuple[int, int]
@@ -38,6 +39,7 @@ class ExposurePeriod(msgspec.Struct, frozen=True):
     dose: DailyDose
     bounded: bool
     exposure: Exposure
+    unconfirmed: bool = False
 
     @property
     def kind(self) -> ExposureKind:
@@ -52,11 +54,13 @@ class Successors:
 
     Attributes:
         starts: Their first days, (earliest, latest), sorted.
+        unconfirmed_days: An active order surely goes on so many days after the last sign of its drug; None for ever.
         within_days: A start so many days after an order's own, at the most, surely is where that order ended.
     """
 
     starts: tuple[tuple[int, int], ...] = ()
     within_days: int = 0
+    unconfirmed_days: int | None = None
 
     def after(self, day: int) -> tuple[int, int] | None:
         """The next start after a day."""
@@ -80,15 +84,35 @@ def exposure_periods(
         earliest: The first day of interest, for what has no start.
         successors: Where a stopped order names no end, the next of these ends it (docs/developers/decisions.md).
     """
+    listed = list(taken)
+    last_sign = max((_last_sign(exposure, today) for exposure, _ in listed), default=0)
     found = []
-    for exposure, recognised in taken:
+    for exposure, recognised in listed:
         for dosing in dosings(exposure, recognised.product):
             start, end = dosing.start or exposure.start, dosing.end or exposure.end
             stretch = _stretch(exposure, start, end, dosing.dose, today, earliest, successors)
             if stretch is not None:
-                found.append(stretch)
+                found.append(_confirmed(stretch, last_sign, successors.unconfirmed_days))
     found.sort(key=lambda s: (s.possible, s.sure, not s.bounded, s.exposure.source, s.dose.low or 0.0))
     return _counted_once(_fills_one_after_another(found, today))
+
+
+def _last_sign(exposure: Exposure, today: int) -> int:
+    """The last day up to today on which one resource shows that its drug was ordered, supplied or said to be taken."""
+    days = [span.latest.toordinal() for span in (exposure.start, exposure.authored, exposure.end) if span is not None]
+    if exposure.start is not None and exposure.supply_days:
+        days.append(exposure.start.latest.toordinal() + int(exposure.supply_days * exposure.fills) - 1)
+    return max((min(day, today) for day in days), default=0)
+
+
+def _confirmed(stretch: ExposurePeriod, last_sign: int, unconfirmed_days: int | None) -> ExposurePeriod:
+    """The same stretch; of an active order without an end, the days long after the last sign of it are not sure."""
+    if unconfirmed_days is None or not stretch.exposure.open_ended or stretch.bounded:
+        return stretch
+    last = last_sign + unconfirmed_days
+    if stretch.sure == NEVER or stretch.sure[1] <= last:
+        return stretch
+    return msgspec.structs.replace(stretch, sure=(stretch.sure[0], max(last, stretch.sure[0])), unconfirmed=True)
 
 
 def _counted_once(found: list[ExposurePeriod]) -> list[ExposurePeriod]:

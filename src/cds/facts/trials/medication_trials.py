@@ -38,6 +38,13 @@ class TrialsFact(FactBase):
         Duration | None,
         Field(description="A stopped order without an end lasted until another drug began, if that was within this."),
     ] = None
+    active_without_sign_for: Annotated[
+        Duration | None,
+        Field(
+            description="An active order without an end surely goes on so long after the last supply, fill, renewal or "
+            "other mention of its drug; later days are only possible. Left out, it surely goes on until today."
+        ),
+    ] = None
     not_for: Names | None = None  # reasons for which a prescription is no such trial …
     unless_for: Names | None = None  # … and those that make it one all the same
 
@@ -57,6 +64,7 @@ class TrialsFact(FactBase):
             ),
             no_response=no_response(self.no_response_when, numbers),
             undated_end_days=numbers.days(self.ended_by_successor_within) if self.ended_by_successor_within else 0,
+            unconfirmed_days=numbers.days(self.active_without_sign_for) if self.active_without_sign_for else None,
             not_for=listed(self.not_for),
             unless_for=listed(self.unless_for),
             adherence=(

@@ -108,6 +108,7 @@ class UnratedTrial(msgspec.Struct, frozen=True):
         adequate: Whether dose and duration were adequate.
         adequate_from: Day (ordinal) on which they had surely become so; None if never.
         stopped_for: Exposures at its end that name a stop reason.
+        unconfirmed: It goes on by the status of an order alone: a score long after its sure end says nothing of it.
     """
 
     key: str
@@ -117,6 +118,7 @@ class UnratedTrial(msgspec.Struct, frozen=True):
     adequate: Truth
     adequate_from: int | None
     stopped_for: tuple[Exposure, ...]
+    unconfirmed: bool = False
 
     @property
     def ongoing(self) -> bool:
@@ -254,6 +256,12 @@ def _measured(
     at_the_end = [s for s in courses.between(by.score, last_from, last_to) if s.when.latest > known_after]
     last = at_the_end[-1] if at_the_end else None
     during = [s for s in courses.between(by.score, trial.start.latest, trial.end.latest) if s.when.latest > known_after]
+    if trial.unconfirmed:
+        sure_until = trial.end.earliest + timedelta(days=wanted.end_after_days)
+        late = [score for score in (*during, *at_the_end) if score.when.latest > sure_until]
+        if late:
+            words = f"{by.label} {late[-1].text}: nothing shows that it was still taken then"
+            return _open(trial, words, late[-1].sources)
     judged = [(score, _responded(wanted, by, baseline, score)) for score in during]
     best = max(
         (score for score, truth in judged if truth is Truth.TRUE), key=lambda s: (-s.low, s.when.latest), default=None

@@ -11,6 +11,7 @@ import msgspec
 
 from cds.facts.context import SortedRecord, medications_sent
 from cds.facts.fact import Fact, ResponseEvidence, Trial, WhyUnknown
+from cds.facts.instructions import understood
 from cds.facts.measurements import ConvertedMeasurement
 from cds.facts.trials.adherence import days_covered
 from cds.facts.trials.definition import TrialDefinition
@@ -23,6 +24,7 @@ from cds.record.units import plain_unit
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.phrases import words_of
 
+SCORED = ("Observation/", "QuestionnaireResponse/")
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
 TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
@@ -91,7 +93,7 @@ class TrialFinder:
         """
         laid = self.timeline(wanted, episode)
         trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
-        trials = _no_separate_evidence(sorted(trials, key=_order))
+        trials = _one_score_for_one(_no_separate_evidence(sorted(trials, key=_order)))
         today = self._record.today.toordinal()
         return (
             _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record),
@@ -109,6 +111,7 @@ class TrialFinder:
             wanted.dose_column,
             wanted.implausible_times,
             wanted.undated_end_days,
+            wanted.unconfirmed_days,
             wanted.not_for,
             wanted.unless_for,
             wanted.no_response.augmentation_days,
@@ -128,7 +131,7 @@ def _laid_out(wanted: TrialDefinition, sorted_record: SortedRecord, begins: Span
     earlier: list[TreatmentEpisode] = []
     for key, exposures in sorted(taken.by_drug.items()):
         others = sorted(day for other, days in first_days.items() if other != key for day in days)
-        successors = Successors(tuple(others), wanted.undated_end_days)
+        successors = Successors(tuple(others), wanted.undated_end_days, wanted.unconfirmed_days)
         found = _plausible(
             exposure_periods(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key
         )
@@ -178,12 +181,13 @@ def recognise(wanted: TrialDefinition, sorted_record: SortedRecord, table: DrugT
     augmentations: list[tuple[Exposure, Recognised]] = []
     unrecognised: list[Exposure] = []
     not_trials: list[tuple[str, str, str]] = []
-    for exposure in sorted_record.record.exposures:
-        found = table.recognise(exposure.drug)
+    for written in sorted_record.record.exposures:
+        found, exposure = table.recognise(written.drug), written
         if found is None:
             if sorted_record.codes.unrecognisable(table, exposure.drug):
                 unrecognised.append(exposure)
             continue
+        exposure = understood(written, sorted_record.codes)
         reason = _never_a_trial(found, exposure, wanted, sorted_record)
         if found.drug.role == "augmentation":
             augmentations.append((exposure, found))
@@ -383,6 +387,8 @@ def _rate(
         adequate=adequate,
         adequate_from=day_reached(spell.parts, spell.minimum, wanted.adequate_days),
         stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
+        unconfirmed=any(s.unconfirmed and s.possible[1] == spell.runs[-1].last for s in spell.stretches)
+        and end.earliest < end.latest,
     )
     outcome = rate_response(wanted.no_response, ended, sorted_record, courses, starts)
     drug = table.drugs[spell.key]
@@ -541,6 +547,33 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
                     outcome=f"same days as {others}, no separate evidence",
                     missing=(*trials[i].missing, f"response to {trials[i].name}"),
                 )
+    return rated
+
+
+def _one_score_for_one(trials: list[Trial]) -> list[Trial]:
+    """
+    One score without a baseline cannot show that two drugs failed: it counts for the one that began first.
+
+    The others' response is unknown.
+    """
+    shown_by: dict[str, str] = {}
+    rated = []
+    for trial in trials:
+        scores = [source for source in trial.sources if source.startswith(SCORED)]
+        alone = trial.adequate is not Truth.FALSE and trial.no_response is Truth.TRUE
+        if alone and trial.evidence is ResponseEvidence.STILL_SYMPTOMATIC and scores:
+            other = next((shown_by[source] for source in scores if source in shown_by), "")
+            if other:
+                trial = msgspec.structs.replace(  # noqa: PLW2901 (the same, rated again)
+                    trial,
+                    no_response=Truth.UNKNOWN,
+                    evidence=ResponseEvidence.NONE,
+                    outcome=f"{trial.outcome}: the same score cannot show that {other} failed, too",
+                    missing=(*trial.missing, f"response to {trial.name}"),
+                )
+            else:
+                shown_by.update(dict.fromkeys(scores, trial.name))
+        rated.append(trial)
     return rated
 
 

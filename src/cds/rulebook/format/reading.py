@@ -76,6 +76,8 @@ class ReadingFile(Strict):
     closed_systems: list[ClosedSystems] = []
     says_nothing: Annotated[list[Slug], Field(description="Value sets of codes and words that say nothing.")] = []
     none_known: Annotated[list[Slug], Field(description="Value sets of codes and words that say there is none.")] = []
+    frequencies: Annotated[Slug | None, Field(description="Value set of how often a medicine is taken.")] = None
+    counts: Annotated[list[WordList], Field(description="Words that count: two, half.")] = []
     ignored: list[WordList] = []
     suspicious: list[SuspiciousWords] = []
     plain: list[WordList] = []

@@ -89,7 +89,8 @@ def unused_valueset(view: RulebookView) -> Iterator[Problem]:
     """A value set is there because a fact reads it."""
     used = {name for rule in view.rules for name, _ in coded(rule)}
     if view.book.reading is not None:
-        used.update((*view.book.reading.model.says_nothing, *view.book.reading.model.none_known))
+        reading = view.book.reading.model
+        used.update((*reading.says_nothing, *reading.none_known, reading.frequencies or ""))
     for name, files in set_names(view).items():
         if not {name, PurePath(files[0].file).stem} & used and not view.may_be_read(name):
             yield files[0].problem(
