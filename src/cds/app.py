@@ -40,6 +40,7 @@ from cds.journal.journal import Journal
 from cds.record import units
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_problems
+from cds.rulebook.published import with_definitions
 from cds.rulebook.reviews import overdue_reviews
 from cds.ruleset import evaluator_mode_from, refuse_errors, rules_of
 from cds.settings import Settings
@@ -203,7 +204,8 @@ def reload_of(
         return None
     from cds.reload import RuleReloader  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
 
-    return RuleReloader(offers, made, folders, evaluator_mode_from(settings.engine), clock, settings.review_grace_days)
+    opinions = evaluator_mode_from(settings.engine)
+    return RuleReloader(offers, made, folders, opinions, clock, settings.review_grace_days, settings.show_definitions)
 
 
 def add_console(app: FastAPI, deployment: Deployment, access: ConsoleAccess) -> None:
@@ -340,7 +342,8 @@ def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> d
         try:
             book = read_rulebook(folder)
             to_be_mended = [*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book)]
-            made[folder] = rules_of(book, evaluator_mode_from(settings.engine))
+            shown = with_definitions(book, settings.show_definitions)
+            made[folder] = rules_of(shown, evaluator_mode_from(settings.engine))
             for problem in to_be_mended:
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)
         except RulesError as wrong:

@@ -13,7 +13,7 @@ from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.program import CompiledRuleset, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,39 @@ class Ruleset:
 
     program: CompiledRuleset
     reasoner: Evaluator
+
+
+def truth_of(published: Published, decision: Decision) -> Truth:
+    """
+    Whether a published definition is met.
+
+    Unknown instead of true where it asks for something that no record tells.
+    """
+    truth = decision.truths[published.head]
+    return Truth.UNKNOWN if truth is Truth.TRUE and published.not_in_chart else truth
+
+
+def index_day(published: Published, decision: Decision) -> date | None:
+    """
+    The first day on which a published definition is met.
+
+    None while it is not met for certain, where its algorithm has no day, and where an earlier day cannot be ruled out.
+    """
+    if truth_of(published, decision) is not Truth.TRUE:
+        return None
+    days = []
+    for one in published.index_days:
+        fact = decision.facts[one.fact]
+        if one.reaches is not None:
+            if len(fact.reached) >= one.reaches:
+                days.append(fact.reached[one.reaches - 1])
+            elif fact.high is None or fact.high >= one.reaches:
+                return None
+        elif fact.day is not None and fact.day.exact and fact.truth is not Truth.UNKNOWN:
+            days.append(fact.day.earliest)
+        elif fact.truth is not Truth.FALSE:
+            return None
+    return min(days, default=None)
 
 
 def decide(rules: Ruleset, record: PatientRecord, today: date, service: str | None = None) -> Decision:

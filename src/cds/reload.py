@@ -42,6 +42,7 @@ class RuleReloader:
         opinions: EvaluatorMode,
         clock: Callable[[], date],
         review_grace_days: int | None = None,
+        definitions: tuple[str, ...] = (),
     ) -> None:
         self._offers = offers
         self._made = made
@@ -49,6 +50,7 @@ class RuleReloader:
         self._opinions = opinions
         self._clock = clock
         self._review_grace_days = review_grace_days
+        self._definitions = definitions
         self._taken_at: datetime | None = None
         self._refused: dict[Path, tuple[datetime, str]] = {}
 
@@ -93,7 +95,8 @@ class RuleReloader:
         book = read_rulebook(folder)
         if book.digest != digest:
             return
-        new = checked_rules(book, self._opinions, self._clock(), self._review_grace_days)
+        clock, grace = self._clock(), self._review_grace_days
+        new = checked_rules(book, self._opinions, clock, grace, self._definitions)
         old, self._made[folder] = self._made[folder], new
         for name, where in self._folders.items():
             if where == folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cds.rulebook.lint.files import overdue_rule_reviews, overdue_site_reviews
 from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.lock import lock_problems
+from cds.rulebook.published import with_definitions
 from cds.yaml_source.problem import Problem, RulesError
 
 log = logging.getLogger(__name__)
@@ -65,27 +67,35 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     return problems
 
 
-def load_rules(folder: Path, opinions: EvaluatorMode | None, today: date) -> Ruleset:
+def load_rules(folder: Path, opinions: EvaluatorMode | None, today: date, definitions: Collection[str] = ()) -> Ruleset:
     """
     Read, check and make ready the rules of a folder; `opinions` None means both where both run.
+
+    `definitions` are ids of published definitions, or "all"; files of others are left out.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running.
     """
-    return checked_rules(read_rulebook(folder), opinions, today)
+    return checked_rules(read_rulebook(folder), opinions, today, definitions=definitions)
 
 
 def checked_rules(
-    book: Rulebook, opinions: EvaluatorMode | None, today: date, review_grace_days: int | None = None
+    book: Rulebook,
+    opinions: EvaluatorMode | None,
+    today: date,
+    review_grace_days: int | None = None,
+    definitions: Collection[str] = (),
 ) -> Ruleset:
     """
     A rulebook that was read, checked and made ready; `opinions` None means both where both run.
+
+    `definitions` are ids of published definitions, or "all"; files of others are left out.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
     """
     refuse_errors(book, today, review_grace_days)
-    return rules_of(book, opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
+    return rules_of(with_definitions(book, definitions), opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
 
 
 def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:

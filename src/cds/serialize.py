@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from cds.cards.card import Card
-from cds.decide import Decision, Ruleset
+from cds.decide import Decision, Ruleset, index_day, truth_of
 from cds.engine.explain import Reasons, Why, missing
 from cds.facts.fact import Fact, Trial
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import CompiledDefinition
+from cds.rulebook.program import CompiledDefinition, Published
 
 
 def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
@@ -19,7 +20,8 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
     Everything about one answer.
 
     Keys: today; rules (program version and each file's version); cards; conclusions (name → true, false, unknown);
-    definitions (conclusion → what it is under each of its definitions, with reasons); facts;
+    definitions (conclusion → what it is under each of its definitions, with reasons; id of a published definition that
+    is shown → its truth, index day and criteria); facts;
     reasons (conclusion → tree down to FHIR references); missing (what would settle each unknown conclusion);
     data_quality (what was left out or doubted).
     """
@@ -38,7 +40,8 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         "definitions": {
             of: [definition_values(one, decision, reasons) for one in definitions]
             for of, definitions in rules.program.definitions.items()
-        },
+        }
+        | {one.id: published_values(one, decision, reasons) for one in rules.program.published},
         "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
         "reasons": {name: why_values(reasons.why(name)) for name in conclusions},
         "missing": [
@@ -75,6 +78,46 @@ def definition_values(definition: CompiledDefinition, decision: Decision, reason
             }
         )
     )
+
+
+def published_values(published: Published, decision: Decision, reasons: Reasons) -> dict[str, Any]:
+    """
+    A definition of others: whether it is met, and on which day first.
+
+    `index_day` is there for every definition whose algorithm has one, null while it is not met or its day is not known.
+    """
+    values: dict[str, Any] = {
+        "definition": published.id,
+        "label": published.label,
+        "says": published.says,
+        "is": truth_of(published, decision).value,
+    }
+    if published.index_days:
+        day = index_day(published, decision)
+        values["index_day"] = day.isoformat() if day else None
+    if published.criteria:
+        values["criteria"] = {name: criterion_values(reasons.why(name)) for name in published.criteria}
+    values |= without_empty(
+        {"not_in_chart": list(published.not_in_chart), "found": published.found, "confirm": published.confirm}
+    )
+    values["license"] = published.license
+    values["read"] = published.read.isoformat()
+    values["evidence"] = [{"cite": c.cite, "url": c.url, "verified": c.verified} for c in published.evidence]
+    values["reasons"] = why_values(reasons.why(published.head))
+    return values
+
+
+def criterion_values(why: Why) -> dict[str, Any]:
+    """One criterion: met, not met, or unknown with what is missing."""
+    missing_words = dict.fromkeys(_unknown_leaves(why)) if why.truth is Truth.UNKNOWN else {}
+    return dict(without_empty({"label": why.label, "is": why.truth.value, "missing": list(missing_words)}))
+
+
+def _unknown_leaves(why: Why) -> Iterator[str]:
+    if why.truth is Truth.UNKNOWN and not why.children:
+        yield why.label or why.name
+    for child in why.children:
+        yield from _unknown_leaves(child)
 
 
 def card_values(card: Card) -> dict[str, Any]:

@@ -23,6 +23,14 @@ class Settings(BaseSettings):
         int, Field(ge=0, le=65535, description="Port to listen on; 0: a free one, which the log names.")
     ] = 8000
     rules: Annotated[Path, Field(default_factory=default_rules_folder, description="Folder of rule files.")]
+    show_definitions: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="Published definitions that are decided too and shown with an answer, separated by commas: "
+            "their ids, or all; none: no file of theirs is read."
+        ),
+    ] = ()
     watch: Annotated[
         bool, Field(description="Take changed rule files while running, once they check and their tests pass.")
     ] = False
@@ -156,6 +164,7 @@ class Settings(BaseSettings):
     ] = "info"
 
     @field_validator(
+        "show_definitions",
         "cors_origins",
         "fhir_servers",
         "fhir_networks",

@@ -436,6 +436,14 @@ SLIPS = [
         says="mean `relapse`?",
     ),
     # drug tables
+    Slip(
+        "unknown-drug",
+        RULE,
+        "  failed_trials:\n",
+        "  history: {find: drug_history, drugs: drugs, named: [sertralin], unit: drugs}\n  failed_trials:\n",
+        "named: [sertralin]",
+        says="mean `sertraline`?",
+    ),
     Slip("unknown-table", RULE, "drugs: drugs", "drugs: drug", "drugs: drug", says="mean `drugs`?"),
     Slip(
         "table-without-minimum",
@@ -1059,14 +1067,18 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
         "look_back", "apart", "otherwise", "joins_gaps_up_to", "lasts_at_least", "augmentation_lasts_at_least",
         "before", "after", "ended_by_successor_within",
         "ended_before", "or_lasts_at_least", "baseline_within", "checked_within",
+        "new_episode_after", "lasting_at_least", "within", "earliest", "latest", "ended_within", "longer_than",
+        "diagnosed_within", "visit_diagnosis_within", "active_without_sign_for",
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
         "falls_less_than", "implausible_above", "sessions_at_least", "from",
+        "drugs", "issues_before", "issues_after", "issues_in_all", "reaches",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
         "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",
         "unless_stopped_for", "not_for", "unless_only", "only", "unless_for",
+        "treatments", "diagnosed", "diagnosed_except", "never_before", "never_before_except", "coded_except",
     }  # fmt: skip
 
 
@@ -1075,7 +1087,7 @@ def test_every_check_has_its_page_and_its_test() -> None:
 
     elsewhere = {
         "file-uses-draft", "engine-limits", "drug-without-row", "conclusion-without-test", "card-without-test",
-        "card-over-budget",
+        "card-over-budget", "unknown-definition",
     }  # fmt: skip
     assert pages == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
 

@@ -86,6 +86,7 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
         "draft_order", "place_of_order",
         "trace_of", "deceased",
         "treatment", "course_without_response", "rise", "override", "symptoms",
+        "drug_history", "switches", "brief_switches", "index_day", "diagnosis_count",
     }  # fmt: skip
     assert all(f"`find: {kind}`" in text for kind in kinds - {"count", "trace_of"})
 

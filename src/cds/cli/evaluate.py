@@ -39,6 +39,12 @@ def evaluate(
     today: Today = None,
     rules: RulesFolder = None,
     service: ServiceId = None,
+    definitions: Annotated[
+        str | None,
+        typer.Option(
+            help="Published definitions to decide as well: their ids, separated by commas, or all.", show_default=False
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per file (a list for several).")] = False,
 ) -> None:
     """
@@ -47,7 +53,7 @@ def evaluate(
     [bold]Example:[/bold] cds evaluate fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
     """
     day = day_of(today)
-    loaded = rules_in(rules, day)
+    loaded = rules_in(rules, day, None if definitions is None else listed_ids(definitions))
     answers: list[dict[str, Any]] = []
     failed = False
     for name, result in decisions_of(files, loaded, day, service):
@@ -65,6 +71,11 @@ def evaluate(
         text = msgspec.json.format(msgspec.json.encode(answers if several else answers[0]), indent=2)
         sys.stdout.write(text.decode() + "\n")
     raise typer.Exit(PROBLEMS if failed else OK)
+
+
+def listed_ids(text: str) -> tuple[str, ...]:
+    """Ids written with commas between them."""
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 def explain_command(

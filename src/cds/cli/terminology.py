@@ -127,8 +127,9 @@ def _proposal(
 def _tables(book: Rulebook, source: Path, release: str | None, today: date) -> Proposal:
     read = read_release(source, release)
     found = [
-        compare_table(table, Path(table.file).parent / table.model.table.products, read, today)
+        compare_table(table, Path(table.file).parent / products, read, today)
         for table in book.tables.values()
+        if (products := table.model.table.products) is not None  # without it there is nothing of a release to compare
     ]
     return Proposal(
         read.name,

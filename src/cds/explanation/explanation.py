@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 
 from cds.cards.card import Card
-from cds.decide import Decision, Ruleset
+from cds.decide import Decision, Ruleset, index_day, truth_of
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Fact, FactSource
 from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, RuleRef, Service
+from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, Published, RuleRef, Service
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 
 
@@ -91,6 +92,17 @@ class Definitions:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedAnswer:
+    """A definition of others: what it says, whether it is met, its day where it has one, and the reasons."""
+
+    definition: Published
+    truth: Truth
+    day: date | None
+    reasons: Criterion
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """
     The answer to one request, for a reader.
@@ -104,6 +116,7 @@ class Explanation:
         lacking: What is missing, first what could change most.
         files: Conclusions by rule file.
         definitions: Conclusions that are decided under several definitions.
+        published: Definitions of others that are shown.
         facts: What was found in the record, by the label a clinician reads.
         issues: What of the data was left out or doubted.
         rules: The rule files that had a part in it.
@@ -118,6 +131,7 @@ class Explanation:
     lacking: tuple[MissingData, ...]
     files: tuple[RuleExplanation, ...]
     definitions: tuple[Definitions, ...]
+    published: tuple[PublishedAnswer, ...]
     facts: tuple[Fact, ...]
     issues: tuple[Issue, ...]
     rules: tuple[RuleRef, ...]
@@ -155,6 +169,16 @@ def explanation_of(rules: Ruleset, decision: Decision, service: str | None) -> E
         definitions=tuple(
             Definitions(program.heads[name].label, tuple((one, trees.of(one.head)) for one in definitions))
             for name, definitions in program.definitions.items()
+        ),
+        published=tuple(
+            PublishedAnswer(
+                one,
+                truth_of(one, decision),
+                index_day(one, decision),
+                trees.of(one.head),
+                tuple(trees.of(name) for name in one.criteria),
+            )
+            for one in program.published
         ),
         facts=tuple(fact for name, fact in decision.facts.by_name.items() if name not in program.copies),
         issues=decision.record.issues,

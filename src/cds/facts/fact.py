@@ -9,6 +9,7 @@ from enum import Enum
 
 import msgspec
 
+from cds.facts.history.eras import DrugIssue
 from cds.logic.truth import Truth
 from cds.record.model import Span
 
@@ -133,6 +134,9 @@ class Fact(msgspec.Struct, frozen=True):
         day: When it was observed or began.
         trials: For medication_trials.
         found: What it rests on.
+        issues: For drug_history: what was ordered, dispensed or taken.
+        reached: For counts of switches and diagnoses: the day on which the first, the second, … came, as far as these
+            days are certain.
         trace: It is not known for certain, and the record holds an entry that may be it (see rulebook/format.py,
             TraceFact). Not set when nothing was sent or found.
     """
@@ -150,6 +154,8 @@ class Fact(msgspec.Struct, frozen=True):
     day: Span | None = None
     trials: tuple[Trial, ...] = ()
     found: tuple[FactSource, ...] = ()
+    issues: tuple[DrugIssue, ...] = ()
+    reached: tuple[date, ...] = ()
     trace: bool = False
 
 

@@ -24,6 +24,7 @@ STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"
 FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 DRAFT, TREATMENT = "draft order", "treatment"  # statements that can also stand where one of their kind is wanted
 SCORE, WORD, PRESENT, TRACED = "score", "word", "present", "traced"  # what a place of a fact may want besides
+HISTORY = "drug history"  # likewise: a drug_history fact
 
 Kept = TypeVar("Kept")
 

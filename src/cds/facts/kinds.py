@@ -11,8 +11,11 @@ from cds.facts.allergy import AllergyFact
 from cds.facts.answer import AnswerFact
 from cds.facts.demographics import AgeFact, DeceasedFact, SettingFact, SexFact
 from cds.facts.diagnosis import ConditionFact
+from cds.facts.diagnosis_count import DiagnosisCountFact
 from cds.facts.draft_order import DraftOrderFact, PlaceOfOrderFact
+from cds.facts.drug_history import DrugHistoryFact
 from cds.facts.episode import EpisodeFact, EpisodeLengthFact
+from cds.facts.index_day import IndexDayFact
 from cds.facts.kind import CompiledFact, FactBase
 from cds.facts.measurement import NumberFact
 from cds.facts.medication import MedicationFact
@@ -22,6 +25,7 @@ from cds.facts.rating_scale import PointsFact
 from cds.facts.referral import ReferralFact
 from cds.facts.score_change import RiseFact
 from cds.facts.sessions import SessionsFact
+from cds.facts.switch_count import BriefSwitchesFact, SwitchesFact
 from cds.facts.symptoms import SymptomsFact
 from cds.facts.trace import TraceFact
 from cds.facts.treatment import CourseFact, TreatmentFact
@@ -54,6 +58,11 @@ KINDS: tuple[type[FactBase], ...] = (
     SessionsFact,
     AugmentationFact,
     PointsFact,
+    DrugHistoryFact,
+    SwitchesFact,
+    BriefSwitchesFact,
+    IndexDayFact,
+    DiagnosisCountFact,
     CountFact,
     TraceFact,
 )

@@ -28,6 +28,7 @@ from cds.rulebook.format.conditions import (
     PossiblyThis,
     UnknownThis,
 )
+from cds.rulebook.format.published import PublishedSpec
 from cds.rulebook.list_ages import list_ages
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.placeholders import placeholders_in
@@ -40,8 +41,10 @@ from cds.rulebook.program import (
     CopyOf,
     EvidenceItem,
     HeadKind,
+    IndexDay,
     LinkText,
     NoteText,
+    Published,
     RuleRef,
     Service,
     SuggestionText,
@@ -119,6 +122,9 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         labels=labels,
         definitions={one.of: under(one, numbers) for one in decided},
         copies=copies,
+        published=tuple(
+            published(name, spec, rule, numbers) for rule in rules for name, spec in rule.model.published.items()
+        ),
         overrides=book.overrides,
         list_ages=list_ages(book),
         attributes={
@@ -276,6 +282,27 @@ def conclusions(
         )
         for name, spec in rule.model.conclusions.items()
     }
+
+
+def published(name: str, spec: PublishedSpec, rule: LoadedFile[f.RuleFile], numbers: Numbers) -> Published:
+    """A definition of others, as it is shown."""
+    return Published(
+        id=name,
+        label=spec.label,
+        says=spec.says,
+        head=spec.is_,
+        criteria=tuple(spec.criteria),
+        not_in_chart=tuple(spec.not_in_chart),
+        index_days=tuple(
+            IndexDay(day.fact, None if day.reaches is None else int(numbers.number(day.reaches)))
+            for day in spec.index_day
+        ),
+        evidence=cited(rule, spec.evidence),
+        found=spec.found or "",
+        license=spec.license,
+        read=spec.read,
+        confirm=spec.confirm or "",
+    )
 
 
 def under(decided: DefinedConclusion, numbers: Numbers) -> tuple[CompiledDefinition, ...]:

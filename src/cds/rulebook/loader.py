@@ -458,6 +458,8 @@ def _shown(value: object) -> str:
 
 
 def _products(path: Path, table: LoadedFile[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
+    if table.model.table.products is None:
+        return []
     products = path.parent / table.model.table.products
     text = _text(products, book)
     if text is None:

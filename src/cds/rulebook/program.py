@@ -126,6 +126,47 @@ class CompiledDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexDay:
+    """A fact that tells the day of a definition: its own day, or the day on which its count reached a number."""
+
+    fact: str
+    reaches: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """
+    A definition that others published, as it is shown.
+
+    Attributes:
+        id: "ohdsi-1009".
+        label, says: What a clinician reads.
+        head: The conclusion that decides it.
+        criteria: Conclusions to be shown one by one.
+        not_in_chart: Criteria that no record tells: unknown, whatever the record holds.
+        index_days: Facts that tell its day; the earliest counts. Empty where the algorithm has none.
+        evidence: What it was written from.
+        found: The share of people its authors found; "" where none is known.
+        license: Terms of the source, and what was taken from it.
+        read: The day it was read.
+        confirm: What to do before it is relied on; "" for nothing.
+    """
+
+    id: str
+    label: str
+    says: str
+    head: str
+    criteria: tuple[str, ...]
+    not_in_chart: tuple[str, ...]
+    index_days: tuple[IndexDay, ...]
+    evidence: tuple[EvidenceItem, ...]
+    found: str
+    license: str
+    read: date
+    confirm: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteText:
     """
     One sentence of a card and the head that says when it is shown.
@@ -232,6 +273,7 @@ class CompiledRuleset:
         definitions: Conclusion → the definitions it is decided under, in the order of the file.
         copies: Facts and conclusions that exist because a definition reads other values → what authors and
             clinicians know them by.
+        published: Definitions of others that are shown.
         overrides: What is different at the site these rules are for.
         attributes: Rule file → its source attributes.
         list_ages: When each value set and drug table was last compared with a release.
@@ -250,6 +292,7 @@ class CompiledRuleset:
     observed: ObservationFilter = field(default_factory=lambda: ObservationFilter(frozenset()))
     definitions: Mapping[str, tuple[CompiledDefinition, ...]] = field(default_factory=dict)
     copies: Mapping[str, CopyOf] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
     overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
     list_ages: ListAges = field(default_factory=ListAges)

@@ -12,6 +12,7 @@ from cds.facts.kind import (
     DRAFT,
     EPISODE,
     FACTS,
+    HISTORY,
     NUMBER,
     PRESENT,
     SCORE,
@@ -34,6 +35,7 @@ from cds.rulebook.format.conditions import (
     UnderDefinition,
     UnknownThis,
 )
+from cds.rulebook.format.published import PublishedSpec
 from cds.rulebook.placeholders import TextAt, placeholders_in, texts
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DurationName, InUnit, NumberName, OneOf, OwnUnit, Refers, UnitOf, duration_days
@@ -54,6 +56,7 @@ FITS: Mapping[str, frozenset[str]] = {
     TREATMENT: frozenset({STATEMENT}),
     NUMBER: frozenset({NUMBER}),
     SCORE: frozenset({NUMBER}),
+    HISTORY: frozenset({NUMBER}),
     TRIALS: frozenset({TRIALS}),
     EPISODE: frozenset({EPISODE}),
     CONCLUSION: frozenset({CONCLUSION}),
@@ -244,6 +247,8 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
     for name, card in rule.model.cards.items():
         for text in texts(card, ("cards", name)):
             yield from _in_text(rule, text)
+    for name, published in rule.model.published.items():
+        yield from _in_published(rule, published, ("published", name))
     if rule.model.definitions:
         yield NameReference(rule.model.definitions.of, CONCLUSION, rule, ("definitions", "of"))
         yield NameReference(rule.model.definitions.chosen_by, WORD, rule, ("definitions", "chosen_by"))
@@ -252,6 +257,17 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
                 yield NameReference(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
     if rule.model.lists:
         yield from in_model(rule, rule.model.lists, ("lists",))
+
+
+def _in_published(rule: Rule, spec: PublishedSpec, path: Path) -> Iterator[NameReference | BareNumber]:
+    yield NameReference(spec.is_, CONCLUSION, rule, (*path, "is"))
+    for index, criterion in enumerate(spec.criteria):
+        yield NameReference(criterion, CONCLUSION, rule, (*path, "criteria", index))
+    for index, day in enumerate(spec.index_day):
+        here = (*path, "index_day", index)
+        yield NameReference(day.fact, ANY_FACT if day.reaches is None else NUMBER, rule, (*here, "fact"))
+        if day.reaches is not None:
+            yield limit_or_number(day.reaches, rule, (*here, "reaches"), beside=day.fact)
 
 
 def read_by(found: Iterable[NameReference | BareNumber]) -> dict[str, set[str]]:

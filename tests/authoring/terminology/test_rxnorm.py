@@ -81,6 +81,7 @@ def release_of(rules: Path) -> SmallRelease:
 
 def compared(rules: Path, release: Path, name: str | None = None) -> Proposal:
     table = read_rulebook(rules).tables["antidepressants"]
+    assert table.model.table.products is not None
     return compare_table(table, rules / "tables" / table.model.table.products, read_release(release, name), TODAY)
 
 

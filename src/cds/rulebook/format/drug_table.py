@@ -33,7 +33,10 @@ class TableHeader(Strict):
 
     id: Slug
     title: Text
-    products: str
+    products: Annotated[
+        str | None,
+        Field(description="The CSV file of its products; without it drugs are known by code and name alone."),
+    ] = None
     says_nothing: Annotated[
         list[Text], Field(description="Words of a medication's name that do not tell which drug it is.")
     ] = []

@@ -18,6 +18,7 @@ from cds.rulebook.format.about import About, Evidence, Parameter, Retirement, Re
 from cds.rulebook.format.cards import ActionSpec, CardSpec, LinkSpec, Note, ServiceSpec, Source, SuggestionSpec, Topic
 from cds.rulebook.format.conditions import AllOf, AnyOf, AtLeastOf, Limits, NotThis, Statement, UnderDefinition
 from cds.rulebook.format.drug_table import ClassCode, DrugFile, DrugNames, DrugRow, MinimumDose, TableHeader
+from cds.rulebook.format.published import PublishedSpec
 from cds.rulebook.format.value_set import (
     AnswerGroup,
     AnswersInWords,
@@ -111,6 +112,9 @@ class RuleFile(Strict):
     facts: dict[Snake, FactSpec] = {}
     conclusions: dict[Snake, Conclusion] = {}
     definitions: DefinitionsSpec | None = None
+    published: Annotated[
+        dict[Slug, PublishedSpec], Field(description="Definitions of others; the file is read only when asked for.")
+    ] = {}
     services: dict[Slug, ServiceSpec] = {}
     cards: dict[Snake, CardSpec] = {}
     lists: ListsSpec | None = None
@@ -142,6 +146,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
           "bands": Band, "each": EachItem, "if": IfItem,
         "highest_of": HighestItem, "categories": Category,
         "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
+        "published": PublishedSpec,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip
     if "drugs" in loc:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 
 from cds.facts.draft_order import DraftOrderFact
+from cds.facts.drug_history import DrugHistoryFact
 from cds.facts.trials.medication_trials import TrialsFact
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.value_set import ValueSetFile
@@ -14,6 +15,7 @@ from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC, RXNORM
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
@@ -25,14 +27,29 @@ def unknown_table(view: RulebookView) -> Iterator[Problem]:
     """A drug table that is read exists."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            drugs = fact.drugs if isinstance(fact, TrialsFact | DraftOrderFact) else None
-            if drugs is not None and drugs not in view.book.tables:
-                if view.may_be_defined(drugs):
-                    continue
-                yield rule.problem(
-                    ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{drugs}`.",
-                    did_you_mean(drugs, view.book.tables, "Write the id of a file under tables."),
-                )  # fmt: skip
+            read = fact.drugs if isinstance(fact, TrialsFact | DraftOrderFact | DrugHistoryFact) else None
+            for drugs in listed(read):
+                if drugs not in view.book.tables and not view.may_be_defined(drugs):
+                    yield rule.problem(
+                        ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{drugs}`.",
+                        did_you_mean(drugs, view.book.tables, "Write the id of a file under tables."),
+                    )  # fmt: skip
+
+
+def unknown_drug(view: RulebookView) -> Iterator[Problem]:
+    """A drug that is named is in one of the tables that are read."""
+    for rule in view.rules:
+        for name, fact in rule.model.facts.items():
+            if not isinstance(fact, DrugHistoryFact):
+                continue
+            tables = [view.book.tables.get(table) for table in listed(fact.drugs)]
+            known = {drug for table in tables if table for drug in table.model.drugs}
+            for index, drug in enumerate(fact.named or () if all(tables) else ()):
+                if drug not in known:
+                    yield rule.problem(
+                        ("facts", name, "named", index), "unknown-drug", f"`{drug}` is in none of these tables.",
+                        did_you_mean(drug, known, "Add it to a table, or name the table that holds it."),
+                    )  # fmt: skip
 
 
 def table_without_minimum(view: RulebookView) -> Iterator[Problem]:
@@ -162,4 +179,12 @@ def _problem(row: ProductRow, column: str, check: str, what: str, fix: str) -> P
     return Problem(row.file, row.line, list(row.values).index(column) + 1, check, what, fix)
 
 
-CHECKS = (unknown_table, table_without_minimum, drug_without_row, same_drug_twice, name_never_matches, products)
+CHECKS = (
+    unknown_table,
+    unknown_drug,
+    table_without_minimum,
+    drug_without_row,
+    same_drug_twice,
+    name_never_matches,
+    products,
+)

@@ -7,7 +7,21 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from cds.facts.draft_order import DraftOrderFact
-from cds.facts.kind import DRAFT, EPISODE, FACTS, NUMBER, PRESENT, SCORE, STATEMENT, TRACED, TREATMENT, TRIALS, WORD
+from cds.facts.drug_history import DrugHistoryFact
+from cds.facts.kind import (
+    DRAFT,
+    EPISODE,
+    FACTS,
+    HISTORY,
+    NUMBER,
+    PRESENT,
+    SCORE,
+    STATEMENT,
+    TRACED,
+    TREATMENT,
+    TRIALS,
+    WORD,
+)
 from cds.facts.measurement import NumberFact
 from cds.facts.treatment import TreatmentFact
 from cds.logic import conditions as c
@@ -47,6 +61,7 @@ KINDS = {
     TRIALS: "a medication_trials fact",
     DRAFT: "a draft_order fact with `drugs`",
     TREATMENT: "a treatment fact",
+    HISTORY: "a drug_history fact",
     EPISODE: "an episode fact",
     CONCLUSION: "a conclusion",
     LIMIT: "a parameter that is a number",
@@ -109,6 +124,8 @@ def fits(reading: NameReference, found: Definition) -> bool:
     match reading.wants:
         case "score":
             return isinstance(found.spec, NumberFact)
+        case "drug history":
+            return isinstance(found.spec, DrugHistoryFact)
         case "treatment":
             return isinstance(found.spec, TreatmentFact)
         case "draft order":
