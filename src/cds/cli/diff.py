@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +13,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cds.authoring.impact.cohort import CohortPatient, patients_in
-from cds.authoring.impact.compare import RulesetVersion, compare_cohort
+from cds.authoring.impact.compare import AffectedPatient, RulesetVersion, compare_cohort
 from cds.authoring.impact.markdown import report
 from cds.authoring.impact.revisions import RevisionNotFoundError, folder_of
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
 from cds.engine.evaluator import EvaluatorMode
+from cds.population.cohort import Cohort, CohortPatient, cohort_in
+from cds.population.export import ExportError
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
@@ -34,7 +36,10 @@ def diff(
         typer.Argument(metavar="[NEW]", help="The same; by default the rule files as they are.", show_default=False),
     ] = None,
     cohort: Annotated[
-        Path | None, typer.Option("--cohort", help="Patients besides: Bundles, or NDJSON.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--cohort", help="More patients: Bundles, or a bulk export (NDJSON, also .gz).", show_default=False
+        ),
     ] = None,
     rules: Annotated[
         Path | None, typer.Option("--rules", help="Folder of rule files in the repository.", show_default=False)
@@ -72,17 +77,19 @@ def diff(
             print_problems(wrong.problems)
             raise typer.Exit(PROBLEMS) from None
         changes = changes_between(sides[0].book, sides[1].book)
-        try:
-            patients = [p for place in (examples, cohort) if place is not None for p in _patients(place)]
-        except ValueError as wrong_line:
-            err.print(escape(f"{wrong_line}."))
-            raise typer.Exit(PROBLEMS) from None
-        affected = [
-            one for one in compare_cohort(sides[0], sides[1], changes, patients, day, settings) if one is not None
-        ]
+        has_examples = examples is not None and any(examples.rglob("*.json"))
+        places = [place for place in (examples if has_examples else None, cohort) if place is not None]
+        cohorts = [stack.enter_context(_cohort(place)) for place in places]
+        if cohort is not None:
+            _say_what_was_not_read(cohorts[-1])
+        affected: list[AffectedPatient] = []
+        decided = 0
+        for one in compare_cohort(sides[0], sides[1], changes, _patients(cohorts), day, settings):
+            decided += 1
+            affected += [one] if one is not None else []
         for side in sides:
             side.rules.reasoner.close()
-    sys.stdout.write(report(old, new or str(folder), day, changes, affected, len(patients), most))
+    sys.stdout.write(report(old, new or str(folder), day, changes, affected, decided, most))
     raise typer.Exit(OK)
 
 
@@ -91,7 +98,31 @@ def _side(folder: Path, today: date) -> RulesetVersion:
     return RulesetVersion(book, checked_rules(book, EvaluatorMode.DIRECT, today))
 
 
-def _patients(place: Path) -> list[CohortPatient]:
+@contextmanager
+def _cohort(place: Path) -> Iterator[Cohort]:
     if not place.exists():
         raise typer.BadParameter(f"{place} does not exist.", param_hint="--cohort")
-    return list(patients_in(place))
+    try:
+        with cohort_in(place) as found:
+            yield found
+    except ExportError as wrong:
+        err.print(escape(f"{wrong}."))
+        raise typer.Exit(PROBLEMS) from None
+
+
+def _say_what_was_not_read(cohort: Cohort) -> None:
+    """Lines that cannot be read end the command: without them, somebody's impact would look smaller than it is."""
+    for what in cohort.export.passed_over:
+        err.print(escape(f"passed over {what}"))
+    for kind, lines in sorted(cohort.found.no_patient.items()):
+        err.print(f"passed over {lines} line(s) of {kind}: of no patient, or no rule reads them")
+    if cohort.found.bad_lines:
+        for fault in cohort.found.faults[:20]:
+            err.print(escape(f"{fault}."))
+        err.print(f"{cohort.found.bad_lines} line(s) cannot be read: mend or remove them, and run this again.")
+        raise typer.Exit(PROBLEMS)
+
+
+def _patients(cohorts: list[Cohort]) -> Iterator[CohortPatient]:
+    for cohort in cohorts:
+        yield from cohort.patients()

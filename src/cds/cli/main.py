@@ -1,4 +1,4 @@
-"""cds serve | evaluate | explain | check | test | diff | … | journal: one verb, one thing; a file for each."""
+"""cds serve | evaluate | explain | check | test | … | population | journal: one verb, one thing; a file for each."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cds.cli.evaluate import evaluate, explain_command
 from cds.cli.journal import journal
 from cds.cli.lock import lock
 from cds.cli.make import docs, fmt, new
+from cds.cli.population import population
 from cds.cli.schema import schema
 from cds.cli.serve import serve
 from cds.cli.terminology import terminology
@@ -35,6 +36,7 @@ app.command()(check)
 app.command()(test)
 app.command()(schema)
 app.add_typer(journal, name="journal")
+app.add_typer(population, name="population")
 app.command()(lock)
 app.command()(fmt)
 app.command()(docs)

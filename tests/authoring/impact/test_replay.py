@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cds.authoring.impact.cohort import CohortPatient, patients_in
 from cds.authoring.impact.compare import AffectedPatient, RulesetVersion, compare_cohort
 from cds.engine.evaluator import EvaluatorMode
+from cds.population.cohort import CohortPatient, cohort_in
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
@@ -29,7 +28,8 @@ def old() -> Iterator[RulesetVersion]:
 
 @pytest.fixture(scope="module")
 def examples() -> list[CohortPatient]:
-    return list(patients_in(EXAMPLES))
+    with cohort_in(EXAMPLES) as cohort:
+        return list(cohort.patients())
 
 
 def side(folder: Path) -> Iterator[RulesetVersion]:
@@ -121,33 +121,3 @@ def test_other_words_on_a_card_are_told_apart_from_another_card(
 
     assert found.turns == ()
     assert found.reworded == ("suggest_evaluation",)
-
-
-def test_lines_of_an_export_are_put_together_by_patient(tmp_path: Path) -> None:
-    entries = json.loads((EXAMPLES / "bundle.json").read_text())["entry"]
-    by_type: dict[str, list[str]] = {}
-    for entry in entries:
-        by_type.setdefault(entry["resource"]["resourceType"], []).append(json.dumps(entry["resource"]))
-    for kind, lines in by_type.items():
-        (tmp_path / f"{kind}.ndjson").write_text("\n".join(lines) + "\n")
-
-    (patient,) = patients_in(tmp_path)
-
-    assert patient.name == "Patient.ndjson:1"
-    assert len(json.loads(patient.body)["entry"]) == len(entries)
-
-
-def test_a_line_may_be_a_whole_bundle_and_a_bad_one_is_named(tmp_path: Path) -> None:
-    line = json.dumps(json.loads((EXAMPLES / "bundle.json").read_text()))
-    (tmp_path / "cohort.ndjson").write_text(f"{line}\n\n{line}\n")
-    assert [patient.name for patient in patients_in(tmp_path / "cohort.ndjson")] == [
-        "cohort.ndjson:1",
-        "cohort.ndjson:3",
-    ]
-
-    (tmp_path / "bad.ndjson").write_text(f"{line}\nnot json\n")
-    with pytest.raises(ValueError, match=r"bad.ndjson:2"):
-        list(patients_in(tmp_path / "bad.ndjson"))
-    (tmp_path / "whose.ndjson").write_text('{"resourceType": "Condition"}\n')
-    with pytest.raises(ValueError, match="belongs to no patient"):
-        list(patients_in(tmp_path / "whose.ndjson"))

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cds.authoring.testing.parallel import in_shares, run_in_processes
+from cds.parallel import in_shares, run_in_processes
 from cds.yaml_source.problem import Problem, RulesError
 
 pytestmark = pytest.mark.processes

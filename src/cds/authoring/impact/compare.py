@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from cds.authoring.impact.cohort import CohortPatient
 from cds.authoring.testing.run import said
 from cds.cards.card import Card
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import RequestError
 from cds.facts.fact import Fact
 from cds.logic.conditions import Compare, names_in, walk
+from cds.population.cohort import CohortPatient
 from cds.read_request import read_record
 from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
 from cds.rulebook.lint.view import coded, tables_read

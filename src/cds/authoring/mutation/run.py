@@ -11,8 +11,8 @@ from cds.authoring.mutation.detect import DetectionOutcome, MutantDetector
 from cds.authoring.mutation.generate import mutants_of
 from cds.authoring.mutation.mutant import Mutant
 from cds.authoring.testing.cases import Case, EquivalentMutant, read_rule_tests
-from cds.authoring.testing.parallel import collecting_seldom, in_shares, run_in_processes
 from cds.authoring.testing.rulesets import RulesetCache
+from cds.parallel import collecting_seldom, in_shares, run_in_processes
 from cds.yaml_source.problem import RulesError
 
 AT_ONCE = 8  # changes given to a process at a time

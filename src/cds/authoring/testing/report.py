@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.coverage import Coverage, coverage_of, never_shown
-from cds.authoring.testing.parallel import collecting_seldom, in_shares, run_in_processes
 from cds.authoring.testing.rulesets import RulesetCache
 from cds.authoring.testing.run import CaseVerdict, run_case
+from cds.parallel import collecting_seldom, in_shares, run_in_processes
 from cds.record import units
 from cds.yaml_source.problem import RulesError
 

@@ -1,0 +1,79 @@
+"""cds population: the same decision for every patient of an export."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cds.cli.config import settings_in_force
+from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out
+from cds.cli.files import rules_in
+from cds.population.export import ExportError
+from cds.population.run import RunOptions, RunProgress, run_population
+
+population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
+MOST_SHOWN = 20  # faults printed; all counted, the first thousand are in summary.json
+
+
+@population.command()
+def run(
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="Folder of a bulk export, or of Bundles.")],
+    into: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the rows; new, or of the same run.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", help="Decide as of this day; what was charted later is not seen.", show_default=False),
+    ] = None,
+    exported: Annotated[
+        str, typer.Option("--exported", help="Types that were exported besides those with a file, by commas.")
+    ] = "",
+    accept_bad: Annotated[
+        int, typer.Option("--accept-bad", min=0, help="Lines that may be unreadable without exit 1.")
+    ] = 0,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
+    ] = None,
+    rules: RulesFolder = None,
+    today: Today = None,
+) -> None:
+    """
+    Write one row a patient into OUT/rows, as NDJSON; what was done stays done if the run is ended.
+
+    [bold]Example:[/bold] cds population run export/ rows-2026 --as-of 2026-01-01
+    """
+    if not export.exists():
+        raise typer.BadParameter(f"{export} does not exist.", param_hint="EXPORT")
+    day = day_of(today)
+    try:
+        decided_for = date.fromisoformat(as_of) if as_of else day
+    except ValueError:
+        raise typer.BadParameter(f"{as_of} is not a day; write it as 2026-06-01.", param_hint="--as-of") from None
+    options = RunOptions(
+        decided_for, day, tuple(sorted(part.strip() for part in exported.split(",") if part.strip())), accept_bad, jobs
+    )
+    loaded = rules_in(rules, decided_for)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=err) as bar:
+            task = bar.add_task("sorting", total=None)
+
+            def say(stage: str, done: int, of: int) -> None:
+                bar.update(task, description=stage, completed=done, total=of)
+
+            summary = run_population(loaded, settings_in_force(), export, into, options, RunProgress(say))
+    except ExportError as wrong:
+        err.print(escape(f"{wrong}."))
+        raise typer.Exit(PROBLEMS) from None
+    for what in summary.passed_over:
+        err.print(escape(f"passed over {what}"))
+    for fault in summary.faults[:MOST_SHOWN]:
+        err.print(escape(f"not read: {fault}"))
+    if summary.in_part:
+        err.print(f"not known whole for anybody, since a line was lost: {', '.join(summary.in_part)}")
+    told = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
+    out.print(escape(f"{into}: {summary.patients} patient(s): {told or 'none'}; {summary.bad_lines} line(s) not read"))
+    raise typer.Exit(OK if summary.is_whole(accept_bad) else PROBLEMS)

@@ -1,0 +1,1 @@
+"""The same decision for many patients: exports in, rows out."""

@@ -1,0 +1,66 @@
+"""One patient's bytes on one day → one row. Pure: knows no file, no process, no clock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from cds.decide import Decision, Ruleset, decide
+from cds.engine.evaluator import DisagreementError
+from cds.engine.explain import missing
+from cds.errors import RequestError
+from cds.logic.truth import Truth
+from cds.read_request import read_record
+from cds.settings import Settings
+
+
+def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: date) -> dict[str, Any]:
+    """
+    What the rules say of one patient as of one day, as plain values; never a reason tree.
+
+    `outcome` is decided, refused (the data cannot be answered; `why` says so) or failed (a fault of ours). `is_NAME`
+    is the truth of each conclusion, under a definition `is_NAME__DEFINITION`; `missing` lists what would settle the
+    unknown ones. The same bytes, rules and day give the same row.
+    """
+    row: dict[str, Any] = {
+        "patient": patient,
+        "as_of": day.isoformat(),
+        "rules": rules.program.version,
+        "input": hashlib.sha256(body).hexdigest()[:16],
+    }
+    try:
+        record, service = read_record(body, rules, settings)
+        decision = decide(rules, record, day, service)
+    except RequestError as refused:
+        return row | {"outcome": "refused", "why": refused.what}
+    except DisagreementError:
+        return row | {"outcome": "failed", "why": "the two evaluators disagree"}
+    except Exception as fault:  # noqa: BLE001 (one patient's fault is a row of the run, never a missing one)
+        return row | {"outcome": "failed", "why": type(fault).__name__}
+    return row | {"outcome": "decided"} | _answers(rules, decision)
+
+
+def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
+    program = rules.program
+    truths = {name: truth for name, truth in decision.truths.items() if program.heads[name].is_an_authors}
+    defined = {
+        f"is_{of}__{one.id}": decision.truths[one.head].value
+        for of, many in program.definitions.items()
+        for one in many
+    }
+    return {
+        "resources": decision.record.resources,
+        "newest": decision.record.newest.isoformat() if decision.record.newest else None,
+        **{f"is_{name}": truth.value for name, truth in truths.items()},
+        **defined,
+        "missing": [
+            [name, item.fact, item.because]
+            for name, truth in truths.items()
+            if truth is Truth.UNKNOWN
+            for item in missing(name, program.heads, decision.facts, decision.truths)
+        ],
+        "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
+        "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
+    }

@@ -1,0 +1,313 @@
+"""A bulk export, decided patient by patient: the same answers as one by one, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds.decide import Ruleset, decide
+from cds.engine.evaluator import EvaluatorMode
+from cds.population.cohort import cohort_in
+from cds.population.export import ExportError, find_export
+from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
+from cds.read_request import read_record
+from cds.ruleset import load_rules
+from cds.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 6, 1)
+TRD = "is_treatment_resistant_depression"
+Lines = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def rules() -> Iterator[Ruleset]:
+    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
+    yield loaded
+    loaded.reasoner.close()
+
+
+def lines_of(number: int = 1) -> Lines:
+    """The resources of the shipped bundle, as patients p1 … pN of an export."""
+    text = (ROOT / "fhir_examples" / "bundle.json").read_text()
+    own = json.loads(text)["entry"]
+    (patient,) = [entry["resource"]["id"] for entry in own if entry["resource"]["resourceType"] == "Patient"]
+    found: Lines = defaultdict(list)
+    for one in range(1, number + 1):
+        for entry in json.loads(text.replace(f"Patient/{patient}", f"Patient/p{one}"))["entry"]:
+            resource = entry["resource"]
+            resource["id"] = f"p{one}" if resource["resourceType"] == "Patient" else f"{resource['id']}-{one}"
+            found[resource["resourceType"]].append(resource)
+    return found
+
+
+def write(folder: Path, lines: Lines, packed: tuple[str, ...] = ()) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, resources in lines.items():
+        text = "".join(f"{json.dumps(resource)}\n" for resource in resources).encode()
+        if kind in packed:
+            (folder / f"{kind}.000.ndjson.gz").write_bytes(gzip.compress(text))
+        else:
+            (folder / f"{kind}.000.ndjson").write_bytes(text)
+    return folder
+
+
+def run(rules: Ruleset, export: Path, out: Path, **options: Any) -> tuple[RunSummary, dict[str, dict[str, Any]]]:
+    chosen = RunOptions(options.pop("as_of", TODAY), TODAY, **{"jobs": 1} | options)
+    summary = run_population(rules, Settings(), export, out, chosen, RunProgress())
+    return summary, {row["patient"]: row for row in rows_in(out)}
+
+
+def test_each_patient_is_decided_as_alone(rules: Ruleset, tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of(3))
+    _, rows = run(rules, export, tmp_path / "out")
+
+    with cohort_in(export) as cohort:
+        bodies = [patient.body for patient in cohort.patients()]
+    for body in bodies:
+        record, _ = read_record(body, rules, Settings())
+        alone = decide(rules, record, TODAY)
+        row = rows[json.loads(body)["entry"][0]["resource"]["id"]]
+        assert row["cards"] == [[c.name, c.indicator, c.rule.id, c.rule.version] for c in alone.cards]
+        authors = {name for name in alone.truths if rules.program.heads[name].is_an_authors}
+        assert {name: row[f"is_{name}"] for name in authors} == {name: alone.truths[name].value for name in authors}
+    assert sorted(rows) == ["p1", "p2", "p3"]
+    assert {row[TRD] for row in rows.values()} == {"true"}
+
+
+def test_gzip_order_and_number_of_processes_change_no_byte(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of(4)
+    plain = write(tmp_path / "plain", lines)
+    turned = {kind: resources[::-1] for kind, resources in lines.items()}
+    packed = write(tmp_path / "packed", turned, packed=("Condition", "MedicationRequest"))
+
+    run(rules, plain, tmp_path / "a")
+    run(rules, packed, tmp_path / "b", jobs=2)
+
+    def rows(out: Path) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (out / "rows").iterdir()}
+
+    assert rows(tmp_path / "a") == rows(tmp_path / "b")
+
+
+def test_of_an_exported_type_a_patient_without_one_has_none(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    without = write(tmp_path / "without", lines)
+    (tmp_path / "with").mkdir()
+    empty = write(tmp_path / "with", lines)
+    (empty / "ServiceRequest.000.ndjson").write_text("")
+
+    _, unknown = run(rules, without, tmp_path / "a")
+    _, told = run(rules, without, tmp_path / "b", exported=("ServiceRequest",))
+    _, none = run(rules, empty, tmp_path / "c")
+
+    assert unknown["p1"]["is_referral_active"] == "unknown"
+    assert told["p1"]["is_referral_active"] == none["p1"]["is_referral_active"] == "false"
+
+
+def test_a_version_in_a_reference_and_an_absolute_one_name_the_same_patient(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    for number, order in enumerate(lines["MedicationRequest"]):
+        order["subject"] = {
+            "reference": ("Patient/p1/_history/2", "https://ehr.example/fhir/Patient/p1")[number % 2]
+        }  # fmt: skip
+    summary, rows = run(rules, write(tmp_path / "export", lines), tmp_path / "out")
+
+    assert (summary.patients, rows["p1"][TRD]) == (1, "true")
+
+
+def test_shared_medications_reach_the_orders_that_name_them(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    for number, order in enumerate(lines["MedicationRequest"]):
+        concept = order.pop("medicationCodeableConcept")
+        lines["Medication"].append({"resourceType": "Medication", "id": f"m{number}", "code": concept})
+        order["medicationReference"] = {"reference": f"Medication/m{number}"}
+    lines["Medication"].append({"resourceType": "Medication", "id": "not-named"})
+    export = write(tmp_path / "export", lines)
+
+    summary, rows = run(rules, export, tmp_path / "out")
+
+    assert (summary.patients, summary.bad_lines, rows["p1"][TRD]) == (1, 0, "true")
+    with cohort_in(export) as cohort:
+        (patient,) = cohort.patients()
+    assert b"not-named" not in patient.body
+
+
+def test_a_manifest_and_a_log_are_no_patients(rules: Ruleset, tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of(2))
+    manifest = {
+        "transactionTime": "2026-05-31T00:00:00Z",
+        "request": "https://ehr.example/fhir/Group/g/$export?_type=Patient,Condition,Procedure",
+        "output": [{"type": "AllergyIntolerance", "url": "https://files.example/1"}],
+    }
+    (export / "manifest.json").write_text(json.dumps(manifest))
+    (export / "log.ndjson").write_text('{"eventId": "kickoff"}\n')
+    (export / "other.json").write_text('{"some": "settings"}')
+
+    found = find_export(export)
+    summary, _ = run(rules, export, tmp_path / "out")
+
+    assert (summary.patients, summary.bad_lines) == (2, 0)
+    assert "AllergyIntolerance" in found.types
+    assert "Procedure" not in found.types  # asked for, but without a file nothing says that it was exported
+    assert "other.json: neither a Bundle nor a CDS Hooks request" in found.passed_over
+    assert found.base == "https://ehr.example/fhir"
+
+
+def test_an_export_of_changes_alone_is_refused(tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of())
+    manifest = {"transactionTime": "2026", "request": "https://e.example/$export?_since=2026-01-01", "output": []}
+    (export / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(ExportError, match="only what changed since 2026-01-01"):
+        find_export(export)
+
+
+def test_a_type_filter_makes_its_type_in_part(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    lines["Condition"] = []
+    export = write(tmp_path / "export", lines)
+    _, whole = run(rules, export, tmp_path / "a")
+    asked = "https://ehr.example/fhir/$export?_typeFilter=Condition%3Fclinical-status%3Dactive"
+    (export / "manifest.json").write_text(json.dumps({"transactionTime": "2026", "request": asked, "output": []}))
+    _, narrowed = run(rules, export, tmp_path / "b")
+
+    assert whole["p1"][TRD] == "false"
+    assert narrowed["p1"][TRD] == "unknown"
+
+
+@pytest.mark.parametrize("damage", ["cut", "text"])
+def test_a_line_that_cannot_be_read_is_named_and_nobodys_no_rests_on_it(
+    rules: Ruleset, tmp_path: Path, damage: str
+) -> None:
+    lines = lines_of(2)
+    export = write(tmp_path / "export", lines)
+    file = export / "Condition.000.ndjson"
+    good = file.read_text().splitlines()
+    bad = good[0][:-20] if damage == "cut" else '{"resourceType": "Condition", "note": "Jane Doe'
+    file.write_text("\n".join([bad, *good[1:]]) + "\n")
+
+    summary, rows = run(rules, export, tmp_path / "out")
+
+    assert (summary.patients, summary.bad_lines) == (2, 1)
+    assert summary.faults == ["Condition.000.ndjson:1 is not a FHIR resource in one line of JSON"]
+    assert "Jane" not in (tmp_path / "out" / "summary.json").read_text()
+    assert not summary.is_whole(0)
+    assert summary.is_whole(1)
+    assert rows["p1"][TRD] == "unknown"
+    if damage == "cut":
+        assert summary.in_part == []  # it says whose it was
+    else:
+        assert summary.in_part == ["Condition"]
+
+
+def test_what_was_deleted_is_not_seen(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    export = write(tmp_path / "export", lines)
+    gone = [{"request": {"method": "DELETE", "url": f"Condition/{one['id']}"}} for one in lines["Condition"]]
+    (export / "deleted").mkdir()
+    (export / "deleted" / "Bundle.ndjson").write_text(json.dumps({"resourceType": "Bundle", "entry": gone}) + "\n")
+
+    _, rows = run(rules, export, tmp_path / "out")
+
+    assert rows["p1"][TRD] == "false"
+
+
+def test_what_could_not_be_exported_is_known_in_part(rules: Ruleset, tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of())
+    (export / "error").mkdir()
+    (export / "error" / "AllergyIntolerance.ndjson").write_text('{"resourceType": "OperationOutcome"}\n')
+
+    summary, _ = run(rules, export, tmp_path / "out")
+
+    assert summary.in_part == ["AllergyIntolerance"]
+
+
+def test_what_was_charted_after_the_day_is_not_seen_as_of_it(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of()
+    for diagnosis in lines["Condition"]:
+        diagnosis["recordedDate"] = "2026-05-30"
+        diagnosis["onsetDateTime"] = "2025-01-01"
+    export = write(tmp_path / "export", lines)
+
+    _, now = run(rules, export, tmp_path / "now")
+    _, then = run(rules, export, tmp_path / "then", as_of=date(2026, 5, 29))
+
+    assert now["p1"][TRD] == "true"
+    assert then["p1"][TRD] == "false"
+
+
+def test_a_patient_who_cannot_be_decided_for_is_a_row(rules: Ruleset, tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [
+        {"resource": {"resourceType": "Patient", "id": one}} for one in ("a", "b")
+    ]}  # fmt: skip
+    (tmp_path / "export" / "two.json").write_text(json.dumps(bundle))
+
+    summary, rows = run(rules, tmp_path / "export", tmp_path / "out")
+
+    assert summary.outcomes == {"refused": 1}
+    assert rows["two.json"]["why"]
+
+
+def test_another_run_in_the_same_folder_is_refused(rules: Ruleset, tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of())
+    run(rules, export, tmp_path / "out")
+    run(rules, export, tmp_path / "out")  # the same one: nothing to do
+    (export / "Procedure.000.ndjson").write_text("")
+
+    with pytest.raises(ExportError, match="holds another run"):
+        run(rules, export, tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    with pytest.raises(ExportError, match="is not empty"):
+        run(rules, export, tmp_path / "full")
+
+
+@pytest.mark.processes
+def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    export = write(tmp_path / "export", lines_of(300))
+    command = [sys.executable, "-c", "from cds.cli.main import main; main()", "population", "run", str(export)]
+    options = ["--jobs", "1", "--today", "2026-06-01"]
+    subprocess.run([*command, str(tmp_path / "whole"), *options], check=True, capture_output=True)
+    killed = tmp_path / "killed"
+    running = subprocess.Popen([*command, str(killed), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(list(killed.glob("rows/*.ndjson"))) < 3:
+        assert running.poll() is None, "it ended before it was killed"
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    done = {file.name: file.stat().st_mtime_ns for file in killed.glob("rows/*.ndjson")}
+    assert not (killed / "summary.json").exists()
+
+    subprocess.run([*command, str(killed), *options], check=True, capture_output=True)
+
+    for file in (tmp_path / "whole").rglob("*"):
+        if file.is_file():
+            assert (killed / file.relative_to(tmp_path / "whole")).read_bytes() == file.read_bytes()
+    assert not list(killed.rglob(".*"))
+    assert all((killed / "rows" / name).stat().st_mtime_ns == when for name, when in done.items())
+    assert len(list(rows_in(killed))) == 300
+
+
+def test_bundles_and_requests_of_a_folder_are_patients_named_by_their_place(tmp_path: Path) -> None:
+    line = json.dumps(json.loads((ROOT / "fhir_examples" / "bundle.json").read_text()))
+    (tmp_path / "cohort.ndjson").write_text(f"\ufeff{line}\n\n{line}\n")
+    (tmp_path / "one.json").write_text(line)
+
+    with cohort_in(tmp_path) as cohort:
+        patients = list(cohort.patients())
+
+    assert [patient.name for patient in patients] == ["cohort.ndjson:1", "cohort.ndjson:3", "one.json"]
+    assert [json.loads(patient.body.decode("utf-8-sig")) for patient in patients] == [json.loads(line)] * 3
