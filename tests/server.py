@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from cds.api.http_protocol import BoundedProtocol
 from cds.app import create_app
 from cds.decide import Ruleset
 from cds.journal.journal import Journal
@@ -31,7 +32,7 @@ def serving(
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today, journal=journal)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, args=([taken],), daemon=True)
     thread.start()
     while not server.started:

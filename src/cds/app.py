@@ -19,9 +19,13 @@ from fastapi.middleware.cors import CORSMiddleware
 from cds import __version__
 from cds.api import error_responses as refusals
 from cds.api.admission import Admission
+from cds.api.byte_budget import ByteBudget
+from cds.api.callers import CallerLimits
 from cds.api.card_links import CardLinks
 from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
 from cds.api.feedback import feedback_routes
+from cds.api.http_protocol import STATE as CONNECTION_LIMITS
+from cds.api.http_protocol import ConnectionLimits
 from cds.api.links import SignedLinks
 from cds.api.metrics import Gauges, metrics_routes
 from cds.api.openapi import ERRORS
@@ -95,7 +99,7 @@ def create_app(
     gauges = Gauges(admission, journal, offers, settings.max_concurrency)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         units.warm()
         if journal is not None:
             journal.start()
@@ -113,7 +117,7 @@ def create_app(
         tasks = [asyncio.create_task(_log_overdue_reviews(offers, clock)), asyncio.create_task(gauges.run())]
         if reload is not None:
             tasks.append(asyncio.create_task(reload.run()))
-        yield
+        yield {CONNECTION_LIMITS: connection_limits_of(settings)}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -149,8 +153,7 @@ def create_app(
 
 def add_middleware(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
     """Everything a request passes before its address is looked up, innermost first."""
-    if tenants:
-        add_guard(app, tenants, settings, journal)
+    add_limits(app, tenants, settings, journal)
     refusals.register(app)
     if settings.cors_origins:
         app.add_middleware(
@@ -165,6 +168,13 @@ def add_middleware(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings
     app.add_middleware(ResponseHeaders, https=settings.public_url.startswith("https://"))
 
 
+def connection_limits_of(settings: Settings) -> ConnectionLimits:
+    """What our server holds every connection to; another server has limits of its own."""
+    return ConnectionLimits(
+        settings.max_head_bytes, settings.head_timeout, settings.body_timeout, settings.max_connections
+    )
+
+
 def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.AsyncClient]]:
     """The organisations that may call, with the HTTP clients their keys are read by; none where anybody may."""
     if settings.tenants is None:
@@ -173,6 +183,16 @@ def tenants_of(settings: Settings) -> tuple[tuple[Tenant, ...], list[httpx.Async
     from cds.auth.tenants import read_tenants  # noqa: PLC0415
 
     return read_tenants(settings.tenants, settings.servers, settings.rules, settings.keys_seconds)
+
+
+def add_limits(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
+    """Know each caller, and bound what one may ask for."""
+    per_minute = settings.max_requests_per_minute
+    app.add_middleware(CallerLimits, per_minute=per_minute, budget=ByteBudget(settings.max_bytes_in_flight))
+    if tenants:
+        add_guard(app, tenants, settings, journal)
+        # Before the guard by address alone: checking a signature costs more than most answers.
+        app.add_middleware(CallerLimits, per_minute=per_minute)
 
 
 def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:

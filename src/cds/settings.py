@@ -59,6 +59,32 @@ class Settings(BaseSettings):
     request_timeout: Annotated[
         float, Field(gt=0, le=300, description="Seconds for one request, from its body to its answer; then 503.")
     ] = 20.0
+    max_bytes_in_flight: Annotated[
+        int,
+        Field(ge=1, description="Bytes of bodies in memory over all requests of a worker; one caller may hold half."),
+    ] = 64_000_000
+    max_head_bytes: Annotated[
+        int, Field(ge=1_000, le=1_000_000, description="Bytes of a request's first line with its headers; then 431.")
+    ] = 32_768
+    head_timeout: Annotated[float, Field(gt=0, le=300, description="Seconds for the head of a request; then 408.")] = (
+        10.0
+    )
+    body_timeout: Annotated[
+        float,
+        Field(gt=0, le=300, description="Seconds for the body of a request, and for taking the answer; then 408."),
+    ] = 20.0
+    max_connections: Annotated[
+        int,
+        Field(ge=1, le=100_000, description="Connections open at once to a worker, within its limit of open files."),
+    ] = 512
+    max_requests_per_minute: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Requests of one organisation, or of one address of another machine, in a minute and worker; "
+            "then 429. 0: any number.",
+        ),
+    ] = 6_000
     fhir_servers: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -242,6 +268,14 @@ class Settings(BaseSettings):
     def _metrics(self) -> Self:
         if self.metrics and self.tenants is not None and self.metrics_token is None:
             raise ValueError("CDS_METRICS with CDS_TENANTS needs CDS_METRICS_TOKEN: counts name tenants and cards")
+        return self
+
+    @model_validator(mode=\"after\")
+    def _bytes(self) -> Self:
+        if self.max_bytes_in_flight < self.max_body_bytes:
+            raise ValueError(
+                "CDS_MAX_BYTES_IN_FLIGHT must be at least CDS_MAX_BODY_BYTES, or the largest body is never read"
+            )
         return self
 
     @property

@@ -169,6 +169,31 @@ def test_what_is_impossible_is_refused_with_its_place_and_nothing_of_the_call_is
     assert kept(journal, good["card"]) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"overrideReason": {"userComment": "x" * 4_001}}, "feedback[0].overrideReason.userComment"),
+        ({"overrideReason": {"reason": {"display": "x" * 4_001}}}, "feedback[0].overrideReason.reason.display"),
+        ({"outcome": "accepted", "acceptedSuggestions": [{"id": "s"}] * 101}, "feedback[0].acceptedSuggestions"),
+    ],
+)
+def test_what_is_longer_than_is_kept_is_refused(
+    client: httpx.Client, journal: Journal, changes: dict[str, Any], where: str
+) -> None:
+    said = word(**changes)
+
+    answer = say(client, said)
+
+    assert answer.status_code == 413
+    assert answer.json()["issue"][0]["expression"] == [where]
+    assert kept(journal, said["card"]) == []
+
+
+def test_a_call_of_more_than_a_million_bytes_is_refused(client: httpx.Client) -> None:
+    assert client.post(FEEDBACK, content=b" " * 1_000_001).status_code == 413
+    assert client.post(FEEDBACK, content=b" " * 1_000_000).status_code == 400
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"feedback": []}', b'{"feedback": {}}', b"\xff", b'{"feedback'])
 def test_a_body_that_says_nothing_is_refused(client: httpx.Client, body: bytes) -> None:
     answer = client.post(FEEDBACK, content=body)

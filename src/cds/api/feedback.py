@@ -21,6 +21,9 @@ from cds.journal.feedback import CardFeedback, CardOutcome
 
 AT_ONCE = 4  # writes under way in one process; the rest wait their turn
 MOST_WORDS = 10_000  # in one call
+MAX_BYTES = 1_000_000  # of one call
+MAX_COMMENT = 4_000  # characters a clinician typed
+MAX_SUGGESTIONS = 100  # accepted of one card
 LONGEST_ID = 200  # characters of a uuid or a code; a real one has 36
 FIX = "Send card, outcome, outcomeTimestamp and the rest as CDS Hooks 2.0.1 describes it under Feedback"
 
@@ -82,7 +85,7 @@ def feedback_routes(deployment: Deployment) -> APIRouter:
                 fix="Set CDS_JOURNAL on the server, or send no feedback",
             )
         hear = journal.hear
-        words = read_feedback(await read_body(request, settings.max_body_bytes))
+        words = read_feedback(await read_body(request, min(MAX_BYTES, settings.max_body_bytes)))
         await to_thread.run_sync(lambda: hear(offer.tenant, service.id, words), limiter=limiter)
         return JSONResponse({})
 
@@ -114,6 +117,12 @@ def _word(entry: FeedbackEntry, where: str) -> CardFeedback:
             fix='Send the uuid of each suggestion that was taken up, as [{"id": uuid}]',
             where=f"{where}.acceptedSuggestions",
         )
+    if len(taken) > MAX_SUGGESTIONS:
+        raise TooLargeError(
+            f"There are more than {MAX_SUGGESTIONS} accepted suggestions",
+            fix="Send those of this card",
+            where=f"{where}.acceptedSuggestions",
+        )
     return CardFeedback(
         card=_id(entry.card, f"{where}.card"),
         outcome=entry.outcome,
@@ -122,8 +131,8 @@ def _word(entry: FeedbackEntry, where: str) -> CardFeedback:
         ),
         reason_system=_id(reason.system, f"{where}.overrideReason.reason.system") if reason.system else "",
         reason_code=_id(reason.code, f"{where}.overrideReason.reason.code") if reason.code else "",
-        display=_text(reason.display),
-        comment=_text(why.userComment),
+        display=_text(reason.display, f"{where}.overrideReason.reason.display"),
+        comment=_text(why.userComment, f"{where}.overrideReason.userComment"),
         at=_moment(entry.outcomeTimestamp, f"{where}.outcomeTimestamp"),
     )
 
@@ -138,8 +147,12 @@ def _id(text: str, where: str) -> str:
     return text
 
 
-def _text(text: str | None) -> str:
+def _text(text: str | None, where: str) -> str:
     """Free text; a NUL, which PostgreSQL takes in no text, as the sign for a character that cannot be shown."""
+    if text and len(text) > MAX_COMMENT:
+        raise TooLargeError(
+            f"This text is longer than {MAX_COMMENT} characters", fix="Shorten it, or send it without", where=where
+        )
     return (text or "").strip().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 

@@ -21,6 +21,7 @@ from cds.rulebook.loader import SITE
 from cds.yaml_source.problem import RulesError
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count; this process counts nothing and has no file in it
+PROTOCOL = "cds.api.http_protocol:BoundedProtocol"
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
 
 
@@ -105,6 +106,8 @@ def serve(
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
+        http=PROTOCOL,
+        ws="none",
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca is not None else None,

@@ -15,6 +15,7 @@ from cds.api.body import read_body
 from cds.api.deployment import TenantRules
 from cds.api.error_responses import status_of
 from cds.api.feedback import AT_ONCE, read_feedback
+from cds.api.feedback import MAX_BYTES as MAX_FEEDBACK_BYTES
 from cds.api.messages import read_request
 from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
@@ -70,7 +71,9 @@ def playground_routes(console: Console) -> APIRouter:
         offer = offer_of(request)
         async with console.deployment.admission.slot():
             # A form writes most signs of JSON as three.
-            body = await read_body(request, 3 * console.deployment.settings.max_body_bytes)
+            settings = console.deployment.settings
+            most = min(3 * settings.max_body_bytes, settings.max_bytes_in_flight)
+            body = await read_body(request, most)
             typed = await console.deployment.admission.run_in_worker(lambda: fields_of(body))
 
             def decided() -> tuple[Response, DecisionRecord | None]:
@@ -91,7 +94,7 @@ def playground_routes(console: Console) -> APIRouter:
         journal = console.deployment.journal
         if journal is None:
             raise NoJournalError("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
-        typed = fields_of(await read_body(request, console.deployment.settings.max_body_bytes))
+        typed = fields_of(await read_body(request, MAX_FEEDBACK_BYTES))
         service = service_of(offer.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
         await to_thread.run_sync(lambda: journal.hear(offer.tenant, service.id, words), limiter=limiter)
