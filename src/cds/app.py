@@ -99,7 +99,7 @@ def create_app(
     gauges = Gauges(admission, journal, offers, settings.max_concurrency)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, ConnectionLimits]]:
         units.warm()
         if journal is not None:
             journal.start()

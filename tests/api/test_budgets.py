@@ -60,7 +60,7 @@ def test_while_others_ask_nobody_has_more_than_half_of_the_threads() -> None:
     async def ask(caller: str, work: Any) -> None:
         token = callers._CALLER.set(caller)
         try:
-            async with admission.place():
+            async with admission.slot():
                 await admission.run_in_worker(work)
         finally:
             callers._CALLER.reset(token)
