@@ -270,7 +270,7 @@ class Settings(BaseSettings):
             raise ValueError("CDS_METRICS with CDS_TENANTS needs CDS_METRICS_TOKEN: counts name tenants and cards")
         return self
 
-    @model_validator(mode=\"after\")
+    @model_validator(mode="after")
     def _bytes(self) -> Self:
         if self.max_bytes_in_flight < self.max_body_bytes:
             raise ValueError(
