@@ -34,6 +34,7 @@ from cds.api.request_log import RequestLog
 from cds.api.response_headers import REQUEST_ID, ResponseHeaders
 from cds.api.routes import routes
 from cds.api.source_attributes import attribute_routes
+from cds.api.workers import keep_beating
 from cds.auth.jti import LocalJtiStore, SharedJtiStore
 from cds.auth.smart import SmartClient, SmartRegistration
 from cds.decide import Ruleset
@@ -114,7 +115,12 @@ def create_app(
                 offer.rules.program.version,
                 offer.rules.reasoner.opinions.value,
             )
-        tasks = [asyncio.create_task(_log_overdue_reviews(offers, clock)), asyncio.create_task(gauges.run())]
+        states = app.state.workers
+        tasks = [
+            asyncio.create_task(keep_beating(states, lambda: (admission.inside, admission.overdue))),
+            asyncio.create_task(_log_overdue_reviews(offers, clock)),
+            asyncio.create_task(gauges.run()),
+        ]
         if reload is not None:
             tasks.append(asyncio.create_task(reload.run()))
         yield {CONNECTION_LIMITS: connection_limits_of(settings)}

@@ -31,6 +31,7 @@ The others are caught where a person reads them: at start, on the command line, 
             TookTooLongError
             UnknownRuleError
             UnknownServiceError
+            WrongClockError
             WrongPatientError
         RevisionNotFoundError  authoring/impact/revisions.py
         RuleNotFoundError  authoring/scaffold.py
@@ -125,3 +126,7 @@ class NotAllowedError(RequestError):
 
 class SignInDownError(RequestError):
     """Nobody can sign in now: the provider that would say who it is does not answer (503)."""
+
+
+class WrongClockError(RequestError):
+    """The clock of this server cannot be right; nothing is known of any patient until it is set (503)."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from fastapi import FastAPI
 
+from cds.api.workers import MASTER, end_with
 from cds.app import create_app
 from cds.configuration import SettingsError, configure
 from cds.journal.journal import journal_from
@@ -19,6 +22,8 @@ def served() -> FastAPI:
         ValueError: CDS_JOURNAL names neither a path nor a PostgreSQL database.
         RulesError, UnsafeSettingsError: As `create_app`.
     """
+    if master := os.environ.get(MASTER):
+        end_with(int(master))
     try:
         settings = configure().settings
     except SettingsError as wrong:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from cds.api.card_links import CardLinks
 from cds.api.links import SignedLinks
 from cds.api.overrides import Overrides
 from cds.decide import Ruleset
+from cds.errors import WrongClockError
 from cds.fhir_client.fetch import Fetcher
 from cds.journal.journal import Journal
 from cds.settings import Settings
@@ -74,3 +75,43 @@ class Deployment:
     links: SignedLinks | None
     card_links: CardLinks | None
     reload_state: Callable[[], dict[str, Any]] | None
+
+    def why_clock_is_wrong(self) -> str:
+        """
+        Why the clock of this machine cannot be right; "" if nothing speaks against it.
+
+        It may be a day before the release of the rules or the newest entry of the journal, for time zones.
+        """
+        newest = self.journal.newest if self.journal is not None else None
+        if newest is not None and system_time() < newest - timedelta(days=1):
+            return self._before_release() or "it is before the newest entry of the journal"
+        return self._before_release()
+
+    def _before_release(self) -> str:
+        released = [
+            attributes.released
+            for offer in self.offers.values()
+            for attributes in offer.rules.program.attributes.values()
+            if attributes.released is not None
+        ]
+        before = released and system_time().date() < max(released) - timedelta(days=1)
+        return "it is before the release of the rules" if before else ""
+
+    def today(self) -> date:
+        """
+        The day to decide for.
+
+        Raises:
+            WrongClockError: It is before the release of the rules: every span of time would be wrong, and nothing would
+                be said. An entry of the journal that is ahead may have been written by a clock that was wrong itself.
+        """
+        if why := self._before_release():
+            raise WrongClockError(
+                f"The clock of this server is wrong: {why}", fix="Set the clock of the server; nothing was evaluated"
+            )
+        return self.clock()
+
+
+def system_time() -> datetime:
+    """The time of this machine, whatever day is decided for."""
+    return datetime.now(UTC)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cds.api.workers import states_from_environment
 from cds.engine.evaluator import DisagreementError
 from cds.errors import (
     BusyError,
@@ -29,6 +30,7 @@ from cds.errors import (
     TooLargeError,
     UnknownRuleError,
     UnknownServiceError,
+    WrongClockError,
     WrongPatientError,
 )
 from cds.journal.store import StoreDownError
@@ -47,6 +49,7 @@ STATUS: dict[type[RequestError], tuple[int, str]] = {
     PrefetchMissingError: (412, "required"),
     TooLargeError: (413, "too-long"),
     BusyError: (503, "throttled"),
+    WrongClockError: (503, "exception"),
     TookTooLongError: (503, "timeout"),
     NoJournalError: (501, "not-supported"),
     NoPageError: (404, "not-found"),
@@ -83,7 +86,7 @@ def _status(refusal: RequestError) -> tuple[int, str]:
 
 def register(app: FastAPI) -> None:
     """Let every error of every route be answered here."""
-    app.state.disagreements = 0
+    app.state.workers = states_from_environment()
 
     @app.exception_handler(RequestError)
     async def refused(_: Request, refusal: RequestError) -> Response:
@@ -108,7 +111,7 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(DisagreementError)
     async def disagreed(_: Request, disagreement: DisagreementError) -> Response:
-        app.state.disagreements += 1
+        app.state.workers.disagreed()
         metrics.disagreements.inc()
         log.error("%s", disagreement)  # names of heads and truths only
         return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+import anyio
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
@@ -18,7 +19,9 @@ from cds.api.openapi import NOTHING, gives, takes
 from cds.api.routes import FIRST_YEAR, LAST_YEAR, service_of
 from cds.errors import NoJournalError, NotFhirError, TooLargeError
 from cds.journal.feedback import CardFeedback, CardOutcome
+from cds.journal.store import StoreDownError
 
+WRITE_SECONDS = 8.0  # for one call; a database that hangs must not keep its caller
 AT_ONCE = 4  # writes under way in one process; the rest wait their turn
 MOST_WORDS = 10_000  # in one call
 MAX_BYTES = 1_000_000  # of one call
@@ -68,11 +71,49 @@ class Feedback(msgspec.Struct):
 FEEDBACK = msgspec.json.Decoder(Feedback)
 
 
+class TimedWrites:
+    """
+    Writes to the journal that are waited for so long and no longer.
+
+    A write cannot be stopped: one that was given up may still succeed, which a caller that sends it again is not harmed
+    by. While as many hang as may be under way, nothing else is begun.
+    """
+
+    def __init__(self, seconds: float = WRITE_SECONDS) -> None:
+        self._seconds = seconds
+        self._limiter = CapacityLimiter(AT_ONCE)
+        self._hanging: set[object] = set()
+
+    async def __call__(self, work: Callable[[], None]) -> None:
+        """
+        Do it.
+
+        Raises:
+            StoreDownError: It was not done in time, or others hang.
+        """
+        if len(self._hanging) >= AT_ONCE:
+            raise StoreDownError("earlier writes hang")
+        mark = object()
+
+        def marked() -> None:
+            try:
+                work()
+            finally:
+                self._hanging.discard(mark)
+
+        with anyio.move_on_after(self._seconds):
+            async with self._limiter:
+                self._hanging.add(mark)
+                await to_thread.run_sync(marked, abandon_on_cancel=True)
+                return
+        raise StoreDownError("it did not answer in time")
+
+
 def feedback_routes(deployment: Deployment) -> APIRouter:
     """Where clients say what became of cards; without a journal nothing is taken."""
     offers, settings, journal = deployment.offers, deployment.settings, deployment.journal
     router = APIRouter()
-    limiter = CapacityLimiter(AT_ONCE)
+    in_time = TimedWrites()
 
     @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
     async def feedback(identity: str, request: Request) -> JSONResponse:
@@ -86,7 +127,7 @@ def feedback_routes(deployment: Deployment) -> APIRouter:
             )
         hear = journal.hear
         words = read_feedback(await read_body(request, min(MAX_BYTES, settings.max_body_bytes)))
-        await to_thread.run_sync(lambda: hear(offer.tenant, service.id, words), limiter=limiter)
+        await in_time(lambda: hear(offer.tenant, service.id, words))
         return JSONResponse({})
 
     return router

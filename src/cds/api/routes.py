@@ -35,6 +35,7 @@ from cds.serialize import answer_of
 from cds.settings import Settings
 from cds.telemetry import metrics
 
+FAILED = frozenset({"failed", "stuck"})  # statuses with which nobody should be sent here
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
 
@@ -54,7 +55,7 @@ def routes(deployment: Deployment) -> APIRouter:
         async with admission.slot():
             body = await read_body(request, settings.max_body_bytes)
             asked = await admission.run_in_worker(lambda: read_request(body, service))
-            today = clock()
+            today = deployment.today()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
 
             def answer() -> HookResult:
@@ -102,12 +103,13 @@ def routes(deployment: Deployment) -> APIRouter:
         """
         Whether this service can be trusted with an answer; 503 once the two engines have disagreed, or all hangs.
 
-        A journal that does not work is "degraded" and 200: the answers are right, and nobody should turn them away.
+        It speaks for all workers, whichever is asked. A journal that does not work, a worker that hangs while others
+        answer, and a clock that is wrong are "degraded" and 200.
         """
-        disagreements = request.app.state.disagreements
-        failed = "failed" if disagreements else "stuck" if admission.stuck else ""
-        response.status_code = 503 if failed else 200
-        status = failed or ("degraded" if journal is not None and not journal.works else "ok")
+        request.app.state.workers.beat(admission.inside, admission.overdue)
+        workers = request.app.state.workers.health
+        status = _status(request, deployment)
+        response.status_code = 503 if status in FAILED else 200
         if ANYBODY not in offers:
             return {"status": status}  # this address is open: what runs here is for those who run it
         rules = offers[ANYBODY].rules
@@ -117,14 +119,30 @@ def routes(deployment: Deployment) -> APIRouter:
             "version": __version__,
             "rules": rules.program.version,
             "opinions": rules.reasoner.opinions.value,
-            "disagreements": disagreements,
-            "under_way": admission.inside,
-            "overdue": admission.overdue,
+            "disagreements": workers.disagreements,
+            "workers": {"running": workers.running, "silent": workers.silent},
+            "clock": deployment.why_clock_is_wrong() or "ok",
+            "under_way": workers.under_way,
+            "overdue": workers.overdue,
             "overdue_reviews": {rule.id: str(rule.review_due) for rule in due.rules}
             | {one.what: str(one.review) for one in due.overrides},
             "lists": lists_in_words(rules.program.list_ages, clock()),
             "journal": journal.health() if journal is not None else {"status": "off"},
         } | ({"watched": deployment.reload_state()} if deployment.reload_state is not None else {})
+
+    @router.head("/livez", include_in_schema=False)
+    @router.get("/livez")
+    async def live() -> dict[str, str]:
+        """Whether this process answers at all; for an orchestrator that starts it again when it does not."""
+        return {"status": "ok"}
+
+    @router.head("/readyz", include_in_schema=False)
+    @router.get("/readyz")
+    async def ready(request: Request, response: Response) -> dict[str, str]:
+        """Whether requests may be sent here: rules are loaded, the engines agree, and some worker answers."""
+        status = _status(request, deployment)
+        response.status_code = 503 if status in FAILED else 200
+        return {"status": status}
 
     @router.head("/cds-services", include_in_schema=False)
     @router.get("/cds-services", responses={200: {"model": Discovery}})
@@ -139,7 +157,7 @@ def routes(deployment: Deployment) -> APIRouter:
         rules = offer.rules
         if service is not None:
             service_of(rules, service)
-        day = day_of(today) if today is not None else clock()
+        day = day_of(today) if today is not None else deployment.today()
 
         async with admission.slot():
             body = await read_body(request, settings.max_body_bytes)
@@ -261,6 +279,17 @@ async def _fetch(
         # Its host is on the allowlist, so that no caller makes up names to count under.
         metrics.fetches.labels(urlsplit(asked.access.server or "").hostname or "none", outcome).inc()
     return fetched, ""
+
+
+def _status(request: Request, deployment: Deployment) -> str:
+    """The health of all workers in a word."""
+    workers, journal = request.app.state.workers.health, deployment.journal
+    if workers.disagreements:
+        return "failed"
+    if deployment.admission.stuck or (workers.running and workers.silent == workers.running):
+        return "stuck"
+    degraded = workers.silent or (journal is not None and not journal.works) or deployment.why_clock_is_wrong()
+    return "degraded" if degraded else "ok"
 
 
 def service_of(rules: Ruleset, identity: str) -> Service:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Never
 
+import anyio
 from anyio import to_thread
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -24,10 +25,11 @@ from cds.errors import CdsError
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/health", "/metrics"})  # anybody may ask the first; the second asks for a token of its own
+OPEN = frozenset({"/health", "/livez", "/readyz", "/metrics"})  # the last asks for a token of its own
 PAGES = ("/static", "/decisions", "/launch", "/console")  # for people: these ask by themselves who it is
 BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *")
 MOST_BYTES = 16_384  # of a token
+STORE_SECONDS = 2.0  # for the store of used tokens; then its calls are left out for a while
 LAST_TIME = 253_402_300_800  # the year 10000, where dates end
 MOST_SIGNS = 255  # of a jti
 SHOWN = 200  # signs of what a client says, in a log
@@ -115,12 +117,19 @@ class ClientAuthenticator:
             self._check_claims(claims, tenant, path)
             await self._check_signature(header, token, tenant)
             until = datetime.fromtimestamp(_time(claims, "exp") + self._leeway.skew, UTC)
-            first = await to_thread.run_sync(self._seen.first_use, claims["iss"], claims["jti"], until)
-            if not first:
+            if not await self._first_use(claims["iss"], claims["jti"], until):
                 _refuse("it was used before")
         except UntrustedCallerError as refused:
             raise UntrustedCallerError(str(refused), who) from None
         return Caller(tenant.name, claims["iss"])
+
+    async def _first_use(self, issuer: str, token_id: str, until: datetime) -> bool:
+        """Whether a token is new; what this process alone remembers, where the store does not answer in time."""
+        with anyio.move_on_after(STORE_SECONDS):
+            return await to_thread.run_sync(self._seen.first_use, issuer, token_id, until, abandon_on_cancel=True)
+        log.error("the store of used tokens does not answer; this process remembers for itself")
+        self._seen.pause()
+        return True  # had this process seen it, it would have said so without the store
 
     def _check_claims(self, claims: dict[str, Any], tenant: Tenant, path: str) -> None:
         audience = claims.get("aud")

@@ -22,6 +22,10 @@ class JtiStore(Protocol):
         """Whether this token was never seen before; from now on it is, until it is too old to be taken anyway."""
         ...
 
+    def pause(self) -> None:
+        """Do without what others remember for a while: it does not answer."""
+        ...
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -48,6 +52,9 @@ class LocalJtiStore:
             heapq.heappush(self._ends, (until, token))
             return True
 
+    def pause(self) -> None:
+        """Nothing: no store is asked."""
+
 
 class SharedJtiStore:
     """Remembers in a store that all processes share; while that is away, for this process alone."""
@@ -67,5 +74,9 @@ class SharedJtiStore:
         try:
             return tokens.first_use(self._store, issuer, token_id, until)
         except StoreDownError:  # the store has said so in the log
-            self._ask_again = self._clock() + PAUSE_SECONDS
+            self.pause()
             return True
+
+    def pause(self) -> None:
+        """Ask the store no more for a while."""
+        self._ask_again = self._clock() + PAUSE_SECONDS

@@ -62,6 +62,7 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 (not needed by the other commands)
 
+    from cds.api.workers import MASTER, STATES, make_states_file  # noqa: PLC0415
     from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
     from cds.telemetry.logs import log_by  # noqa: PLC0415
@@ -100,6 +101,10 @@ def serve(
     if settings.metrics and settings.workers > 1 and METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="thirdline-metrics-")
         atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
+    if settings.workers > 1:
+        os.environ[MASTER] = str(os.getpid())
+        os.environ[STATES] = str(make_states_file())
+        atexit.register(Path(os.environ[STATES]).unlink, missing_ok=True)
     uvicorn.run(
         service if settings.workers == 1 else "cds.serving:served",
         factory=settings.workers > 1,

@@ -65,14 +65,24 @@ class Journal:
         return feedback.recent_overrides(self.store, tenant, patient_id, since)
 
     @property
+    def newest(self) -> datetime | None:
+        """When the newest decision was made that was there when last looked; None for none."""
+        return self._writer.newest
+
+    @property
     def works(self) -> bool:
         """Whether receipts and feedback are being kept."""
-        return self._writer.works
+        return self._writer.works and not self.store.damaged
 
     def health(self) -> dict[str, Any]:
         """How it is, in words and counts."""
         status = "ok" if self.works else "degraded"
-        return {"status": status, "waiting": self._writer.waiting, "lost": self._writer.lost}
+        found = {"status": status, "waiting": self._writer.waiting, "lost": self._writer.lost}
+        if self.store.damaged:
+            found["damaged"] = True
+        if self._writer.prune_held:
+            found["prune"] = "held: the clock is far ahead of the newest entries; cds journal prune confirms it"
+        return found
 
 
 def keep_from(settings: Settings) -> RetentionPeriods:

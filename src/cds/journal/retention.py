@@ -11,6 +11,9 @@ from sqlalchemy import ColumnElement, Table, func, select
 from cds.journal.store import Store
 from cds.journal.tables import comments, feedback, inputs, receipts, tokens
 
+RECENT = timedelta(days=7)  # a clock that has been wrong for longer would have been noticed
+PRUNE_GAP = timedelta(days=30)  # without a decision; then somebody must confirm that the clock is right
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionPeriods:
@@ -19,6 +22,24 @@ class RetentionPeriods:
     receipts: int
     comments: int
     inputs: int
+
+
+def newest_entry(store: Store, now: datetime) -> tuple[datetime | None, timedelta]:
+    """
+    When the newest decision was made, and for how long there was none before the last days.
+
+    A clock that was set far ahead makes such a gap, and everything before it look too old.
+
+    Raises:
+        StoreDownError: There is no telling.
+    """
+    at, recent = receipts.c.decided_at, now - RECENT
+    with store.reading() as connection:
+        newest = connection.execute(select(func.max(at))).scalar_one()
+        before = connection.execute(select(func.max(at)).where(at < recent)).scalar_one()
+        since = connection.execute(select(func.min(at)).where(at >= recent)).scalar_one()
+    gap = (since or now) - before if before is not None else timedelta()
+    return newest, gap
 
 
 def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool = False) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import logging
@@ -11,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ CONNECT_SECONDS = 3
 STATEMENT_MS = 10_000
 MIGRATING = 7_455_201  # any number, the same in every version: PostgreSQL's lock while tables are made
 WRITES = "writes"
+DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class StoreDownError(CdsError):
@@ -50,6 +52,7 @@ class Store:
 
     Attributes:
         name: Where it is, without a password; for messages.
+        damaged: Pages of the file were found to be other than what was written.
         works: Whether it could be written when that was last tried, and read since; True before the first use.
         plain_users: Users of the EHR are kept by their reference, not by a digest of it.
     """
@@ -66,7 +69,10 @@ class Store:
         self.works = True
         self.plain_users = plain_users
         self._key = key
+        self.damaged = False
         self._ready = False
+        self._file: tuple[int, int] | None = None
+        self._anchor: sqlite3.Connection | None = None
         self._opening = threading.Lock()
         self._engine = _engine(self._url)
 
@@ -81,6 +87,7 @@ class Store:
             StoreDownError: The database is away, locked, full or read-only.
         """
         with self._watched():
+            self._look_at_file()
             self.open()
             with self._engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
                 yield connection
@@ -94,6 +101,7 @@ class Store:
             StoreDownError: The database is away.
         """
         with self._watched(proves=False):  # what can be read may still not be written
+            self._look_at_file()
             self.open()
             with self._engine.connect() as connection, connection.begin():
                 yield connection
@@ -116,11 +124,34 @@ class Store:
                 self._migrate(connection)
                 secret = _secret(connection)
                 self._key = self._key or secret
+            self._hold_file()
             self._ready = True
 
     def close(self) -> None:
         """Let go of every connection; a later use opens new ones."""
-        self._engine.dispose()
+        with self._opening:
+            self._let_go()
+
+    def check(self) -> None:
+        """
+        See whether the file is still what was written (SQLite; PostgreSQL sees to it itself).
+
+        Raises:
+            StoreDownError: There is no telling.
+        """
+        if not self.embedded:
+            return
+        try:
+            with self.reading() as connection:
+                said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        except StoreDownError as down:
+            if str(down) not in DAMAGE:
+                raise
+            said = str(down)
+        damaged = said != "ok"
+        if damaged and not self.damaged:
+            log.error("the journal is damaged: restore a backup (%s)", self.name)
+        self.damaged = damaged
 
     @property
     def embedded(self) -> bool:
@@ -176,6 +207,60 @@ class Store:
         return postgresql.insert(table).on_conflict_do_nothing()
 
     # ------------------------------------------------------------ inside
+
+    def _hold_file(self) -> None:
+        """Remember which file it is, and keep it open: what was removed can then be put back."""
+        if not self.embedded or not self._url.database:
+            return
+        about = Path(self._url.database).stat()
+        self._file = about.st_dev, about.st_ino
+        self._anchor = sqlite3.connect(self._url.database, check_same_thread=False)
+        self._anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now it is open, and its log as well
+
+    def _look_at_file(self) -> None:
+        """
+        Compare the file at the path with the one that is open; where it was removed, put back what is in the open one.
+
+        Raises:
+            OSError: It was removed or replaced; the next use opens what is there then.
+        """
+        if self._file is None or not self._url.database:
+            return
+        path = Path(self._url.database)
+        with self._opening:
+            try:
+                about = path.stat()
+                if (about.st_dev, about.st_ino) == self._file:
+                    return
+            except FileNotFoundError:
+                self._put_back(path)
+            self._let_go()
+        raise OSError(errno.ESTALE, "its file was removed or replaced")
+
+    def _put_back(self, path: Path) -> None:
+        if self._anchor is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        copy = path.with_name(f"{path.name}.{os.getpid()}.put-back")
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        into = sqlite3.connect(copy)
+        try:
+            self._anchor.backup(into)
+            into.close()
+            with suppress(FileExistsError):  # another worker was faster
+                os.link(copy, path)
+                log.error("the file of the journal was removed; what it held was put back (%s)", self.name)
+        except sqlite3.Error as error:
+            log.error("the file of the journal was removed and cannot be put back: %s", type(error).__name__)
+        finally:
+            into.close()
+            copy.unlink(missing_ok=True)
+
+    def _let_go(self) -> None:
+        self._engine.dispose()
+        if self._anchor is not None:
+            self._anchor.close()
+        self._anchor, self._file, self._ready = None, None, False
 
     def _migrate(self, connection: Connection) -> None:
         if not self.embedded:

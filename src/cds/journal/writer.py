@@ -13,7 +13,7 @@ from itertools import islice
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds.journal.receipts import DecisionRecord, write
-from cds.journal.retention import RetentionPeriods, prune
+from cds.journal.retention import PRUNE_GAP, RetentionPeriods, newest_entry, prune
 from cds.journal.store import Store, StoreDownError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ class JournalWriter:
 
     Attributes:
         lost: Receipts that could not be kept since the start.
+        newest: When the newest decision was made that was there when last looked.
+        prune_held: Nothing is removed, because the clock is far ahead of the entries there are.
     """
 
     def __init__(self, store: Store, keep: RetentionPeriods, most_waiting: int = MOST_WAITING) -> None:
@@ -43,6 +45,8 @@ class JournalWriter:
         self._closing = False
         self._refused = False
         self._prune_at = 0.0
+        self.newest: datetime | None = None
+        self.prune_held = False
         self._wrote_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -108,7 +112,7 @@ class JournalWriter:
             if not self._store.works:
                 self._store.ping()
             elif time.monotonic() >= self._prune_at:
-                prune(self._store, self._keep, datetime.now(UTC))
+                self._look_after()
                 self._prune_at = time.monotonic() + PRUNE_SECONDS
             return
         try:
@@ -125,6 +129,17 @@ class JournalWriter:
             with self._changed:
                 self._waiting.popleft()
                 self._lose(1)
+
+    def _look_after(self) -> None:
+        """Check the store, and remove what is too old, unless the clock cannot be believed."""
+        self._store.check()
+        now = datetime.now(UTC)
+        self.newest, gap = newest_entry(self._store, now)
+        self.prune_held = gap > PRUNE_GAP
+        if self.prune_held:
+            log.error("nothing is removed: the clock is %d days ahead of the entries before", gap.days)
+            return
+        prune(self._store, self._keep, now)
 
     def _take(self, count: int) -> None:
         with self._changed:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
@@ -27,6 +28,7 @@ from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
 T = TypeVar("T")
 HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
 MOST_FORM = 200_000  # bytes
+TRIES, BETWEEN_TRIES = 10, 0.1  # for a receipt that is being written; seconds
 MOST_FIELDS = 2_000
 
 
@@ -58,6 +60,17 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
             )
         return found, offer.rules
 
+    async def kept_soon(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
+        """As `kept`, once the receipt of a card that was just shown is written: that happens behind the answer."""
+        for _ in range(TRIES):
+            try:
+                return await to_thread.run_sync(kept, decision, key)
+            except NoPageError:
+                if not await to_thread.run_sync(links.opens, decision, key):
+                    raise
+                await anyio.sleep(BETWEEN_TRIES)
+        return await to_thread.run_sync(kept, decision, key)
+
     async def in_worker(work: Callable[[], T]) -> T:
         async with admission.slot():
             return await admission.run_in_worker(work)
@@ -68,7 +81,7 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
     @router.get("/decisions/{decision}")
     async def page(decision: str, key: str = "") -> Response:
-        found, rules = await to_thread.run_sync(kept, decision, key)
+        found, rules = await kept_soon(decision, key)
 
         def answer() -> Response:
             made = decided(found, rules, found.body)
@@ -86,7 +99,7 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
     @router.get("/decisions/{decision}/what-if")
     async def what_if_form(request: Request, decision: str, key: str = "") -> Response:
-        found, rules = await to_thread.run_sync(kept, decision, key)
+        found, rules = await kept_soon(decision, key)
 
         def answer() -> Response:
             service = rules.program.services[found.service]
@@ -98,7 +111,7 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
     @router.post("/decisions/{decision}/what-if")
     async def what_if(request: Request, decision: str, key: str = "") -> Response:
-        found, rules = await to_thread.run_sync(kept, decision, key)
+        found, rules = await kept_soon(decision, key)
         typed = fields_of(await read_body(request, MOST_FORM))
 
         def answer() -> Response:

@@ -218,7 +218,7 @@ class Launcher:
                 fetched=fetched,
                 **limits(self._deployment.settings, offer.rules),
             )
-            today = self._deployment.clock()
+            today = self._deployment.today()
             earlier = self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
             made = decide(offer.rules, earlier.onto(record), today, service.id)
             about: dict[str, Any] = {"kept": None, "key": "", "changed": False, "differs": [], "now": True}

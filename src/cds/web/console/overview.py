@@ -38,7 +38,7 @@ def live_routes(console: Console) -> APIRouter:
                 "watched": console.deployment.reload_state() if console.deployment.reload_state is not None else None,
                 "journal": console.deployment.journal.health() if console.deployment.journal is not None else None,
                 "keeps_inputs": console.keeps_inputs,
-                "disagreements": request.app.state.disagreements,
+                "disagreements": request.app.state.workers.health.disagreements,
                 "admission": console.deployment.admission,
             },
         )

@@ -8,14 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 
 from cds.api.body import read_body
 from cds.api.deployment import TenantRules
 from cds.api.error_responses import status_of
-from cds.api.feedback import AT_ONCE, read_feedback
 from cds.api.feedback import MAX_BYTES as MAX_FEEDBACK_BYTES
+from cds.api.feedback import TimedWrites, read_feedback
 from cds.api.messages import read_request
 from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
@@ -37,7 +36,7 @@ SAFE_LINKS = ("https://", "http://")
 def playground_routes(console: Console) -> APIRouter:
     """The playground, and what becomes of its cards."""
     router = APIRouter(route_class=console_route(console.pages))
-    limiter = CapacityLimiter(AT_ONCE)
+    in_time = TimedWrites()
 
     def offer_of(request: Request) -> TenantRules:
         """The live rules; what is decided and said is kept apart from that of clinicians, and nothing is fetched."""
@@ -97,7 +96,7 @@ def playground_routes(console: Console) -> APIRouter:
         typed = fields_of(await read_body(request, MAX_FEEDBACK_BYTES))
         service = service_of(offer.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
-        await to_thread.run_sync(lambda: journal.hear(offer.tenant, service.id, words), limiter=limiter)
+        await in_time(lambda: journal.hear(offer.tenant, service.id, words))
         values = {"word": words[0]}
         if HTMX in request.headers:
             return console.pages.page("console/said.html", values)
@@ -115,7 +114,7 @@ def _answer(
     Raises:
         RequestError: What was pasted cannot be answered.
     """
-    day = day_of(typed["today"]) if typed.get("today") else console.deployment.clock()
+    day = day_of(typed["today"]) if typed.get("today") else console.deployment.today()
     text = typed.get("data", "").encode()
     pasted = read_pasted(
         text, offer.rules.program, typed.get("service", ""), console.deployment.settings.max_json_depth
