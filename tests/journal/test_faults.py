@@ -161,3 +161,17 @@ def test_a_write_that_hangs_is_given_up_and_then_nothing_is_begun_until_it_ends(
                     await anyio.sleep(0.01)
 
     anyio.run(run)
+
+
+def test_many_writes_at_once_all_succeed() -> None:
+    done: list[int] = []
+    writes = TimedWrites()
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(writes, lambda number=number: done.append(number))
+
+    anyio.run(run)
+
+    assert sorted(done) == list(range(40))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -71,6 +72,26 @@ class Feedback(msgspec.Struct):
 FEEDBACK = msgspec.json.Decoder(Feedback)
 
 
+class _Write:
+    """One write, which may end after it was given up."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.ending = threading.Lock()
+        self.begun = self.ended = False
+        self.when_ended: Callable[[_Write], None] = lambda _: None
+        self._work = work
+
+    def run(self) -> None:
+        """Do it, in a thread."""
+        self.begun = True
+        try:
+            self._work()
+        finally:
+            with self.ending:
+                self.ended = True
+                self.when_ended(self)
+
+
 class TimedWrites:
     """
     Writes to the journal that are waited for so long and no longer.
@@ -82,7 +103,7 @@ class TimedWrites:
     def __init__(self, seconds: float = WRITE_SECONDS) -> None:
         self._seconds = seconds
         self._limiter = CapacityLimiter(AT_ONCE)
-        self._hanging: set[object] = set()
+        self._hanging: set[_Write] = set()
 
     async def __call__(self, work: Callable[[], None]) -> None:
         """
@@ -93,19 +114,15 @@ class TimedWrites:
         """
         if len(self._hanging) >= AT_ONCE:
             raise StoreDownError("earlier writes hang")
-        mark = object()
-
-        def marked() -> None:
-            try:
-                work()
-            finally:
-                self._hanging.discard(mark)
-
+        write = _Write(work)
         with anyio.move_on_after(self._seconds):
             async with self._limiter:
-                self._hanging.add(mark)
-                await to_thread.run_sync(marked, abandon_on_cancel=True)
+                await to_thread.run_sync(write.run, abandon_on_cancel=True)
                 return
+        with write.ending:
+            if write.begun and not write.ended:
+                self._hanging.add(write)
+                write.when_ended = self._hanging.discard
         raise StoreDownError("it did not answer in time")
 
 
