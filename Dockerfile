@@ -11,7 +11,7 @@ COPY pyproject.toml README.md LICENSE NOTICE requirements.lock ./
 COPY src ./src
 COPY rules ./rules
 COPY fhir_examples ./fhir_examples
-RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock .
+RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock '.[all]'
 
 # Stage 2: no compiler, no source, no root. The root file system may be read-only: only the volume and /tmp are written.
 FROM ${PYTHON_IMAGE}
@@ -26,7 +26,7 @@ LABEL org.opencontainers.image.title="Thirdline" \
       org.opencontainers.image.created="${CREATED}"
 RUN useradd --system --uid 10001 --no-create-home cds && install -d -m 0700 -o cds -g cds /var/lib/thirdline
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --no-index --find-links /wheels thirdline && rm -rf /wheels
+RUN pip install --no-cache-dir --no-index --find-links /wheels 'thirdline[all]' && rm -rf /wheels
 COPY NOTICE /usr/share/doc/thirdline/NOTICE
 USER 10001
 VOLUME /var/lib/thirdline

@@ -1,8 +1,10 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
-.PHONY: run test test-fast check map bench bench-short bench-peers examples clean
+PORT ?= $(or $(CDS_PORT),8000)
 
-run: .venv/ready
-	scripts/run
+.PHONY: run test test-fast check map docs bench bench-short bench-peers examples clean
+
+run: .venv/service
+	PORT=$(PORT) scripts/run
 
 test: .venv/ready
 	scripts/test
@@ -31,6 +33,14 @@ bench-peers:
 .venv/ready: pyproject.toml requirements.lock scripts/install
 	scripts/install
 	touch .venv/ready
+
+# What the service needs is a part of what its tests need.
+.venv/service: pyproject.toml requirements.lock scripts/install
+	test .venv/ready -nt pyproject.toml || scripts/install service
+	touch .venv/service
+
+docs: .venv/ready
+	scripts/docs
 
 examples: .venv/ready
 	.venv/bin/python scripts/renew_examples.py

@@ -117,10 +117,10 @@ def packages() -> list[Package]:
 def _roles() -> dict[str, str]:
     """Package → why it is installed; what two roles share has the first."""
     ours = [Requirement(text) for text in requires("thirdline") or ()]
-    developers = {"test", "dev", "docs", "deploy"}
+    left = {"all", "test", "dev", "docs", "deploy"}  # what others name, and what developers need
     extras = sorted({match[1] for one in ours if (match := re.search(r"extra == ['\"]([\w-]+)", str(one.marker)))})
     roles: dict[str, str] = {}
-    for extra in ["", *(name for name in extras if name not in developers)]:
+    for extra in ["", *(name for name in extras if name not in left)]:
         role = f"extra {extra}" if extra else "shipped"
         wanted = [one for one in ours if one.marker is None or one.marker.evaluate({"extra": extra})]
         while wanted:

@@ -8,6 +8,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+from pydantic import SecretStr
+
+from cds.journal.store import Store
+from cds.settings import Settings
+from cds.web.console.access import why_not_safe
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 BUILD, FINAL = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
@@ -61,6 +68,7 @@ def test_the_wheel_holds_the_code_the_types_and_the_rules(tmp_path: Path) -> Non
     assert {"cds/web/templates/console/frame.html", "cds/web/static/console.js"} <= names
     assert {"cds/_examples/01-two-failed-trials/request.json", "cds/_examples/today.txt"} <= names
     assert not any(name.startswith("tests/") for name in names)
+    assert any(name.endswith(".dist-info/licenses/NOTICE") for name in names)
 
 
 def test_the_lock_pins_every_dependency_exactly() -> None:
@@ -71,3 +79,34 @@ def test_the_lock_pins_every_dependency_exactly() -> None:
 
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][^ ;]*( *; .+)?", pin) for pin in pins)
     assert {name.lower() for name in needed} <= pinned
+
+
+def test_what_few_need_is_an_extra_and_its_lack_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
+    assert base
+    assert not re.search("psycopg|authlib", base[1])
+
+    monkeypatch.setattr("cds.journal.store.find_spec", lambda _: None)
+    monkeypatch.setattr("cds.web.console.access.find_spec", lambda _: None)
+    with pytest.raises(ValueError, match=re.escape("thirdline[postgres]")):
+        Store("postgresql://db/thirdline")
+    settings = Settings(
+        console=True,
+        public_url="https://cds.example",
+        oidc_issuer="https://id.example",
+        oidc_client_id="cds",
+        oidc_client_secret=SecretStr("a secret of sixteen characters"),
+        oidc_allowed=("anybody",),
+    )
+    assert "thirdline[oidc]" in why_not_safe(settings)
+
+
+def test_the_site_of_the_docs_is_built_without_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert built.returncode == 0, built.stderr
+    pages = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT / "docs").with_suffix(".html").as_posix() in pages
+    assert not re.search(r'(src|href)="https?://(?!squidfunk)[^"]*\.(js|css)', (tmp_path / "index.html").read_text())

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,8 @@ def url_of(place: str) -> URL:
         raise ValueError("this is not a postgresql:// URL") from None
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError(f"a journal is a path or a postgresql:// URL, not {url.get_backend_name()}://")
+    if find_spec("psycopg") is None:
+        raise ValueError("a journal in PostgreSQL needs its driver: pip install 'thirdline[postgres]'")
     return url.set(drivername="postgresql+psycopg")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -41,6 +42,8 @@ def why_not_safe(settings: Settings) -> str:
         )
     if lacking:
         return f"Sign-in to the console is set up in part only.\n  Set {', '.join(lacking)}, too."
+    if find_spec("authlib") is None:
+        return "Sign-in to the console needs its OpenID Connect client: pip install 'thirdline[oidc]'"
     try:
         allowed_by(settings.oidc_allowed)
     except ValueError:
