@@ -205,3 +205,15 @@ def test_serve_answers_from_any_folder_and_stops_when_asked(served: tuple[subpro
     assert health.json()["status"] == "ok"
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) in {0, -signal.SIGTERM}
+
+
+def test_explain_fits_on_a_screen_and_the_tree_comes_on_request() -> None:
+    file = EXAMPLES / "05-dose-not-recorded" / "request.json"
+    code, text, _ = cds("explain", file, *DAY)
+    _, tree, _ = cds("explain", file, *DAY, "--tree")
+
+    assert code == 0
+    assert len(text.splitlines()) <= 50 < len(tree.splitlines())
+    assert "TRD unknown: facts needed to decide are missing from the chart" in text
+    assert "would settle it: venlafaxine dose" in text
+    assert "suggestion:" not in text

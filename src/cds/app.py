@@ -21,6 +21,7 @@ from cds.api import error_responses as refusals
 from cds.api.admission import Admission
 from cds.api.byte_budget import ByteBudget
 from cds.api.callers import CallerLimits
+from cds.api.below_path import BelowPath
 from cds.api.card_links import CardLinks
 from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
 from cds.api.feedback import feedback_routes
@@ -172,6 +173,8 @@ def add_middleware(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings
     app.add_middleware(RequestLog)  # what the others refuse is counted too
     # The outermost: what any other middleware answers has these headers, and what it logs this id.
     app.add_middleware(ResponseHeaders, https=settings.public_url.startswith("https://"))
+    if settings.below:
+        app.add_middleware(BelowPath, path=settings.below)
 
 
 def connection_limits_of(settings: Settings) -> ConnectionLimits:
@@ -239,7 +242,7 @@ def add_console(app: FastAPI, deployment: Deployment, access: ConsoleAccess) -> 
     from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
 
     # A page of the console says which page a form was sent by, and is never framed.
-    pages = Pages(referrer="same-origin")
+    pages = Pages(referrer="same-origin", below=deployment.settings.below)
     routes.add_console(app, layout.Console(pages, deployment), access)
 
 
@@ -276,7 +279,11 @@ def _add_routes(
     app.include_router(routes(deployment))
     app.include_router(feedback_routes(deployment))
     app.include_router(attribute_routes(deployment))
-    pages, journal, links = Pages(deployment.settings.frame_ancestors), deployment.journal, deployment.links
+    pages, journal, links = (
+        Pages(deployment.settings.frame_ancestors, below=deployment.settings.below),
+        deployment.journal,
+        deployment.links,
+    )
     app.include_router(static_routes())
     if links is not None and journal is not None:
         app.include_router(decision_routes(pages, deployment, journal, links))

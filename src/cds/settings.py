@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -277,6 +278,11 @@ class Settings(BaseSettings):
                 "CDS_MAX_BYTES_IN_FLIGHT must be at least CDS_MAX_BODY_BYTES, or the largest body is never read"
             )
         return self
+
+    @property
+    def below(self) -> str:
+        """The path of another site that this service is below (/cds), "" for none."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def for_this_machine(self) -> bool:

@@ -18,6 +18,7 @@ from cds.cli.printing import (
     print_definitions,
     print_overrides,
     print_refusal,
+    print_summary,
     print_why,
     trials_table,
 )
@@ -83,13 +84,18 @@ def explain_command(
     conclusion: Annotated[
         str | None, typer.Option("--conclusion", help="Only this conclusion.", show_default=False)
     ] = None,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Every conclusion, down to FHIR references, and the medication trials.")
+    ] = False,
     today: Today = None,
     rules: RulesFolder = None,
 ) -> None:
     """
-    Show why, or why not, down to FHIR references, and what would settle what is unknown.
+    Show why, or why not, on a screen: cards, what holds, and what would settle what is unknown.
 
     [bold]Example:[/bold] cds explain fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
+    [bold]Example:[/bold] cds explain fhir_examples/bundle.json --conclusion treatment_resistant_depression
+    [bold]Example:[/bold] cds explain fhir_examples/bundle.json --tree
     """
     day = day_of(today)
     loaded = rules_in(rules, day)
@@ -102,6 +108,9 @@ def explain_command(
         if isinstance(result, RequestError):
             print_refusal(name, result)
             raise typer.Exit(PROBLEMS)
+        if not tree and conclusion is None:
+            print_summary(loaded, result, conclusions)
+            continue
         for head in [conclusion] if conclusion else conclusions:
             print_why(head, loaded, result)
         for of, definitions in loaded.program.definitions.items():

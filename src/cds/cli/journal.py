@@ -121,6 +121,25 @@ def feedback_command(
         sys.stdout.write(feedback_as_csv(store, JournalPeriod(_first_day(since))))
 
 
+@journal.command(name="decisions")
+def decisions_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Write every decision as a line of JSON (NDJSON), oldest first; patients and users are keyed digests.
+
+    [bold]Example:[/bold] cds journal decisions --since 2026-06-01 > decisions.ndjson
+    """
+    from cds.journal.decision_log import decisions_as_ndjson  # noqa: PLC0415
+    from cds.journal.period import JournalPeriod  # noqa: PLC0415
+
+    with _store() as store:
+        for line in decisions_as_ndjson(store, JournalPeriod(_first_day(since))):
+            sys.stdout.buffer.write(line)
+
+
 def _first_day(since: str | None) -> datetime:
     try:
         return datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)

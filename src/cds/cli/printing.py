@@ -21,6 +21,7 @@ SIGNS = {
     Truth.FALSE: "[red]no[/red]",
     Truth.UNKNOWN: "[yellow]cannot tell[/yellow]",
 }
+MOST_MISSING = 12  # of what would settle something, on one screen
 INDICATORS = {"info": "blue", "warning": "yellow", "critical": "red"}
 
 
@@ -71,6 +72,35 @@ def print_data_quality(decision: Decision) -> None:
         out.print("\n[bold]Data[/bold]")
         for issue in decision.record.issues:
             out.print(escape(f"  {issue.kind.value}: {issue.what} ({issue.where})"))
+
+
+def print_summary(rules: Ruleset, decision: Decision, conclusions: list[str]) -> None:
+    """Print what fits on a screen: cards, conclusions that hold or are unknown, and what would settle the unknown."""
+    for card in decision.cards:
+        colour = INDICATORS[card.indicator]
+        out.print(f"[bold {colour}]{card.indicator.upper()}[/bold {colour}] {escape(card.summary)}")
+    if not decision.cards:
+        out.print("No card: these rules have nothing to say.")
+    plain = [name for name in conclusions if ":" not in name]  # a part of a card is told with its card
+    by_truth = {truth: [name for name in plain if decision.truths[name] is truth] for truth in Truth}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in by_truth[Truth.TRUE]:
+        table.add_row(SIGNS[Truth.TRUE], escape(rules.program.labels[name]), f"[dim]{name}[/dim]")
+    out.print(table)
+    settle: dict[str, str] = {}
+    for name in by_truth[Truth.UNKNOWN]:
+        for item in missing(name, rules.program.heads, decision.facts, decision.truths):
+            settle.setdefault(item.what, item.because)
+    if by_truth[Truth.UNKNOWN]:
+        out.print(f"\n{SIGNS[Truth.UNKNOWN]} {len(by_truth[Truth.UNKNOWN])}: {', '.join(by_truth[Truth.UNKNOWN])}")
+        for what, because in list(settle.items())[:MOST_MISSING]:
+            out.print(escape(f"  would settle it: {what} ({because})"))
+        if len(settle) > MOST_MISSING:
+            out.print(f"  and {len(settle) - MOST_MISSING} more: --tree")
+    out.print(
+        f"\n{SIGNS[Truth.FALSE]} {len(by_truth[Truth.FALSE])} others. Why, or why not: --conclusion NAME, or --tree."
+    )
+    print_overrides(rules)
 
 
 def print_why(head: str, rules: Ruleset, decision: Decision) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -64,6 +65,9 @@ def headers(frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer"
     }
 
 
+OWN_ADDRESS = re.compile(r'((?<=\s)(?:href|src|action|hx-get|hx-post)=")/(?!/)')
+
+
 class PageContext(Context):
     """The names of a template while it is filled, known to `_contexts_cleared`."""
 
@@ -113,15 +117,21 @@ class Pages:
     Attributes:
         frame_ancestors: Origins that may show them in a frame.
         referrer: Who may learn their addresses.
+        below: The path of another site that this service is below, "" for none; links of pages begin with it.
     """
 
-    def __init__(self, frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer") -> None:
+    def __init__(
+        self, frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer", *, below: str = ""
+    ) -> None:
         self._headers = headers(frame_ancestors, referrer)
+        self._below = below
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """A template filled; every value is escaped unless the template says how it is to be read."""
         with _contexts_cleared():
             text = environment().get_template(template).render(dict(values) | {OF_A_PAGE: True})
+        if self._below:  # text of a chart has no quotes left by now, so that only our own links are found
+            text = OWN_ADDRESS.sub(rf"\g<1>{self._below}/", text)
         return HTMLResponse(text, status_code=status, headers=self._headers)
 
     def nothing(self, status: int, what: str, fix: str) -> HTMLResponse:
