@@ -19,9 +19,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from cds import __version__
 from cds.api import error_responses as refusals
 from cds.api.admission import Admission
+from cds.api.below_path import BelowPath
 from cds.api.byte_budget import ByteBudget
 from cds.api.callers import CallerLimits
-from cds.api.below_path import BelowPath
 from cds.api.card_links import CardLinks
 from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
 from cds.api.feedback import feedback_routes

@@ -135,7 +135,7 @@ def decisions_command(
     from cds.journal.decision_log import decisions_as_ndjson  # noqa: PLC0415
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
 
-    with _store() as store:
+    with store_in_force() as store:
         for line in decisions_as_ndjson(store, JournalPeriod(_first_day(since))):
             sys.stdout.buffer.write(line)
 

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cds.authoring.impact.cohort import patients_in
 from cds.authoring.vocabulary.proposals import MeaningFinder, MeaningProposal
 from cds.authoring.vocabulary.skeleton import vocabulary_skeleton
 from cds.authoring.vocabulary.unread import UnreadTerm, unread_terms
@@ -19,6 +18,8 @@ from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, out
 from cds.cli.files import rules_in
 from cds.errors import RequestError
+from cds.population.cohort import cohort_in
+from cds.population.export import ExportError
 from cds.rulebook.loader import read_rulebook
 
 MOST_NAMED = 4
@@ -80,8 +81,15 @@ def _bodies(paths: list[Path]) -> Iterator[bytes]:
     for path in paths:
         if not path.exists():
             raise typer.BadParameter(f"{path} does not exist.", param_hint="PATH…")
-        for patient in patients_in(path):
-            yield patient.body
+        try:
+            with cohort_in(path) as cohort:
+                if cohort.found.bad_lines:
+                    raise ExportError("; ".join(cohort.found.faults[:MOST_NAMED]))
+                for patient in cohort.patients():
+                    yield patient.body
+        except ExportError as wrong:
+            err.print(escape(f"{wrong}."))
+            raise typer.Exit(PROBLEMS) from None
 
 
 def _said(term: UnreadTerm, proposals: list[MeaningProposal]) -> str:

@@ -34,42 +34,19 @@ MOST_FIELDS = 2_000
 
 def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, links: SignedLinks) -> APIRouter:
     """The pages of decisions whose data the journal keeps."""
-    offers, settings, admission = deployment.offers, deployment.settings, deployment.admission
+    settings, admission = deployment.settings, deployment.admission
     router = APIRouter(include_in_schema=False, route_class=page_route(pages))
 
-    def kept(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
-        """
-        A decision and the rules that explain it.
-
-        Raises:
-            NoPageError: The key does not open it, or it is not kept.
-        """
-        state = links.opens(decision, key)
-        if state is LinkState.EXPIRED:
-            raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
-        if state is LinkState.NOT_OURS:
-            raise NoPageError(
-                "This link was not made by this service, or was changed on its way",
-                fix="Follow the link of the card itself; a link that was copied in part does not open",
-            )
-        found = stored_decision(journal.store, decision)
-        offer = offers.get(tenant_of(found.tenant)) if found is not None else None
-        if found is None or offer is None or found.service not in offer.rules.program.services:
-            raise NoPageError(
-                "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
-            )
-        return found, offer.rules
-
     async def kept_soon(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
-        """As `kept`, once the receipt of a card that was just shown is written: that happens behind the answer."""
+        """As `_kept`, once the receipt of a card that was just shown is written: that happens behind the answer."""
         for _ in range(TRIES):
             try:
-                return await to_thread.run_sync(kept, decision, key)
+                return await to_thread.run_sync(_kept, deployment, journal, links, decision, key)
             except NoPageError:
-                if not await to_thread.run_sync(links.opens, decision, key):
+                if await to_thread.run_sync(links.opens, decision, key) is not LinkState.OPENS:
                     raise
                 await anyio.sleep(BETWEEN_TRIES)
-        return await to_thread.run_sync(kept, decision, key)
+        return await to_thread.run_sync(_kept, deployment, journal, links, decision, key)
 
     async def in_worker(work: Callable[[], T]) -> T:
         async with admission.slot():
@@ -133,6 +110,32 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
         return await in_worker(answer)
 
     return router
+
+
+def _kept(
+    deployment: Deployment, journal: Journal, links: SignedLinks, decision: str, key: str
+) -> tuple[StoredDecision, Ruleset]:
+    """
+    A decision and the rules that explain it.
+
+    Raises:
+        NoPageError: The key does not open it, or it is not kept.
+    """
+    state = links.opens(decision, key)
+    if state is LinkState.EXPIRED:
+        raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
+    if state is LinkState.NOT_OURS:
+        raise NoPageError(
+            "This link was not made by this service, or was changed on its way",
+            fix="Follow the link of the card itself; a link that was copied in part does not open",
+        )
+    found = stored_decision(journal.store, decision)
+    offer = deployment.offers.get(tenant_of(found.tenant)) if found is not None else None
+    if found is None or offer is None or found.service not in offer.rules.program.services:
+        raise NoPageError(
+            "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
+        )
+    return found, offer.rules
 
 
 def fields_of(body: bytes) -> dict[str, str]:
