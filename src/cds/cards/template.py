@@ -25,6 +25,7 @@ LONGEST_CHART_TEXT = 200
 MOST_ENTRIES = 3
 MOST_TRIALS = 3
 MOST_MISSING = 5
+MOST_REASONS = 2  # parts of why something is unknown; the last often says that it could not be read
 MOST_REASON_WORDS = 8
 MOST_DEFINITIONS = 2  # by name; more are counted
 RECORDED, NOT_RECORDED = "recorded", "not recorded"
@@ -210,7 +211,7 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
         by_reason.setdefault(item.because, []).append(item.what)
     lines = [
         _some(list(dict.fromkeys(what)), MOST_ENTRIES, plain)
-        + (f" ({_shortened(because, 1)})" if _brief(because) else "")
+        + (f" ({_shortened(because, MOST_REASONS)})" if _brief(because) else "")
         for because, what in by_reason.items()
     ]
     more = len(lines) - MOST_MISSING

@@ -32,21 +32,58 @@ TRIES, BETWEEN_TRIES = 10, 0.1  # for a receipt that is being written; seconds
 MOST_FIELDS = 2_000
 
 
+class DecisionLookup:
+    """Finds decisions whose data the journal keeps, for who has their link."""
+
+    def __init__(self, deployment: Deployment, journal: Journal, links: SignedLinks) -> None:
+        self._offers = deployment.offers
+        self._journal = journal
+        self._links = links
+
+    def of(self, decision: str, key: str) -> tuple[StoredDecision, Ruleset] | None:
+        """
+        A decision and the rules that explain it; None where nothing is kept of it.
+
+        Raises:
+            NoPageError: The key does not open it.
+        """
+        state = self._links.opens(decision, key)
+        if state is LinkState.EXPIRED:
+            raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
+        if state is LinkState.NOT_OURS:
+            raise NoPageError(
+                "This link was not made by this service, or was changed on its way",
+                fix="Follow the link of the card itself; a link that was copied in part does not open",
+            )
+        found = stored_decision(self._journal.store, decision)
+        offer = self._offers.get(tenant_of(found.tenant)) if found is not None else None
+        if found is None or offer is None or found.service not in offer.rules.program.services:
+            return None
+        return found, offer.rules
+
+    async def soon(self, decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
+        """
+        As `of`, once the receipt of a card that was just shown is written: that happens behind the answer.
+
+        Raises:
+            NoPageError: The key does not open it, or nothing is kept of it.
+        """
+        for _ in range(TRIES):
+            found = await to_thread.run_sync(self.of, decision, key)
+            if found is not None:
+                return found
+            await anyio.sleep(BETWEEN_TRIES)
+        raise NoPageError(
+            "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
+        )
+
+
 def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, links: SignedLinks) -> APIRouter:
     """The pages of decisions whose data the journal keeps."""
     settings, admission = deployment.settings, deployment.admission
     router = APIRouter(include_in_schema=False, route_class=page_route(pages))
 
-    async def kept_soon(decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
-        """As `_kept`, once the receipt of a card that was just shown is written: that happens behind the answer."""
-        for _ in range(TRIES):
-            try:
-                return await to_thread.run_sync(_kept, deployment, journal, links, decision, key)
-            except NoPageError:
-                if await to_thread.run_sync(links.opens, decision, key) is not LinkState.OPENS:
-                    raise
-                await anyio.sleep(BETWEEN_TRIES)
-        return await to_thread.run_sync(_kept, deployment, journal, links, decision, key)
+    kept_soon = DecisionLookup(deployment, journal, links).soon
 
     async def in_worker(work: Callable[[], T]) -> T:
         async with admission.slot():
@@ -110,32 +147,6 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
         return await in_worker(answer)
 
     return router
-
-
-def _kept(
-    deployment: Deployment, journal: Journal, links: SignedLinks, decision: str, key: str
-) -> tuple[StoredDecision, Ruleset]:
-    """
-    A decision and the rules that explain it.
-
-    Raises:
-        NoPageError: The key does not open it, or it is not kept.
-    """
-    state = links.opens(decision, key)
-    if state is LinkState.EXPIRED:
-        raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
-    if state is LinkState.NOT_OURS:
-        raise NoPageError(
-            "This link was not made by this service, or was changed on its way",
-            fix="Follow the link of the card itself; a link that was copied in part does not open",
-        )
-    found = stored_decision(journal.store, decision)
-    offer = deployment.offers.get(tenant_of(found.tenant)) if found is not None else None
-    if found is None or offer is None or found.service not in offer.rules.program.services:
-        raise NoPageError(
-            "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
-        )
-    return found, offer.rules
 
 
 def fields_of(body: bytes) -> dict[str, str]:
