@@ -118,7 +118,7 @@ def test_what_real_clients_add_is_accepted(request_body: dict[str, Any], client:
 def test_a_required_key_that_failed_is_unknown_and_a_card_says_so(value: Any, client: httpx.Client) -> None:
     (card,) = client.post(SERVICE, json=example(medicationRequests=value)).json()["cards"]
 
-    assert card["summary"].startswith("TRD cannot be confirmed")
+    assert card["summary"].startswith("TRD unknown")
     assert "medicationRequests" in card["detail"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cds.engine.explain import Missing, ReasonKind, Why
-from cds.facts.fact import Fact, Facts, Trial
+from cds.facts.fact import Fact, Facts, Trial, WhyUnknown
 from cds.facts.kind import ParameterValue
 from cds.logic.truth import Truth, every
 from cds.rulebook.program import CompiledDefinition
@@ -26,6 +26,7 @@ MOST_ENTRIES = 3
 MOST_TRIALS = 3
 MOST_MISSING = 5
 MOST_REASONS = 2  # parts of why something is unknown; the last often says that it could not be read
+NOT_DELIVERED = {WhyUnknown.NOT_SENT, WhyUnknown.UNREADABLE}
 MOST_REASON_WORDS = 8
 MOST_DEFINITIONS = 2  # by name; more are counted
 RECORDED, NOT_RECORDED = "recorded", "not recorded"
@@ -206,13 +207,14 @@ def missing_list(missing: tuple[Missing, ...]) -> str:
     """What would settle it, one line each; the reason once where several things are missing for the same one."""
     if not missing:
         return "- nothing that this rule could name"
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[tuple[str, bool], list[str]] = {}
     for item in missing:
-        by_reason.setdefault(item.because, []).append(item.what)
+        not_delivered = item.why_unknown in NOT_DELIVERED  # whose reason no page behind the card has to tell
+        by_reason.setdefault((item.because, not_delivered), []).append(item.what)
     lines = [
         _some(list(dict.fromkeys(what)), MOST_ENTRIES, plain)
-        + (f" ({_shortened(because, MOST_REASONS)})" if _brief(because) else "")
-        for because, what in by_reason.items()
+        + (f" ({_shortened(because, MOST_REASONS)})" if because and (not_delivered or _brief(because)) else "")
+        for (because, not_delivered), what in by_reason.items()
     ]
     more = len(lines) - MOST_MISSING
     return "\n".join(f"- {line}" for line in lines[:MOST_MISSING]) + (f"\n- and {more} more" if more > 0 else "")

@@ -94,7 +94,7 @@ def explain_command(
     Show why, or why not, on a screen: cards, what holds, and what would settle what is unknown.
 
     [bold]Example:[/bold] cds explain fhir_examples/01-two-failed-trials/request.json --today 2026-06-01
-    [bold]Example:[/bold] cds explain fhir_examples/bundle.json --conclusion treatment_resistant_depression
+    [bold]Example:[/bold] cds explain fhir_examples/bundle.json --conclusion NAME
     [bold]Example:[/bold] cds explain fhir_examples/bundle.json --tree
     """
     day = day_of(today)

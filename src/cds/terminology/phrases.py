@@ -37,7 +37,7 @@ class WordGroup:
 
     Attributes:
         words: Phrases, as written; a single word may begin or end with a star, which stands for the rest of a longer
-            word ("suizid*", "*aneurysma").
+            word ("kardio*", "*itis").
         abbreviations: Whole words that are found only as they are written, in capitals.
         unless: Phrases that take the group's words back, in every language, unless they are part of one of them.
         certain: Whether they say so, or only suggest it.

@@ -16,7 +16,7 @@ from cds.terminology.phrases import WORD, folded, words_of
 BREAKS = re.compile(r"[;!?()\[\]|\n,:]|\.(?=\s|$)|\s[-\u2010-\u2015]+\s")
 WEAK_BREAKS = re.compile(r"[,:]|\s[-\u2010-\u2015]+\s")
 WORDS_BETWEEN = 3
-"""Words that may stand between a cue and what it speaks of: "no acute or chronic aneurysm" (project decision)."""
+"""Words that may stand between a cue and what it speaks of: "no acute or chronic pancreatitis" (project decision)."""
 LONGEST_ABBREVIATION = 2  # letters before a full stop that ends no clause: "V. a."
 
 
@@ -95,7 +95,7 @@ class Cues:
         How a text means the words from `start` to before `end`.
 
         A cue before them counts in the same clause, with up to `WORDS_BETWEEN` words between; one after them also
-        right behind a comma, colon or dash ("suicidal ideation: denied").
+        right behind a comma, colon or dash ("chest pain: denied").
         """
         words = said.words
         if self._words.isdisjoint(words):
