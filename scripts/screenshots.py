@@ -94,7 +94,9 @@ def fill(base: str) -> None:
     """Decisions of some patients, and what clinicians said of their cards."""
     reasons = ("patient-refuses", "action-completed", "patient-refuses")
     for name in ("01-two-failed-trials", "05-dose-not-recorded", "10-repaired-aneurysm", "12-allergies-not-sent") * 6:
-        cards = httpx.post(f"{base}/cds-services/ketamine-evaluation", json=moved(EXAMPLES / name / "request.json"), timeout=30).json()["cards"]
+        cards = httpx.post(
+            f"{base}/cds-services/ketamine-evaluation", json=moved(EXAMPLES / name / "request.json"), timeout=30
+        ).json()["cards"]
         for number, card in enumerate(cards):
             now = datetime.now(UTC).isoformat()
             said: dict[str, Any] = {"card": card["uuid"], "outcome": "accepted", "outcomeTimestamp": now}

@@ -58,7 +58,7 @@ def test_a_server_on_the_list_or_below_it_is_read_from(text: str) -> None:
         ("fhir.example.org/r4", "http(s)"),
         ("https://[::1/r4", "not a URL"),
         ("https://fhir.example.org:99999/r4", ""),
-        ("https://fhir.example.org/r4\r\nHost: evil.example", "not a URL"),
+        ("https://fhir.example.org/r4\r\nHost: evil.example", "control characters"),
         ("", "http(s)"),
     ],
 )

@@ -10,6 +10,7 @@ The others are caught where a person reads them: at start, on the command line, 
         DisagreementError  engine/evaluator.py
         EngineError  engine/durable.py
         EngineLimitError  engine/durable.py
+        ExportError  population/export.py
         FetchError  fhir_client/fetch.py
             ServerBusyError  fhir_client/fetch.py
         FhirWriterError  authoring/testing/fhir_writer.py

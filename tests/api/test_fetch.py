@@ -122,9 +122,11 @@ def test_what_is_fetched_brings_the_cards_that_prefetch_brings(client: httpx.Cli
     assert {seen.headers["accept"] for seen in fhir.seen} == {"application/fhir+json"}
     (read,) = fhir.asked("Patient")
     assert (read.path, read.query) == ("/fhir/Patient/example", {})
-    assert {"patient": ["example"], "code": ["http://loinc.org|44261-6"], "_sort": ["-date"]} in [
-        seen.query for seen in fhir.asked("Observation")
-    ]
+    assert {
+        "patient": ["example"],
+        "code": ["http://loinc.org|44261-6,http://snomed.info/sct|720433000"],
+        "_sort": ["-date"],
+    } in [seen.query for seen in fhir.asked("Observation")]
 
 
 def test_a_server_without_a_token_is_sent_none(client: httpx.Client, fhir: FhirServer) -> None:
@@ -619,7 +621,7 @@ def test_a_token_for_another_patient_refuses_the_whole(client: httpx.Client, fhi
 def test_an_id_that_would_change_the_search_is_never_put_into_one(
     client: httpx.Client, fhir: FhirServer, identity: str
 ) -> None:
-    answer = client.post(SERVICE, json=asking(fhir, context={"patientId": identity}))
+    answer = client.post(SERVICE, json=asking(fhir, context=EXAMPLE["context"] | {"patientId": identity}))
 
     assert answer.status_code == 412
     assert "not an id that can stand in a URL" in issue(answer.json())["diagnostics"]

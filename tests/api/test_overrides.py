@@ -111,7 +111,8 @@ def test_the_last_word_counts(client: httpx.Client, journal: Journal) -> None:
     (card,) = ask(client, request())
 
     say(client, journal, card, overrideReason=because("patient-refuses"))
-    say(client, journal, card, "accepted", outcomeTimestamp=f"{TODAY}T12:00:01Z")
+    accepted = [{"id": card["suggestions"][0]["uuid"]}]
+    say(client, journal, card, "accepted", outcomeTimestamp=f"{TODAY}T12:00:01Z", acceptedSuggestions=accepted)
 
     assert names(ask(client, request())) == ["suggest_evaluation"]
 

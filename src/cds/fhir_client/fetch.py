@@ -468,7 +468,11 @@ def _fetched_medications(medications: MedicationReferences, late: str) -> dict[s
     if lacking:
         reasons = sorted({medications.failed.get(reference, late) for reference in lacking})
         because = f"{len(lacking)} of {len(medications.asked)} Medications could not be fetched: {'; '.join(reasons)}"
-    entries = [{"resource": msgspec.Raw(body)} for _, body in sorted(medications.read.items())]
+    entries = [
+        {"resource": msgspec.Raw(body)}
+        | ({"fullUrl": f"{medications.base}/{reference}"} if reference in medications.by_address else {})
+        for reference, body in sorted(medications.read.items())
+    ]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     return {MEDICATION: FetchedValue(msgspec.Raw(msgspec.json.encode(bundle)) if entries else None, because)}
 

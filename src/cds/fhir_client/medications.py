@@ -44,6 +44,7 @@ class MedicationReferences:
     Attributes:
         base: The server's: the same id on another server is another drug, so that it is not read.
         there: Sent or fetched.
+        by_address: Referred to by the address of the server, not by type and id alone.
         asked: Referred to, not there, and given out to be read.
         read: Answers.
         failed: Why the others did not come.
@@ -51,6 +52,7 @@ class MedicationReferences:
 
     base: str
     there: set[str] = field(default_factory=set)
+    by_address: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
     read: dict[str, bytes] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -77,7 +79,11 @@ class MedicationReferences:
         while isinstance(reference, dict):  # R5: medication.reference.reference
             reference = reference.get("reference")
         found = REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-        return found[2] if found and found[1] in {None, self.base} else None
+        if found is None or found[1] not in {None, self.base}:
+            return None
+        if found[1]:
+            self.by_address.add(found[2])
+        return found[2]
 
 
 def _resources(value: bytes) -> Iterator[MedicationResponse]:

@@ -357,7 +357,8 @@ def card_text(
         if suggestion.when is not None:
             head = offered[index] = f"suggestion:{name}:{index}"
             when = compile_condition(suggestion.when, numbers, units)
-            heads[head] = CompiledConclusion(head, f"suggestion {index} of {name}", when, ref)
+            label = f"suggestion {index} of {name}"
+            heads[head] = CompiledConclusion(head, label, when, ref, kind=HeadKind.SUGGESTION, of=name)
     return (
         CardText(
             name=name,

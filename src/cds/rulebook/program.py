@@ -49,6 +49,7 @@ class HeadKind(Enum):
     CONCLUSION = "conclusion"
     CARD = "card"
     NOTE = "note"
+    SUGGESTION = "suggestion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class CopyOf:
 @dataclass(frozen=True, slots=True)
 class CompiledConclusion:
     """
-    Something that is concluded: a conclusion, a card or a note.
+    Something that is concluded: a conclusion, a card, a note or a suggestion.
 
     Attributes:
         name: "resistant", "card:suggest_evaluation", "note:suggest_evaluation:2"; nothing is read from its spelling.
@@ -71,7 +72,7 @@ class CompiledConclusion:
         rule: Where it stands.
         evidence: What it rests on.
         locked: No site overlay may touch it.
-        kind: A conclusion, a card, or a note of a card.
+        kind: A conclusion, a card, or a note or suggestion of a card.
         of: The conclusion or card as its author named it.
         definition: The definition it is a copy for, "" for what an author wrote.
     """
@@ -88,7 +89,7 @@ class CompiledConclusion:
 
     @property
     def is_an_authors(self) -> bool:
-        """Whether it is a conclusion an author wrote: no card, no note, no copy under another definition."""
+        """Whether it is a conclusion an author wrote: no part of a card, no copy under a definition."""
         return self.kind is HeadKind.CONCLUSION and not self.definition
 
 
