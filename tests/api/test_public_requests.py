@@ -93,11 +93,11 @@ def public_requests() -> list[Path]:
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public requests are not here")
 def test_public_requests_are_answered(client: httpx.Client) -> None:
-    """All but those of which nothing can be said (no prefetch, or a Patient alone), or of another patient."""
+    """All but those of which nothing can be said, of another patient, or without the context their hook requires."""
     status = {}
     for file in public_requests():
         said = json.loads(file.read_text())
         status[file.name] = client.post(f"/cds-services/{SERVICES[said['hook']]}", json=said).status_code
 
     assert set(status.values()) <= {200, 400, 412}
-    assert list(status.values()).count(200) >= 27, {name: code for name, code in status.items() if code != 200}
+    assert list(status.values()).count(200) >= 25, {name: code for name, code in status.items() if code != 200}
