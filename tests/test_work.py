@@ -12,7 +12,7 @@ from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
 from cds.api.messages import read_request
 from cds.decide import Ruleset, decide
 from cds.engine import durable as engine
-from cds.record import collect as gathering
+from cds.record import bundle_parts, collect
 from cds.record.bundle import read_prefetch
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules
@@ -66,9 +66,9 @@ def test_the_workload_of_the_benchmark_is_decided_rightly(few: Ruleset, outcome:
 
 
 def test_each_resource_is_decoded_once_and_nothing_twice(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
-    resource, lenient = Counting(gathering.RESOURCE), Counting(gathering.LENIENT)
-    monkeypatch.setattr(gathering, "RESOURCE", resource)
-    monkeypatch.setattr(gathering, "LENIENT", lenient)
+    resource, lenient = Counting(collect.RESOURCE), Counting(collect.LENIENT)
+    monkeypatch.setattr(collect, "RESOURCE", resource)
+    monkeypatch.setattr(collect, "LENIENT", lenient)
 
     record = read(few, request(50))
 
@@ -93,9 +93,10 @@ def test_entries_no_rule_wants_make_no_values(few: Ruleset) -> None:
 
 
 def test_a_prefetch_value_is_parsed_once(few: Ruleset, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundles, envelopes = Counting(gathering.BUNDLE), Counting(gathering.ENVELOPE)
-    monkeypatch.setattr(gathering, "BUNDLE", bundles)
-    monkeypatch.setattr(gathering, "ENVELOPE", envelopes)
+    bundles, envelopes = Counting(bundle_parts.BUNDLE), Counting(bundle_parts.ENVELOPE)
+    for module in (bundle_parts, collect):
+        monkeypatch.setattr(module, "BUNDLE", bundles)
+        monkeypatch.setattr(module, "ENVELOPE", envelopes)
 
     read(few, request(50))
 

@@ -13,8 +13,9 @@ import msgspec
 from cds.errors import NotFhirError
 from cds.record import fhir as elements
 from cds.record.allergies import allergy_of
+from cds.record.bundle_parts import envelope_of
 from cds.record.claims import supplies_of
-from cds.record.collect import ResourceCollection, envelope_of
+from cds.record.collect import ResourceCollection
 from cds.record.conditions import diagnosis_of
 from cds.record.draft_orders import DraftOrderEntry, DraftOrders, draft_of, drafts_among, read_draft_orders
 from cds.record.issues import Origin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -14,40 +13,44 @@ from typing import NamedTuple, TypeVar, Union
 
 import msgspec
 
-from cds.errors import NotFhirError, NotJsonError, TooLargeError
+from cds.errors import TooLargeError
 from cds.record import fhir as elements
+from cds.record.bundle_parts import (
+    ALTERS,
+    BUNDLE,
+    ENVELOPE,
+    NOTHING,
+    PLAIN_KEY,
+    UNREADABLE,
+    altered_inside,
+    bundle_in,
+    has_failed,
+    incomplete_by,
+    is_error,
+    is_null,
+    limited_by,
+    path_in,
+    plainly,
+    refused_by,
+    self_query,
+)
 from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
 from cds.record.model import Delivery, DeliveryState, IssueKind
-from cds.record.search import Query, asked_by, query_of
+from cds.record.search import Query, asked_by
 
 KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
 RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
 LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
 HEAD = msgspec.json.Decoder(elements.Head)
-BUNDLE = msgspec.json.Decoder(elements.Bundle)
-LOOSE_BUNDLE = msgspec.json.Decoder(elements.LooseBundle)
-TEXT = msgspec.json.Decoder(str)
-NUMBER = msgspec.json.Decoder(float, strict=False)
-LINK = msgspec.json.Decoder(elements.Link)
-LIST = msgspec.json.Decoder(list[msgspec.Raw])
-ENTRY = msgspec.json.Decoder(elements.Entry)
-ENVELOPE = msgspec.json.Decoder(elements.Envelope)
-OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
 VERSION = msgspec.json.Decoder(elements.Version)
-NOTHING = (b"", b"null")
 LONGEST_NOTHING = 4
-LONGEST_NULL = 64  # with blanks around it
-ALTERS = b"modifierExtension"
-UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
-PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What is repeated in cards; a dot would do for a link ("www.example")."""
 
 RESTFUL = re.compile(r"https?://(?P<server>.+)/(?P<kind>[A-Z][A-Za-z]+)/[^/?#|]+(?:/_history/[^/?#|]+)?/?")
 DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
 
 SPOILS = {
     # FHIR type → what gives the elements that nearly no resource has and none may have (see `_unusable`), and nothing.
@@ -167,7 +170,7 @@ class ResourceCollection:
         where = f"{root}.{key}"
         asked = asked_by(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
-        if _is_null(raw):
+        if is_null(raw):
             self.say(
                 resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True)
             )
@@ -187,7 +190,7 @@ class ResourceCollection:
         if (
             envelope.resourceType is None
             and isinstance(envelope.response, dict)
-            and _failed(envelope.response.get("status"))
+            and has_failed(envelope.response.get("status"))
         ):
             self.say(
                 resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True)
@@ -233,8 +236,8 @@ class ResourceCollection:
         `sound` is the Bundle where it is already decoded.
         """
         self.altered = self.altered or ALTERS in bytes(raw)
-        bundle, entries = (sound, sound.entry or []) if sound is not None else _bundle(raw, where, self.issues)
-        run = _self_query(bundle)
+        bundle, entries = (sound, sound.entry or []) if sound is not None else bundle_in(raw, where, self.issues)
+        run = self_query(bundle)
         found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
         matches = 0
         trouble = ""
@@ -250,7 +253,7 @@ class ResourceCollection:
             if entry is None:
                 lost = True
                 continue
-            if (entry.response or entry.request) and (refused := _refused(entry)):
+            if (entry.response or entry.request) and (refused := refused_by(entry)):
                 trouble = trouble or self._not_used(entry, path_of(where, index), refused)
                 continue
             if len(entry.resource) <= LONGEST_NOTHING and bytes(entry.resource) in NOTHING:
@@ -262,7 +265,7 @@ class ResourceCollection:
             mode = entry.search.mode if entry.search else None
             kind = self.resource(entry.resource, where, index, entry.fullUrl or "")
             if kind == "OperationOutcome":
-                trouble = trouble or ("the EHR reported an error" if _is_error(entry.resource) else "")
+                trouble = trouble or ("the EHR reported an error" if is_error(entry.resource) else "")
             elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
                 trouble = trouble or ("" if asked is None else "a Bundle stands inside the Bundle")
             elif kind:
@@ -270,7 +273,7 @@ class ResourceCollection:
                 matches += mode in {None, "match"}
             else:
                 lost = self.lost = True
-        trouble = trouble or _incomplete(bundle, matches, asked.most if asked else None)
+        trouble = trouble or incomplete_by(bundle, matches, asked.most if asked else None)
         if run.resource_type in found:
             run = replace(run, patient="")  # what was found names its own patient
         if asked is None:
@@ -281,7 +284,7 @@ class ResourceCollection:
         if found and asked.resource_type and asked.resource_type not in found:
             return trouble or f"other resources than {asked.resource_type} were sent", run
         if run.resource_type == asked.resource_type:
-            trouble = trouble or _limited(run.narrowed_by - asked.narrowed_by)
+            trouble = trouble or limited_by(run.narrowed_by - asked.narrowed_by)
         return trouble, run
 
     def _judge(self, run: Query, found: dict[str, bool], trouble: str) -> None:
@@ -294,7 +297,7 @@ class ResourceCollection:
                 kind, Delivery(DeliveryState.PART, because, failed=True) if because else Delivery(DeliveryState.WHOLE)
             )
         if run.resource_type in elements.READ_TYPES:
-            because = trouble or _limited(run.narrowed_by)
+            because = trouble or limited_by(run.narrowed_by)
             state = DeliveryState.PART if because else DeliveryState.WHOLE
             sent = Delivery(state, because, run.codes, failed=bool(trouble))
             if run.patient:
@@ -329,7 +332,7 @@ class ResourceCollection:
             return kind
         look, nothing = spoils
         if self.altered or look(resource) != nothing:
-            flaw = _unusable(resource, kind) or (ALTERS in bytes(raw) and _altered_inside(raw))
+            flaw = _unusable(resource, kind) or (ALTERS in bytes(raw) and altered_inside(raw))
             if flaw:
                 self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
                 return kind
@@ -392,7 +395,7 @@ class ResourceCollection:
         try:
             kind = HEAD.decode(raw).resourceType or ""
         except UNREADABLE:
-            self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {_plainly(error)}.")
+            self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {plainly(error)}.")
             return ""
         if kind == "Bundle":
             self.bundle(raw, where)
@@ -409,7 +412,7 @@ class ResourceCollection:
         try:
             resource: elements.Resource = LENIENT.decode(raw)
         except UNREADABLE:
-            self._broken(kind, IssueKind.UNREADABLE, where + _path_in(error), f"It cannot be read: {_plainly(error)}.")
+            self._broken(kind, IssueKind.UNREADABLE, where + path_in(error), f"It cannot be read: {plainly(error)}.")
             return kind
         self.issues.note(IssueKind.IMPRECISE, kind, where, "Numbers are sent as text; they are read as numbers.")
         return resource
@@ -504,139 +507,7 @@ def kinds_in(raw: msgspec.Raw) -> frozenset[str]:
         heads = [HEAD.decode(entry.resource) for entry in bundle.entry or () if entry is not None and entry.resource]
     except UNREADABLE:
         return frozenset()
-    return frozenset({head.resourceType or "" for head in heads} | {_self_query(bundle).resource_type}) - {""}
-
-
-def envelope_of(body: bytes) -> elements.Envelope:
-    """The outermost object of a body, to tell what it is; NotJsonError or NotFhirError when there is none."""
-    try:
-        return ENVELOPE.decode(body)
-    except msgspec.ValidationError:
-        raise NotFhirError("This JSON is not an object", fix="Send a FHIR R4 Bundle") from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise NotJsonError(f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
-
-
-def _is_null(raw: msgspec.Raw) -> bool:
-    return len(raw) <= LONGEST_NULL and bytes(raw).strip() == b"null"
-
-
-def _bundle(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
-    """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
-    try:
-        bundle = BUNDLE.decode(raw)
-    except msgspec.ValidationError:
-        pass
-    except UNREADABLE as error:
-        raise NotJsonError(
-            f"This is not JSON: {_plainly(error)}", fix="Send JSON in UTF-8, without NaN", where=where
-        ) from None
-    else:
-        return bundle, bundle.entry or []
-    try:
-        loose = LOOSE_BUNDLE.decode(raw)
-    except UNREADABLE as error:
-        raise NotFhirError(
-            f"This is not a Bundle: {_plainly(error)}", fix="Send a FHIR R4 Bundle", where=where
-        ) from None
-    bundle = elements.Bundle(
-        resourceType="Bundle", type=_text(loose.type), total=_total(loose.total), link=_links(loose.link)
-    )
-    try:
-        raws = LIST.decode(loose.entry) if bytes(loose.entry) not in NOTHING else []
-    except UNREADABLE:
-        raise NotFhirError(
-            "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
-        ) from None
-    entries: list[elements.Entry | None] = []
-    for index, raw_entry in enumerate(raws):
-        try:
-            entries.append(ENTRY.decode(raw_entry))
-        except UNREADABLE:
-            issues.note(IssueKind.UNREADABLE, "", f"{where}.entry[{index}]", "This entry cannot be read.")
-            entries.append(None)
-    return bundle, entries
-
-
-def _text(raw: msgspec.Raw) -> str | None:
-    try:
-        return TEXT.decode(raw)
-    except UNREADABLE:
-        return None
-
-
-def _total(raw: msgspec.Raw) -> float | None:
-    """How many there are in all; infinity when that is said but cannot be read, so that nothing counts as whole."""
-    if bytes(raw) in NOTHING:
-        return None
-    try:
-        return NUMBER.decode(raw)
-    except UNREADABLE:
-        return math.inf
-
-
-def _links(raw: msgspec.Raw) -> list[elements.Link | None]:
-    found: list[elements.Link | None] = []
-    try:
-        listed = LIST.decode(raw) if bytes(raw) not in NOTHING else []
-    except UNREADABLE:
-        listed = []
-    for link in listed:
-        try:
-            found.append(LINK.decode(link))
-        except UNREADABLE:
-            continue
-    return found
-
-
-def _self_query(bundle: elements.Bundle) -> Query:
-    """The search a searchset says it answers; one of no type if it does not say."""
-    if bundle.type == "searchset":
-        for link in bundle.link or ():
-            if link is not None and link.relation == "self" and link.url:
-                return query_of(link.url)
-    return Query("")
-
-
-def _limited(narrowed_by: frozenset[str]) -> str:
-    # Only plain words are repeated: this stands in cards.
-    words = sorted(name for name in narrowed_by if PLAIN_KEY.fullmatch(name))
-    return f"the EHR limited the search by {', '.join(words)[:60] or 'something'}" if narrowed_by else ""
-
-
-def _incomplete(bundle: elements.Bundle, matches: int, most: int | None) -> str:
-    relations = {link.relation for link in bundle.link or () if link is not None}
-    if "next" in relations:
-        return "more pages exist that were not sent"
-    if relations & {"previous", "prev"}:
-        return "earlier pages exist that were not sent"
-    if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
-        return f"{matches} of {bundle.total:g} were sent" if bundle.total < math.inf else "the total cannot be read"
-    if most and matches >= most and bundle.total is None and not relations:
-        return "the page is full, and nothing says whether there are more"
-    return ""
-
-
-def _refused(entry: elements.Entry) -> str:
-    """Why what an entry holds is no data: deleted (history, transaction), or the answer was an error; "" if it is."""
-    if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
-        return "The entry deletes it."
-    failed = entry.response is not None and _failed(entry.response.status)
-    return "The entry says that it was answered with an error." if failed else ""
-
-
-def _failed(status: object) -> bool:
-    """Whether a Bundle.entry.response.status ("404 Not Found") says that there is no such answer."""
-    code = str(status or "")[:3]
-    return code.isdecimal() and int(code) >= FIRST_ERROR
-
-
-def _is_error(raw: msgspec.Raw) -> bool:
-    try:
-        outcome = OUTCOME.decode(raw)
-    except UNREADABLE:
-        return True
-    return any(issue is not None and issue.severity in {"error", "fatal"} for issue in outcome.issue or ())
+    return frozenset({head.resourceType or "" for head in heads} | {self_query(bundle).resource_type}) - {""}
 
 
 def _unusable(resource: elements.Resource, kind: str) -> str:
@@ -648,23 +519,6 @@ def _unusable(resource: elements.Resource, kind: str) -> str:
     for name in elements.OLDER_ELEMENTS.get(kind, ()):
         if getattr(resource, name) is not None:
             return f"It has the element {name} of an older FHIR version."
-    return ""
-
-
-def _altered_inside(raw: msgspec.Raw) -> str:
-    """Why a resource with a modifierExtension somewhere inside must not be used (FHIR R4 §2.4.0.2), "" if it can be."""
-    try:
-        waiting = [msgspec.json.decode(raw)]
-    except UNREADABLE:
-        return "It has a modifier extension or the like, and some of it cannot be read."
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            if part.get(ALTERS.decode()):
-                return "An element of it has a modifier extension, which may change its meaning."
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)
     return ""
 
 
@@ -731,17 +585,3 @@ def refuse_too_many_names(characters: int) -> None:
             f"The names of drugs, conditions and procedures have more than {MAX_NAME_CHARACTERS:,} characters together",
             fix="Send names as code.text or display, and notes elsewhere",
         )
-
-
-def _plainly(error: Exception) -> str:
-    """msgspec's message without the path (which goes elsewhere); it holds no values, only types."""
-    if isinstance(error, RecursionError):
-        return "it nests too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    return str(error).split(" - at ")[0].rstrip(".").replace("`", "")
-
-
-def _path_in(error: Exception) -> str:
-    found = re.search(r"at `\$(.*)`", str(error))
-    return found[1] if found else ""

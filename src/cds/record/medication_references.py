@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from cds.record import fhir as elements
-from cds.record.collect import RESOURCE, UNREADABLE, ResourceCollection, server_in
+from cds.record.bundle_parts import UNREADABLE
+from cds.record.collect import RESOURCE, ResourceCollection, server_in
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
 from cds.record.medications import FindDrug
