@@ -12,7 +12,8 @@ from cds.facts.fact import Fact, Trial
 from cds.facts.measurement import CompiledNumber, readings
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
 from cds.facts.trials.medication_trials import CompiledTrials
-from cds.facts.trials.trials import Timeline, TreatmentEpisode, TrialFinder, day_reached
+from cds.facts.trials.treatment_episodes import TreatmentEpisode, day_reached
+from cds.facts.trials.trials import Timeline, TrialFinder
 from cds.rulebook.program import CompiledRuleset
 
 

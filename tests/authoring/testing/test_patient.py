@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cds.authoring.testing.fhir_writer import UCUM, FhirWriterError, bundle_of, prefetch_of, request_of
+from cds.authoring.testing.fhir_writer import bundle_of, prefetch_of, request_of
 from cds.authoring.testing.patient_format import ExamplePatient
+from cds.authoring.testing.resource_writer import UCUM, FhirWriterError
 from cds.terminology.index import Codes
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 

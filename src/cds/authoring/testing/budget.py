@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cds.authoring.testing.cases import RuleTests
-from cds.authoring.testing.fhir_writer import FhirWriterError
+from cds.authoring.testing.resource_writer import FhirWriterError
 from cds.authoring.testing.rulesets import CachedEvaluator
 from cds.authoring.testing.run import record_of
 from cds.cards.card import Card

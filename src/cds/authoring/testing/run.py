@@ -13,14 +13,8 @@ from typing import Any
 import msgspec
 
 from cds.authoring.testing.cases import REFUSALS, Between, Case
-from cds.authoring.testing.fhir_writer import (
-    PATIENT_ID,
-    FhirWriterError,
-    draft_orders,
-    overrides_of,
-    prefetch_of,
-    templates_for,
-)
+from cds.authoring.testing.fhir_writer import draft_orders, overrides_of, prefetch_of, templates_for
+from cds.authoring.testing.resource_writer import PATIENT_ID, FhirWriterError
 from cds.cards.card import Card
 from cds.decide import Decision, Ruleset, decide
 from cds.engine.explain import Why, explain, missing

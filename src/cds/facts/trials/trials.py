@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,8 +15,17 @@ from cds.facts.measurements import ConvertedMeasurement
 from cds.facts.trials.adherence import days_covered
 from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.doses import DailyDose, dosings
-from cds.facts.trials.exposure_periods import NEVER, Days, ExposurePeriod, Successors, day_by_day, exposure_periods
+from cds.facts.trials.exposure_periods import ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
+from cds.facts.trials.treatment_episodes import (
+    TreatmentEpisode,
+    bounds,
+    day_reached,
+    joined,
+    reaches,
+    stop_reasons,
+    treatment_episodes,
+)
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure, Span
 from cds.record.units import plain_unit
@@ -26,7 +34,6 @@ from cds.terminology.phrases import words_of
 
 SCORED = ("Observation/", "QuestionnaireResponse/")
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
-TOLERANCE = 1e-9  # of floating arithmetic: three times 16.666… mg reaches 50 mg
 
 
 class UnrecognizedMedication(msgspec.Struct, frozen=True):
@@ -136,7 +143,7 @@ def _laid_out(wanted: TrialDefinition, sorted_record: SortedRecord, begins: Span
             exposure_periods(exposures, today, begins.earliest.toordinal(), successors), wanted, table, key
         )
         by_name = {id(exposure) for exposure, recognised in exposures if recognised.by_name}
-        for spell in _spells(table, key, found, wanted, begins, by_name):
+        for spell in treatment_episodes(table, key, found, wanted, begins, by_name):
             (spells if spell.runs else earlier).append(spell)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
     return Timeline(taken, begins, tuple(spells), tuple(earlier), starts)
@@ -155,7 +162,7 @@ def _first_days(
         sure = [(e, r) for e, r in exposures if e.start is not None and not e.doubtful]
         minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
         doses = (dosing.dose.low for exposure, recognised in sure for dosing in dosings(exposure, recognised.product))
-        if any(low is not None and _reaches(low, minimum) for low in doses):
+        if any(low is not None and reaches(low, minimum) for low in doses):
             found[key] = {(e.start.earliest.toordinal(), e.start.latest.toordinal()) for e, _ in sure if e.start}
     return found
 
@@ -233,102 +240,6 @@ def _episode_start(episode: Fact | None, today: date) -> Span:
     return Span(min(episode.day.earliest, latest), latest)
 
 
-# ---------------------------------------------------------------- spells
-
-
-class TreatmentEpisode(msgspec.Struct, frozen=True):
-    """One ingredient over one stretch of time; `runs` are those in the episode, `parts` the sure ones, joined."""
-
-    key: str
-    runs: tuple[Days, ...]
-    stretches: tuple[ExposurePeriod, ...]
-    sure_days: int
-    possible_days: int
-    sure_at_dose: int
-    possible_at_dose: int
-    parts: tuple[tuple[Days, ...], ...]
-    minimum: float | None
-    by_name_only: bool
-
-
-def _spells(
-    table: DrugTable, key: str, found: list[ExposurePeriod], wanted: TrialDefinition, begins: Span, by_name: Set[int]
-) -> list[TreatmentEpisode]:
-    minimum = table.drugs[key].minimum_mg_a_day.get(wanted.dose_column)
-    groups = _joined(day_by_day(found), wanted.joins_gaps_days)
-    firsts = [runs[0].first for runs in groups]
-    own_of: list[list[ExposurePeriod]] = [[] for _ in groups]
-    for stretch in found:  # the days of a stretch are an unbroken part of one group
-        own_of[bisect_right(firsts, stretch.possible[0]) - 1].append(stretch)
-    spells = []
-    for runs, own in zip(groups, own_of, strict=True):
-        inside = _clip(runs, begins)
-        certain = [run for run in inside if run.sure and run.first >= begins.latest.toordinal()]
-        parts = _joined(certain, wanted.joins_gaps_days)
-        at_dose = max((sum(run.count for run in part if _reaches(run.low, minimum)) for part in parts), default=0)
-        spells.append(
-            TreatmentEpisode(
-                key=key,
-                runs=tuple(inside),
-                stretches=tuple(own),
-                sure_days=max((sum(run.count for run in part) for part in parts), default=0),
-                possible_days=sum(run.count for run in inside),
-                sure_at_dose=at_dose,
-                possible_at_dose=sum(run.count for run in inside if _may_reach(run.high, minimum)),
-                parts=tuple(map(tuple, parts)),
-                minimum=minimum,
-                by_name_only=all(id(stretch.exposure) in by_name for stretch in own),
-            )
-        )
-    return spells
-
-
-def _joined(runs: Iterable[Days], gap_days: int) -> list[list[Days]]:
-    """Runs in groups between which more than `gap_days` days lie."""
-    groups: list[list[Days]] = []
-    for run in runs:
-        if groups and run.first - groups[-1][-1].last - 1 <= gap_days:
-            groups[-1].append(run)
-        else:
-            groups.append([run])
-    return groups
-
-
-def _clip(runs: list[Days], begins: Span) -> list[Days]:
-    """The part of the runs that lies, surely or possibly, in the episode; a run is cut where that changes."""
-    cut: list[Days] = []
-    possible_from, sure_from = begins.earliest.toordinal(), begins.latest.toordinal()
-    for run in runs:
-        if run.first >= sure_from:
-            cut.append(run)
-            continue
-        for first, last in ((possible_from, sure_from - 1), (sure_from, run.last)):
-            part = msgspec.structs.replace(run, first=max(run.first, first), last=min(run.last, last))
-            if part.first <= part.last:
-                cut.append(part)
-    return cut
-
-
-def _reaches(low: float, minimum: float | None) -> bool:
-    return minimum is not None and low >= minimum * (1 - TOLERANCE)
-
-
-def _may_reach(high: float | None, minimum: float | None) -> bool:
-    return minimum is None or high is None or high >= minimum * (1 - TOLERANCE)
-
-
-def day_reached(parts: Iterable[Iterable[Days]], minimum: float | None, days: int) -> int | None:
-    """The day on which `days` days at dose were surely complete; None if they never were."""
-    for part in parts:
-        left = days
-        for run in part:
-            if _reaches(run.low, minimum):
-                if run.count >= left:
-                    return run.first + left - 1
-                left -= run.count
-    return None
-
-
 def _other_starts(
     spells: list[TreatmentEpisode],
     taken: RecognizedExposures,
@@ -355,8 +266,8 @@ def _other_starts(
         if minimum is None:
             continue  # no dose at which it is an augmentation: nothing is inferred from it
         runs = day_by_day(exposure_periods(exposures, today, begins.earliest.toordinal()))
-        for group in _joined(runs, wanted.joins_gaps_days):
-            lasted = sum(run.count for run in group if run.sure and _reaches(run.low, minimum))
+        for group in joined(runs, wanted.joins_gaps_days):
+            lasted = sum(run.count for run in group if run.sure and reaches(run.low, minimum))
             if lasted >= wanted.no_response.augmentation_days and group[0].sure:
                 starts.append(OtherStart(key, group[0].first, "augmentation"))
     return DrugStarts(starts)
@@ -375,7 +286,7 @@ def _rate(
     today = sorted_record.today.toordinal()
     table = sorted_record.codes.drugs[wanted.drugs]
     adequate = held = _at_least(spell.sure_at_dose, spell.possible_at_dose, wanted.adequate_days)
-    start, end, ongoing = _bounds(spell, today)
+    start, end, ongoing = bounds(spell, today)
     poorly_taken, about_fills = _adherence(spell, wanted, sorted_record)
     if poorly_taken is Truth.TRUE and wanted.adherence is not None and wanted.adherence.when_poor == "vetoes":
         adequate = Truth.FALSE
@@ -386,7 +297,7 @@ def _rate(
         today=sorted_record.today,
         adequate=adequate,
         adequate_from=day_reached(spell.parts, spell.minimum, wanted.adequate_days),
-        stopped_for=_stop_reasons(spell, wanted.joins_gaps_days),
+        stopped_for=stop_reasons(spell, wanted.joins_gaps_days),
         unconfirmed=any(s.unconfirmed and s.possible[1] == spell.runs[-1].last for s in spell.stretches)
         and end.earliest < end.latest,
     )
@@ -471,31 +382,6 @@ def _at_least(sure: int, possible: int, needed: int) -> Truth:
     if sure >= needed:
         return Truth.TRUE
     return Truth.UNKNOWN if possible >= needed else Truth.FALSE
-
-
-def _bounds(spell: TreatmentEpisode, today: int) -> tuple[Span, Span, bool]:
-    """First and last day as spans, and whether it is still taken today."""
-    runs = spell.runs
-    sure = [run for run in runs if run.sure]
-    first_possible, last_possible = runs[0].first, runs[-1].last
-    first_sure = sure[0].first if sure else last_possible
-    last_sure = sure[-1].last if sure else first_possible
-    ongoing = last_sure == today and any(s.exposure.open_ended or s.possible[1] >= today for s in spell.stretches)
-    return (
-        Span(date.fromordinal(first_possible), date.fromordinal(first_sure)),
-        Span(date.fromordinal(min(last_sure, last_possible)), date.fromordinal(last_possible)),
-        ongoing,
-    )
-
-
-def _stop_reasons(spell: TreatmentEpisode, gap_days: int) -> tuple[Exposure, ...]:
-    """The exposures that end the spell and say why; a reason given earlier in a spell that went on is not it."""
-    last = max((s.sure[1] for s in spell.stretches if s.sure != NEVER), default=spell.runs[-1].last)
-    said = [s for s in spell.stretches if s.exposure.stopped_for is not None]
-    ending = max((s.possible[1] for s in said), default=None)
-    if ending is None or last - ending > gap_days:
-        return ()
-    return tuple(s.exposure for s in said if s.possible[1] == ending)
 
 
 def _remarks(spell: TreatmentEpisode, adequate: Truth, wanted: TrialDefinition) -> tuple[list[str], list[str]]:
