@@ -173,7 +173,7 @@ def test_it_is_explained_documented_and_in_the_schema(run: Run, folder: Path) ->
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in (patient, illness)]}
     (folder / "bundle.json").write_text(json.dumps(bundle))
 
-    explained = run(*CLI, "explain", folder / "bundle.json", "--today", "2026-06-01")
+    explained = run(*CLI, "explain", folder / "bundle.json", "--today", "2026-06-01", "--tree")
     assert "days ill: 30" in explained.stdout, explained.stdout + explained.stderr
     documented = run(*CLI, "docs", folder / "pages", "--rules", folder / "rules")
     assert documented.returncode == 0, documented.stderr
