@@ -198,6 +198,8 @@ def test_the_api_is_described_and_no_page_loads_scripts_from_elsewhere(client: h
         "/cds-services/{identity}/feedback",
         "/evaluate",
         "/health",
+        "/livez",
+        "/readyz",
         "/source-attributes",
         "/source-attributes/{rule}",
         "/",

@@ -132,7 +132,7 @@ def test_a_value_set_is_named_like_its_file(path: Path) -> None:
 
 @every_set
 def test_a_value_set_has_something_to_find(path: Path) -> None:
-    assert any(SETS[path].get(part) for part in ("codes", "names", "full_names", "answers"))
+    assert any(SETS[path].get(part) for part in ("codes", "names", "full_names", "answers", "answers_in_words"))
 
 
 @every_group
