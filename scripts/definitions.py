@@ -59,11 +59,11 @@ So what asks for a failed treatment or for F32 and F33 is not counted here: {nam
 
 ## OMOP
 
-`cds evaluate` and `cds population` read FHIR. A site with OMOP tables converts them first, with a converter that exists (OMOPonFHIR, for instance), as tests/definitions/fhir.py does for the made-up people.
+`cds evaluate` reads FHIR. A site with OMOP tables converts them first, with one of the existing converters; tests/definitions/fhir.py does so for the made-up people. A cohort does not come out as an OMOP table yet.
 
 ## What an episode of OM1 would change
 
-OM1 lets an episode end after at least 180 days without an antidepressant and without a code of major depression. None of the definitions here uses it; where a definition asks for the current episode, it is the one of [how-it-decides.md](how-it-decides.md).
+OM1 lets an episode end after at least 180 days without an antidepressant and without a code of major depression. None of the definitions here uses it, and it is no parameter yet; where a definition asks for the current episode, it is the one of [how-it-decides.md](how-it-decides.md).
 """
 
 

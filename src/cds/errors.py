@@ -13,7 +13,7 @@ The others are caught where a person reads them: at start, on the command line, 
         ExportError  population/export.py
         FetchError  fhir_client/fetch.py
             ServerBusyError  fhir_client/fetch.py
-        FhirWriterError  authoring/testing/fhir_writer.py
+        FhirWriterError  authoring/testing/resource_writer.py
         JwksError  auth/jwks.py
         LaunchError  auth/smart.py
         NoFhirServerError  fhir_client/fetch.py
