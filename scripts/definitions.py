@@ -59,7 +59,7 @@ So what asks for a failed treatment or for F32 and F33 is not counted here: {nam
 
 ## OMOP
 
-`cds evaluate` reads FHIR. A site with OMOP tables converts them first, with one of the existing converters; tests/definitions/fhir.py does so for the made-up people. A cohort does not come out as an OMOP table yet.
+`cds evaluate` reads FHIR. A site with OMOP tables converts them first, with one of the existing converters; tests/definitions/fhir.py does so for the made-up people. A cohort comes out as the OMOP table `cohort` from a run over a population ([population.md](../analysts/population.md)).
 
 ## What an episode of OM1 would change
 

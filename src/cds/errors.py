@@ -7,6 +7,7 @@ The others are caught where a person reads them: at start, on the command line, 
     CdsError
         AlreadyExistsError  authoring/scaffold.py
         BlockedAddressError  fhir_client/network.py
+        CohortTableError  population/omop.py
         DisagreementError  engine/evaluator.py
         EngineError  engine/durable.py
         EngineLimitError  engine/durable.py

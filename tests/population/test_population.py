@@ -10,16 +10,20 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cds.cli.main import app
 from cds.decide import Ruleset, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.population.cohort import cohort_in
 from cds.population.export import ExportError, find_export
+from cds.population.omop import CohortTableError, cohort_table
+from cds.population.row import definition_column
 from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
 from cds.read_request import read_record
 from cds.ruleset import load_rules
@@ -311,3 +315,59 @@ def test_bundles_and_requests_of_a_folder_are_patients_named_by_their_place(tmp_
 
     assert [patient.name for patient in patients] == ["cohort.ndjson:1", "cohort.ndjson:3", "one.json"]
     assert [json.loads(patient.body.decode("utf-8-sig")) for patient in patients] == [json.loads(line)] * 3
+
+
+def test_a_published_definition_comes_out_as_the_cohort_table_of_omop(tmp_path: Path) -> None:
+    """The day of entry is the index day; a person_id comes from the id, or from a file of both."""
+    drugs = [("36437", "sertraline", 10), ("39786", "venlafaxine", 100), ("15996", "mirtazapine", 190)]
+    lines: Lines = defaultdict(list)
+    for person, taken in (("11", 3), ("12", 2)):
+        subject = {"reference": f"Patient/{person}"}
+        lines["Patient"].append(
+            {"resourceType": "Patient", "id": person, "birthDate": "1980-01-01", "gender": "female"}
+        )
+        lines["Condition"].append(
+            {
+                "resourceType": "Condition", "id": f"c{person}", "subject": subject, "onsetDateTime": "2025-01-05",
+                "code": {"coding": [{"system": "http://snomed.info/sct", "code": "35489007"}]},
+            }
+        )  # fmt: skip
+        for code, name, after in drugs[:taken]:
+            day = date(2025, 1, 1) + timedelta(after)
+            lines["MedicationRequest"].append(
+                {
+                    "resourceType": "MedicationRequest", "id": f"{name}-{person}", "status": "completed",
+                    "intent": "order", "subject": subject, "authoredOn": day.isoformat(),
+                    "medicationCodeableConcept": {
+                        "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}],
+                        "text": name,
+                    },
+                    "dispenseRequest": {
+                        "validityPeriod": {
+                            "start": day.isoformat(), "end": (day + timedelta(59)).isoformat(),
+                        },
+                        "expectedSupplyDuration": {"value": 60, "unit": "d"},
+                    },
+                }
+            )  # fmt: skip
+    export = write(tmp_path / "export", lines)
+    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, ("ohdsi-1009",))
+    _, rows = run(loaded, export, tmp_path / "out")
+    loaded.reasoner.close()
+    column = definition_column("ohdsi-1009")
+    assert [rows[person][column] for person in ("11", "12")] == ["true", "false"]
+
+    asked = ["population", "omop", str(tmp_path / "out"), "--definition", "ohdsi-1009", "--cohort-id", "1009"]
+    assert CliRunner().invoke(app, asked).stdout.splitlines() == [
+        "cohort_definition_id,subject_id,cohort_start_date,cohort_end_date",
+        "1009,11,2025-07-10,2026-06-01",
+    ]
+
+    named = [{"patient": "a-1", "outcome": "decided", "as_of": "2026-06-01", column: "true"}]
+    assert [line.subject_id for line in cohort_table(named, "ohdsi-1009", 1, {"a-1": 77})] == [77]
+    with pytest.raises(CohortTableError, match="--persons"):
+        list(cohort_table(named, "ohdsi-1009", 1, None))
+    with pytest.raises(CohortTableError, match="--definitions fabbri-2021"):
+        list(cohort_table(named, "fabbri-2021", 1, {"a-1": 77}))
+    unknown = [named[0] | {column: "unknown"}]
+    assert list(cohort_table(unknown, "ohdsi-1009", 1, {"a-1": 77})) == []

@@ -27,6 +27,15 @@ Today = Annotated[
     typer.Option("--today", help="Decide as of this day (YYYY-MM-DD) instead of the real one.", show_default=False),
 ]
 
+Definitions = Annotated[
+    str | None,
+    typer.Option(
+        "--definitions",
+        help="Published definitions to decide as well: their ids, separated by commas, or all.",
+        show_default=False,
+    ),
+]
+
 
 def day_of(text: str | None) -> date:
     """The day an option names; the real one without it."""

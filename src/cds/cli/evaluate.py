@@ -10,8 +10,8 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, out
-from cds.cli.files import decisions_of, rules_in
+from cds.cli.console import OK, PROBLEMS, Definitions, RulesFolder, Today, day_of, out
+from cds.cli.files import decisions_of, listed_ids, rules_in
 from cds.cli.printing import (
     print_data_quality,
     print_decision,
@@ -40,12 +40,7 @@ def evaluate(
     today: Today = None,
     rules: RulesFolder = None,
     service: ServiceId = None,
-    definitions: Annotated[
-        str | None,
-        typer.Option(
-            help="Published definitions to decide as well: their ids, separated by commas, or all.", show_default=False
-        ),
-    ] = None,
+    definitions: Definitions = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per file (a list for several).")] = False,
 ) -> None:
     """
@@ -72,11 +67,6 @@ def evaluate(
         text = msgspec.json.format(msgspec.json.encode(answers if several else answers[0]), indent=2)
         sys.stdout.write(text.decode() + "\n")
     raise typer.Exit(PROBLEMS if failed else OK)
-
-
-def listed_ids(text: str) -> tuple[str, ...]:
-    """Ids written with commas between them."""
-    return tuple(filter(None, (part.strip() for part in text.split(","))))
 
 
 def explain_command(

@@ -33,6 +33,11 @@ def rules_in(folder: Path | None, today: date, definitions: tuple[str, ...] | No
         raise typer.Exit(PROBLEMS) from None
 
 
+def listed_ids(text: str) -> tuple[str, ...]:
+    """Ids written with commas between them."""
+    return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
 def bodies_of(files: list[Path]) -> Iterator[tuple[str, bytes]]:
     """Each named file with its bytes, in order; a folder means its .json files but cards.json, - standard input."""
     for path in files:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +13,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cds.cli.config import settings_in_force
-from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out
-from cds.cli.files import rules_in
+from cds.cli.console import OK, PROBLEMS, Definitions, RulesFolder, Today, day_of, err, out
+from cds.cli.files import listed_ids, rules_in
 from cds.population.export import ExportError
-from cds.population.run import RunOptions, RunProgress, run_population
+from cds.population.omop import CohortRow, CohortTableError, cohort_table
+from cds.population.run import RunOptions, RunProgress, rows_in, run_population
 
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
 MOST_SHOWN = 20  # faults printed; all counted, the first thousand are in summary.json
@@ -38,6 +41,7 @@ def run(
         int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
     ] = None,
     rules: RulesFolder = None,
+    definitions: Definitions = None,
     today: Today = None,
 ) -> None:
     """
@@ -55,7 +59,7 @@ def run(
     options = RunOptions(
         decided_for, day, tuple(sorted(part.strip() for part in exported.split(",") if part.strip())), accept_bad, jobs
     )
-    loaded = rules_in(rules, decided_for)
+    loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=err) as bar:
@@ -77,3 +81,52 @@ def run(
     told = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
     out.print(escape(f"{into}: {summary.patients} patient(s): {told or 'none'}; {summary.bad_lines} line(s) not read"))
     raise typer.Exit(OK if summary.is_whole(accept_bad) else PROBLEMS)
+
+
+@population.command()
+def omop(
+    rows: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished run.")],
+    definition: Annotated[str, typer.Option("--definition", help="Published definition that the run decided.")],
+    number: Annotated[int, typer.Option("--cohort-id", min=1, help="cohort_definition_id of the lines.")],
+    persons: Annotated[
+        Path | None,
+        typer.Option(
+            "--persons",
+            exists=True,
+            dir_okay=False,
+            help="CSV with the columns patient and person_id; without it the ids of the patients are the person_ids.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """
+    Print who meets a published definition as the OMOP table cohort, as CSV.
+
+    [bold]Example:[/bold] cds population omop rows-2026 --definition ohdsi-1009 --cohort-id 1009 > cohort.csv
+    """
+    try:
+        found = list(cohort_table(rows_in(rows), definition, number, _person_ids(persons) if persons else None))
+    except (CohortTableError, ExportError) as wrong:
+        err.print(escape(f"{wrong}."))
+        raise typer.Exit(PROBLEMS) from None
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(CohortRow._fields)
+    writer.writerows(found)
+
+
+def _person_ids(file: Path) -> dict[str, int]:
+    with file.open(encoding="utf-8-sig", newline="") as reading:
+        lines = csv.DictReader(reading)
+        if not {"patient", "person_id"} <= set(lines.fieldnames or ()):
+            raise typer.BadParameter(
+                "its first line must name the columns patient and person_id.", param_hint="--persons"
+            )
+        found = {}
+        for line in lines:
+            try:
+                found[line["patient"]] = int(line["person_id"])
+            except (TypeError, ValueError):
+                raise typer.BadParameter(
+                    f"line {lines.line_num}: person_id is no whole number.", param_hint="--persons"
+                ) from None
+    return found

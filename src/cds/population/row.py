@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from cds.decide import Decision, Ruleset, decide
+from cds.decide import Decision, Ruleset, decide, index_day, truth_of
 from cds.engine.evaluator import DisagreementError
 from cds.engine.explain import missing
 from cds.errors import RequestError
@@ -22,7 +22,8 @@ def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: d
 
     `outcome` is decided, refused (the data cannot be answered; `why` says so) or failed (a fault of ours). `is_NAME`
     is the truth of each conclusion, under a definition `is_NAME__DEFINITION`; `missing` lists what would settle the
-    unknown ones. The same bytes, rules and day give the same row.
+    unknown ones. `definition_ID` is the truth of each published definition that was asked for, `index_day_ID` its day
+    where the algorithm has one, None while it is not met. The same bytes, rules and day give the same row.
     """
     row: dict[str, Any] = {
         "patient": patient,
@@ -55,6 +56,7 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         "newest": decision.record.newest.isoformat() if decision.record.newest else None,
         **{f"is_{name}": truth.value for name, truth in truths.items()},
         **defined,
+        **_published(rules, decision),
         "missing": [
             [name, item.fact, item.because]
             for name, truth in truths.items()
@@ -64,3 +66,23 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
         "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
     }
+
+
+def _published(rules: Ruleset, decision: Decision) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for published in rules.program.published:
+        row[definition_column(published.id)] = truth_of(published, decision).value
+        if published.index_days:
+            day = index_day(published, decision)
+            row[index_day_column(published.id)] = day.isoformat() if day else None
+    return row
+
+
+def definition_column(published: str) -> str:
+    """The column with the truth of a published definition."""
+    return f"definition_{published}"
+
+
+def index_day_column(published: str) -> str:
+    """The column with the first day a published definition is met, as YYYY-MM-DD."""
+    return f"index_day_{published}"
