@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cds.authoring.formatter import formatted
 from cds.authoring.reference.site import pages
-from cds.authoring.scaffold import AlreadyExistsError, new_rule, new_test, new_value_set, write
+from cds.authoring.scaffold import AlreadyExistsError, new_rule, new_site, new_test, new_value_set, write
 from cds.authoring.testing.cases import read_rule_tests
+from cds.authoring.testing.check import check_folder
 from cds.authoring.testing.report import run_folder
+from cds.cli.main import app
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_in
 from tests.rulebook.small_rules import GOOD, RULE, SET, TODAY, changed, write_rules
@@ -39,7 +43,7 @@ def test_a_new_rule_is_right_but_for_its_todos_and_its_cases_wait_for_patients(r
 
 
 def test_a_todo_in_a_file_patients_meet_is_an_error(rules: Path) -> None:
-    write(new_rule(rules, "poor-sleep", TODAY))
+    write(new_rule(read_rulebook(rules), "poor-sleep", TODAY))
     path = rules / "poor-sleep.yaml"
     path.write_text(path.read_text().replace("status: draft", "status: silent"))
 
@@ -47,7 +51,7 @@ def test_a_todo_in_a_file_patients_meet_is_an_error(rules: Path) -> None:
 
 
 def test_a_new_value_set_waits_for_its_codes(rules: Path) -> None:
-    write(new_value_set(rules, "insomnia"))
+    write(new_value_set(read_rulebook(rules), "insomnia"))
 
     assert left(rules) == {("todo-left", True), ("unused-valueset", True)}
 
@@ -60,16 +64,76 @@ def test_new_tests_name_every_conclusion_in_all_three_truths(rules: Path) -> Non
     assert left(rules) == set()
 
 
-def test_a_new_site_changes_nothing_yet(tmp_path: Path, rules: Path) -> None:
+def test_a_new_site_changes_nothing_yet_and_checks_clean(tmp_path: Path, rules: Path) -> None:
     assert cds("new", "site", tmp_path / "here", "--rules", rules, *AS_OF)[0] == 0
 
-    assert left(tmp_path / "here") == {("todo-left", True)}
-    assert read_rulebook(tmp_path / "here").overrides == ()
+    assert cds("check", tmp_path / "here", *AS_OF)[1].endswith("0 error(s), 0 warning(s)\n")
+    made = read_rulebook(tmp_path / "here")
+    assert made.overrides == ()
+    assert made.base == rules
+    assert "$schema=../rules/site.schema.json" in (tmp_path / "here" / "site.yaml").read_text()
+
+
+def test_the_new_site_of_the_shipped_rules_checks_clean_and_holds_its_own_schemas(tmp_path: Path) -> None:
+    shipped = read_rulebook(ROOT / "rules")
+    for path, text in new_site(tmp_path / "st-x", shipped, None, TODAY).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    assert (tmp_path / "st-x" / "site.schema.json").read_text() == (ROOT / "rules" / "site.schema.json").read_text()
+    assert "rules: package " in (tmp_path / "st-x" / "site.yaml").read_text()
+    assert check_folder(tmp_path / "st-x", date(2026, 6, 1)) == []
+
+
+def test_of_a_site_only_what_it_wrote_and_changed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    folder = write_rules(tmp_path / "rules", GOOD)
+    write(new_value_set(read_rulebook(folder), "nobody-reads-it"))
+    assert cds("new", "site", tmp_path / "here", "--rules", folder, *AS_OF)[0] == 0
+    assert {problem.check for problem in check_folder(folder, TODAY)} >= {"unused-valueset", "todo-left"}
+    assert check_folder(tmp_path / "here", TODAY) == []
+
+    assert cds("new", "valueset", "of-the-site", "--rules", tmp_path / "here")[0] == 0
+
+    told = check_folder(tmp_path / "here", TODAY)
+    assert {problem.check for problem in told} == {"unused-valueset", "todo-left"}
+    assert {Path(problem.file).parent.parent for problem in told} == {tmp_path / "here"}
+
+
+def test_new_files_go_into_the_nearest_folder_of_rules_and_never_into_the_package(
+    tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(rules / "valuesets")
+    run = CliRunner()
+    made = run.invoke(app, ["new", "valueset", "insomnia"])
+    assert (made.exit_code, (rules / "valuesets" / "insomnia.yaml").is_file()) == (0, True)
+    assert str(rules) in made.output
+
+    monkeypatch.chdir(tmp_path.parent)
+    nowhere = run.invoke(app, ["new", "valueset", "insomnia"])
+    assert nowhere.exit_code == 2
+    assert "cds new site" in nowhere.output
+
+    monkeypatch.setattr("cds.rulebook.shipped.PACKAGED", rules)
+    before = sorted(rules.rglob("*"))
+    for command in (["new", "valueset", "sleep"], ["new", "rule", "sleep"], ["lock"]):
+        refused = run.invoke(app, [*command, *(["--rules"] if command[0] == "new" else []), str(rules)])
+        assert refused.exit_code == 2, command
+    assert run.invoke(app, ["new", "site", str(rules / "st-x")]).exit_code == 2
+    assert sorted(rules.rglob("*")) == before
+
+
+def test_new_tests_for_a_shipped_rule_go_into_the_folder_of_the_site(tmp_path: Path, rules: Path) -> None:
+    assert cds("new", "site", tmp_path / "here", "--rules", rules, *AS_OF)[0] == 0
+    assert cds("new", "test", "depression", "--rules", tmp_path / "here", *AS_OF)[0] == 0
+
+    made = tmp_path / "here" / "depression" / "depression.test.yaml"
+    assert made.read_text().startswith("# yaml-language-server: $schema=../../rules/casetest.schema.json\n")
 
 
 def test_nothing_is_written_over(rules: Path) -> None:
     with pytest.raises(AlreadyExistsError):
-        write(new_rule(rules, "depression/depression", TODAY))
+        write(new_rule(read_rulebook(rules), "depression/depression", TODAY))
 
     assert (rules / RULE).read_text() == GOOD[RULE]
     assert not (rules / "depression" / "depression.test.yaml").exists()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
 from cds.errors import CdsError
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.shipped import SHIPPED
 
 REVIEW = timedelta(days=183)
 
@@ -85,10 +87,11 @@ SITE = """\
 # yaml-language-server: $schema={schema}
 site:
   id: {id}
-  name: "TODO: the name of the site"
-{rules}  uses:
+  name: {name}
+  rules: {rules}                       # what this stands on{where}
+  uses:                                # the versions it was tested with
 {uses}
-# set:                                 # TODO: what differs (docs/rule-authors/sites.md)
+# set:                                 # what differs: docs/rule-authors/sites.md; `cds site parameters` lists what may
 #   a_parameter: {{to: 3, because: why, by: who, review: {next}}}
 """
 
@@ -101,19 +104,18 @@ class RuleNotFoundError(CdsError):
     """There is no such rule file."""
 
 
-def new_rule(root: Path, place: str, today: date) -> dict[Path, str]:
+def new_rule(book: Rulebook, place: str, today: date) -> dict[Path, str]:
     """A rule file (`depression/my-rule`, or a name alone) and its tests."""
-    path = root / f"{place}.yaml"
-    schema = "../" * (len(path.relative_to(root).parts) - 1)
+    path = book.root / f"{place}.yaml"
     names = {"id": path.stem, "name": path.stem.replace("-", "_"), "today": today, "next": today + REVIEW}
-    rule = RULE.format(schema=f"{schema}rules.schema.json", **names)
-    tests = _cases(path, root, [str(names["name"])], today)
+    rule = RULE.format(schema=_schema(path, book, "rules.schema.json"), **names)
+    tests = _cases(path, book, [str(names["name"])], today)
     return {path: rule, path.with_name(f"{path.stem}.test.yaml"): tests}
 
 
 def new_test(book: Rulebook, rule: str, today: date) -> dict[Path, str]:
     """
-    Cases for every conclusion of a rule file.
+    Cases for every conclusion of a rule file; for one that a site stands on, in the site's folder.
 
     Raises:
         RuleNotFoundError: No rule file has that id.
@@ -121,40 +123,58 @@ def new_test(book: Rulebook, rule: str, today: date) -> dict[Path, str]:
     if rule not in book.rules:
         raise RuleNotFoundError(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
     path = Path(book.rules[rule].file)
+    if book.base is not None and path.is_relative_to(book.base):
+        path = book.root / path.relative_to(book.base)
     conclusions = list(book.rules[rule].model.conclusions)
-    return {path.with_name(f"{path.stem}.test.yaml"): _cases(path, book.root, conclusions, today)}
+    return {path.with_name(f"{path.stem}.test.yaml"): _cases(path, book, conclusions, today)}
 
 
-def _cases(path: Path, root: Path, conclusions: list[str], today: date) -> str:
+def _cases(path: Path, book: Rulebook, conclusions: list[str], today: date) -> str:
     name = path.stem.replace("-", "_")
-    schema = "../" * (len(path.relative_to(root).parts) - 1)
     cases = "\n".join(
         CASE.format(conclusion=conclusion, truth=truth, name=name)
         for conclusion in conclusions
         for truth in ("true", "false", "unknown")
     )
-    return CASES.format(schema=f"{schema}casetest.schema.json", today=today, name=name, cases=cases)
+    return CASES.format(schema=_schema(path, book, "casetest.schema.json"), today=today, name=name, cases=cases)
 
 
-def new_value_set(root: Path, name: str) -> dict[Path, str]:
-    """A value set that is recognised by a word until it has codes."""
-    return {root / "valuesets" / f"{name}.yaml": VALUE_SET.format(schema="../valueset.schema.json", id=name)}
+def _schema(path: Path, book: Rulebook, name: str) -> str:
+    """Where a schema is, seen from a file: in the folder itself, or in the one that a site stands on."""
+    if book.base is not None and not (book.root / name).is_file():
+        return Path(os.path.relpath(book.base / name, path.parent)).as_posix()
+    return "../" * (len(path.relative_to(book.root).parts) - 1) + name
+
+
+def new_value_set(book: Rulebook, name: str) -> dict[Path, str]:
+    """A value set that is recognized by a word until it has codes."""
+    path = book.root / "valuesets" / f"{name}.yaml"
+    return {path: VALUE_SET.format(schema=_schema(path, book, "valueset.schema.json"), id=path.stem)}
 
 
 def new_site(folder: Path, book: Rulebook, rules: str | None, today: date) -> dict[Path, str]:
-    """A site's folder with an overlay that changes nothing yet, of the rules as they are."""
+    """
+    A site's folder with an overlay that changes nothing yet, of the rules as they are.
+
+    `rules` is their folder, seen from the new one; None for those of the package, whose schemas are then copied, so
+    that the folder can be moved to another machine.
+    """
     uses = "\n".join(
         f"    - {name} >={rule.model.about.version},<{_next(rule.model.about.version)}"
         for name, rule in book.rules.items()
     )
     text = SITE.format(
-        schema=f"{rules or '..'}/site.schema.json",
+        schema=f"{rules}/site.schema.json" if rules else "site.schema.json",
         id=folder.name,
-        rules=f"  rules: {rules}\n" if rules else "",
+        name=folder.name.replace("-", " ").title(),
+        rules=rules or SHIPPED,
+        where="" if rules else ": the rules that came with the package",
         uses=uses,
         next=today + REVIEW,
     )
-    return {folder / "site.yaml": text}
+    source = book.base or book.root
+    schemas = {} if rules else {folder / path.name: path.read_text("utf-8") for path in source.glob("*.schema.json")}
+    return {folder / "site.yaml": text, **schemas}
 
 
 def _next(version: str) -> str:

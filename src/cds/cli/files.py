@@ -8,12 +8,14 @@ from datetime import date
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
 from cds.cli.config import settings_in_force
-from cds.cli.console import PROBLEMS, print_problems
+from cds.cli.console import PROBLEMS, err, print_problems
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import RequestError
 from cds.read_request import read_record
+from cds.rulebook.shipped import default_rules_folder, is_installed, nearest_rules_folder
 from cds.ruleset import evaluator_mode_from, load_rules
 from cds.yaml_source.problem import RulesError
 
@@ -31,6 +33,26 @@ def rules_in(folder: Path | None, today: date, definitions: tuple[str, ...] | No
     except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
+
+
+def folder_to_write(named: Path | None, hint: str = "--rules") -> Path:
+    """
+    The folder of rules a command may write into, of which it says the name: the one named, else the one of the
+    settings, else the nearest above. Never the installed package: wrong use says how to do without.
+    """
+    set_rules = settings_in_force().rules
+    folder = named or (set_rules if set_rules != default_rules_folder() else nearest_rules_folder(Path.cwd()))
+    if folder is None:
+        what = "there is no folder of rules here or above; name one, or make a site's with `cds new site NAME`."
+        raise typer.BadParameter(what, param_hint=hint)
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder.", param_hint=hint)
+    if is_installed(folder):
+        what = f"{folder} belongs to the installed package, and the next installation would replace it."
+        raise typer.BadParameter(f"{what} Make a site's folder with `cds new site NAME`.", param_hint=hint)
+    if named is None:
+        err.print(escape(f"in {folder}"))
+    return folder
 
 
 def listed_ids(text: str) -> tuple[str, ...]:

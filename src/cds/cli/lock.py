@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, out, print_problems
+from cds.cli.files import folder_to_write
 from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import LOCK, read_rulebook
 from cds.rulebook.lock import lock_text, not_fixed
@@ -16,7 +16,7 @@ from cds.rulebook.lock import lock_text, not_fixed
 
 def lock(
     path: Annotated[
-        Path | None, typer.Argument(help="Folder of rule files; the shipped ones by default.", show_default=False)
+        Path | None, typer.Argument(help="Folder of rule files; the nearest one above by default.", show_default=False)
     ] = None,
     today: Today = None,
     forget: Annotated[bool, typer.Option("--forget", help="Drop rule files that are no longer there.")] = False,
@@ -26,9 +26,7 @@ def lock(
 
     [bold]Example:[/bold] cds lock rules
     """
-    folder = path or settings_in_force().rules
-    if not folder.is_dir():
-        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
+    folder = folder_to_write(path, "PATH")
     book = read_rulebook(folder)
     problems = [problem for problem in check(book, today=day_of(today)) if not problem.warning]
     problems = problems or not_fixed(book, forget=forget)

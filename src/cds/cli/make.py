@@ -20,7 +20,9 @@ from cds.authoring.reference import site as reference
 from cds.authoring.testing.cases import read_rule_tests
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, RulesFolder, Today, day_of, err, out, print_problems
+from cds.cli.files import folder_to_write
 from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.rulebook.shipped import is_installed, nearest_rules_folder
 
 NAME = re.compile(r"[a-z][a-z0-9-]*(/[a-z][a-z0-9-]*)*")
 new = typer.Typer(
@@ -35,6 +37,10 @@ def _book(folder: Path | None) -> Rulebook:
     return read_rulebook(root)
 
 
+def _book_to_write(folder: Path | None) -> Rulebook:
+    return read_rulebook(folder_to_write(folder))
+
+
 def _write(files: dict[Path, str]) -> None:
     try:
         scaffold.write(files)
@@ -46,6 +52,10 @@ def _write(files: dict[Path, str]) -> None:
     out.print("Next: write what each TODO asks for; `cds check` lists those that are left.")
 
 
+WrittenFolder = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Folder to write into; the nearest folder of rules by default.", show_default=False),
+]
 Name = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens; a folder may stand before it.")]
 
 
@@ -56,18 +66,18 @@ def _fit(name: str) -> str:
 
 
 @new.command("rule")
-def new_rule(name: Name, rules: RulesFolder = None, today: Today = None) -> None:
+def new_rule(name: Name, rules: WrittenFolder = None, today: Today = None) -> None:
     """
     A rule file, as a draft, and its tests.
 
     [bold]Example:[/bold] cds new rule depression/sleep
     """
-    _write(scaffold.new_rule(_book(rules).root, _fit(name), day_of(today)))
+    _write(scaffold.new_rule(_book_to_write(rules), _fit(name), day_of(today)))
 
 
 @new.command("test")
 def new_test(
-    rule: Annotated[str, typer.Argument(help="Id of a rule file.")], rules: RulesFolder = None, today: Today = None
+    rule: Annotated[str, typer.Argument(help="Id of a rule file.")], rules: WrittenFolder = None, today: Today = None
 ) -> None:
     """
     Cases for every conclusion of a rule file that has none.
@@ -75,19 +85,19 @@ def new_test(
     [bold]Example:[/bold] cds new test sleep
     """
     try:
-        _write(scaffold.new_test(_book(rules), rule, day_of(today)))
+        _write(scaffold.new_test(_book_to_write(rules), rule, day_of(today)))
     except scaffold.RuleNotFoundError as no_such:
         raise typer.BadParameter(f"{no_such}.", param_hint="RULE") from None
 
 
 @new.command("valueset")
-def new_value_set(name: Name, rules: RulesFolder = None) -> None:
+def new_value_set(name: Name, rules: WrittenFolder = None) -> None:
     """
     A value set.
 
     [bold]Example:[/bold] cds new valueset insomnia
     """
-    _write(scaffold.new_value_set(_book(rules).root, _fit(name)))
+    _write(scaffold.new_value_set(_book_to_write(rules), _fit(name)))
 
 
 @new.command("site")
@@ -102,13 +112,19 @@ def new_site(
     [bold]Example:[/bold] cds new site st-elsewhere
     """
     _fit(folder.name)
-    seen_from_there = os.path.relpath(rules, folder) if rules is not None else None
-    _write(scaffold.new_site(folder, _book(rules), seen_from_there, day_of(today)))
+    root = rules or nearest_rules_folder(Path.cwd()) or settings_in_force().rules
+    book = _book(root)
+    base = (book.base or book.root).resolve()
+    if folder.resolve().is_relative_to(base) or is_installed(folder):
+        raise typer.BadParameter(f"{folder} is inside of {base}; a site has a folder of its own.", param_hint="FOLDER")
+    seen_from_there = None if is_installed(base) else Path(os.path.relpath(base, folder.resolve())).as_posix()
+    _write(scaffold.new_site(folder, book, seen_from_there, day_of(today)))
 
 
 def fmt(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files or folders; the shipped rules by default.", show_default=False)
+        list[Path] | None,
+        typer.Argument(help="Files or folders; the nearest folder of rules by default.", show_default=False),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say which files are not laid out so.")] = False,
 ) -> None:
@@ -117,7 +133,7 @@ def fmt(
 
     [bold]Example:[/bold] cds fmt rules
     """
-    named = paths or [settings_in_force().rules]
+    named = paths or ([settings_in_force().rules] if check else [folder_to_write(None, "PATHS")])
     if missing := [path for path in named if not path.exists()]:
         raise typer.BadParameter(f"{missing[0]} does not exist.", param_hint="PATHS")
     files = sorted({file for path in named for file in (path.rglob("*.yaml") if path.is_dir() else [path])})

@@ -22,7 +22,7 @@ from cds.rulebook.format.site import SiteFile
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
-from cds.rulebook.shipped import default_rules_folder
+from cds.rulebook.shipped import SHIPPED, default_rules_folder
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.loaded import LoadedFile, Model
@@ -139,9 +139,11 @@ def _read_site(book: Rulebook, total: Any) -> None:
     if text is None or site is None:
         return
     named = site.model.site.rules
-    book.base, book.site = (Path(normpath(book.root / named)) if named else default_rules_folder()), site
+    shipped = named in (None, SHIPPED)
+    book.base, book.site = (default_rules_folder() if shipped else Path(normpath(book.root / str(named)))), site
     if not book.base.is_dir() or (book.base / SITE).is_file():
-        what, fix = f"`{named}` is no folder of rules.", "Name one, seen from this file; overlays have no overlays."
+        what = f"`{named}` is no folder of rules."
+        fix = f"Name one, seen from this file, or write `{SHIPPED}`; overlays have no overlays."
         book.problems.append(site.problem(("site", "rules"), "wrong-value", what, fix))
         return
     total.update(text.encode())

@@ -29,7 +29,8 @@ def words_of(card: Card) -> int:
 
 def card_over_budget(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:
     """
-    For each card, the case in which it is longest, where that is beyond its budget.
+    For each card, the case in which it is longest, where that is beyond its budget; of a site, for its own cards and
+    those it changed.
 
     A case with parameters of its own says what they do, not how long a card is: it is left out, and so is one whose
     request is refused.
@@ -49,9 +50,11 @@ def card_over_budget(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:
             if over > 0 and words > longest.get(card.name, (0,))[0]:
                 longest[card.name] = words, card, case.name
     rules.reasoner.close()
-    for rule in book.rules.values():
+    changed = {override.path[1] for override in book.overrides if override.path[:1] == ("cards",)}
+    mine = book.own().rules
+    for rule_id, rule in book.rules.items():
         for name in rule.model.cards:
-            if name in longest:
+            if name in longest and (rule_id in mine or name in changed):
                 words, card, case_name = longest[name]
                 yield rule.problem(
                     ("cards", name, "detail"), "card-over-budget",

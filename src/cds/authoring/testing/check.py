@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from cds.authoring.testing.budget import card_over_budget
 from cds.authoring.testing.cases import Case, RuleTests, read_rule_tests
 from cds.rulebook.compile import IN_USE
+from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.ruleset import problems_of
 from cds.yaml_source.problem import Problem
 
 
 def check_folder(folder: Path, today: date) -> list[Problem]:
-    """Every mistake in the rule files and test files of a folder, warnings included, by file and line."""
+    """
+    Every mistake in the rule files and test files of a folder, warnings included, by file and line.
+
+    Of a site: what it wrote, and what its changes mean for the rules it stands on; not what is said of those rules
+    without the site, unless it keeps them from running.
+    """
     book = read_rulebook(folder)
     casebook = read_rule_tests(folder, book)
     problems = {*problems_of(book, today), *casebook.problems}
     if not any(not problem.warning for problem in problems):
-        problems |= {*conclusion_without_test(book, casebook), *card_without_test(book, casebook)}
+        own = book.own()
+        problems |= {*conclusion_without_test(own, casebook), *card_without_test(own, casebook)}
         problems |= {*card_over_budget(book, casebook)}
+        if book.base is not None:
+            before = {_apart_from_its_line(problem) for problem in check(read_rulebook(book.base), today=today)}
+            problems = {problem for problem in problems if _apart_from_its_line(problem) not in before}
     return sorted(problems)
+
+
+def _apart_from_its_line(problem: Problem) -> Problem:
+    return replace(problem, line=0, column=0)
 
 
 def conclusion_without_test(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:

@@ -48,11 +48,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> CaseCollec
 
 
 def rules_root(file: Path, config: pytest.Config) -> Path | None:
-    """The rules folder a test file belongs to: what cds_rules names, else the nearest folder above with valuesets/."""
+    """The rules folder a test file belongs to: what cds_rules names, else the nearest folder of rules above."""
     if named := config.getini("cds_rules"):
         root = (config.rootpath / str(named)).resolve()
         return root if file.resolve().is_relative_to(root) else None
-    return next((folder for folder in file.parents if (folder / "valuesets").is_dir()), None)
+    from cds.rulebook.shipped import is_rules_folder
+
+    return next((folder for folder in file.parents if is_rules_folder(folder)), None)
 
 
 class CaseCollector(pytest.File):

@@ -16,7 +16,9 @@ class SiteHeader(Strict):
 
     id: Slug
     name: Text
-    rules: Annotated[Text | None, Field(description="Folder of the rules, seen from here.")] = None
+    rules: Annotated[
+        Text | None, Field(description="Folder of the rules, seen from here; `package` for those of the package.")
+    ] = None
     uses: Annotated[
         list[Text] | Text,
         Field(description="Rule files and the versions this was tested with: `evaluation >=1.0,<2.0`."),
