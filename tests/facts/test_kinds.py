@@ -39,9 +39,12 @@ def test_each_kind_is_listed_and_told_from_the_others() -> None:
     assert set(BY_TAG.values()) == set(KINDS)
 
 
-@pytest.mark.parametrize("method", ["needs", "data", "answer"])
+METHODS = ("needs", "data", "entry", "answer")
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_a_compiled_fact_without_a_method_cannot_be_made(method: str) -> None:
-    others = {name: lambda self, *_: () for name in ("needs", "data", "answer") if name != method}
+    others = {name: lambda self, *_: () for name in METHODS if name != method}
     half = type("Half", (CompiledFact,), others)
 
     with pytest.raises(TypeError, match=method):

@@ -25,12 +25,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.kind import NUMBER, STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.logic.truth import Truth
-from cds.yaml_source.fields import Refers, Snake
+from cds.yaml_source.fields import Names, Refers, Snake, listed
 
 
 class DaysSinceFact(FactBase):
@@ -41,10 +42,13 @@ class DaysSinceFact(FactBase):
     find: Literal["days_since"]
     latest_of: Annotated[list[Snake], Refers(STATEMENT), Field(min_length=1)]
     unit: Literal["days"]
+    entered_as: Names
 
     def compile(self, name: str, numbers: Numbers) -> CompiledDaysSince:
         """The fact with every number in place."""
-        return CompiledDaysSince(**self.common(name, numbers), latest_of=tuple(self.latest_of))
+        return CompiledDaysSince(
+            **self.common(name, numbers), latest_of=tuple(self.latest_of), entered_as=listed(self.entered_as)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class CompiledDaysSince(CompiledFact):
     """Days since the latest day of the facts that are true."""
 
     latest_of: tuple[str, ...]
+    entered_as: tuple[str, ...]
 
     def needs(self) -> tuple[str, ...]:
         """The facts it counts from."""
@@ -60,6 +65,10 @@ class CompiledDaysSince(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """None of its own."""
         return ()
+
+    def entry(self) -> ChartEntry:
+        """A diagnosis made today."""
+        return ChartEntry("Condition", self.entered_as)
 
     def answer(self, context: EvaluationContext) -> Fact:
         """A range where the day is imprecise; unknown when none of the facts is true with a day."""
@@ -74,7 +83,8 @@ class CompiledDaysSince(CompiledFact):
         text = range_text(low, high)
         return Fact(self.name, self.label, low=low, high=high, unit="days", text=text, why_unknown=why_not)
 '''
-FACT = """  days_ill: {find: days_since, latest_of: [major_depression], unit: days, label: days ill}
+FACT = """  days_ill: {find: days_since, latest_of: [major_depression], unit: days, label: days ill,
+    entered_as: major-depressive-disorder}
   phq9:"""
 CONCLUSION = """  long_ill:
     label: Ill for long
@@ -194,3 +204,43 @@ def test_what_it_counts_from_is_asked_of_the_ehr(run: Run, folder: Path) -> None
     rule.write_text(good)
 
     assert "conditions" in result.stdout, result.stderr
+
+
+WHAT_IF = """
+import json
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from cds.decide import decide
+from cds.record.bundle import read_prefetch
+from cds.ruleset import load_rules
+from cds.web.what_if import changeable, changed
+
+today = date(2026, 6, 1)
+rules = load_rules(Path("rules"), None, today)
+program = rules.program
+service = program.services["depression"]
+templates = {one.key: one.query for one in service.prefetch}
+
+def decided(body):
+    data = json.loads(body)
+    raw = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in data["prefetch"].items()}
+    record = read_prefetch(raw, templates=templates, patient_id="p", most_entries=99, deepest=50)
+    return decide(rules, record, today, service.id)
+
+patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
+body = json.dumps({"patientId": "p", "prefetch": {"patient": patient}}).encode()
+was = decided(body)
+assert was.facts["days_ill"].low is None
+assert "present:days_ill" in [choice.name for choice in changeable(body, program, service, was).choices]
+now = decided(changed(body, {"present:days_ill": "yes"}, program, service, today))
+print("days ill:", now.facts["days_ill"].low)
+"""
+
+
+def test_a_reader_of_what_if_may_add_what_it_misses(run: Run) -> None:
+    result = run("-c", WHAT_IF)
+
+    assert "days ill: 0" in result.stdout, result.stderr

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import ALLERGIES, DataQuery
 from cds.facts.kind import Numbers
@@ -49,6 +50,10 @@ class CompiledAllergy(CompiledPresence):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return (ALLERGIES,)
+
+    def entry(self) -> ChartEntry | None:
+        """An allergy; None where only codes that may be it are listed."""
+        return ChartEntry("AllergyIntolerance", self.coded) if self.coded else None
 
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""

@@ -62,6 +62,9 @@ class CompiledAnswer(CompiledPresence):
         """What is asked of the EHR."""
         return (CodedQuery(self.key or camel_case(self.name), self.coded, self.asks_for or self.coded, forms=True),)
 
+    def entry(self) -> None:
+        """None."""
+
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
         return _answers(self, record)

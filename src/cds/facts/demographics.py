@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
@@ -45,6 +46,10 @@ class CompiledAge(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> ChartEntry:
+        """The date of birth."""
+        return ChartEntry("Patient")
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `age`."""
         return age(self, context.sorted_record)
@@ -79,6 +84,9 @@ class CompiledSex(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `sex`."""
         return sex(self, context.sorted_record)
@@ -107,6 +115,9 @@ class CompiledDeceased(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return ()
+
+    def entry(self) -> None:
+        """None."""
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `deceased`."""
@@ -152,6 +163,9 @@ class CompiledSetting(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return ()
+
+    def entry(self) -> None:
+        """None."""
 
     def answer(self, context: EvaluationContext) -> Fact:  # noqa: ARG002 (known before any patient)
         """As `setting`."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import CONDITIONS, DataQuery
 from cds.facts.kind import Numbers
@@ -72,6 +73,10 @@ class CompiledDiagnosis(CompiledPresence):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return (CONDITIONS,)
+
+    def entry(self) -> ChartEntry | None:
+        """A diagnosis made today; None where only codes that may be it are listed."""
+        return ChartEntry("Condition", self.coded) if self.coded else None
 
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""

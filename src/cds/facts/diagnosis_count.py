@@ -51,6 +51,9 @@ class CompiledDiagnosisCount(CompiledFact):
         """What is asked of the EHR."""
         return (CONDITIONS,)
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `count_diagnoses`."""
         return count_diagnoses(self, context.sorted_record)

@@ -85,6 +85,9 @@ class CompiledDraftOrder(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_draft`."""
         return find_draft(self, context.sorted_record, context.facts.get(self.different_from))
@@ -127,6 +130,9 @@ class CompiledPlaceOfOrder(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return ()
+
+    def entry(self) -> None:
+        """None."""
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `place_of_order`."""

@@ -74,6 +74,9 @@ class CompiledDrugHistory(CompiledFact):
         """What is asked of the EHR."""
         return (*MEDICATIONS, *((PROCEDURES,) if self.treatments else ()))
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `drug_history`."""
         return drug_history(self, context.sorted_record)

@@ -85,6 +85,9 @@ class CompiledEpisode(CompiledFact):
         """What is asked of the EHR."""
         return (CONDITIONS,)
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_episode`."""
         return find_episode(self, context.sorted_record, context.scores.get(self.remission_score, ()))
@@ -117,6 +120,9 @@ class CompiledEpisodeLength(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return ()
+
+    def entry(self) -> None:
+        """None."""
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `episode_length`."""

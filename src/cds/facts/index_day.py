@@ -149,6 +149,9 @@ class CompiledIndexDay(CompiledFact):
         """What is asked of the EHR."""
         return (CONDITIONS,) if self.diagnosed or self.never_before else ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_index_day`."""
         return find_index_day(self, context.facts, context.sorted_record)

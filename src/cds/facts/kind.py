@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar, TypeVar, cast
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact
@@ -118,6 +119,10 @@ class CompiledFact(ABC):
     @abstractmethod
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR for it, besides what it needs; () for the patient's own entry alone."""
+
+    @abstractmethod
+    def entry(self) -> ChartEntry | None:
+        """What a reader may add in what-if where it is unknown; None for what no single entry tells."""
 
     @abstractmethod
     def answer(self, context: EvaluationContext) -> Fact:

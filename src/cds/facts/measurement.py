@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from pydantic import Field, model_validator
 
+from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import CodedQuery, DataQuery, camel_case
 from cds.facts.fact import Fact, FactSource, WhyUnknown
@@ -149,6 +150,10 @@ class CompiledNumber(CompiledFact):
                 self.key or camel_case(self.name), self.coded, self.asks_for or self.coded, self.unit_may_be_missing
             ),
         )
+
+    def entry(self) -> ChartEntry | None:
+        """One measurement; None for a ratio, which needs a reference range as well."""
+        return None if self.relative_to else ChartEntry("Observation", self.coded, self.unit)
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `number`; its final readings are kept for facts that look at their course."""

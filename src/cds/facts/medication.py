@@ -44,6 +44,9 @@ class CompiledMedication(CompiledPresence):
         """What is asked of the EHR."""
         return MEDICATIONS
 
+    def entry(self) -> None:
+        """None."""
+
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
         return _medications(self, record) if may_be_there(self, record, record.exposures) else ()

@@ -50,6 +50,9 @@ class CompiledOverride(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_override`."""
         return find_override(self, context.sorted_record)

@@ -32,6 +32,9 @@ class CompiledProcedure(CompiledPresence):
         """What is asked of the EHR."""
         return (PROCEDURES,)
 
+    def entry(self) -> None:
+        """None."""
+
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
         return _procedures(self, record)

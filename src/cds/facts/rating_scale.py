@@ -156,6 +156,9 @@ class CompiledPoints(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `points`."""
         return points(self, context.facts)

@@ -38,6 +38,9 @@ class CompiledReferral(CompiledPresence):
         """What is asked of the EHR."""
         return (SERVICE_REQUESTS,)
 
+    def entry(self) -> None:
+        """None."""
+
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
         return _referrals(self, record)

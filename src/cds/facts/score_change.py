@@ -56,6 +56,9 @@ class CompiledRise(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_score_change`."""
         return find_score_change(

@@ -60,6 +60,9 @@ class CompiledSessions(CompiledFact):
         """What is asked of the EHR."""
         return (PROCEDURES,) * self.procedures + (ADMINISTRATIONS,) * self.administrations
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `sessions`."""
         return sessions(self, context.sorted_record)

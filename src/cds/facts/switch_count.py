@@ -112,6 +112,9 @@ class CompiledSwitches(CompiledFact):
         """Nothing besides what it needs."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `count_switches`."""
         return count_switches(self, context.facts[self.history])

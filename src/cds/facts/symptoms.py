@@ -50,6 +50,9 @@ class CompiledSymptoms(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_symptoms`."""
         return find_symptoms(self, context.facts)

@@ -55,6 +55,9 @@ class CompiledTrace(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `trace`."""
         return trace(self, [context.facts[name] for name in self.of])

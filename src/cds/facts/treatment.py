@@ -81,6 +81,9 @@ class CompiledTreatment(CompiledFact):
         """What is asked of the EHR."""
         return (*MEDICATIONS, PROCEDURES, ENCOUNTERS)
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_treatment`."""
         return find_treatment(self, context.sorted_record)
@@ -152,6 +155,9 @@ class CompiledCourse(CompiledFact):
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return ()
+
+    def entry(self) -> None:
+        """None."""
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_course`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 
 from cds.api.receipts import FETCHED
+from cds.authoring.testing import patient_format as made_up
+from cds.authoring.testing.resource_writer import ResourceWriter
 from cds.cards.render import references
 from cds.decide import Decision
 from cds.errors import CdsError
-from cds.facts.allergy import CompiledAllergy
-from cds.facts.demographics import CompiledAge
-from cds.facts.diagnosis import CompiledDiagnosis
-from cds.facts.fact import Fact, WhyUnknown
-from cds.facts.measurement import CompiledNumber
+from cds.facts.chart_entry import ChartEntry
+from cds.facts.fact import WhyUnknown
 from cds.logic.truth import Truth
 from cds.rulebook.program import CompiledRuleset, Service
 
@@ -129,22 +128,23 @@ def changeable(body: bytes, program: CompiledRuleset, service: Service, decision
             left -= len(elements)
             if elements:
                 entries.append(EditableResource(reference, title, elements))
-    unknown = [
-        (wanted, decision.facts[wanted.name]) for wanted in program.wanted if _open(decision, wanted.name, program)
-    ]
+    numbers, days, recorded = [], [], []
+    for wanted in program.wanted:
+        entry = wanted.entry()
+        if entry is None or not _open(decision, wanted.name, program):
+            continue
+        fact = decision.facts[wanted.name]
+        if entry.resource == "Observation":
+            numbers.append(EditableValue(f"number:{wanted.name}", fact.label, "", "number", _unit(entry.unit)))
+        elif entry.resource != "Patient":
+            recorded.append(AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"}))
+        elif fact.why_unknown is WhyUnknown.NOT_FOUND:
+            days.append(EditableValue("born", f"{fact.label}: date of birth", "", "date"))
     return EditableChart(
         entries=tuple(entries),
-        numbers=tuple(
-            EditableValue(f"number:{wanted.name}", fact.label, "", "number", _unit(wanted.unit))
-            for wanted, fact in unknown
-            if isinstance(wanted, CompiledNumber) and not wanted.relative_to
-        ),
-        days=tuple(
-            EditableValue("born", f"{fact.label}: date of birth", "", "date")
-            for wanted, fact in unknown
-            if isinstance(wanted, CompiledAge) and fact.why_unknown is WhyUnknown.NOT_FOUND
-        ),
-        choices=(*_kinds_not_sent(service, decision), *_presences(unknown)),
+        numbers=tuple(numbers),
+        days=tuple(days),
+        choices=(*_kinds_not_sent(service, decision), *recorded),
     )
 
 
@@ -184,6 +184,7 @@ def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, ser
     for reference, resource in _resources(data):
         resources.setdefault(reference, []).append(resource)
     added: list[Json] = []
+    writer = ResourceWriter(today, program.codes, data["patientId"])
     for name, text in asked.items():
         kind, _, rest = name.partition(":")
         if kind == "edit":
@@ -199,14 +200,17 @@ def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, ser
         elif kind == "none" and text == "none":
             _put_none(data, rest, service)
         elif kind == "number":
-            added.append(_observation(_wanted(program, rest), _number(text), program, data["patientId"], today))
+            added.append(_added(_entry(program, rest), writer, _number(text)))
         elif kind == "present" and text == "yes":
-            added.append(_entry(_wanted(program, rest), program, data["patientId"], today))
+            added.append(_added(_entry(program, rest), writer))
     if added:
         data["prefetch"][ADDED] = {
             "resourceType": "Bundle",
             "type": "collection",
-            "entry": [{"resource": r | {"id": f"what-if-{n}"}} for n, r in enumerate(added, 1)],
+            "entry": [
+                {"resource": {key: resource[key] for key in resource if key != "stem"} | {"id": f"what-if-{number}"}}
+                for number, resource in enumerate(added, 1)
+            ],
         }
     return msgspec.json.encode(data)
 
@@ -324,12 +328,6 @@ def _kinds_not_sent(service: Service, decision: Decision) -> tuple[AnswerChoice,
     )
 
 
-def _presences(unknown: Iterable[tuple[Any, Fact]]) -> Iterator[AnswerChoice]:
-    for wanted, fact in unknown:
-        if isinstance(wanted, CompiledDiagnosis | CompiledAllergy) and wanted.coded:
-            yield AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"})
-
-
 # ---------------------------------------------------------------- what is put there
 
 
@@ -368,51 +366,22 @@ def _put_none(data: Json, kind: str, service: Service) -> None:
             data["prefetch"][prefetch.key] = {"resourceType": "Bundle", "type": "searchset", "total": 0}
 
 
-def _wanted(program: CompiledRuleset, name: str) -> Any:
-    found = next((wanted for wanted in program.wanted if wanted.name == name), None)
-    if not isinstance(found, CompiledNumber | CompiledDiagnosis | CompiledAllergy) or not found.coded:
+def _entry(program: CompiledRuleset, name: str) -> ChartEntry:
+    """What may be added for a fact of this name; a form for other rules is refused."""
+    entry = next((wanted.entry() for wanted in program.wanted if wanted.name == name), None)
+    if entry is None or not entry.coded:
         raise WhatIfInputError("This form does not fit the rules any more: load the page again")
-    return found
+    return entry
 
 
-def _concept(name: str, program: CompiledRuleset) -> Json:
-    """The first code of a value set, or the first of its names."""
-    codes = program.codes.sets[name]
-    for (system, code), display in (codes.codes or codes.roots).items():
-        return {"coding": [{"system": system, "code": code, "display": display}]}
-    return {"text": next(iter((*codes.full_names.values(), *codes.words)), codes.title)}
-
-
-def _observation(wanted: CompiledNumber, value: float, program: CompiledRuleset, patient: str, today: date) -> Json:
-    quantity = {"value": value, "unit": wanted.unit, "system": "http://unitsofmeasure.org", "code": wanted.unit}
-    return {
-        "resourceType": "Observation",
-        "status": "final",
-        "code": _concept(wanted.coded[0], program),
-        "subject": {"reference": f"Patient/{patient}"},
-        "effectiveDateTime": today.isoformat(),
-        "valueQuantity": quantity,
-    }
-
-
-def _entry(wanted: CompiledDiagnosis | CompiledAllergy, program: CompiledRuleset, patient: str, today: date) -> Json:
-    code, whose = _concept(wanted.coded[0], program), {"reference": f"Patient/{patient}"}
-    if isinstance(wanted, CompiledAllergy):
-        status = _status("allergyintolerance", "active"), _status("allergyintolerance", "confirmed", "verification")
-        made = {"resourceType": "AllergyIntolerance", "type": "allergy", "patient": whose}
-    else:
-        status = _status("condition", "active"), _status("condition", "confirmed", "ver-status")
-        made = {"resourceType": "Condition", "subject": whose, "onsetDateTime": today.isoformat()}
-    return made | {
-        "clinicalStatus": status[0],
-        "verificationStatus": status[1],
-        "code": code,
-        "recordedDate": today.isoformat(),
-    }
-
-
-def _status(kind: str, code: str, axis: str = "clinical") -> Json:
-    return {"coding": [{"system": f"http://terminology.hl7.org/CodeSystem/{kind}-{axis}", "code": code}]}
+def _added(entry: ChartEntry, writer: ResourceWriter, value: float | None = None) -> Json:
+    """The resource that says so, of today."""
+    coded = entry.coded[0]
+    if entry.resource == "Observation":
+        return writer.score(made_up.ScoreEntry(coded=coded, value=value, unit=entry.unit, at="today"))
+    if entry.resource == "AllergyIntolerance":
+        return writer.allergy(made_up.AllergyEntry(coded=coded, type="allergy"))
+    return writer.condition(made_up.ConditionEntry(coded=coded, onset="today", recorded="today"))
 
 
 def _day(text: str) -> str:

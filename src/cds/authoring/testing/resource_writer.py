@@ -32,7 +32,7 @@ UCUM = "http://unitsofmeasure.org"
 RELATIONSHIP = {"mother": "MTH", "father": "FTH", "sister": "SIS", "brother": "BRO", "child": "CHILD"}
 
 
-UNITS = {"mg", "g", "ug", "mL", "mg/mL", "mm[Hg]", "d", "1", "%", "kg", "cm"}
+UNITS = {"mg", "g", "ug", "mL", "mg/mL", "mm[Hg]", "d", "1", "%", "kg", "cm", "ms"}
 
 
 SYSTOLIC = ("8480-6", "Systolic blood pressure")
@@ -61,9 +61,10 @@ class DosePeriod:
 class ResourceWriter:
     """Writes resources for one day, with the codes of one rules folder."""
 
-    def __init__(self, today: date, codes: Codes) -> None:
+    def __init__(self, today: date, codes: Codes, patient_id: str = PATIENT_ID) -> None:
         self.today = today
         self.codes = codes
+        self.patient_id = patient_id
 
     def day(self, text: str | None) -> str | None:
         """The FHIR date a case's day stands for."""
@@ -71,7 +72,7 @@ class ResourceWriter:
 
     def subject(self, entry: s.PatientEntry | s.BloodPressure) -> Json:
         """Whose it is."""
-        return {"reference": f"Patient/{SOMEONE_ELSE if entry.of else PATIENT_ID}"}
+        return {"reference": f"Patient/{SOMEONE_ELSE if entry.of else self.patient_id}"}
 
     # ------------------------------------------------------------ codes
 
@@ -204,7 +205,7 @@ class ResourceWriter:
         coding = concept.get("coding")
         resource: Json = {"resourceType": "Encounter", "stem": name, "status": "finished"}
         resource |= {"class": coding[0]} if coding else {"type": [concept]}
-        return resource | {"subject": {"reference": f"Patient/{PATIENT_ID}"}}
+        return resource | {"subject": {"reference": f"Patient/{self.patient_id}"}}
 
     def relative(self, entry: s.Relative) -> Json:
         """FamilyMemberHistory: about a relative, never about the patient."""

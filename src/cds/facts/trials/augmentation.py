@@ -56,6 +56,9 @@ class CompiledAugmentation(CompiledFact):
         """What is asked of the EHR."""
         return MEDICATIONS
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `augmentation`."""
         return augmentation(self, context.sorted_record, context.facts[self.trials])

@@ -96,6 +96,9 @@ class CompiledCount(CompiledFact):
         """What is asked of the EHR."""
         return ()
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `count`."""
         return count(self, context.facts[self.trials], context.unrecognised[self.trials])

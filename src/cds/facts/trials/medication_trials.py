@@ -83,6 +83,9 @@ class CompiledTrials(TrialDefinition):
         """What is asked of the EHR."""
         return MEDICATIONS
 
+    def entry(self) -> None:
+        """None."""
+
     def answer(self, context: EvaluationContext) -> Fact:
         """The trials, and beside them what could not be recognised; see `TrialFinder`."""
         finder = context.kept(TrialFinder, lambda: TrialFinder(context.sorted_record, context.scores))
