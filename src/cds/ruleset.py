@@ -67,16 +67,23 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
     return problems
 
 
-def load_rules(folder: Path, opinions: EvaluatorMode | None, today: date, definitions: Collection[str] = ()) -> Ruleset:
+def load_rules(
+    folder: Path,
+    opinions: EvaluatorMode | None,
+    today: date,
+    definitions: Collection[str] = (),
+    cohorts: bool = False,
+) -> Ruleset:
     """
     Read, check and make ready the rules of a folder; `opinions` None means both where both run.
 
-    `definitions` are ids of published definitions, or "all"; files of others are left out.
+    `definitions` are ids of published definitions, or "all"; files of others are left out, and so are questions to a
+    population without `cohorts`.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running.
     """
-    return checked_rules(read_rulebook(folder), opinions, today, definitions=definitions)
+    return checked_rules(read_rulebook(folder), opinions, today, definitions=definitions, cohorts=cohorts)
 
 
 def checked_rules(
@@ -85,17 +92,20 @@ def checked_rules(
     today: date,
     review_grace_days: int | None = None,
     definitions: Collection[str] = (),
+    cohorts: bool = False,
 ) -> Ruleset:
     """
     A rulebook that was read, checked and made ready; `opinions` None means both where both run.
 
-    `definitions` are ids of published definitions, or "all"; files of others are left out.
+    `definitions` are ids of published definitions, or "all"; files of others are left out, and so are questions to a
+    population without `cohorts`.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
     """
     refuse_errors(book, today, review_grace_days)
-    return rules_of(with_definitions(book, definitions), opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
+    shown = with_definitions(book, definitions, cohorts)
+    return rules_of(shown, opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
 
 
 def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:

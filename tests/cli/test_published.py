@@ -69,7 +69,10 @@ def test_without_being_asked_for_no_file_of_theirs_is_loaded() -> None:
     book = read_rulebook(ROOT / "rules")
 
     assert not {name for name, rule in with_definitions(book, ()).rules.items() if rule.model.published}
-    assert with_definitions(book, ("all",)).rules == book.rules
+    questions = {name: rule for name, rule in book.rules.items() if rule.model.cohorts}
+    assert with_definitions(book, ("all",)).rules == {n: r for n, r in book.rules.items() if n not in questions}
+    assert with_definitions(book, ("all",), cohorts=True).rules == book.rules
+    assert questions.keys() == {"population-questions"}
 
 
 def test_a_file_whose_names_are_read_comes_along() -> None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -26,6 +26,8 @@ from cds.population.omop import CohortTableError, cohort_table
 from cds.population.row import definition_column
 from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
 from cds.read_request import read_record
+from cds.record.fhir import READ_TYPES
+from cds.rulebook.format.cohort import ExportedType
 from cds.ruleset import load_rules
 from cds.settings import Settings
 
@@ -371,3 +373,44 @@ def test_a_published_definition_comes_out_as_the_cohort_table_of_omop(tmp_path: 
         list(cohort_table(named, "fabbri-2021", 1, {"a-1": 77}))
     unknown = [named[0] | {column: "unknown"}]
     assert list(cohort_table(unknown, "ohdsi-1009", 1, {"a-1": 77})) == []
+
+
+def test_questions_are_answered_in_each_row_and_in_no_other_decision(rules: Ruleset, tmp_path: Path) -> None:
+    lines = lines_of(2)
+    for order in lines["MedicationRequest"]:
+        if order["id"].endswith("-2"):
+            order["dosageInstruction"] = []
+    export = write(tmp_path / "export", lines)
+    whole = tuple(READ_TYPES)
+    asking = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, cohorts=True)
+    _, plain = run(rules, export, tmp_path / "plain", exported=whole)
+    _, rows = run(asking, export, tmp_path / "out", exported=whole)
+    asking.reasoner.close()
+
+    answers = {name: (rows["p1"][name], rows["p2"][name]) for name in rows["p1"] if name.startswith("cohort_")}
+    assert answers == {
+        "cohort_met-and-never-evaluated": ("true", "unknown"),
+        "cohort_met-and-contraindicated": ("false", "false"),
+        "cohort_open-for-one-thing": ("false", "false"),  # two doses are missing
+        "cohort_treated-without-a-score": ("false", "false"),
+    }
+    assert {name for name in plain["p1"] if name.startswith("cohort_")} == set()
+    assert {name: rows["p1"][name] for name in plain["p1"] if name != "missing"} == {
+        name: value for name, value in plain["p1"].items() if name != "missing"
+    }
+
+
+def test_a_question_may_need_each_type_that_is_read_of_a_patient() -> None:
+    assert set(get_args(ExportedType)) == READ_TYPES.keys() - {"Patient", "Medication"}
+
+
+def test_a_question_about_one_missing_thing_is_not_asked_of_who_lacks_two(tmp_path: Path) -> None:
+    lines = lines_of(1)
+    first = next(order for order in lines["MedicationRequest"] if order["dosageInstruction"])
+    first["dosageInstruction"] = []
+    asking = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, cohorts=True)
+    _, rows = run(asking, write(tmp_path / "export", lines), tmp_path / "out")
+    asking.reasoner.close()
+
+    assert len([one for one in rows["p1"]["missing"] if one[0] == "treatment_resistant_depression"]) == 1
+    assert rows["p1"]["cohort_open-for-one-thing"] == "true"

@@ -20,16 +20,19 @@ from cds.ruleset import evaluator_mode_from, load_rules
 from cds.yaml_source.problem import RulesError
 
 
-def rules_in(folder: Path | None, today: date, definitions: tuple[str, ...] | None = None) -> Ruleset:
+def rules_in(
+    folder: Path | None, today: date, definitions: tuple[str, ...] | None = None, cohorts: bool = False
+) -> Ruleset:
     """
     Rules of a folder, or of the one in the settings, ready to decide; prints every mistake and exits 1 on one.
 
-    `definitions` are ids of published definitions, or "all"; None for those of the settings.
+    `definitions` are ids of published definitions, or "all"; None for those of the settings. `cohorts`: with the
+    questions to a population.
     """
     settings = settings_in_force()
     try:
         shown = settings.show_definitions if definitions is None else definitions
-        return load_rules(folder or settings.rules, evaluator_mode_from(settings.engine), today, shown)
+        return load_rules(folder or settings.rules, evaluator_mode_from(settings.engine), today, shown, cohorts)
     except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None

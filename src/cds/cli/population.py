@@ -59,7 +59,7 @@ def run(
     options = RunOptions(
         decided_for, day, tuple(sorted(part.strip() for part in exported.split(",") if part.strip())), accept_bad, jobs
     )
-    loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions))
+    loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions), cohorts=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=err) as bar:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from cds.decide import Decision, Ruleset, decide, index_day, truth_of
 from cds.engine.evaluator import DisagreementError
-from cds.engine.explain import missing
+from cds.engine.explain import Missing, missing
 from cds.errors import RequestError
 from cds.logic.truth import Truth
 from cds.read_request import read_record
+from cds.rulebook.program import CohortQuestion
 from cds.settings import Settings
 
 
@@ -23,7 +25,8 @@ def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: d
     `outcome` is decided, refused (the data cannot be answered; `why` says so) or failed (a fault of ours). `is_NAME`
     is the truth of each conclusion, under a definition `is_NAME__DEFINITION`; `missing` lists what would settle the
     unknown ones. `definition_ID` is the truth of each published definition that was asked for, `index_day_ID` its day
-    where the algorithm has one, None while it is not met. The same bytes, rules and day give the same row.
+    where the algorithm has one, None while it is not met. `cohort_ID` is the answer to each
+    question of the rules. The same bytes, rules and day give the same row.
     """
     row: dict[str, Any] = {
         "patient": patient,
@@ -51,21 +54,29 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         for of, many in program.definitions.items()
         for one in many
     }
+    lacking = {
+        name: missing(name, program.heads, decision.facts, decision.truths)
+        for name, truth in truths.items()
+        if truth is Truth.UNKNOWN
+    }
     return {
         "resources": decision.record.resources,
         "newest": decision.record.newest.isoformat() if decision.record.newest else None,
         **{f"is_{name}": truth.value for name, truth in truths.items()},
         **defined,
         **_published(rules, decision),
-        "missing": [
-            [name, item.fact, item.because]
-            for name, truth in truths.items()
-            if truth is Truth.UNKNOWN
-            for item in missing(name, program.heads, decision.facts, decision.truths)
-        ],
+        **{cohort_column(one.id): _cohort(one, decision, lacking.get(one.lacks, ())).value for one in program.cohorts},
+        "missing": [[name, item.fact, item.because] for name, items in lacking.items() for item in items],
         "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
         "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
     }
+
+
+def _cohort(question: CohortQuestion, decision: Decision, lacking: Sequence[Missing]) -> Truth:
+    """The answer for one patient; a settled conclusion lacks nothing, so a question about what it lacks is then no."""
+    truth = decision.truths[question.head]
+    few = not question.lacks or 0 < len(lacking) <= question.most_lacking
+    return truth if few else Truth.FALSE
 
 
 def _published(rules: Ruleset, decision: Decision) -> dict[str, Any]:
@@ -76,6 +87,11 @@ def _published(rules: Ruleset, decision: Decision) -> dict[str, Any]:
             day = index_day(published, decision)
             row[index_day_column(published.id)] = day.isoformat() if day else None
     return row
+
+
+def cohort_column(question: str) -> str:
+    """The column with the answer to a question of the rules."""
+    return f"cohort_{question}"
 
 
 def definition_column(published: str) -> str:

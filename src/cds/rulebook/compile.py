@@ -18,6 +18,7 @@ from cds.logic.strata import strata_of
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.cards import CardSpec, ServiceSpec
+from cds.rulebook.format.cohort import CohortSpec
 from cds.rulebook.format.conditions import (
     AllOf,
     AnyOf,
@@ -35,6 +36,7 @@ from cds.rulebook.placeholders import placeholders_in
 from cds.rulebook.prefetch import prefetch
 from cds.rulebook.program import (
     CardText,
+    CohortQuestion,
     CompiledConclusion,
     CompiledDefinition,
     CompiledRuleset,
@@ -125,6 +127,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         published=tuple(
             published(name, spec, rule, numbers) for rule in rules for name, spec in rule.model.published.items()
         ),
+        cohorts=tuple(cohort(name, spec, numbers) for rule in rules for name, spec in rule.model.cohorts.items()),
         overrides=book.overrides,
         list_ages=list_ages(book),
         attributes={
@@ -302,6 +305,18 @@ def published(name: str, spec: PublishedSpec, rule: LoadedFile[f.RuleFile], numb
         license=spec.license,
         read=spec.read,
         confirm=spec.confirm or "",
+    )
+
+
+def cohort(name: str, spec: CohortSpec, numbers: Numbers) -> CohortQuestion:
+    """A question to a population, as it is asked."""
+    return CohortQuestion(
+        id=name,
+        question=spec.question,
+        head=spec.is_,
+        lacks=spec.lacks.of if spec.lacks else "",
+        most_lacking=int(numbers.number(spec.lacks.at_most)) if spec.lacks else 0,
+        needs=tuple(spec.needs),
     )
 
 

@@ -168,6 +168,28 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortQuestion:
+    """
+    A question that is asked of every patient of an export.
+
+    Attributes:
+        id: "met-never-evaluated".
+        question: As a committee asks it.
+        head: The conclusion that answers it for one patient.
+        lacks: A conclusion that must be unknown besides, "" for none.
+        most_lacking: How many things at most would settle that one; 0 without one.
+        needs: FHIR types without which nothing can be said.
+    """
+
+    id: str
+    question: str
+    head: str
+    lacks: str
+    most_lacking: int
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoteText:
     """
     One sentence of a card and the head that says when it is shown.
@@ -275,6 +297,7 @@ class CompiledRuleset:
         copies: Facts and conclusions that exist because a definition reads other values → what authors and
             clinicians know them by.
         published: Definitions of others that are shown.
+        cohorts: Questions to a population; empty unless they were asked for.
         overrides: What is different at the site these rules are for.
         attributes: Rule file → its source attributes.
         list_ages: When each value set and drug table was last compared with a release.
@@ -294,6 +317,7 @@ class CompiledRuleset:
     definitions: Mapping[str, tuple[CompiledDefinition, ...]] = field(default_factory=dict)
     copies: Mapping[str, CopyOf] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
+    cohorts: tuple[CohortQuestion, ...] = ()
     overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
     list_ages: ListAges = field(default_factory=ListAges)

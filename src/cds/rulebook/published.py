@@ -1,4 +1,4 @@
-"""Definitions of others: which rule files hold them, and which of these files a decision is made with."""
+"""Files that are left out of a decision until asked for: definitions of others, and questions to populations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def published_ids(book: Rulebook) -> tuple[str, ...]:
     return tuple(name for rule in book.rules.values() for name in rule.model.published)
 
 
-def with_definitions(book: Rulebook, shown: Collection[str]) -> Rulebook:
+def with_definitions(book: Rulebook, shown: Collection[str], cohorts: bool = False) -> Rulebook:
     """
-    The rulebook with these published definitions, and without the files of all others.
+    The rulebook with these published definitions, and without the files of all others; with its questions if asked.
 
     A file that holds published definitions is left out unless one of them is shown, or a file that stays reads a name
     of it. So what is not asked for is neither looked for nor concluded, and no answer holds it.
@@ -29,15 +29,12 @@ def with_definitions(book: Rulebook, shown: Collection[str]) -> Rulebook:
         RulesError: An id is none of the published definitions.
     """
     known = published_ids(book)
-    if ALL in shown:
-        return book
-    unknown = sorted(set(shown) - set(known))
+    unknown = sorted(set(shown) - {*known, ALL})
     if unknown:
         what = f"`{unknown[0]}` is no published definition."
         fix = f"Write {ALL}, or some of {', '.join(known)}."
         raise RulesError((Problem(str(book.root), 0, 0, "unknown-definition", what, fix),))
-    kept = {name for name, rule in book.rules.items() if not rule.model.published}
-    kept |= {name for name, rule in book.rules.items() if not set(rule.model.published).isdisjoint(shown)}
+    kept = {name for name, rule in book.rules.items() if _is_asked_for(rule, frozenset(shown), cohorts)}
     home = {one.name: name for name, rule in book.rules.items() for one in definitions(rule)}
     to_do = list(kept)
     while to_do:
@@ -46,6 +43,13 @@ def with_definitions(book: Rulebook, shown: Collection[str]) -> Rulebook:
                 kept.add(file)
                 to_do.append(file)
     return replace(book, rules={name: rule for name, rule in book.rules.items() if name in kept})
+
+
+def _is_asked_for(rule: Rule, shown: Collection[str], cohorts: bool) -> bool:
+    if rule.model.cohorts and not cohorts:
+        return False
+    published = rule.model.published
+    return not published or ALL in shown or not published.keys().isdisjoint(shown)
 
 
 def _names_read(rule: Rule) -> Iterator[str]:

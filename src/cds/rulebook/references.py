@@ -249,6 +249,12 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
             yield from _in_text(rule, text)
     for name, published in rule.model.published.items():
         yield from _in_published(rule, published, ("published", name))
+    for name, cohort in rule.model.cohorts.items():
+        yield NameReference(cohort.is_, CONCLUSION, rule, ("cohorts", name, "is"))
+        if cohort.lacks is not None:
+            here = ("cohorts", name, "lacks")
+            yield NameReference(cohort.lacks.of, CONCLUSION, rule, (*here, "of"))
+            yield limit_or_number(cohort.lacks.at_most, rule, (*here, "at_most"), unit="things")
     if rule.model.definitions:
         yield NameReference(rule.model.definitions.of, CONCLUSION, rule, ("definitions", "of"))
         yield NameReference(rule.model.definitions.chosen_by, WORD, rule, ("definitions", "chosen_by"))

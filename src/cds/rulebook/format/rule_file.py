@@ -16,6 +16,7 @@ from cds.facts.rating_scale import Band, Category, EachItem, HighestItem, IfItem
 from cds.facts.trials.definition import AdequateWhen, Adherence, NoResponseWhen, PartialResponse, ScoreOfTrial
 from cds.rulebook.format.about import About, Evidence, Parameter, Retirement, Review, Uses
 from cds.rulebook.format.cards import ActionSpec, CardSpec, LinkSpec, Note, ServiceSpec, Source, SuggestionSpec, Topic
+from cds.rulebook.format.cohort import CohortSpec, LacksSpec
 from cds.rulebook.format.conditions import AllOf, AnyOf, AtLeastOf, Limits, NotThis, Statement, UnderDefinition
 from cds.rulebook.format.drug_table import ClassCode, DrugFile, DrugNames, DrugRow, MinimumDose, TableHeader
 from cds.rulebook.format.published import PublishedSpec
@@ -115,6 +116,9 @@ class RuleFile(Strict):
     published: Annotated[
         dict[Slug, PublishedSpec], Field(description="Definitions of others; the file is read only when asked for.")
     ] = {}
+    cohorts: Annotated[
+        dict[Slug, CohortSpec], Field(description="Questions to a population; the file is read for those alone.")
+    ] = {}
     services: dict[Slug, ServiceSpec] = {}
     cards: dict[Snake, CardSpec] = {}
     lists: ListsSpec | None = None
@@ -146,7 +150,7 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
           "bands": Band, "each": EachItem, "if": IfItem,
         "highest_of": HighestItem, "categories": Category,
         "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
-        "published": PublishedSpec,
+        "published": PublishedSpec, "cohorts": CohortSpec, "lacks": LacksSpec,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip
     if "drugs" in loc:
