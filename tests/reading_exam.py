@@ -15,7 +15,10 @@ from tests.test_reports import CONTRAINDICATED, TRD, about, chart, decided
 
 EXAM = Path(__file__).parent / "reading_exam.yaml"
 OTHER = "other"
-LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "fr": "French", "nl": "Dutch", "sv": "Swedish"}
+LANGUAGES = {
+    "en": "English", "de": "German", "es": "Spanish", "fr": "French", "nl": "Dutch", "sv": "Swedish", "it": "Italian",
+    "pt": "Portuguese",
+}  # fmt: skip
 RECOGNISED, POSSIBLE, NOT_READ, MISSED, ANOTHER = (
     "recognised", "possible: named in words", "possible: not read", "**missed**", "another thing",
 )  # fmt: skip
@@ -44,7 +47,7 @@ class Question:
 @cache
 def questions() -> tuple[Question, ...]:
     said = read_yaml(EXAM.read_text(encoding="utf-8"), str(EXAM)).value
-    return (*_phrases(said["phrases"]), *map(_code, said["codes"]))
+    return (*_phrases(said["phrases"]), *_phrases(said["second_round"]), *map(_code, said["codes"]))
 
 
 def _phrases(said: dict[str, Any]) -> Iterator[Question]:

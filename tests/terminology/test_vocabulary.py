@@ -40,6 +40,16 @@ def codes() -> Codes:
         ("people talk to her who are not there", CONDITION, NOT_READ),
         ("Fractura de clavícula", CONDITION, NOT_READ),
         ("Asxhma", CONDITION, NOT_READ),
+        ("inzidentelles Aneurysma", CONDITION, READ),  # one word that is like none of ours qualifies it
+        ("geen suïcidale gedachten", CONDITION, READ),
+        ("Zerebrales Aneurysma", CONDITION, NOT_READ),  # it may be more: a hemorrhage
+        ("inzidentelles und Aneurysma", CONDITION, NOT_READ),
+        ("Aneurysma xyzzy plugh", CONDITION, NOT_READ),
+        ("malignant HTN", CONDITION, NOT_READ),
+        ("HTN", CONDITION, READ),
+        ("BAD", CONDITION, NOT_READ),
+        ("UTI", CONDITION, READ),
+        ("G2P1 at 20 weeks", CONDITION, SILENT),
         ("zzz", CONDITION, NOT_READ),
         ("動脈瘤", CONDITION, NOT_READ),
         ("Unknown", CONDITION, SILENT),
@@ -65,6 +75,35 @@ def codes() -> Codes:
 )
 def test_words_are_read_placed_or_not_read(text: str, kind: EntryKind, reading: Reading) -> None:
     assert codes().read(Concept((), text), kind) is reading
+
+
+@pytest.mark.parametrize(
+    ("text", "may_be", "not_of"),
+    [
+        (
+            "Zerebrales Aneurysma",
+            {"intracerebral-haemorrhage"},
+            {"suicidal-ideation", "psychotic-disorder", "pregnancy"},
+        ),
+        ("heart surgery", {"heart-failure"}, {"suicidal-ideation", "bipolar-disorder", "major-depressive-disorder"}),
+        ("depression sucidal", {"suicidal-ideation"}, {"pregnancy"}),
+    ],
+)
+def test_what_is_read_in_part_may_be_what_its_other_words_are_like(
+    text: str, may_be: set[str], not_of: set[str]
+) -> None:
+    found = codes().may_be(Concept((), text), CONDITION)
+
+    assert found is not None
+    assert may_be <= found
+    assert not_of.isdisjoint(found)
+
+
+@pytest.mark.parametrize(
+    "text", ["zzz", "prefiere no despertar", "Aneurysma, zzz", "heart cut", "geen idee xyzzy plugh"]
+)
+def test_what_nobody_knows_may_be_anything(text: str) -> None:
+    assert codes().may_be(Concept((), text), CONDITION) is None
 
 
 @pytest.mark.parametrize(

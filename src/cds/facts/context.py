@@ -58,7 +58,7 @@ class SortedRecord:
         codes: The index it was sorted by.
         nameless: Diagnoses, medications, interventions and allergies that say nothing of what they are: no word, or
             words that say nothing, and no code that tells it.
-        unread: Those whose words or codes nobody here knows.
+        unread: Those whose words or codes nobody here knows → the value sets each may be of; None for any.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
     """
 
@@ -66,7 +66,7 @@ class SortedRecord:
     today: date
     codes: Codes
     nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
-    unread: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
+    unread: tuple[tuple[Diagnosis | Exposure | Intervention | Allergy, frozenset[str] | None], ...]
     diagnoses: dict[str, list[ValueSetMatch]]
     measurements: dict[str, list[ValueSetMatch]]
     exposures: dict[str, list[ValueSetMatch]]
@@ -115,7 +115,7 @@ def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecor
         today=today,
         codes=codes,
         nameless=tuple(entry for entry, reading in said if reading is Reading.SILENT),
-        unread=tuple(entry for entry, reading in said if reading is Reading.NOT_READ),
+        unread=tuple((entry, reader.may_be(entry)) for entry, reading in said if reading is Reading.NOT_READ),
         diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), reader),
         measurements=_measured(record.measurements, codes),
         exposures=_by_set(((e, (e.drug,)) for e in record.exposures), reader),
@@ -165,6 +165,18 @@ class ConceptReader:
         kind = KINDS[type(entry)]
         found = {self._reading(concept, kind) for concept in concepts_of(entry)}
         return next((one for one in (Reading.NOT_READ, Reading.READ) if one in found), Reading.SILENT)
+
+    def may_be(self, entry: Diagnosis | Exposure | Intervention | Allergy) -> frozenset[str] | None:
+        """Of an entry that was not read: the value sets it may be of; None for any that is looked for."""
+        kind = KINDS[type(entry)]
+        found: set[str] = set()
+        for concept in concepts_of(entry):
+            if self._reading(concept, kind) is Reading.NOT_READ:
+                some = self._codes.may_be(concept, kind)
+                if some is None:
+                    return None
+                found |= some
+        return frozenset(found)
 
     def _reading(self, concept: Concept, kind: EntryKind) -> Reading:
         found = self._readings.get((kind, concept))

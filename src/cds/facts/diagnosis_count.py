@@ -109,6 +109,11 @@ def entries_of(sets: Iterable[str], sorted_record: SortedRecord, but_not: Iterab
         told = [c for concept in concepts_of(entry) for c in concept.codings if c.system in systems and c.code]
         if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG and not told:
             possible[id(entry)] = entry
+    for entry, may_be in sorted_record.unread:
+        if may_be is not None and may_be.isdisjoint(wanted):
+            continue
+        if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG:
+            possible[id(entry)] = entry
     return Entries(
         tuple(sure.values()),
         tuple(entry for key, entry in possible.items() if key not in sure),

@@ -192,11 +192,14 @@ def could_be_anything(
         codes = sorted_record.codes
         # Rules without a vocabulary take any code of a system they have codes in for another thing.
         systems = codes.systems_of((*wanted.coded, *wanted.possibly_coded)) if codes.vocabulary is None else frozenset()
-        hits = {id(hit.entry) for name in (*wanted.coded, *wanted.possibly_coded) for hit in by_set.get(name, ())}
+        looked_for = (*wanted.coded, *wanted.possibly_coded)
+        hits = {id(hit.entry) for name in looked_for for hit in by_set.get(name, ())}
         for entry in sorted_record.nameless:
             if isinstance(entry, kind) and id(entry) not in hits and not _is_coded_in(systems, entry):
                 yield entry, ""
-        for entry in sorted_record.unread:
+        for entry, may_be in sorted_record.unread:
+            if may_be is not None and may_be.isdisjoint(looked_for):
+                continue
             if isinstance(entry, kind) and id(entry) not in hits:
                 yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
 

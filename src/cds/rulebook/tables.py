@@ -15,6 +15,7 @@ from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.statements import Cues, Meant, phrases_of
 from cds.terminology.systems import ATC, RXNORM, canonical_code, canonical_system
+from cds.terminology.unknown_words import SuspiciousGroup
 from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.vocabulary import EntryKind, Vocabulary, without
 
@@ -143,7 +144,14 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
         return None
     model: ReadingFile = book.reading.model
     header, tables = model.reading, book.reading_tables
-    suspicious = {kind: _listed(group for group in model.suspicious if kind.value in group.for_) for kind in EntryKind}
+    suspicious = {
+        kind: tuple(
+            SuspiciousGroup.of(group.words.split(), group.never_of)
+            for group in model.suspicious
+            if kind.value in group.for_
+        )
+        for kind in EntryKind
+    }
     conditions = tables.get(header.condition_words, ())
     drugs = (*tables.get(header.drug_words, ()), *_listed(model.plain_drugs))
     closed: dict[EntryKind, set[str]] = {}
@@ -159,7 +167,11 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
             EntryKind.MEDICATION: without(drugs, suspicious[EntryKind.MEDICATION]),
         },
         ignored=frozenset(_listed(model.ignored)),
-        names=phrases_of(name for group in model.others for name in group.names),
+        names={
+            phrase: frozenset(word for text in group.never_beside for word in words_of(text))
+            for group in model.others
+            for phrase in phrases_of(group.names)
+        },
         closed={kind: frozenset(systems) for kind, systems in closed.items()},
         categories=frozenset(line.partition(",")[0] for line in tables.get(header.categories, ())[1:]),
         titles=_titles(tables.get(header.titles, ())[1:]),
@@ -169,8 +181,16 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
         other_codes=frozenset(coding_of(one) for one in site_entries(book) if one.is_other and one.code is not None),
         other_texts=frozenset(bare(one.text) for one in site_entries(book) if one.is_other and one.text is not None),
         frequencies=model.frequencies or "",
-        counts=frozenset(word for text in _listed(model.counts) for word in words_of(text)),
+        counts=_folded(model.counts),
+        suspicious=suspicious,
+        articles=_folded(model.articles),
+        joining=_folded(model.joining),
+        abbreviations=frozenset(plain),
     )
+
+
+def _folded(groups: Iterable[WordList]) -> frozenset[str]:
+    return frozenset(word for text in _listed(groups) for word in words_of(text))
 
 
 def _titles(lines: Iterable[str]) -> dict[frozenset[str], tuple[str, ...]]:
@@ -199,4 +219,5 @@ def _cues(languages: Iterable[LanguageCues]) -> Cues:
             Meant.UNCERTAIN: said(one.uncertain for one in listed),
         }
 
-    return Cues(of("before"), of("after"), phrases_of(text for one in listed for text in one.unless))
+    between = frozenset(word for one in listed for text in one.between for word in words_of(text))
+    return Cues(of("before"), of("after"), phrases_of(text for one in listed for text in one.unless), between)

@@ -9,6 +9,7 @@ from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.drugs import DrugTable
 from cds.terminology.phrases import FoundPhrase, PhraseIndex, WordGroup, words_of
 from cds.terminology.statements import NOT_THIS_PATIENTS, Clauses, Cues, Meant
+from cds.terminology.unknown_words import LikeWords, UnknownWords
 from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.vocabulary import EntryKind, Reading, Vocabulary
 from cds.terminology.words import CLAUSE_ENDS, CONTRASTS, NEGATIONS, NEGATIONS_OF_A_REASON, has_a_name
@@ -26,6 +27,7 @@ class Codes:
     drugs: Mapping[str, DrugTable]
     vocabulary: Vocabulary | None = None
     _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _unknown: dict[EntryKind, UnknownWords] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)
     phrases: PhraseIndex = field(init=False, repr=False, compare=False)
@@ -162,8 +164,13 @@ class Codes:
                 continue
             clauses = Clauses.of(text)
             cues = self.vocabulary.cues if self.vocabulary is not None else PLAIN_CUES
+            places = {at for one in found for at in range(one.start, one.end)}
             for one in found:
-                meant = cues.meant(clauses, one.start, one.end) if not self._denies_itself(one, clauses) else Meant.SAID
+                meant = (
+                    cues.meant(clauses, one.start, one.end, places)
+                    if not self._denies_itself(one, clauses)
+                    else Meant.SAID
+                )
                 if meant is Meant.SAID:
                     yield one
                 elif meant not in NOT_THIS_PATIENTS:
@@ -207,9 +214,10 @@ class Codes:
         if vocabulary.places_text(text) or (kind is EntryKind.CONDITION and vocabulary.titled(text)):
             return Reading.READ
         words = words_of(text)
-        covered: set[int] = set()
+        found, excepted = self.phrases.find_with_exceptions(text)
+        covered: set[int] = set(excepted)
         silent: set[int] = set()
-        for one in self.phrases.find(text):
+        for one in found:
             if one.value_set in vocabulary.none_known and len(words) - (one.end - one.start) <= WORDS_BESIDE_NONE:
                 return Reading.READ
             if one.value_set in vocabulary.says_nothing:
@@ -220,7 +228,51 @@ class Codes:
             return Reading.READ
         if silent and not covered:
             words = tuple(word for at, word in enumerate(words) if at not in silent)
-        return vocabulary.places_words(words, covered, kind)
+        if not covered and kind is not EntryKind.MEDICATION and vocabulary.is_unknown_abbreviation(text):
+            return Reading.NOT_READ
+        read = vocabulary.places_words(words, covered, kind)
+        if read is Reading.NOT_READ and covered and self._may_be(text, vocabulary, kind) == frozenset():
+            return Reading.READ
+        return read
+
+    def may_be(self, concept: Concept, kind: EntryKind) -> frozenset[str] | None:
+        """Of an entry that was not read: the value sets it may be of; None for any that is looked for."""
+        if self.vocabulary is None or kind is EntryKind.MEDICATION:
+            return None
+        found: set[str] = set()
+        for text in concept.said:
+            if self._read(text, self.vocabulary, kind) is Reading.NOT_READ:
+                some = self._may_be(text, self.vocabulary, kind)
+                if some is None:
+                    return None
+                found |= some
+        return frozenset(found)
+
+    def _may_be(self, text: str, vocabulary: Vocabulary, kind: EntryKind) -> frozenset[str] | None:
+        found, excepted = self.phrases.find_with_exceptions(text)
+        covered: dict[int, set[str]] = {at: set() for at in excepted}
+        for one in found:
+            if one.value_set not in vocabulary.says_nothing and vocabulary.says_what(one.value_set, kind):
+                for at in range(one.start, one.end):
+                    covered.setdefault(at, set()).add(one.value_set)
+        said = Clauses.of(text)
+        unknown = vocabulary.unknown(said.words, covered, kind)
+        return self._unknown_words(vocabulary, kind).may_be(said, unknown, covered) if unknown else None
+
+    def _unknown_words(self, vocabulary: Vocabulary, kind: EntryKind) -> UnknownWords:
+        found = self._unknown.get(kind)
+        if found is None:
+            every = vocabulary.looked_for.get(kind, frozenset(self.sets))
+            words = {name: self.sets[name].words for name in every if name in self.sets}
+            nothing = vocabulary.ignored | vocabulary.articles | vocabulary.joining
+            found = self._unknown[kind] = UnknownWords(
+                every,
+                vocabulary.suspicious.get(kind, ()),
+                vocabulary.articles,
+                vocabulary.joining,
+                LikeWords(words, nothing),
+            )
+        return found
 
     def unrecognisable(self, table: DrugTable, concept: Concept) -> bool:
         """Whether a medication that no row of a table is may be one of the table all the same."""

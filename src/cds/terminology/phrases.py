@@ -115,14 +115,18 @@ class PhraseIndex:
 
     def find(self, text: str) -> list[FoundPhrase]:
         """Every phrase of every set in a text, in the order of its words, without what `unless` takes back."""
+        return self.find_with_exceptions(text)[0]
+
+    def find_with_exceptions(self, text: str) -> tuple[list[FoundPhrase], frozenset[int]]:
+        """The same, and the places of the words of each `unless` that took something back."""
         words = words_of(text)
         found = list(self._places(words)) if self.may_hold(words) else []
         if self._capitals and not text.islower():
             found.extend(self._abbreviated(text, words))
         if not found or not self._unless:
-            return found
-        back = {one.place for one in found if self._taken_back(one, found, words)}
-        return [one for one in found if one.place not in back]
+            return found, frozenset()
+        by = {one.place: places for one in found if (places := self._taken_back(one, found, words))}
+        return [one for one in found if one.place not in by], frozenset(at for places in by.values() for at in places)
 
     def _places(self, words: tuple[str, ...]) -> Iterator[FoundPhrase]:
         for start, word in enumerate(words):
@@ -146,12 +150,13 @@ class PhraseIndex:
             for name, group in self._capitals.get(word, ()):
                 yield FoundPhrase(at, at + 1, name, group)
 
-    def _taken_back(self, one: FoundPhrase, found: list[FoundPhrase], words: tuple[str, ...]) -> bool:
+    def _taken_back(self, one: FoundPhrase, found: list[FoundPhrase], words: tuple[str, ...]) -> range | None:
+        """The places of the phrase that takes one back, if any does."""
         for phrase in self._unless.get(id(one.group), ()):
             length = len(phrase)
             for start in range(len(words) - length + 1):
                 if words[start : start + length] == phrase and not any(
                     own.group is one.group and own.start <= start and start + length <= own.end for own in found
                 ):
-                    return True
-        return False
+                    return range(start, start + length)
+        return None

@@ -7,7 +7,7 @@ The one place where negation, history, family and "rule out" are read, for every
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -73,11 +73,13 @@ class Cues:
     Attributes:
         before, after: What they say → phrases that stand before or after the words they speak of.
         unless: Phrases in which such a word says something else.
+        between: Words that let a denial before them speak of something else: "no growth of the aneurysm".
     """
 
     before: Mapping[Meant, frozenset[Phrase]] = field(default_factory=dict)
     after: Mapping[Meant, frozenset[Phrase]] = field(default_factory=dict)
     unless: frozenset[Phrase] = frozenset()
+    between: frozenset[str] = frozenset()
     _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _words: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -90,11 +92,11 @@ class Cues:
         """Those of some words that are part of a cue."""
         return self._words.intersection(words)
 
-    def meant(self, said: Clauses, start: int, end: int) -> Meant:
+    def meant(self, said: Clauses, start: int, end: int, found_at: Collection[int] = ()) -> Meant:
         """
-        How a text means the words from `start` to before `end`.
+        How a text means the words from `start` to before `end`; `found_at` are the places of all that were found.
 
-        A cue before them counts in the same clause, with up to `WORDS_BETWEEN` words between; one after them also
+        A cue before them counts in the same clause, with up to `WORDS_BETWEEN` other words between; one after them also
         right behind a comma, colon or dash ("chest pain: denied").
         """
         words = said.words
@@ -102,12 +104,17 @@ class Cues:
             return Meant.SAID
         silenced = self._silenced(words)
         found: set[Meant] = set()
-        first = max(0, start - WORDS_BETWEEN)
-        for at in range(max(0, start - WORDS_BETWEEN - max(self._lengths)), start):
+        first = self._reach(start, found_at)
+        for at in range(max(0, first - max(self._lengths)), start):
             for length in self._lengths:
                 stop = at + length
                 if first <= stop <= start and said.clause[at] == said.clause[start]:
-                    found.update(self._of(self.before, words[at:stop], range(at, stop), silenced))
+                    hit = self._of(self.before, words[at:stop], range(at, stop), silenced)
+                    own = self._own_start(words, stop, start)
+                    beside = [words[between] for between in range(stop, own) if between not in found_at]
+                    found.update(self._unless_of_another(hit, beside))
+        if self._headed(said, said.clause[start]) in self.before.get(Meant.FAMILY, ()):
+            found.add(Meant.FAMILY)
         if end < len(words):
             same = [
                 at for at in range(end, min(len(words), end + WORDS_BETWEEN)) if said.clause[at] == said.clause[end - 1]
@@ -117,6 +124,36 @@ class Cues:
                 for length in self._lengths:
                     found.update(self._of(self.after, words[at : at + length], range(at, at + length), silenced))
         return next((meant for meant in OUTWEIGHS if meant in found), Meant.SAID)
+
+    @staticmethod
+    def _headed(said: Clauses, clause: int) -> Phrase:
+        """The words of the clause before, where only a comma, colon or dash parts them off: "Family history: …"."""
+        if clause not in said.loosely:
+            return ()
+        return tuple(word for word, number in zip(said.words, said.clause, strict=True) if number == clause - 1)
+
+    @staticmethod
+    def _reach(start: int, found_at: Collection[int]) -> int:
+        """The first place behind which a cue can stand: others that were found are of one list with these words."""
+        between = 0
+        while start > 0 and between < WORDS_BETWEEN:
+            start -= 1
+            between += start not in found_at
+        return start
+
+    def _own_start(self, words: Phrase, first: int, start: int) -> int:
+        """Where the words that begin at `start` begin together with cues right before them ("history of")."""
+        for length in self._lengths:
+            at = start - length
+            if at >= first and any(words[at:start] in phrases for phrases in self.before.values()):
+                return at
+        return start
+
+    def _unless_of_another(self, meant: Iterable[Meant], between: Iterable[str]) -> Iterable[Meant]:
+        """What a cue says, with these words behind it: a denial of something else leaves it possible."""
+        if self.between.isdisjoint(between):
+            return meant
+        return [Meant.UNCERTAIN if one is Meant.NEGATED else one for one in meant]
 
     def _silenced(self, words: Phrase) -> frozenset[int]:
         """Places of words that are part of a phrase in which they say something else."""

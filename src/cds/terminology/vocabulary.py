@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from cds.terminology.concepts import Coding, bare
-from cds.terminology.phrases import STAR, words_of
+from cds.terminology.phrases import words_of
 from cds.terminology.statements import Cues
 from cds.terminology.systems import ICD10CM, ICD_CATEGORY
+from cds.terminology.unknown_words import SuspiciousGroup
+
+LONGEST_CAPITALS = 3
+"""Capitals that are read as an abbreviation, not as the word they spell (project decision)."""
 
 
 class EntryKind(Enum):
@@ -42,7 +46,8 @@ class Vocabulary:
     Attributes:
         words: Kind → words of entries that no rule looks for; without suspicious ones.
         ignored: Words that say nothing of what it is.
-        names: Names of other things; words of one are placed together, whatever each of them could stand for alone.
+        names: Names of other things → words beside which they are none ("malignant" beside "hypertension"); words of
+            one are placed together, whatever each of them could stand for alone.
         titles: Titles of ICD-10-CM, as sets of words → their codes.
         closed: Kind → code systems whose codes say by themselves what an entry is.
         categories: Categories of ICD-10-CM.
@@ -54,11 +59,16 @@ class Vocabulary:
         counts: Words that count ("two", "half").
         looked_for: Kind → value sets that some rule looks for among such entries: codes and words of other sets (of
             answers, reasons, other kinds) do not say what an entry is. A kind that is not there: those of any set do.
+        suspicious: Kind → words that may stand for something a rule looks for.
+        articles: Words of other languages that add nothing to what a text says.
+        joining: Words after which a second thing may follow ("and").
+        abbreviations: Words of other things that are written in capitals alone, too; any other known word of up to
+            `LONGEST_CAPITALS` capitals is taken for an abbreviation that nobody knows ("BAD").
     """
 
     words: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
-    names: frozenset[tuple[str, ...]] = frozenset()
+    names: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     titles: Mapping[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
     closed: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
     categories: frozenset[str] = frozenset()
@@ -70,6 +80,10 @@ class Vocabulary:
     frequencies: str = ""
     counts: frozenset[str] = frozenset()
     looked_for: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
+    suspicious: Mapping[EntryKind, tuple[SuspiciousGroup, ...]] = field(default_factory=dict)
+    articles: frozenset[str] = frozenset()
+    joining: frozenset[str] = frozenset()
+    abbreviations: frozenset[str] = frozenset()
     _longest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -112,28 +126,46 @@ class Vocabulary:
                 return Reading.READ
             return Reading.SILENT if all(word in self.ignored or len(word) < 2 for word in words) else Reading.NOT_READ
         covered = {*covered, *self._named(words)}
-        names_a_thing = bool(covered)
-        cues = self.cues.words_in(words)
+        silent = self._silent(words, covered)
         for at, word in enumerate(words):
-            if at in covered or word in self.ignored or word in cues or len(word) < 2:
-                continue
-            if word in known:
-                names_a_thing = True
-            else:
+            if at not in covered and at not in silent and word not in known:
                 return Reading.NOT_READ
-        return Reading.READ if names_a_thing else Reading.SILENT
+        return Reading.READ if len(silent) < len(words) else Reading.SILENT
+
+    def unknown(self, words: Sequence[str], covered: Collection[int], kind: EntryKind) -> tuple[int, ...]:
+        """Places of words that nobody knows, where the `covered` ones are words of value sets."""
+        known = self.words.get(kind, frozenset())
+        placed = {*covered, *self._named(words)}
+        placed |= self._silent(words, placed)
+        return tuple(at for at, word in enumerate(words) if at not in placed and word not in known)
+
+    def is_unknown_abbreviation(self, text: str) -> bool:
+        """Whether a text is nothing but a few capitals, which would be another word in small letters."""
+        bare_text = text.strip().rstrip(".")
+        if len(bare_text) > LONGEST_CAPITALS or not (bare_text.isalpha() and bare_text.isupper()):
+            return False
+        words = words_of(bare_text)
+        return words[0] not in self.abbreviations and words not in self.names
+
+    def _silent(self, words: Sequence[str], covered: Collection[int]) -> set[int]:
+        """Places of words that say nothing of what it is."""
+        cues = self.cues.words_in(words)
+        return {
+            at
+            for at, word in enumerate(words)
+            if at not in covered and (word in self.ignored or word in cues or len(word) < 2)
+        }
 
     def _named(self, words: Sequence[str]) -> Iterable[int]:
         """Places of words that are part of a name of another thing."""
         for start in range(len(words)):
             for length in range(1, min(self._longest, len(words) - start) + 1):
-                if tuple(words[start : start + length]) in self.names:
+                never_beside = self.names.get(tuple(words[start : start + length]))
+                if never_beside is not None and never_beside.isdisjoint(words):
                     yield from range(start, start + length)
 
 
-def without(words: Iterable[str], suspicious: Iterable[str]) -> frozenset[str]:
-    """Words without the suspicious ones; of these, one with a star stands for every word that begins so."""
-    listed = list(suspicious)
-    exact = {words_of(word)[0] for word in listed if not word.endswith(STAR)}
-    begins = tuple(words_of(word)[0] for word in listed if word.endswith(STAR))
-    return frozenset(word for word in words if word not in exact and not word.startswith(begins or ("\0",)))
+def without(words: Iterable[str], suspicious: Iterable[SuspiciousGroup]) -> frozenset[str]:
+    """Words without the suspicious ones."""
+    groups = list(suspicious)
+    return frozenset(word for word in words if not any(group.holds(word) for group in groups))

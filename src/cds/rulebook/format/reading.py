@@ -40,6 +40,9 @@ class SuspiciousWords(WordList):
     """Words that may stand for something a rule looks for among some kinds of entries."""
 
     for_: Annotated[list[Kind], Field(alias="for", min_length=1)]
+    never_of: Annotated[
+        list[Slug], Field(description="Value sets that none of them stands for by itself; without, they may be of any.")
+    ] = []
 
 
 class WholeNames(Strict):
@@ -47,6 +50,9 @@ class WholeNames(Strict):
 
     source: Text
     names: list[Text] = []
+    never_beside: Annotated[
+        list[Text], Field(description="Words in a text that make such a name say something else.")
+    ] = []
 
 
 class CueWords(Strict):
@@ -67,6 +73,9 @@ class LanguageCues(Strict):
     history: CueWords = CueWords()
     uncertain: CueWords = CueWords()
     unless: Annotated[list[Text], Field(description="Phrases in which such a word says something else.")] = []
+    between: Annotated[
+        list[Text], Field(description="Words behind a denial that let it speak of something else: no growth of.")
+    ] = []
 
 
 class ReadingFile(Strict):
@@ -79,6 +88,10 @@ class ReadingFile(Strict):
     frequencies: Annotated[Slug | None, Field(description="Value set of how often a medicine is taken.")] = None
     counts: Annotated[list[WordList], Field(description="Words that count: two, half.")] = []
     ignored: list[WordList] = []
+    articles: Annotated[list[WordList], Field(description="Words of other languages that add nothing.")] = []
+    joining: Annotated[
+        list[WordList], Field(description="Words after which a second thing may follow: and, with.")
+    ] = []
     suspicious: list[SuspiciousWords] = []
     plain: list[WordList] = []
     plain_drugs: list[WordList] = []
