@@ -26,8 +26,8 @@ SECONDS = 60.0
 
 
 @contextmanager
-def service(folder: Path) -> Iterator[str]:
-    """A running service that keeps what it decides from; gives its address."""
+def service(folder: Path) -> Iterator[tuple[str, str]]:
+    """A running service that keeps what it decides from; gives its address, and a link into its console."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     environment = os.environ | {
@@ -48,7 +48,7 @@ def service(folder: Path) -> Iterator[str]:
                 if time.monotonic() > give_up:
                     raise
                 time.sleep(0.2)
-        yield base
+        yield base, subprocess.check_output([shutil.which("cds") or "cds", "console-link"], env=environment, text=True)  # noqa: S603 (ours)
     finally:
         server.terminate()
         server.wait()
@@ -67,10 +67,14 @@ def page_of(base: str, name: str) -> str:
     return address
 
 
-def shoot(browser: Browser, name: str, address: str, scheme: str = "light", at: str = "", act: Any = None) -> None:
+def shoot(
+    browser: Browser, name: str, address: str, scheme: str = "light", at: str = "", act: Any = None, session: Any = None
+) -> None:
     """A picture of what a window shows, on a desk and on a phone; of the element `at`, from its top."""
     for size, (width, height) in SIZES.items():
-        page: Page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page: Page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=session
+        )  # type: ignore[arg-type]
         page.goto(address, wait_until="networkidle")
         if act is not None:
             act(page)
@@ -124,7 +128,11 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         raise SystemExit("chromium was not found: install it.")
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder)) as base, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        service(Path(folder)) as (base, link),
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         four = page_of(base, "38-ect-and-four-drugs")
         open_dose = page_of(base, "05-dose-not-recorded")
@@ -133,8 +141,10 @@ def main() -> None:
         shoot(browser, "timeline-dark", open_dose, scheme="dark", at="#timeline")
         shoot(browser, "what-if", open_dose, at="#what-if", act=ask_what_if)
         fill(base)
+        inside = browser.new_context()
+        inside.new_page().goto(link.strip())
         for name, path in CONSOLE.items():
-            shoot(browser, name, f"{base}{path}")
+            shoot(browser, name, f"{base}{path}", session=inside.storage_state())
         browser.close()
 
 

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from cds.api.http_protocol import BoundedProtocol
 from cds.app import create_app
@@ -24,14 +26,23 @@ ROOT = Path(__file__).parents[1]
 TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().strip())
 
 
+_APPS: dict[int, FastAPI] = {}
+
+
 @contextmanager
 def serving(
-    rules: Ruleset | None = None, today: date = TODAY, journal: Journal | None = None, **settings: Any
+    rules: Ruleset | None = None,
+    today: date = TODAY,
+    journal: Journal | None = None,
+    *,
+    sign_in: bool = True,
+    **settings: Any,
 ) -> Iterator[httpx.Client]:
     # The port is kept from the start: while rules are loaded, somebody else could take a free one.
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
     app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today, journal=journal)
+    _APPS[port] = app
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, args=([taken],), daemon=True)
     thread.start()
@@ -40,8 +51,17 @@ def serving(
         time.sleep(0.01)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            if settings.get("console") and not settings.get("oidc_issuer") and sign_in:
+                assert client.get(console_link(port)).status_code == 303
             yield client
     finally:
         server.should_exit = True
         thread.join()
         taken.close()
+        del _APPS[port]
+
+
+def console_link(port: int) -> str:
+    """What lets a browser into the console of the server at this port, once."""
+    link = urlsplit(_APPS[port].state.console_link())
+    return f"http://127.0.0.1:{port}{link.path}?{link.query}"

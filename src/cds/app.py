@@ -81,7 +81,7 @@ def create_app(
         UnsafeSettingsError: It would answer strangers.
     """
     refuse_strangers(settings)
-    access = access_to_console(settings)
+    access = access_to_console(settings, journal)
     with ExitStack() as half_made:
         tenants, clients = tenants_of(settings)
         registered = registered_of(settings, tenants, journal)
@@ -154,6 +154,7 @@ def create_app(
     )
     clients += _add_routes(app, deployment, registered)
     if access is not None:
+        app.state.console_link = access.link
         add_console(app, deployment, access)
     return app
 
@@ -241,9 +242,11 @@ def add_console(app: FastAPI, deployment: Deployment, access: ConsoleAccess) -> 
     """The pages of the console; the authoring tools they are made of are loaded for them alone."""
     from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
 
+    if unknown := access.allowed.tenants - deployment.offers.keys():
+        raise UnsafeSettingsError(f"CDS_OIDC_ALLOWED names tenants that do not exist: {', '.join(sorted(unknown))}")
     # A page of the console says which page a form was sent by, and is never framed.
     pages = Pages(referrer="same-origin", below=deployment.settings.below)
-    routes.add_console(app, layout.Console(pages, deployment), access)
+    routes.add_console(app, layout.Console(pages, deployment, access))
 
 
 def card_links_of(
@@ -320,7 +323,7 @@ def registered_of(
     return registered
 
 
-def access_to_console(settings: Settings) -> ConsoleAccess | None:
+def access_to_console(settings: Settings, journal: Journal | None) -> ConsoleAccess | None:
     """
     Who may see the console; None where there is none.
 
@@ -331,7 +334,7 @@ def access_to_console(settings: Settings) -> ConsoleAccess | None:
         return None
     if why := why_not_safe(settings):
         raise UnsafeSettingsError(why)
-    return ConsoleAccess(settings)
+    return ConsoleAccess(settings, journal)
 
 
 def links_of(settings: Settings, journal: Journal | None) -> SignedLinks | None:

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     keep_inputs_days: Annotated[
         int, Field(ge=0, le=36_500, description="Days the data decided from are kept; 0: not stored.")
     ] = 0
+    keep_audit_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Days the record of who looked at what is kept.")
+    ] = 2_190
     keep_users: Annotated[
         Literal["digest", "plain"],
         Field(description="How the EHR's user (context.userId) is kept with a receipt: a keyed digest, or as sent."),
@@ -164,7 +167,10 @@ class Settings(BaseSettings):
     oidc_allowed: Annotated[
         tuple[str, ...],
         NoDecode,
-        Field(description="Users who may see the console: sub:…, email:…, group:…, separated by commas, or anybody."),
+        Field(
+            description="Users who may see the console: sub:…, email:…, group:…, separated by commas, or anybody; "
+            "as viewers, or with a role and a tenant before it: analyst=group:…, steward@north=email:…"
+        ),
     ] = ()
     tls_certificate: Annotated[
         Path | None, Field(description="PEM file of the certificate chain to answer https with; unset: plain http.")

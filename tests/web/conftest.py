@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.server import console_link
+
 HERE = Path(__file__).parent
 BROWSER = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PHONE, DESK = {"width": 360, "height": 780}, {"width": 1440, "height": 900}
@@ -23,12 +25,17 @@ class Watched:
 
     page: Page
     hosts: set[str]
+    inside: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
     def go(self, address: str) -> Page:
         """Open an address of a host that is ours from now on."""
-        self.hosts.add(urlsplit(address).netloc)
+        parts = urlsplit(address)
+        self.hosts.add(parts.netloc)
+        if parts.path.startswith("/console") and parts.netloc not in self.inside:
+            self.inside.add(parts.netloc)
+            self.page.goto(console_link(parts.port or 0))
         answer = self.page.goto(address, wait_until="networkidle")
         assert answer is not None
         assert answer.ok, f"{answer.status} at {urlsplit(address).path}"

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,21 +14,31 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from fhir.resources.R4B.auditevent import AuditEvent
+from typer.testing import CliRunner
 
 from cds.app import UnsafeSettingsError, create_app
+from cds.cli.main import app
+from cds.journal.audit import read_audit
+from cds.journal.journal import Journal
+from cds.journal.store import Store, StoreDownError
 from cds.settings import Settings
-from cds.web.console.urls import CALLBACK, HOME, LOGIN, LOGOUT
+from cds.web.console.access import COOKIE
+from cds.web.console.door import ConsoleDoor
+from cds.web.console.urls import CALLBACK, ENTER, HOME, LOGIN, LOGOUT
+from cds.web.console.users import Role, allowed_by
 from tests.api.callers import ec_key, key_set
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
-from tests.server import serving
+from tests.server import console_link, serving
 from tests.web.oidc_server import CLIENT, SECRET
+from tests.web.serving_pages import KEEP
 
-OPEN = {LOGIN, CALLBACK, LOGOUT}
+OPEN = {LOGIN, CALLBACK, LOGOUT, ENTER}
 SIGN_IN: dict[str, Any] = {
     "oidc_issuer": "https://id.example",
     "oidc_client_id": CLIENT,
     "oidc_client_secret": SECRET,
-    "oidc_allowed": ("sub:ann",),
+    "oidc_allowed": ("admin=sub:ann",),
     "public_url": "https://cds.example",
 }
 
@@ -160,7 +170,7 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def console(issuer: str) -> Iterator[httpx.Client]:
-    allowed = ("group:informatics", "email:ann@clinic.example")
+    allowed = ("group:informatics", "analyst=email:ann@clinic.example")
     with serving(console=True, **(SIGN_IN | {"oidc_issuer": issuer, "public_url": "", "oidc_allowed": allowed})) as c:
         yield c
 
@@ -194,12 +204,13 @@ def test_somebody_who_is_allowed_signs_in_and_comes_back_where_they_were(visitor
 
 
 def test_the_cookie_is_for_the_console_and_no_script(visitor: httpx.Client) -> None:
-    cookie = sign_in(visitor, "ann").headers["set-cookie"].lower()
+    cookies = sign_in(visitor, "ann").headers.get_list("set-cookie")
+    (cookie,) = (one.lower() for one in cookies if one.startswith("thirdline_console="))
 
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
     assert "path=/console" in cookie
-    assert "max-age=3600" in cookie
+    assert "max-age=36" in cookie or "max-age=35" in cookie
 
 
 def test_behind_https_the_cookie_goes_over_https_only(issuer: str) -> None:
@@ -259,7 +270,8 @@ def test_a_code_signs_in_once(visitor: httpx.Client, console: httpx.Client) -> N
 
 def test_a_changed_cookie_signs_nobody_in(visitor: httpx.Client) -> None:
     sign_in(visitor, "ann")
-    ((name, value),) = visitor.cookies.items()
+    (value,) = (value for name, value in visitor.cookies.items() if name == COOKIE)
+    name = COOKIE
     changed = ("A" if value[5] != "A" else "B").join((value[:5], value[6:]))
 
     assert httpx.get(f"{visitor.base_url}{HOME}", cookies={name: changed}).status_code == 303
@@ -268,21 +280,22 @@ def test_a_changed_cookie_signs_nobody_in(visitor: httpx.Client) -> None:
 def test_after_an_hour_the_provider_is_asked_again(visitor: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in(visitor, "ann")
     assert visitor.get(HOME).status_code == 200
-    import time
-
-    now = time.time()
-    monkeypatch.setattr("cds.web.console.sign_in.time.time", lambda: now + 3601)
+    later = datetime.now(UTC) + timedelta(seconds=3601)
+    monkeypatch.setattr("cds.web.console.sessions.now", lambda: later)
 
     assert visitor.get(HOME).status_code == 303
 
 
-def test_who_signs_out_is_out(visitor: httpx.Client, issuer: str) -> None:
+def test_who_signs_out_is_out_and_so_is_every_copy_of_the_cookie(visitor: httpx.Client, issuer: str) -> None:
     sign_in(visitor, "ann")
+    copied = dict(visitor.cookies)
+    assert httpx.get(f"{visitor.base_url}{HOME}", cookies=copied).status_code == 200
 
     answer = visitor.post(LOGOUT, headers={"Sec-Fetch-Site": "same-origin"})
 
     assert f'href="{issuer}/end"' in answer.text
     assert visitor.get(HOME).status_code == 303
+    assert httpx.get(f"{visitor.base_url}{HOME}", cookies=copied).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -347,3 +360,198 @@ def test_each_tenant_shows_its_own_rules_and_stays_chosen_from_page_to_page(
         assert "<option selected>south</option>" in south
         assert "Rules of the south" in file
         assert client.get(f"{HOME}?tenant=west").status_code == 404
+
+
+# ---------------------------------------------------------------- what each may see
+
+
+def entering(client: httpx.Client, login: str) -> None:
+    back = urlsplit(httpx.get(f"{begin(client)}&login={login}").headers["location"])
+    assert client.get(f"{back.path}?{back.query}").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("role", "open_", "closed"),
+    [
+        ("viewer", ("", "/rules"), ("/decisions", "/feedback", "/feedback-export.csv", "/playground", "/audit")),
+        ("analyst", ("", "/decisions", "/feedback-export.csv", "/data"), ("/playground", "/audit", "/audit.ndjson")),
+        ("steward", ("/feedback", "/playground"), ("/audit",)),
+        ("admin", ("/playground", "/audit", "/audit.ndjson"), ()),
+    ],
+)
+def test_each_role_sees_what_it_is_for(
+    role: str, open_: tuple[str, ...], closed: tuple[str, ...], issuer: str, tmp_path: Path
+) -> None:
+    settings = SIGN_IN | {
+        "oidc_issuer": issuer,
+        "public_url": "",
+        "oidc_allowed": (f"{role}=email:ann@clinic.example",),
+    }
+    journal = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    with serving(console=True, journal=journal, **settings) as client:
+        entering(client, "ann")
+
+        for path in open_:
+            assert client.get(HOME + path).status_code == 200, path
+            assert path in ("/feedback-export.csv", "/audit.ndjson") or f'href="{HOME}{path}"' in client.get(HOME).text
+        for path in closed:
+            assert client.get(HOME + path).status_code == 403, path
+            assert f'href="{HOME}{path}"' not in client.get(HOME).text
+        refused = client.post(f"{HOME}/rules/x/coverage", headers={"Sec-Fetch-Site": "same-origin"})
+        assert (refused.status_code == 403) == (role in ("viewer", "analyst"))
+
+
+def test_an_entry_without_a_role_is_a_viewer_and_roles_count_at_their_tenant() -> None:
+    listed = allowed_by(("group:all", "analyst@north=group:all", "steward=sub:ann", "admin@south=email:a@b.example"))
+
+    everybody, ann = listed.grant(("group:all",)), listed.grant(("sub:ann", "group:all"))
+
+    assert everybody is not None
+    assert ann is not None
+    assert [everybody.role_for(name) for name in ("", "north", "south")] == [Role.VIEWER, Role.ANALYST, Role.VIEWER]
+    assert [ann.role_for(name) for name in ("", "north", "south")] == [Role.STEWARD] * 3
+    assert listed.grant(("sub:bob",)) is None
+    only_south = listed.grant(("email:a@b.example",))
+    assert only_south is not None
+    assert only_south.role_for("north") is None
+    assert listed.tenants == {"north", "south"}
+
+
+def test_who_was_taken_off_the_list_is_out_at_once_and_so_is_everybody_after_a_new_secret(
+    issuer: str, tmp_path: Path
+) -> None:
+    settings = SIGN_IN | {"oidc_issuer": issuer, "public_url": ""}
+
+    def status(cookies: dict[str, str], **changes: Any) -> int:
+        journal = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+        with serving(console=True, journal=journal, **(settings | changes)) as client:
+            client.cookies.update(cookies)
+            return client.get(HOME).status_code
+
+    journal = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    allowed = ("analyst=email:ann@clinic.example",)
+    with serving(console=True, journal=journal, **(settings | {"oidc_allowed": allowed})) as client:
+        entering(client, "ann")
+        cookies = {name: value for name, value in client.cookies.items() if name == COOKIE}
+
+    assert status(cookies, oidc_allowed=allowed) == 200  # a session outlives a restart
+    assert status(cookies, oidc_allowed=("sub:somebody-else",)) == 303
+    assert status(cookies, oidc_allowed=allowed, oidc_client_secret=f"{SECRET}, renewed") == 303
+    with serving(
+        console=True, sign_in=False, journal=Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    ) as client:
+        client.cookies.update(cookies)
+        assert client.get(HOME).status_code == 401  # a viewer is not this machine
+
+
+def test_a_tenant_that_is_not_theirs_is_none(issuer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = []
+    for name in ("north", "south"):
+        write_rules(tmp_path / name, GOOD)
+        keys = json.dumps(key_set(ec_key(name)))
+        entries.append(f"  - {{name: {name}, issuers: ['https://{name}'], rules: {name}, keys: {{set: {keys}}}}}\n")
+    (tmp_path / "tenants.yaml").write_text("tenants:\n" + "".join(entries))
+    monkeypatch.setenv("CDS_TENANTS", str(tmp_path / "tenants.yaml"))
+    settings = SIGN_IN | {"oidc_issuer": issuer, "public_url": "http://127.0.0.1:1"}
+    settings |= {"oidc_allowed": ("analyst@south=email:ann@clinic.example",)}
+    with serving(console=True, today=date(2025, 6, 1), **settings) as client:
+        entering(client, "ann")
+
+        assert "<option>north" not in client.get(HOME).text
+        assert client.get(f"{HOME}?tenant=south").status_code == 200
+        assert client.get(f"{HOME}?tenant=north").status_code == 404
+    with pytest.raises(UnsafeSettingsError, match="west"):
+        create_app(Settings(console=True, **(settings | {"oidc_allowed": ("viewer@west=sub:ann",)})))
+
+
+# ---------------------------------------------------------------- the link of this machine
+
+
+def test_behind_a_proxy_that_adds_no_header_nobody_gets_in() -> None:
+    with serving(console=True, sign_in=False) as client:
+        answer = client.get(HOME)
+
+        assert answer.status_code == 401
+        assert "cds console-link" in answer.text
+        assert client.get(ENTER, params={"token": "x.y.z"}).status_code == 403
+        assert client.get(ENTER).status_code == 403
+
+
+def test_the_link_opens_once_and_for_no_other_machine() -> None:
+    with serving(console=True, sign_in=False) as client:
+        port = client.base_url.port
+        assert port is not None
+        link = console_link(port)
+
+        assert client.get(link, headers={"Host": "evil.example"}).status_code == 403
+        entered = client.get(link)
+        assert entered.status_code == 303
+        assert entered.headers["cache-control"] == "no-store"
+        assert client.get(HOME).status_code == 200
+        assert httpx.get(link).status_code == 403
+        assert client.post(LOGOUT, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+        assert client.get(HOME).status_code == 401
+
+
+def test_a_link_that_is_too_old_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = ConsoleDoor(None)
+    token = door.link("").partition("token=")[2]
+    later = int((datetime.now(UTC) + timedelta(hours=13)).timestamp())
+    monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: later)
+
+    assert not door.opens(token)
+
+
+def test_the_command_prints_a_link_for_the_journal_of_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = str(tmp_path / "journal.sqlite3")
+    monkeypatch.setenv("CDS_JOURNAL", place)
+    with serving(console=True, sign_in=False, journal=Journal(Store(place), KEEP)) as client:
+        printed = CliRunner().invoke(app, ["console-link"])
+        assert printed.exit_code == 0, printed.output
+        link = urlsplit(printed.output.strip())
+
+        assert client.get(f"{link.path}?{link.query}").status_code == 303
+        assert client.get(f"{link.path}?{link.query}").status_code == 403
+
+
+def test_sessions_of_several_workers_need_the_journal() -> None:
+    assert "CDS_JOURNAL" in refusal(workers=2, journal="none")
+
+
+# ---------------------------------------------------------------- who looked
+
+
+def test_every_look_at_what_clinicians_said_is_written_down_before_it_is_shown(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "journal.sqlite3"))
+    with serving(console=True, journal=Journal(store, KEEP)) as client:
+        client.get(f"{HOME}/feedback?days=7")
+        client.get(f"{HOME}/feedback-export.csv")
+        client.get(HOME)
+        page = client.get(f"{HOME}/audit").text
+        exported = [
+            AuditEvent.model_validate_json(line) for line in client.get(f"{HOME}/audit.ndjson").text.splitlines()
+        ]
+
+    looks = [(look.action.value, look.address) for _, look in read_audit(store, datetime(2000, 1, 1, tzinfo=UTC))]
+    assert looks == [
+        ("signed-in", ENTER), ("read", f"{HOME}/feedback"), ("export", f"{HOME}/feedback-export.csv"),
+        ("read", f"{HOME}/audit"), ("export", f"{HOME}/audit.ndjson"),
+    ]  # fmt: skip
+    assert "this machine" in page
+    assert f"{HOME}/feedback-export.csv" in page
+    assert [event.action for event in exported] == ["E", "R", "R", "R", "R"]
+    assert "token" not in page
+
+
+def test_where_a_look_cannot_be_written_down_nothing_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        raise StoreDownError("full")
+
+    with serving(console=True, journal=Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)) as client:
+        assert client.get(f"{HOME}/feedback").status_code == 200
+        monkeypatch.setattr("cds.web.console.access.record_audit", down)
+
+        assert client.get(f"{HOME}/feedback").status_code == 503
+        assert client.get(HOME).status_code == 200

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -138,6 +139,60 @@ def decisions_command(
     with store_in_force() as store:
         for line in decisions_as_ndjson(store, JournalPeriod(_first_day(since))):
             sys.stdout.buffer.write(line)
+
+
+@journal.command(name="audit")
+def audit_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only looks from this day on.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Write who looked at what as FHIR R4 AuditEvents in the shapes of IHE BALP, one a line, oldest first.
+
+    [bold]Example:[/bold] cds journal audit --since 2026-06-01 > audit.ndjson
+    """
+    from cds.journal.audit import audit_as_ndjson  # noqa: PLC0415
+
+    with store_in_force() as store:
+        for line in audit_as_ndjson(store, _first_day(since)):
+            sys.stdout.buffer.write(line)
+
+
+@journal.command(name="verify")
+def verify_command(
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--earlier", help="What this command wrote before: the chains must still lead through it.", exists=True
+        ),
+    ] = None,
+) -> None:
+    """
+    Follow the chains of hashes, and say what was changed, taken out or put in; exits 1 if anything was.
+
+    Writes the heads of the chains as JSON: keep them elsewhere, and give them as --earlier the next time.
+
+    [bold]Example:[/bold] cds journal verify > heads.json
+    [bold]Example:[/bold] cds journal verify --earlier heads.json
+    """
+    from cds.journal.chain import ChainHead  # noqa: PLC0415
+    from cds.journal.verify import verify_chains  # noqa: PLC0415
+
+    try:
+        before = msgspec.json.decode(earlier.read_bytes(), type=dict[str, ChainHead]) if earlier is not None else {}
+    except msgspec.DecodeError:
+        raise typer.BadParameter("it is not what cds journal verify wrote.", param_hint="--earlier") from None
+    with store_in_force() as store:
+        reports = verify_chains(store, before)
+    for name, report in reports.items():
+        err.print(escape(f"{name}: {report.entries} entries, {report.removed} removed because of their age"))
+        for problem in report.problems:
+            err.print(escape(f"{name}: {problem}"))
+    heads = {name: report.head for name, report in reports.items()}
+    sys.stdout.write(msgspec.json.encode(heads).decode() + "\n")
+    if any(report.problems for report in reports.values()):
+        raise typer.Exit(PROBLEMS)
 
 
 def _first_day(since: str | None) -> datetime:

@@ -11,6 +11,7 @@ from cds.cli.attributes import attributes
 from cds.cli.check import check
 from cds.cli.config import config
 from cds.cli.console import OK, out
+from cds.cli.console_link import console_link
 from cds.cli.diff import diff
 from cds.cli.evaluate import evaluate, explain_command
 from cds.cli.journal import journal
@@ -46,6 +47,7 @@ app.command()(diff)
 app.add_typer(terminology, name="terminology")
 app.command()(vocabulary)
 app.command()(config)
+app.command(name="console-link")(console_link)
 
 
 def _version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ import shutil
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -19,6 +19,9 @@ from cds.cli.console import PROBLEMS, RulesFolder, err, print_problems
 from cds.configuration import variable_of
 from cds.rulebook.loader import SITE
 from cds.yaml_source.problem import RulesError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count; this process counts nothing and has no file in it
 PROTOCOL = "cds.api.http_protocol:BoundedProtocol"
@@ -96,6 +99,8 @@ def serve(
             err.print(escape(str(wrong)))
         err.print("The service was not started.")
         raise typer.Exit(PROBLEMS) from None
+    if settings.console:
+        _print_link(service)
     # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
     os.environ.update({variable_of(name): str(value) for name, value in changes.items()})
     if settings.metrics and settings.workers > 1 and METRICS_FOLDER not in os.environ:
@@ -124,3 +129,16 @@ def serve(
         timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
+
+
+def _print_link(service: FastAPI) -> None:
+    """Print the way into the console of this machine: to the terminal, never into the log."""
+    from cds.journal.store import StoreDownError  # noqa: PLC0415
+
+    try:
+        link = service.state.console_link()
+    except StoreDownError:
+        err.print("The journal cannot be used now; cds console-link prints the link into the console once it can.")
+        return
+    if link:
+        err.print(escape(f"The console opens once by {link}"), soft_wrap=True, highlight=False)

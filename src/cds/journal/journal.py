@@ -87,7 +87,9 @@ class Journal:
 
 def keep_from(settings: Settings) -> RetentionPeriods:
     """How long things are kept."""
-    return RetentionPeriods(settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days)
+    return RetentionPeriods(
+        settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days, settings.keep_audit_days
+    )
 
 
 def store_from(settings: Settings) -> Store | None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
+from cds.journal import chain
+from cds.journal.audit import CHAIN
 from cds.journal.store import Store
-from cds.journal.tables import comments, feedback, inputs, receipts, tokens
+from cds.journal.tables import audit_events, comments, console_sessions, feedback, inputs, receipts, tokens
 
 RECENT = timedelta(days=7)  # a clock that has been wrong for longer would have been noticed
 PRUNE_GAP = timedelta(days=30)  # without a decision; then somebody must confirm that the clock is right
@@ -22,6 +24,7 @@ class RetentionPeriods:
     receipts: int
     comments: int
     inputs: int
+    audit: int = 2_190
 
 
 def newest_entry(store: Store, now: datetime) -> tuple[datetime | None, timedelta]:
@@ -58,6 +61,8 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
         (receipts, receipts.c.decided_at < now - timedelta(days=keep.receipts)),
         (feedback, feedback.c.received_at < now - timedelta(days=keep.receipts)),
         (tokens, tokens.c.until < now),
+        (console_sessions, console_sessions.c.until < now),
+        (audit_events, audit_events.c.at < now - timedelta(days=keep.audit)),
     ]
     with store.reading() if dry_run else store.writing() as connection:
         counts = {
@@ -65,8 +70,20 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
             for table, old in too_old
         }
         if not dry_run:
+            _note_removed_looks(connection, store, too_old[-1][1])
             for table, old in too_old:
                 connection.execute(table.delete().where(old))
     if any(counts.values()) and not dry_run:
         store.compact()
     return counts
+
+
+def _note_removed_looks(connection: Connection, store: Store, old: ColumnElement[bool]) -> None:
+    listed = select(audit_events.c.place, audit_events.c.before).order_by(audit_events.c.place)
+    removed = [(place, before) for place, before in connection.execute(listed.where(old))]
+
+    def before_at(place: int) -> str | None:
+        query = select(audit_events.c.before).where(audit_events.c.place == place)
+        return connection.execute(query).scalar_one_or_none()
+
+    chain.note_removal(connection, store, CHAIN, removed, before_at)

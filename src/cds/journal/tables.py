@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
-VERSION = "0005"
+VERSION = "0006"
 """The revision of migrations/ that makes these tables."""
 
 
@@ -218,3 +218,53 @@ tokens = Table(
     Index("tokens_by_time", "until"),
 )
 """Client tokens that were used, until they expire."""
+
+console_sessions = Table(
+    "console_sessions",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("entries", JSON, nullable=False),
+    Column("until", Instant, nullable=False),
+    Index("console_sessions_by_time", "until"),
+)
+"""Who is signed in to the console: the keyed digest of what their browser holds, and what their provider said."""
+
+audit_events = Table(
+    "audit_events",
+    METADATA,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("before", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("who", Text, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("origin", Text, nullable=False),
+    Index("audit_events_by_time", "at"),
+)
+"""Who looked at what, when and from where; only ever added to, each with the hash of the one before (chain.py)."""
+
+chain_heads = Table(
+    "chain_heads",
+    METADATA,
+    Column("chain", Text, primary_key=True),
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""The newest entry of each chain."""
+
+chain_cuts = Table(
+    "chain_cuts",
+    METADATA,
+    Column("chain", Text, primary_key=True),
+    Column("first", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("last", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("before", String(64), nullable=False),
+    Column("after", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
+)
+"""Entries that were removed because of their age: from where to where, and the hashes at both ends."""

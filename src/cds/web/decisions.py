@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from cds.api.routes import limits
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NoPageError, NotJsonError, RequestError, TooLargeError
 from cds.explanation.flips import flips
+from cds.journal.audit import AuditAction, AuditEntry, record_audit
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
@@ -26,6 +28,7 @@ from cds.web.page import Pages, differences, page_route
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
 
 T = TypeVar("T")
+LINK = "link"  # who looks: whoever has it
 HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
 MOST_FORM = 200_000  # bytes
 TRIES, BETWEEN_TRIES = 10, 0.1  # for a receipt that is being written; seconds
@@ -61,16 +64,25 @@ class DecisionLookup:
             return None
         return found, offer.rules
 
-    async def soon(self, decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
+    async def soon(self, request: Request, decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
         """
         As `of`, once the receipt of a card that was just shown is written: that happens behind the answer.
 
+        The look is written down first.
+
         Raises:
             NoPageError: The key does not open it, or nothing is kept of it.
+            StoreDownError: Nobody can tell, or the look cannot be written down.
         """
         for _ in range(TRIES):
             found = await to_thread.run_sync(self.of, decision, key)
             if found is not None:
+                kept, origin = found[0], request.client.host if request.client is not None else ""
+                entry = AuditEntry(
+                    datetime.now(UTC), AuditAction.READ, LINK, "", kept.tenant, request.url.path, kept.id, kept.patient,
+                    origin,
+                )  # fmt: skip
+                await to_thread.run_sync(record_audit, self._journal.store, entry)
                 return found
             await anyio.sleep(BETWEEN_TRIES)
         raise NoPageError(
@@ -94,8 +106,8 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
         return decide(rules, record_from_input(body, service, limits(settings, rules)), found.day, found.service)
 
     @router.get("/decisions/{decision}")
-    async def page(decision: str, key: str = "") -> Response:
-        found, rules = await kept_soon(decision, key)
+    async def page(request: Request, decision: str, key: str = "") -> Response:
+        found, rules = await kept_soon(request, decision, key)
 
         def answer() -> Response:
             made = decided(found, rules, found.body)
@@ -113,7 +125,7 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
     @router.get("/decisions/{decision}/what-if")
     async def what_if_form(request: Request, decision: str, key: str = "") -> Response:
-        found, rules = await kept_soon(decision, key)
+        found, rules = await kept_soon(request, decision, key)
 
         def answer() -> Response:
             service = rules.program.services[found.service]
@@ -125,7 +137,7 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
     @router.post("/decisions/{decision}/what-if")
     async def what_if(request: Request, decision: str, key: str = "") -> Response:
-        found, rules = await kept_soon(decision, key)
+        found, rules = await kept_soon(request, decision, key)
         typed = fields_of(await read_body(request, MOST_FORM))
 
         def answer() -> Response:

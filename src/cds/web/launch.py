@@ -34,6 +34,7 @@ from cds.decide import decide
 from cds.errors import NoPageError
 from cds.fhir_client.fetch import FhirAccess, NoFhirServerError
 from cds.fhir_client.network import client_for
+from cds.journal.audit import AuditAction, AuditEntry, record_audit
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.receipts import patient_digest
@@ -184,18 +185,24 @@ class Launcher:
                 redirect_uri=self._callback(request),
                 verifier=pending.verifier,
             )
-            answer = await self._explained(one, granted, pending.issuer)
+            answer = await self._explained(request, one, granted, pending.issuer)
         except LaunchError as failed:
             answer = self._pages.nothing(400, str(failed), AGAIN)
         answer.delete_cookie(name, path=_path(secure=secure), secure=secure, httponly=True)
         return answer
 
-    async def _explained(self, one: SmartRegistration, granted: TokenGrant, issuer: str) -> Response:
+    async def _explained(self, request: Request, one: SmartRegistration, granted: TokenGrant, issuer: str) -> Response:
         context, offer = context_of(granted.app_context), self._deployment.offers[one.tenant]
         kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
         if kept is not None and self._deployment.links is not None:
             key = await to_thread.run_sync(self._deployment.links.key, kept.id)
             return RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
+        origin = request.client.host if request.client is not None else ""
+        patient = await to_thread.run_sync(patient_digest, self._journal.store, offer.tenant, granted.patient)
+        entry = AuditEntry(
+            datetime.now(UTC), AuditAction.READ, "launch", "", offer.tenant, request.url.path, "", patient, origin
+        )
+        await to_thread.run_sync(record_audit, self._journal.store, entry)
         return await self._decided_now(offer, granted, issuer, _service(offer, context))
 
     async def _decided_now(self, offer: TenantRules, granted: TokenGrant, issuer: str, service: Service) -> Response:

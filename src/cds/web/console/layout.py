@@ -13,10 +13,12 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from cds.api.deployment import Deployment, TenantRules
-from cds.errors import NoPageError
+from cds.errors import NoPageError, NotAllowedError
+from cds.journal.audit import AuditAction
 from cds.journal.store import StoreDownError
-from cds.web.console.urls import DATA, DECISIONS, FEEDBACK, HOME, LOGIN, LOGOUT, SAFE
-from cds.web.console.users import NotSignedInError
+from cds.web.console.access import LINK, ConsoleAccess
+from cds.web.console.urls import AUDIT, DATA, DECISIONS, FEEDBACK, HOME, LOGOUT, SAFE
+from cds.web.console.users import NotSignedInError, Role
 from cds.web.page import Pages, page_route
 
 TENANT = "tenant"
@@ -24,19 +26,21 @@ TENANT = "tenant"
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One entry of the menu: an address and its words; pages below the address belong to it."""
+    """One entry of the menu: an address, its words and who may see it; pages below the address belong to it."""
 
     path: str
     label: str
+    role: Role
 
 
 MENU = (
-    MenuEntry(HOME, "Live rules"),
-    MenuEntry(f"{HOME}/rules", "Rule files"),
-    MenuEntry(f"{HOME}/playground", "Playground"),
-    MenuEntry(DECISIONS, "Decisions"),
-    MenuEntry(FEEDBACK, "Feedback"),
-    MenuEntry(DATA, "Data quality"),
+    MenuEntry(HOME, "Live rules", Role.VIEWER),
+    MenuEntry(f"{HOME}/rules", "Rule files", Role.VIEWER),
+    MenuEntry(f"{HOME}/playground", "Playground", Role.STEWARD),
+    MenuEntry(DECISIONS, "Decisions", Role.ANALYST),
+    MenuEntry(FEEDBACK, "Feedback", Role.ANALYST),
+    MenuEntry(DATA, "Data quality", Role.ANALYST),
+    MenuEntry(AUDIT, "Who looked", Role.ADMIN),
 )
 
 
@@ -48,10 +52,12 @@ class Console:
     Attributes:
         pages: Renders them.
         deployment: What runs.
+        access: Who may see them.
     """
 
     pages: Pages
     deployment: Deployment
+    access: ConsoleAccess
 
     @property
     def keeps_inputs(self) -> bool:
@@ -61,15 +67,44 @@ class Console:
 
     def offer(self, request: Request) -> TenantRules:
         """
-        What is live for the tenant the address names; the first one where it names none.
+        What is live for the tenant the address names; the first one they may see where it names none.
 
         Raises:
-            NoPageError: There is no such tenant.
+            NoPageError: There is no such tenant, or not for them.
         """
-        name = request.query_params.get(TENANT) or next(iter(self.deployment.offers))
-        if name not in self.deployment.offers:
+        seen = self._tenants(request)
+        name = request.query_params.get(TENANT) or (seen[0] if seen else "")
+        if name not in seen:
             raise NoPageError("There is no such tenant", fix=f"Choose one at {HOME}")
         return self.deployment.offers[name]
+
+    def needs(self, role: Role, *, recorded: bool = False) -> Callable[[Request], Coroutine[Any, Any, None]]:
+        """
+        A guard for pages of those who have at least this role at the tenant they look at.
+
+        Args:
+            role: The least.
+            recorded: Each look is written down before it is answered.
+        """
+
+        async def may(request: Request) -> None:
+            tenant = self.offer(request).tenant
+            has = request.state.grant.role_for(tenant)
+            about = request.state.who, has.label if has is not None else "", tenant
+            if has is None or has < role:
+                await self.access.audit(request, AuditAction.REFUSED, *about)
+                raise NotAllowedError(
+                    f"This page is for the role {role.label}", fix="Ask those who run this service (CDS_OIDC_ALLOWED)"
+                )
+            if recorded:
+                export = request.url.path.endswith((".csv", ".ndjson"))
+                await self.access.audit(request, AuditAction.EXPORT if export else AuditAction.READ, *about)
+
+        return may
+
+    def _tenants(self, request: Request) -> list[str]:
+        """Those they may see."""
+        return [name for name in self.deployment.offers if request.state.grant.role_for(name) is not None]
 
     def address(self, request: Request, path: str, **query: str) -> str:
         """The address of another page of the console, for the same tenant."""
@@ -82,13 +117,14 @@ class Console:
         # The deepest entry that the address stands below: "/console" is above them all.
         path = request.url.path
         above = [entry.path for entry in MENU if path == entry.path or path.startswith(f"{entry.path}/")]
+        role = request.state.grant.role_for(self.offer(request).tenant)
         frame = {
-            "menu": MENU,
+            "menu": [entry for entry in MENU if entry.role <= role],
             "current": max(above, key=len, default=""),
             "to": partial(self.address, request),
             "here": path,
             "tenant": self.offer(request).tenant,
-            "tenants": sorted(name for name in self.deployment.offers if name),
+            "tenants": sorted(name for name in self._tenants(request) if name),
             "who": request.state.who,
             "logout": LOGOUT,
         }
@@ -109,10 +145,12 @@ def console_route(pages: Pages) -> type[APIRoute]:
                 try:
                     answer: Response = await handler(request)
                     return answer
-                except NotSignedInError:
+                except NotSignedInError as nobody:
+                    if not nobody.login:
+                        return pages.nothing(401, "Nobody is signed in to the console", LINK)
                     if request.method in SAFE:
                         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                        return RedirectResponse(f"{LOGIN}?{urlencode({'next': here})}", status_code=303)
+                        return RedirectResponse(f"{nobody.login}?{urlencode({'next': here})}", status_code=303)
                     # No redirect: form-action would keep a form from being led on to the provider.
                     return pages.nothing(401, "You are not signed in any more", f"Sign in at {HOME}, and send it again")
                 except StoreDownError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import PurePosixPath
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from cds.authoring.reference.diagram import drawn
@@ -15,6 +15,7 @@ from cds.errors import NoPageError
 from cds.web.console.background import BackgroundReader
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import HOME
+from cds.web.console.users import Role
 
 RULES = f"{HOME}/rules"
 
@@ -67,7 +68,7 @@ def rule_routes(console: Console) -> APIRouter:
         }
         return console.page(request, "console/rule-file.html", values)
 
-    @router.post(f"{RULES}/{{name}}/coverage")
+    @router.post(f"{RULES}/{{name}}/coverage", dependencies=[Depends(console.needs(Role.STEWARD))])
     async def measure(request: Request, name: str) -> Response:
         offer = console.offer(request)
         shelf.measure(console.deployment.folders[offer.tenant], offer.rules.program.version)

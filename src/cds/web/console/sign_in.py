@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import time
 import warnings
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
 from joserfc.errors import JoseError
 from starlette.middleware.sessions import SessionMiddleware
 
 from cds.errors import NotAllowedError, SignInDownError
 from cds.settings import Settings
+from cds.web.console.sessions import ConsoleSession, now
 from cds.web.console.urls import CALLBACK, HOME
-from cds.web.console.users import NotSignedInError, allowed_by
+from cds.web.console.users import said_of
 
 with warnings.catch_warnings():
     # It would rather have another HTTP client than the one we use everywhere (docs/developers/decisions.md).
@@ -33,15 +33,16 @@ with warnings.catch_warnings():
 log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 3600  # signed in for so long; then the provider is asked again, which most do not show
+WAY_SECONDS = 600  # from here to the provider and back
 SKEW_SECONDS = 60
-COOKIE = "thirdline_console"
+COOKIE = "thirdline_sign_in"
 WAIT_SECONDS = 5.0  # for one answer of the provider
 # Signatures of two keys only: none and HMAC are not believed, whatever the provider says it uses.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 
 
 class SignIn:
-    """OpenID Connect, authorization code flow with PKCE; who is signed in stands in a signed cookie."""
+    """OpenID Connect, authorization code flow with PKCE; a signed cookie holds a sign-in that is under way."""
 
     def __init__(self, settings: Settings) -> None:
         secret = settings.oidc_client_secret
@@ -49,7 +50,6 @@ class SignIn:
         self._issuer = settings.oidc_issuer
         self._client_id = settings.oidc_client_id
         self._base = settings.public_url or f"http://{settings.host}:{settings.port}"
-        self._allowed = allowed_by(settings.oidc_allowed)
         self._client = OAuth().register(
             "console",
             client_id=self._client_id,
@@ -60,35 +60,22 @@ class SignIn:
 
     def add_to(self, app: FastAPI) -> None:
         """
-        Let requests have their session.
+        Let requests have the cookie of a sign-in under way.
 
-        The key is made of the client's secret: every process has it, and a new secret signs everybody out.
+        The key is made of the client's secret: every process has it.
         """
         secure = self._base.startswith("https://")
-        key = hmac.new(self._secret.encode(), b"session of the console", hashlib.sha256).hexdigest()
+        key = hmac.new(self._secret.encode(), b"sign-in to the console", hashlib.sha256).hexdigest()
         app.add_middleware(
             SessionMiddleware,
             secret_key=key,
             # With __Host- no other host of the domain can set it (RFC 6265bis §4.1.3.2); that needs the path "/".
             session_cookie=f"__Host-{COOKIE}" if secure else COOKIE,
-            max_age=SESSION_SECONDS,
+            max_age=WAY_SECONDS,
             path="/" if secure else HOME,
             same_site="lax",
             https_only=secure,
         )
-
-    def who(self, request: Request) -> str:
-        """
-        Who is signed in.
-
-        Raises:
-            NotSignedInError: Nobody.
-        """
-        session = request.session
-        until = session.get("until")
-        if not isinstance(until, int | float) or until <= time.time():
-            raise NotSignedInError
-        return str(session.get("who", ""))
 
     async def begin(self, request: Request) -> Response:
         """
@@ -104,12 +91,12 @@ class SignIn:
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
-    async def finish(self, request: Request) -> Response:
+    async def finish(self, request: Request) -> tuple[ConsoleSession, str]:
         """
-        Take in somebody who comes back from the provider.
+        Whom the provider sends back, and the page they wanted to see; whether they may is not asked here.
 
         Raises:
-            NotAllowedError: What came back proves nothing, or they are not among those who may see the console.
+            NotAllowedError: What came back proves nothing.
             SignInDownError: The provider cannot be reached.
         """
         following = _inside(str(request.session.get("next", "")))
@@ -125,15 +112,9 @@ class SignIn:
             raise _down(error) from None
         request.session.clear()
         if not claims:
-            raise NotAllowedError("This sign-in could not be confirmed", fix=f"Begin anew at {HOME}")
-        if not self._allowed.holds(claims):
-            log.warning("sign-in refused: the user is not in CDS_OIDC_ALLOWED")
-            raise NotAllowedError(
-                "You are signed in, but may not see this console", fix="Ask those who run this service to let you in"
-            )
-        request.session["who"] = str(claims.get("name") or claims.get("email") or claims["sub"])[:100]
-        request.session["until"] = time.time() + SESSION_SECONDS
-        return RedirectResponse(following, status_code=303, headers={"Cache-Control": "no-store"})
+            raise NotAllowedError("This sign-in could not be confirmed", fix=f"Start again at {HOME}")
+        who = str(claims.get("name") or claims.get("email") or claims["sub"])[:100]
+        return ConsoleSession(who, said_of(claims), now() + timedelta(seconds=SESSION_SECONDS)), following
 
     async def end_address(self) -> str:
         """Where the provider lets people sign out of itself; "" where it says none."""

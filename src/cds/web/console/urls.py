@@ -4,5 +4,6 @@ from __future__ import annotations
 
 HOME = "/console"
 LOGIN, CALLBACK, LOGOUT = f"{HOME}/login", f"{HOME}/callback", f"{HOME}/logout"
+ENTER, AUDIT = f"{HOME}/enter", f"{HOME}/audit"
 SAFE = ("GET", "HEAD")  # methods that change nothing
 DECISIONS, FEEDBACK, DATA = f"{HOME}/decisions", f"{HOME}/feedback", f"{HOME}/data"
