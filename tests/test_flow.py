@@ -15,8 +15,9 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 # A room may import the rooms before it, and itself. From rulebook, later rooms take frozen values only.
 ORDER = [
     "errors", "logic", "terminology", "yaml_source", "compression", "parallel", "record", "facts", "rulebook", "engine",
-    "cards", "decide", "serialize", "explanation", "ruleset", "fhir_client", "settings", "configuration", "telemetry",
-    "read_request", "population", "journal", "api", "auth", "authoring", "web", "reload", "app", "serving", "cli",
+    "cards", "decide", "serialize", "explanation", "review", "ruleset", "fhir_client", "settings",
+    "configuration", "telemetry", "read_request", "population", "journal", "api", "auth", "authoring",
+    "web", "reload", "app", "serving", "cli",
 ]  # fmt: skip
 # The compiler needs nothing of the record.
 NEVER = {("rulebook", "record"), ("api", "authoring"), ("authoring", "api")}

@@ -111,6 +111,7 @@ def wanted(**changes: Any) -> CompiledTrials:
             switch_after_days=28,
             augmentation_days=28,
             accepts_inferred=True,
+            accepts_reviewed=True,
         ),
         **response,
     )

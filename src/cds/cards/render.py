@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
-from cds.cards.template import TemplateValues, fill
+from cds.cards.template import TemplateValues, escape, fill, plain
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Facts
 from cds.logic.conditions import names_in
@@ -61,7 +60,7 @@ def _write(
     notes = tuple(words for brief, words in said if not brief)
     briefs = tuple((brief, words) for brief, words in said if brief)
     values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, briefs, patient)
-    detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts.today)))
+    detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts)))
     # Notes are in the order of their weight.
     strongest = None if text.keep_summary else next((note for note in holding if note.summary), None)
     return Card(
@@ -90,14 +89,18 @@ def _write(
     )
 
 
-def footer(text: CardText, record: PatientRecord, today: date) -> str:
-    """Rule and version, its review, the age of the data, and what of the data was left out."""
-    rule = text.rule
+def footer(text: CardText, record: PatientRecord, facts: Facts) -> str:
+    """Rule and version, its review, the age of the data, what clinicians stated, and what was left out."""
+    rule, today = text.rule, facts.today
     review = f"reviewed {rule.reviewed}" if rule.reviewed else "clinical review pending"
     if rule.review_due is not None and rule.review_due < today:
         review += f", **review overdue since {rule.review_due}**"
     newest = f"most recent data {record.newest}" if record.newest else "no entry has a date"
     lines = [f"*Rule {rule.id} {rule.version} ({review}). Evaluated {today}; {record.resources} resources; {newest}.*"]
+    if stated := [fact for fact in facts.by_name.values() if fact.stated_by]:
+        lines.append(
+            f"*Stated by a clinician: {'; '.join(f'{plain(f.label)}: {escape(f.stated_by)}' for f in stated)}.*"
+        )
     issues = [
         issue
         for issue in record.issues

@@ -9,12 +9,20 @@ import typer
 
 from cds.authoring.testing import cases
 from cds.rulebook.format import reading as reading_format
+from cds.rulebook.format import review as review_format
 from cds.rulebook.format import rule_file as rule_format
 from cds.rulebook.format import site as site_format
 from cds.rulebook.format import vocabulary as vocabulary_format
 from cds.rulebook.json_schema import schema_text
 
-SCHEMAS = rule_format.SCHEMAS | reading_format.SCHEMAS | site_format.SCHEMAS | vocabulary_format.SCHEMAS | cases.SCHEMAS
+SCHEMAS = (
+    rule_format.SCHEMAS
+    | reading_format.SCHEMAS
+    | review_format.SCHEMAS
+    | site_format.SCHEMAS
+    | vocabulary_format.SCHEMAS
+    | cases.SCHEMAS
+)
 
 
 def schema(

@@ -8,6 +8,7 @@ from datetime import date
 from cds.facts.context import sort_record
 from cds.facts.fact import Facts
 from cds.facts.kind import CompiledFact, EvaluationContext
+from cds.facts.reviews import Statements
 from cds.record.model import PatientRecord
 from cds.terminology.index import Codes
 
@@ -16,6 +17,7 @@ def evaluate_facts(wanted: Sequence[CompiledFact], codes: Codes, record: Patient
     """Answer every wanted fact from the record, in the order given (what one needs stands before it)."""
     context = EvaluationContext(sort_record(record, codes, today), today, {fact.name: fact for fact in wanted})
     facts = context.facts
+    stated = Statements(context.sorted_record)
     for fact in wanted:
-        facts[fact.name] = fact.answer(context)
+        facts[fact.name] = stated.onto(fact.answer(context))
     return Facts(facts, today)

@@ -48,6 +48,7 @@ class ResponseEvidence(Enum):
     CODED = "coded stop reason"
     WORDS = "stop reason in words"
     MEASURED = "measured by score"
+    REVIEWED = "stated by the clinician who reviewed it"
     STILL_SYMPTOMATIC = "score still high, no baseline"
     INFERRED = "inferred from a switch or augmentation"
     NONE = "no evidence recorded"
@@ -81,6 +82,7 @@ class Trial(msgspec.Struct, frozen=True):
         ongoing: Still being taken today.
         by_name_only: Recognised by its name in text, not by a code (weaker evidence).
         poorly_taken: Fills cover fewer of its days than is asked for; unknown without fills.
+        contradictory: What is recorded about its response contradicts itself.
         notes: Further remarks for the reader ("dose not recorded in MedicationRequest/7").
         missing: What would settle what is unknown: "venlafaxine dose".
         sources: FHIR references.
@@ -109,6 +111,7 @@ class Trial(msgspec.Struct, frozen=True):
     poorly_taken: Truth = Truth.UNKNOWN
     partial_response: Truth = Truth.UNKNOWN
     response_lost: bool = False
+    contradictory: bool = False
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -139,6 +142,7 @@ class Fact(msgspec.Struct, frozen=True):
             days are certain.
         trace: It is not known for certain, and the record holds an entry that may be it (see rulebook/format.py,
             TraceFact). Not set when nothing was sent or found.
+        stated_by: What a clinician said of it in a review, who and when; "" where nobody did.
     """
 
     name: str
@@ -157,6 +161,7 @@ class Fact(msgspec.Struct, frozen=True):
     issues: tuple[DrugIssue, ...] = ()
     reached: tuple[date, ...] = ()
     trace: bool = False
+    stated_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from cds.record.claims import supplies_of
 from cds.record.collect import ResourceCollection
 from cds.record.conditions import diagnosis_of
 from cds.record.draft_orders import DraftOrderEntry, DraftOrders, draft_of, drafts_among, read_draft_orders
+from cds.record.forms import form_of
 from cds.record.issues import Origin
 from cds.record.measurements import answers_of, measurements_of
 from cds.record.medication_references import drug_finder
@@ -229,6 +230,7 @@ def _record(
     taken = given_for(exposures, diagnoses, gathered)
     observed = _each(gathered, own, elements.Observation, lambda said, origin: list(measurements_of(said, origin)))
     answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
+    forms = _each(gathered, own, elements.QuestionnaireResponse, form_of)
     measurements = [measurement for found in (*observed, *answers) for measurement in found]
     interventions = _each(
         gathered, own, elements.Procedure,
@@ -245,6 +247,7 @@ def _record(
         interventions=tuple(sorted(interventions, key=lambda i: (_day(i.when), i.source))),
         allergies=tuple(sorted(allergies, key=lambda a: a.source)),
         referrals=tuple(sorted(referrals, key=lambda r: (_day(r.when), r.source))),
+        forms=tuple(sorted(forms, key=lambda form: (_day(form.authored), form.source))),
         drafts=drafts,
         drafts_sent=drafts_sent,
         sent=_sent(gathered),

@@ -222,6 +222,7 @@ class Answer(Element, frozen=True):
     valueCoding: Coding | None = None
     valueBoolean: bool | None = None
     valueString: str | None = None
+    valueDate: str | None = None
     item: list[Item | None] | None = None
 
 
@@ -237,8 +238,10 @@ class Item(Element, frozen=True):
 
 class QuestionnaireResponse(Resource, frozen=True):
     status: str | None = None
+    questionnaire: str | None = None
     subject: Reference | None = None
     authored: str | None = None
+    author: Reference | None = None
     item: list[Item | None] | None = None
     group: Any = None  # DSTU2
 

@@ -380,6 +380,53 @@ class Referral:
 
 
 @dataclass(frozen=True, slots=True)
+class FormAnswer:
+    """
+    One answer of a filled-in form: what it says, by the type of its value; None for every other type.
+
+    Attributes:
+        number: An integer, a decimal, or a quantity in the unit the form asks for.
+        coded: A choice.
+        day: A date, as known.
+        said: True or false.
+    """
+
+    number: float | None = None
+    coded: Concept | None = None
+    day: Span | None = None
+    said: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormItem:
+    """One item of a filled-in form: its linkId, its answers, and the items in it."""
+
+    link: str
+    answers: tuple[FormAnswer, ...] = ()
+    items: tuple[FormItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilledForm:
+    """
+    One QuestionnaireResponse that was completed or amended, and says which Questionnaire it answers.
+
+    Attributes:
+        source: "QuestionnaireResponse/id".
+        questionnaire: Canonical address of the Questionnaire, without its version.
+        author: Name of who filled it in, as the sender wrote it; "" if it is not said.
+        authored: When; None if it is not recorded.
+        items: What it answers.
+    """
+
+    source: str
+    questionnaire: str
+    author: str
+    authored: Span | None
+    items: tuple[FormItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Override:
     """
     A clinician's answer to an earlier card of this service: not FHIR, given by the edge that keeps such answers.
@@ -422,6 +469,7 @@ class PatientRecord:
 
     Attributes:
         patient: Whose record.
+        forms: Forms that were filled in about the patient, oldest first.
         overrides: Answers to earlier cards; None where they are not kept.
         overrides_sent: Whether those that are kept could be looked up; WHOLE where none are kept.
         drafts: Orders being written right now.
@@ -439,6 +487,7 @@ class PatientRecord:
     interventions: tuple[Intervention, ...] = ()
     allergies: tuple[Allergy, ...] = ()
     referrals: tuple[Referral, ...] = ()
+    forms: tuple[FilledForm, ...] = ()
     drafts: tuple[Draft, ...] = ()
     drafts_sent: Delivery = Delivery(DeliveryState.WHOLE)
     overrides: tuple[Override, ...] | None = None

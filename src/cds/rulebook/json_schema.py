@@ -13,6 +13,7 @@ TITLES = {
     "valueset.schema.json": "Value set",
     "drugs.schema.json": "Drug table",
     "reading.schema.json": "Reading of what no value set names",
+    "review.schema.json": "Review by a clinician",
     "site.schema.json": "Site overlay",
     "casetest.schema.json": "Test file",
     "patients.schema.json": "Shared example patients",

@@ -17,6 +17,7 @@ from rapidfuzz import process
 
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.reading import ReadingFile
+from cds.rulebook.format.review import ReviewFile
 from cds.rulebook.format.rule_file import RuleFile, known_keys
 from cds.rulebook.format.site import SiteFile
 from cds.rulebook.format.value_set import ValueSetFile
@@ -31,6 +32,7 @@ from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
 
 LOCK = "rules.lock"
 READING = "reading"
+REVIEW = "review"
 SITE = "site.yaml"
 VOCABULARY = "vocabulary.yaml"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
@@ -58,6 +60,7 @@ class Rulebook:
         products: Table id → its product rows.
         reading: What says what an entry is beside value sets and tables; None for rules without it.
         reading_tables: Names of the files it points to → their lines.
+        review: What a clinician is asked in a review; None for rules without one.
         problems: Mistakes of form found while reading; a file with any is not among the others.
         broken: Path → text of files that could not be used: what they define may be missed elsewhere.
         digest: Over the bytes of all files, in the order of their names.
@@ -75,6 +78,7 @@ class Rulebook:
     products: dict[str, list[ProductRow]] = field(default_factory=dict)
     reading: LoadedFile[ReadingFile] | None = None
     reading_tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    review: LoadedFile[ReviewFile] | None = None
     problems: list[Problem] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -102,6 +106,7 @@ def is_rule_file(path: Path, root: Path) -> bool:
         "valuesets",
         "tables",
         READING,
+        REVIEW,
         VOCABULARY,
     }
 
@@ -189,6 +194,8 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
             if reading := _read(path, text, ReadingFile, book):
                 book.reading = reading
                 _read_tables(path.parent, reading, book, total)
+        elif place == (REVIEW, f"{REVIEW}.yaml"):
+            book.review = _read(path, text, ReviewFile, book)
         else:
             continue
         total.update(f"{'/'.join(place)}\n".encode())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from math import inf
 
 from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
+from cds.rulebook.format.review import ReviewFile
 from cds.rulebook.format.value_set import NamesGroup, ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyEntry
 from cds.rulebook.loader import Rulebook
@@ -13,11 +15,13 @@ from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
+from cds.terminology.review_form import ReviewAnswer, ReviewForm, ReviewQuestion
 from cds.terminology.statements import Cues, Meant, phrases_of
 from cds.terminology.systems import ATC, RXNORM, canonical_code, canonical_system
 from cds.terminology.unknown_words import SuspiciousGroup
 from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.vocabulary import EntryKind, Vocabulary, without
+from cds.yaml_source.fields import duration_days
 
 
 def code_sets(book: Rulebook) -> dict[str, ValueSet]:
@@ -63,7 +67,8 @@ def code_sets(book: Rulebook) -> dict[str, ValueSet]:
 
 def code_index(book: Rulebook) -> Codes:
     """Every value set, drug table and word of a rulebook in one index, with what a site adds."""
-    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
+    drugs = {name: drug_table(name, book) for name in book.tables}
+    return Codes(code_sets(book), drugs, vocabulary(book), review_form(book))
 
 
 def site_entries(book: Rulebook) -> list[SiteVocabularyEntry]:
@@ -191,6 +196,59 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
 
 def _folded(groups: Iterable[WordList]) -> frozenset[str]:
     return frozenset(word for text in _listed(groups) for word in words_of(text))
+
+
+def review_form(book: Rulebook) -> ReviewForm | None:
+    """The questionnaire of a review; None for rules that bring no review.yaml."""
+    if book.review is None:
+        return None
+    model: ReviewFile = book.review.model
+    header, trial = model.review, model.trial
+    outcomes = {
+        code: ReviewAnswer(
+            one.display,
+            fall=None if one.from_ is None and one.below is None else (_or(one.from_, -inf), _or(one.below, inf)),
+            lost=one.lost,
+        )
+        for code, one in trial.outcome.answers.items()
+    }
+    questions = {
+        "drug": ReviewQuestion(trial.drug),
+        "start": ReviewQuestion(trial.start),
+        "taken": ReviewQuestion(
+            trial.taken.text, "", {c: ReviewAnswer(a.display, taken=a.taken) for c, a in trial.taken.answers.items()}
+        ),
+        "dose": ReviewQuestion(trial.dose.text, trial.dose.unit),
+        "duration": ReviewQuestion(trial.duration.text, trial.duration.unit),
+        "outcome": ReviewQuestion(trial.outcome.text, "", outcomes),
+        "stopped": ReviewQuestion(
+            trial.stopped.text,
+            "",
+            {c: ReviewAnswer(a.display, not_tolerated=a.not_tolerated) for c, a in trial.stopped.answers.items()},
+        ),
+        "prescribed": ReviewQuestion(
+            trial.prescribed.text,
+            "",
+            {c: ReviewAnswer(a.display, as_prescribed=a.as_prescribed) for c, a in trial.prescribed.answers.items()},
+        ),
+    }
+    return ReviewForm(
+        url=header.url,
+        version=header.version,
+        title=header.title,
+        codes=header.codes,
+        trials=header.trials,
+        trial=trial.text,
+        questions=questions,
+        days_each=duration_days(trial.duration.lasts) or 1,
+        statements=model.statements,
+        source=header.source,
+        verified=header.verified,
+    )
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
 
 
 def _titles(lines: Iterable[str]) -> dict[frozenset[str], tuple[str, ...]]:

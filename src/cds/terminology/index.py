@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.drugs import DrugTable
 from cds.terminology.phrases import FoundPhrase, PhraseIndex, WordGroup, words_of
+from cds.terminology.review_form import ReviewForm
 from cds.terminology.statements import NOT_THIS_PATIENTS, Clauses, Cues, Meant
 from cds.terminology.unknown_words import LikeWords, UnknownWords
 from cds.terminology.value_sets import CodeRange, ValueSet
@@ -26,6 +27,7 @@ class Codes:
     sets: Mapping[str, ValueSet]
     drugs: Mapping[str, DrugTable]
     vocabulary: Vocabulary | None = None
+    review: ReviewForm | None = None
     _bare: dict[tuple[str, ...], frozenset[str]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _unknown: dict[EntryKind, UnknownWords] = field(init=False, repr=False, compare=False, default_factory=dict)
     _exact: dict[tuple[str, str], tuple[str, ...]] = field(init=False, repr=False)

@@ -105,8 +105,9 @@ class CompiledCount(CompiledFact):
 
 
 def _responded(trial: Trial) -> Truth:
-    """Whether scores show a response; that nothing was measured does not."""
-    return ~trial.no_response if trial.evidence is ResponseEvidence.MEASURED else Truth.FALSE
+    """Whether scores show a response, or a clinician who reviewed it says so; that nothing was measured does not."""
+    shown = trial.evidence in {ResponseEvidence.MEASURED, ResponseEvidence.REVIEWED}
+    return ~trial.no_response if shown else Truth.FALSE
 
 
 PROPERTIES: dict[str, Callable[[Trial], Truth]] = {

@@ -23,7 +23,8 @@ from cds.yaml_source.fields import (
     listed,
 )
 
-ACCEPTS = ("coded_or_measured", "also_inferred")  # what `accepts` of a trials fact can say
+ACCEPTS = ("coded_or_measured", "reviewed", "also_inferred")
+"""What `accepts` of a trials fact can say; each takes what those before it take."""
 
 
 DOSE_COLUMNS = ("minimum", "strict_minimum")  # … `dose_reaches`
@@ -71,7 +72,9 @@ class NoResponseWhen(Strict):
     switch_within: Around
     augmentation_lasts_at_least: Duration
     accepts: Annotated[
-        str, OneOf(ACCEPTS), Field(description="coded_or_measured, also_inferred, or a parameter with these words.")
+        str,
+        OneOf(ACCEPTS),
+        Field(description="coded_or_measured, reviewed, also_inferred, or a parameter with these words."),
     ]
 
 
@@ -119,6 +122,7 @@ class NoResponse:
             augmentation, lets us infer it.
         augmentation_days: An augmentation must last so long to show anything.
         accepts_inferred: Whether such an inference counts.
+        accepts_reviewed: Whether what a clinician stated in a review counts.
     """
 
     stopped_for: tuple[str, ...]
@@ -134,6 +138,7 @@ class NoResponse:
     switch_after_days: int
     augmentation_days: int
     accepts_inferred: bool
+    accepts_reviewed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +218,5 @@ def no_response(spec: NoResponseWhen, numbers: Numbers) -> NoResponse:
         switch_after_days=numbers.days(spec.switch_within.after),
         augmentation_days=numbers.days(spec.augmentation_lasts_at_least),
         accepts_inferred=numbers.word(spec.accepts) == "also_inferred",
+        accepts_reviewed=numbers.word(spec.accepts) != "coded_or_measured",
     )

@@ -133,12 +133,14 @@ class ResponseAssessment(msgspec.Struct, frozen=True):
     Attributes:
         fall: Percent the score fell, at the least and at the most, when it was measured from a baseline.
         lost: It responded, and the last score shows that no more.
+        contradictory: What is recorded contradicts itself.
     """
 
     no_response: Truth
     evidence: ResponseEvidence
     words: str
     intolerance: bool = False
+    contradictory: bool = False
     fall: tuple[float, float] | None = None
     lost: bool = False
     notes: tuple[str, ...] = ()
@@ -181,6 +183,7 @@ def _rated(
                 no_response=Truth.UNKNOWN,
                 evidence=ResponseEvidence.NONE,
                 words=f"stopped as ineffective, but {measured.words}",
+                contradictory=True,
                 missing=ask,
             )
         kind = ResponseEvidence.WORDS if reason.in_words else ResponseEvidence.CODED
@@ -241,7 +244,7 @@ def _by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -
         said = [one for one in found if one.evidence is kind]
         if len({one.no_response for one in said}) > 1:
             words = "; but ".join(one.words for one in said)
-            return _open(trial, words, [source for one in said for source in one.sources])
+            return _open(trial, words, [source for one in said for source in one.sources], contradictory=True)
         if said:
             return said[0]
     return found[0] if found else None
@@ -299,15 +302,22 @@ def _measured_as(
     )
 
 
-def _open(trial: UnratedTrial, words: str, sources: Sequence[str]) -> ResponseAssessment:
-    missing = (f"response to {trial.key}",)
+def _open(
+    trial: UnratedTrial, words: str, sources: Sequence[str], *, contradictory: bool = False
+) -> ResponseAssessment:
     return ResponseAssessment(
-        Truth.UNKNOWN, ResponseEvidence.NONE, words, missing=missing, sources=tuple(sorted(set(sources)))
+        Truth.UNKNOWN,
+        ResponseEvidence.NONE,
+        words,
+        contradictory=contradictory,
+        missing=(f"response to {trial.key}",),
+        sources=tuple(sorted(set(sources))),
     )
 
 
 def _disagree(trial: UnratedTrial, by: MeasuredBy, score: ScoreReading) -> ResponseAssessment:
-    return _open(trial, f"{by.label} {score.text}: one day's scores do not agree", score.sources)
+    words = f"{by.label} {score.text}: one day's scores do not agree"
+    return _open(trial, words, score.sources, contradictory=True)
 
 
 def _responded(wanted: NoResponse, by: MeasuredBy, baseline: ScoreReading | None, score: ScoreReading) -> Truth:

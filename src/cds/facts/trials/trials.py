@@ -17,6 +17,7 @@ from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.doses import DailyDose, dosings
 from cds.facts.trials.exposure_periods import ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
+from cds.facts.trials.reviewed import with_reviews
 from cds.facts.trials.treatment_episodes import (
     TreatmentEpisode,
     bounds,
@@ -100,6 +101,8 @@ class TrialFinder:
         """
         laid = self.timeline(wanted, episode)
         trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
+        if wanted.no_response.accepts_reviewed:
+            trials = with_reviews(trials, laid.spells, laid.earlier, laid.begins, wanted, self._record)
         trials = _one_score_for_one(_no_separate_evidence(sorted(trials, key=_order)))
         today = self._record.today.toordinal()
         return (
@@ -336,6 +339,7 @@ def _rate(
         poorly_taken=poorly_taken,
         partial_response=_partial(outcome.fall, wanted),
         response_lost=outcome.lost,
+        contradictory=outcome.contradictory,
         notes=tuple(notes + list(outcome.notes)),
         missing=tuple(missing) + (outcome.missing if adequate is not Truth.FALSE else ()),
         sources=tuple(sorted({s.exposure.source for s in spell.stretches} | set(outcome.sources))),
@@ -411,7 +415,7 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
 
     At most one of them counts, unless each has a stop reason of its own; the others' response is unknown.
     """
-    own = {ResponseEvidence.CODED, ResponseEvidence.WORDS}
+    own = {ResponseEvidence.CODED, ResponseEvidence.WORDS, ResponseEvidence.REVIEWED}
     groups: dict[tuple[Span | None, Span | None], list[int]] = {}
     for index, trial in enumerate(trials):
         if trial.adequate is not Truth.FALSE:

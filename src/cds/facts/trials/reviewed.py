@@ -1,0 +1,284 @@
+"""Rated trials + what a clinician stated of them → trials of which what was unknown or inferred is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import msgspec
+
+from cds.facts.context import SortedRecord
+from cds.facts.fact import ResponseEvidence, Trial
+from cds.facts.reviews import ReviewedTrial, reviewed_trials
+from cds.facts.trials.definition import TrialDefinition
+from cds.facts.trials.treatment_episodes import TreatmentEpisode, reaches
+from cds.logic.truth import Truth, every
+from cds.record.model import ExposureKind, Span
+
+RECORDED = frozenset({ResponseEvidence.CODED, ResponseEvidence.WORDS, ResponseEvidence.MEASURED})
+WEAKER = frozenset({ResponseEvidence.STILL_SYMPTOMATIC, ResponseEvidence.INFERRED})
+ORDERED = frozenset({ExposureKind.REQUEST, ExposureKind.STATEMENT})
+
+
+def with_reviews(
+    trials: Sequence[Trial],
+    spells: Sequence[TreatmentEpisode],
+    earlier: Sequence[TreatmentEpisode],
+    begins: Span,
+    wanted: TrialDefinition,
+    sorted_record: SortedRecord,
+) -> list[Trial]:
+    """
+    The trials with what clinicians stated of them, and those that only they tell of.
+
+    Args:
+        trials: As rated from the record, one for each of `spells`.
+        spells, earlier: What was taken in the episode, and before it.
+        begins: The first day that counts.
+        wanted: The definition; it takes reviews.
+        sorted_record: Holds the reviews. Of several that speak of one trial the newest counts.
+    """
+    reviewed = list(reviewed_trials(sorted_record, wanted.drugs))
+    if not reviewed:
+        return list(trials)
+    settled = []
+    used: set[int] = set()
+    for trial, spell in zip(trials, spells, strict=True):
+        mine = [one for one in reviewed if _is_about(one, spell, wanted)]
+        used.update(map(id, mine))
+        settled.append(_settled(trial, spell, mine, wanted) if mine else trial)
+    for spell in earlier:  # no trial of the episode, whatever is said of it
+        used.update(id(one) for one in reviewed if _is_about_days(one, spell, wanted))
+    newest: dict[tuple[str, Span | None], ReviewedTrial] = {
+        (one.drug, one.start): one for one in reviewed if id(one) not in used
+    }
+    added = [_elsewhere(one, begins, wanted, sorted_record) for one in newest.values()]
+    return [*settled, *(trial for trial in added if trial is not None)]
+
+
+def _is_about(said: ReviewedTrial, spell: TreatmentEpisode, wanted: TrialDefinition) -> bool:
+    first = spell.runs[0].first
+    if said.drug != spell.key or first > said.on.toordinal():
+        return False
+    if said.start is None:
+        return True
+    before, last = said.start.latest.toordinal() + wanted.joins_gaps_days, spell.runs[-1].last
+    return before >= first and said.start.earliest.toordinal() <= last
+
+
+def _is_about_days(said: ReviewedTrial, spell: TreatmentEpisode, wanted: TrialDefinition) -> bool:
+    if said.drug != spell.key or said.start is None:
+        return False
+    days = [stretch.possible for stretch in spell.stretches]
+    gap = wanted.joins_gaps_days
+    return any(
+        said.start.latest.toordinal() + gap >= first and said.start.earliest.toordinal() <= last for first, last in days
+    )
+
+
+def _entered_later(spell: TreatmentEpisode, on: date) -> bool:
+    """Whether something was ordered, stated or stopped with a reason after the review."""
+    for stretch in spell.stretches:
+        exposure = stretch.exposure
+        days = [exposure.authored, exposure.start] if exposure.kind in ORDERED else []
+        if exposure.stopped_for is not None:
+            days.append(exposure.end)
+        if any(day is not None and day.latest > on for day in days):
+            return True
+    return False
+
+
+def _settled(trial: Trial, spell: TreatmentEpisode, said: Sequence[ReviewedTrial], wanted: TrialDefinition) -> Trial:
+    last = [one for one in said if one.on == said[-1].on]
+    review = last[-1]
+    sources = tuple(sorted({*trial.sources, *(one.source for one in last)}))
+    trial = msgspec.structs.replace(trial, sources=sources)
+    if len({_meaning(one) for one in last}) > 1:
+        note = f"what was {review.by} contradicts another review of that day, and neither counts"
+        return msgspec.structs.replace(trial, notes=(*trial.notes, note))
+    if _entered_later(spell, review.on):
+        note = f"entries after it was {review.by}; what was stated then does not cover them"
+        return msgspec.structs.replace(trial, notes=(*trial.notes, note))
+    trial = _how_taken(trial, spell, review, wanted)
+    return _response(trial, review, wanted)
+
+
+def _meaning(said: ReviewedTrial) -> tuple[object, ...]:
+    outcome = said.outcome.display if said.outcome is not None else None
+    return said.taken, said.dose, said.days, outcome, said.as_prescribed
+
+
+# ---------------------------------------------------------------- dose and duration
+
+
+def _how_taken(trial: Trial, spell: TreatmentEpisode, said: ReviewedTrial, wanted: TrialDefinition) -> Trial:
+    dose, long_enough = _dose(said, trial.minimum_mg_a_day, wanted), _duration(said, wanted)
+    goes_on = spell.runs[-1].last > said.on.toordinal()
+    if goes_on and long_enough is Truth.FALSE:
+        long_enough = Truth.UNKNOWN  # it was too short on the day of the review
+    held = every((dose, long_enough))
+    poorly = Truth.UNKNOWN if said.as_prescribed is None else Truth.of(not said.as_prescribed)
+    if said.taken is False:
+        dose = long_enough = held = Truth.FALSE
+    notes: list[str] = []
+    found = {
+        "dose_adequate": _one(trial.dose_adequate, dose, "dose", said, notes),
+        "long_enough": _one(trial.long_enough, long_enough, "duration", said, notes),
+        "held": _one(trial.held, held, "", said, notes),
+        "poorly_taken": _one(trial.poorly_taken, poorly, "how regularly it was taken", said, notes),
+    }
+    adequate = found["held"]
+    vetoed = wanted.adherence is not None and wanted.adherence.when_poor == "vetoes"
+    if vetoed and found["poorly_taken"] is Truth.TRUE:
+        adequate = Truth.FALSE
+    elif vetoed and found["poorly_taken"] is Truth.UNKNOWN and trial.poorly_taken is not Truth.UNKNOWN:
+        adequate = every((adequate, Truth.UNKNOWN))
+    missing = trial.missing
+    if adequate is not Truth.UNKNOWN:
+        missing = tuple(what for what in missing if what.startswith("response to"))
+    elif trial.adequate is not Truth.UNKNOWN:
+        missing = (*missing, f"{trial.name} dose over time")
+    if said.dose is not None or said.days is not None:
+        parts = [f"{said.dose:g} mg a day" if said.dose else "", f"{said.days:g} days" if said.days else ""]
+        notes.append(f"{' for '.join(filter(None, parts))}, {said.by}")
+    return msgspec.structs.replace(
+        trial, **found, adequate=adequate, missing=missing, notes=(*trial.notes, *dict.fromkeys(notes))
+    )
+
+
+def _dose(said: ReviewedTrial, minimum: float | None, wanted: TrialDefinition) -> Truth:
+    if said.dose is None or minimum is None:
+        return Truth.UNKNOWN
+    if wanted.implausible_times is not None and said.dose > minimum * wanted.implausible_times:
+        return Truth.UNKNOWN
+    return Truth.of(reaches(said.dose, minimum))
+
+
+def _duration(said: ReviewedTrial, wanted: TrialDefinition) -> Truth:
+    return Truth.UNKNOWN if said.days is None else Truth.of(said.days >= wanted.adequate_days)
+
+
+def _one(recorded: Truth, stated: Truth, what: str, said: ReviewedTrial, notes: list[str]) -> Truth:
+    """What was unknown is as stated; what the record says otherwise is unknown, and noted."""
+    if stated is Truth.UNKNOWN or recorded is stated:
+        return recorded
+    if recorded is Truth.UNKNOWN:
+        return stated
+    if what:
+        notes.append(f"{what}: the record and what was {said.by} contradict each other")
+    return Truth.UNKNOWN
+
+
+# ---------------------------------------------------------------- response
+
+
+def _no_response(said: ReviewedTrial, wanted: TrialDefinition) -> Truth:
+    """Whether the stated fall is below what is a response; unknown where its band lies across that."""
+    if said.outcome is None or said.outcome.fall is None or said.taken is False:
+        return Truth.UNKNOWN
+    least, below = said.outcome.fall
+    if below <= wanted.no_response.falls_less_than:
+        return Truth.TRUE
+    return Truth.FALSE if least >= wanted.no_response.falls_less_than else Truth.UNKNOWN
+
+
+def _partial(said: ReviewedTrial, wanted: TrialDefinition) -> Truth:
+    partial = wanted.no_response.partial
+    if said.outcome is None or said.outcome.fall is None or partial is None:
+        return Truth.UNKNOWN
+    (least, below), (first, end) = said.outcome.fall, partial
+    if first <= least and below <= end:
+        return Truth.TRUE
+    return Truth.FALSE if below <= first or least >= end else Truth.UNKNOWN
+
+
+def _response(trial: Trial, said: ReviewedTrial, wanted: TrialDefinition) -> Trial:
+    stated = _no_response(said, wanted)
+    if stated is Truth.UNKNOWN or said.outcome is None:
+        return trial
+    words = f"{said.outcome.display.lower()} ({said.by})"
+    against = trial.contradictory or (
+        trial.evidence in RECORDED | {ResponseEvidence.STILL_SYMPTOMATIC} and trial.no_response is not stated
+    )
+    if against:
+        missing = trial.missing if _asks(trial) else (*trial.missing, f"response to {trial.name}")
+        return msgspec.structs.replace(
+            trial,
+            no_response=Truth.UNKNOWN,
+            evidence=ResponseEvidence.NONE,
+            outcome=f"{trial.outcome}, but stated: {words}",
+            contradictory=True,
+            missing=missing,
+        )
+    if trial.evidence in RECORDED:
+        return msgspec.structs.replace(trial, notes=(*trial.notes, f"also stated: {words}"))
+    outcome = f"{trial.outcome}; stated: {words}" if trial.evidence in WEAKER else f"stated: {words}"
+    return msgspec.structs.replace(
+        trial,
+        no_response=stated,
+        evidence=ResponseEvidence.REVIEWED,
+        outcome=outcome,
+        partial_response=_partial(said, wanted),
+        response_lost=said.outcome.lost,
+        missing=tuple(what for what in trial.missing if not what.startswith("response to")),
+    )
+
+
+def _asks(trial: Trial) -> bool:
+    return any(what.startswith("response to") for what in trial.missing)
+
+
+# ---------------------------------------------------------------- trials that only a review tells of
+
+
+def _elsewhere(said: ReviewedTrial, begins: Span, wanted: TrialDefinition, sorted_record: SortedRecord) -> Trial | None:
+    """A trial nothing else in the record shows; None if it was not taken, or surely before the episode."""
+    if said.taken is False or (said.start is not None and said.start.latest < begins.earliest):
+        return None
+    drug = sorted_record.codes.drugs[wanted.drugs].drugs[said.drug]
+    if drug.role != "antidepressant" or drug.counts_as_trial == "never":
+        return None
+    minimum = drug.minimum_mg_a_day.get(wanted.dose_column)
+    dose, long_enough = _dose(said, minimum, wanted), _duration(said, wanted)
+    inside = Truth.of(True) if said.start is not None and said.start.earliest >= begins.latest else Truth.UNKNOWN
+    held = every((dose, long_enough, inside))
+    days = int(said.days) if said.days is not None else 0
+    missing = [f"{said.drug} dose"] if dose is Truth.UNKNOWN else []
+    if long_enough is Truth.UNKNOWN or inside is Truth.UNKNOWN:
+        missing.append(f"{said.drug} start and end dates")
+    poorly = Truth.UNKNOWN if said.as_prescribed is None else Truth.of(not said.as_prescribed)
+    vetoed = wanted.adherence is not None and wanted.adherence.when_poor == "vetoes" and poorly is Truth.TRUE
+    trial = Trial(
+        ingredient=said.drug,
+        name=said.drug,
+        drug_class=drug.drug_class,
+        start=said.start,
+        end=_end(said, days, sorted_record.today),
+        days=(days, days),
+        days_at_dose=(days if dose is Truth.TRUE else 0, days),
+        highest_mg_a_day=(said.dose, said.dose),
+        minimum_mg_a_day=minimum,
+        dose_adequate=dose,
+        long_enough=long_enough,
+        adequate=Truth.FALSE if vetoed else held,
+        no_response=Truth.UNKNOWN,
+        evidence=ResponseEvidence.NONE,
+        outcome="response not recorded",
+        intolerance=bool(said.stopped and said.stopped.not_tolerated) and held is not Truth.TRUE,
+        ongoing=False,
+        by_name_only=False,
+        held=held,
+        molecule=drug.molecule or drug.key,
+        poorly_taken=poorly,
+        notes=(f"no other entry shows it; {said.by}",),
+        missing=(*missing, f"response to {said.drug}"),
+        sources=(said.source,),
+    )
+    return _response(trial, said, wanted)
+
+
+def _end(said: ReviewedTrial, days: int, today: date) -> Span:
+    """Its last day, as far as start and duration tell."""
+    first = said.start if said.start is not None else Span(date.min, said.on)
+    last = [min(day + timedelta(days=max(0, days - 1)), today) for day in (first.earliest, first.latest)]
+    return Span(last[0], max(last)) if days else Span(first.earliest, said.on)

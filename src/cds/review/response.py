@@ -1,0 +1,122 @@
+"""What a clinician answered → FHIR R4 QuestionnaireResponse, and the same as text for the note."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cds.facts.reviews import STATEMENT, TRIAL
+from cds.review.questionnaire import TYPES, answer_coding, drug_coding
+from cds.terminology.review_form import ReviewForm
+
+Json = dict[str, Any]
+IDENTIFIER = "/review"  # after the address of the code system: the system of a review's own number
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAnswers:
+    """
+    What was answered about one trial.
+
+    Attributes:
+        drug: Key of the drug table.
+        answers: Role (start, taken, dose, duration, outcome, stopped, prescribed) → a day as FHIR writes it, a number,
+            or the code of an answer. What was not answered is not among them.
+        sources: FHIR references of the entries it is about; none for a trial elsewhere.
+    """
+
+    drug: str
+    answers: Mapping[str, str | float]
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewAnswers:
+    """
+    A whole review.
+
+    Attributes:
+        patient: "Patient/id".
+        author: Who answers, in words; "" where that is not known.
+        author_reference: FHIR reference of who answers ("Practitioner/7"); "" where that is not known.
+        authored: When, with its time zone.
+        trials: What was answered about trials.
+        statements: Fact → yes or no.
+    """
+
+    patient: str
+    author: str
+    author_reference: str
+    authored: datetime
+    trials: Sequence[TrialAnswers]
+    statements: Mapping[str, bool]
+
+
+def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
+    """
+    The review as FHIR.
+
+    Its identifier is made of what was answered by whom about whom, and when: the same review sent twice has the same.
+    """
+    author = {key: value for key, value in (("reference", said.author_reference), ("display", said.author)) if value}
+    made: Json = {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": f"{form.url}|{form.version}",
+        "status": "completed",
+        "subject": {"reference": said.patient},
+        "authored": said.authored.isoformat(timespec="seconds"),
+        **({"author": author} if author else {}),
+        "item": [
+            *({"linkId": TRIAL, "text": form.trial, "item": _trial(form, trial)} for trial in said.trials),
+            *(
+                {
+                    "linkId": f"{STATEMENT}{fact}",
+                    "text": form.statements[fact],
+                    "answer": [{"valueBoolean": answer}],
+                }
+                for fact, answer in said.statements.items()
+            ),
+        ],
+    }
+    number = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:32]
+    return made | {"identifier": {"system": f"{form.codes}{IDENTIFIER}", "value": number}}
+
+
+def _trial(form: ReviewForm, trial: TrialAnswers) -> list[Json]:
+    items: list[Json] = [
+        {
+            "linkId": f"{TRIAL}.drug",
+            "text": form.questions["drug"].text,
+            "answer": [{"valueCoding": drug_coding(form, trial.drug)}],
+        }
+    ]
+    for role, question in form.questions.items():
+        if role not in trial.answers or role == "drug":
+            continue
+        value, kind = trial.answers[role], TYPES.get(role, "choice")
+        answer: Json = (
+            {"valueDate": value}
+            if kind == "date"
+            else {"valueDecimal": value}
+            if kind == "decimal"
+            else {"valueCoding": answer_coding(form, role, str(value))}
+        )
+        items.append({"linkId": f"{TRIAL}.{role}", "text": question.text, "answer": [answer]})
+    return items
+
+
+def as_text(form: ReviewForm, said: ReviewAnswers) -> str:
+    """The same in plain lines, to be pasted into a note."""
+    lines = [f"{form.title}, {said.authored.date()}" + (f", {said.author}" if said.author else "")]
+    for trial in said.trials:
+        lines.append(f"{form.trial}: {trial.drug}")
+        for role, value in trial.answers.items():
+            question = form.questions[role]
+            words = question.answers[str(value)].display if question.answers else f"{value} {question.unit}".strip()
+            lines.append(f"  {question.text}: {words}")
+    lines += [f"{form.statements[fact]}: {'yes' if answer else 'no'}" for fact, answer in said.statements.items()]
+    return "\n".join(lines)
