@@ -12,6 +12,7 @@ from cds.authoring.mutation.report import print_mutants, progress_on
 from cds.authoring.mutation.run import MutantSelection, run_mutants
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, err, out, print_problems
+from cds.cli.files import folder_to_write
 from cds.yaml_source.problem import RulesError
 
 
@@ -23,6 +24,12 @@ def test(
         ),
     ] = None,
     only: Annotated[str, typer.Option("-k", help="Only cases whose sentence holds these words.")] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="Only the cases that failed last time.")] = False,
+    first: Annotated[bool, typer.Option("--first", help="Print only the first failing case, in full.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every failing case, in full.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the cards of every case into cards.snapshot, to be read as a diff.")
+    ] = False,
     changes: Annotated[
         bool, typer.Option("--changes", help="Try small changes to every rule, and list those no case notices.")
     ] = False,
@@ -58,31 +65,42 @@ def test(
     Run the test files beside the rules; or try changes to the rules, to see whether the tests would notice.
 
     [bold]Example:[/bold] cds test rules -k "one day short"
+    [bold]Example:[/bold] cds test rules --failed --first
+    [bold]Example:[/bold] cds test rules --update
     [bold]Example:[/bold] cds test rules --coverage --html coverage.html
     [bold]Example:[/bold] cds test rules --changes
     [bold]Example:[/bold] cds test rules --changes-of contraindications
     """
     from cds.authoring.testing.coverage_html import coverage_page  # noqa: PLC0415 (not needed by the other commands)
     from cds.authoring.testing.coverage_text import print_coverage  # noqa: PLC0415
+    from cds.authoring.testing.failures import (  # noqa: PLC0415
+        failed_last_time,
+        print_failures,
+        remember_failed,
+    )
     from cds.authoring.testing.junit import junit as junit_text  # noqa: PLC0415
     from cds.authoring.testing.report import run_folder  # noqa: PLC0415
+    from cds.authoring.testing.snapshot import SNAPSHOT, snapshot_text  # noqa: PLC0415
 
-    folder = path or settings_in_force().rules
+    folder = folder_to_write(path, "PATH") if update else path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
     if changes or changes_of or sample:
         wanted = MutantSelection(tuple(changes_of or ()), sample, every_code)
         raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
-        report = run_folder(folder, only=only, clauses=coverage or html is not None, jobs=jobs)
+        among = failed_last_time(folder) if failed else None
+        report = run_folder(folder, only=only, among=among, clauses=coverage or html is not None, jobs=jobs)
     except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
+    if not report.verdicts and failed:
+        out.print("no case failed last time")
+        raise typer.Exit(OK)
     if not report.verdicts:
         raise typer.BadParameter(f"no case in {folder} matches; nothing was run.", param_hint="-k" if only else "PATH")
-    for verdict in report.failed:
-        out.print(f"[red]✗[/red] {escape(verdict.name)}")
-        out.print(escape(verdict.text))
+    remember_failed(folder, [(v.case.file.relative_to(folder).as_posix(), v.name) for v in report.failed])
+    print_failures(report.failed[:1] if first else report.failed, out, full=full)
     if coverage:
         print_coverage(report.coverage, out)
     else:
@@ -92,8 +110,16 @@ def test(
         _write(html, coverage_page(report.coverage, folder, report.passed, len(report.failed)), "--html")
     if junit is not None:
         _write(junit, junit_text(report.verdicts), "--junit")
+    if update:
+        (folder / SNAPSHOT).write_text(snapshot_text(report.cards), encoding="utf-8")
+        out.print(escape(f"{folder / SNAPSHOT}: the cards of {len(report.cards)} cases"))
+    elif report.snapshot:
+        out.print(f"[yellow]The cards shown are not those of {SNAPSHOT}:[/yellow]")
+        for line in report.snapshot.lines:
+            out.print(escape(f"  {line}"))
+        out.print("  If that is meant: `cds test --update`, and have the diff of the file reviewed.")
     out.print(f"{report.passed} passed, {len(report.failed)} failed")
-    raise typer.Exit(PROBLEMS if report.failed else OK)
+    raise typer.Exit(PROBLEMS if report.failed or (report.snapshot and not update) else OK)
 
 
 def _write(file: Path, text: str, option: str) -> None:

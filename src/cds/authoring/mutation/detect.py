@@ -51,7 +51,7 @@ class CaseObservation:
     Attributes:
         claims: Facts and conclusions it claims something of.
         noted: Cards it claims the notes of.
-        cards: Whether it claims which cards are shown.
+        cards: Whether it, or the snapshot, says which cards are shown.
         texts: Whether it claims what they say.
         missing: Whether it claims what is missing, or something of the data: that may rest on anything.
     """
@@ -123,7 +123,10 @@ class MutantDetector:
         facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, case.today)
         truths = rules.reasoner.conclude(facts)
         cards = write_cards(rules.program, record, facts, truths, case.service or None)
-        if any(differences(case, rules, Decision(case.today, facts, truths, cards, record))):
+        shown = tuple(card.name for card in cards)
+        if case.snapshot not in (None, shown) or any(
+            differences(case, rules, Decision(case.today, facts, truths, cards, record))
+        ):
             self.failing.append(case)
             return
         then = case.then
@@ -139,7 +142,14 @@ class MutantDetector:
                 truths=truths,
                 claims=frozenset(then.answers) | defined,
                 noted=frozenset(then.notes),
-                cards=bool(then.cards is not None or then.no_cards or then.first_card or then.shows or then.shows_not),
+                cards=bool(
+                    case.snapshot is not None
+                    or then.cards is not None
+                    or then.no_cards
+                    or then.first_card
+                    or then.shows
+                    or then.does_not_show
+                ),
                 texts=bool(then.says or then.says_not),
                 missing=bool(then.missing or then.data_quality),
             )
@@ -255,6 +265,8 @@ def _notices(seen: CaseObservation, difference: RulesetDifference) -> bool:
     cards = (
         write_cards(program, seen.record, facts, truths, seen.case.service or None) if seen.cards or seen.texts else ()
     )
+    if seen.case.snapshot is not None and tuple(card.name for card in cards) != seen.case.snapshot:
+        return True
     return any(differences(seen.case, rules, Decision(seen.case.today, facts, truths, cards, seen.record)))
 
 

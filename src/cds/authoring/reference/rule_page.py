@@ -233,7 +233,7 @@ def proves(case: Case, rule: Rule) -> bool:
         return True
     if model.definitions is not None and any(name in model.definitions.are for name in then.definitions):
         return True
-    return any(name in model.cards for name in (*(then.cards or ()), then.first_card, *then.shows, *then.shows_not))
+    return any(name in model.cards for name in (*(then.cards or ()), then.first_card, *then.shows, *then.does_not_show))
 
 
 def _below(file: str, book: Rulebook) -> str:

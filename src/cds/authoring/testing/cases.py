@@ -24,6 +24,7 @@ from cds.authoring.testing import patient_format as shorthand
 from cds.authoring.testing.names import SEE, KnownNames, did_you_mean, names_of, wrong_names
 from cds.authoring.testing.patch import patch
 from cds.authoring.testing.patient_format import ExamplePatient, Key
+from cds.authoring.testing.snapshot import Cards, CaseKey, read_snapshot
 from cds.errors import RequestError
 from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
 from cds.yaml_source.document import Path as YamlPath
@@ -90,10 +91,11 @@ class Then(BaseModel):
     {from: 1, to: 2} or a day.
 
     Attributes:
-        cards: Exactly these cards, in this order.
-        no_cards: Nothing is shown.
+        shows, does_not_show: Cards that must be among those shown, in this order, and cards that must not. The former
+            name of the second is `shows_not`.
         first_card: The card shown first.
-        shows, shows_not: Cards that must, or must not, be among those shown.
+        cards: Exactly these cards, in this order; cards.snapshot holds that for every case.
+        no_cards: Nothing is shown.
         notes: Card → numbers of its notes that hold, from 1.
         indicators: Card → the indicator it is shown with.
         says, says_not: Text that must, or must not, stand in a shown card.
@@ -109,7 +111,7 @@ class Then(BaseModel):
     no_cards: bool = False
     first_card: Snake | None = None
     shows: list[Snake] = []
-    shows_not: list[Snake] = []
+    does_not_show: list[Snake] = []
     notes: dict[Snake, list[Annotated[int, Field(ge=1)]]] = {}
     indicators: dict[Snake, Literal["info", "warning", "critical"]] = {}
     says: list[Text] = []
@@ -123,6 +125,13 @@ class Then(BaseModel):
     def answers(self) -> Mapping[str, Any]:
         """Fact or conclusion → what it must be."""
         return self.__pydantic_extra__ or {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "shows_not" in raw and "does_not_show" not in raw:
+            return {"does_not_show" if key == "shows_not" else key: value for key, value in raw.items()}
+        return raw
 
     @model_validator(mode="after")
     def _claims_something(self) -> Then:
@@ -204,6 +213,7 @@ class Case:
         with_: Parameters and minimum doses that differ in this case.
         service: Whose cards are meant; "" for all.
         then: What must be so.
+        snapshot: Its exact cards as cards.snapshot says; None where it does not say.
     """
 
     name: str
@@ -216,6 +226,7 @@ class Case:
     with_: Mapping[str, float | str]
     service: str
     then: Then
+    snapshot: Cards | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +261,18 @@ class RuleTests:
         cases: In the order of files and lines; a file with a mistake of form has none.
         explained: Changes that no case can notice.
         problems: Every mistake, each at its line.
+        snapshot: Case → its exact cards, as cards.snapshot has them; None where there is no such file.
     """
 
     root: Path
     cases: list[Case] = field(default_factory=list)
     explained: list[EquivalentMutant] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    snapshot: Mapping[CaseKey, Cards] | None = None
+
+    def key(self, case: Case) -> CaseKey:
+        """What a case is called in the snapshot."""
+        return case.file.relative_to(self.root).as_posix(), case.name
 
     def of(self, file: Path) -> list[Case]:
         """The cases of one file."""
@@ -278,7 +295,7 @@ class PatientDescription:
 
 def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
     """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
-    casebook = RuleTests(root)
+    casebook = RuleTests(root, snapshot=read_snapshot(root))
     known = names_of(book if book is not None else read_rulebook(root))
     shared: dict[str, PatientDescription] = {}
     base = book.base if book is not None else None
@@ -419,6 +436,7 @@ def _take_tests(
                     with_=test.with_,
                     service=test.service or "",
                     then=test.then,
+                    snapshot=(casebook.snapshot or {}).get((path.relative_to(casebook.root).as_posix(), test.name)),
                 )
             )
 
@@ -461,7 +479,7 @@ def _names(test: Test, known: KnownNames) -> Iterator[tuple[YamlPath, str, str]]
             fix = did_you_mean(name, claimable | frozenset(Then.model_fields))
             yield ("then", name), f"`{name}` is not a fact, a conclusion or a key of `then`.", fix
     cards = frozenset(known.notes)
-    for key in ("cards", "shows", "shows_not"):
+    for key in ("cards", "shows", "does_not_show"):
         for index, card in enumerate(getattr(then, key) or ()):
             if card not in cards:
                 yield ("then", key, index), f"`{card}` is not a card.", did_you_mean(card, cards)

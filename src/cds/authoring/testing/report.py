@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.coverage import Coverage, coverage_of, never_shown
 from cds.authoring.testing.rulesets import RulesetCache
 from cds.authoring.testing.run import CaseVerdict, run_case
+from cds.authoring.testing.snapshot import Cards, CaseKey, SnapshotDifference, compared
 from cds.parallel import collecting_seldom, in_shares, run_in_processes
 from cds.record import units
 from cds.yaml_source.problem import RulesError
@@ -25,11 +27,15 @@ class Report:
         verdicts: One per case, in the order of files and lines.
         never_shown: Answers no case claims and cards no case shows; empty when only some cases were run.
         coverage: What the cases show; of clauses only when that was asked for.
+        snapshot: What is not as cards.snapshot says; None where there is no such file.
+        cards: Case → its cards now, for the snapshot: of cases that were not run, and are still there, as before.
     """
 
     verdicts: tuple[CaseVerdict, ...]
     never_shown: tuple[str, ...]
     coverage: Coverage
+    snapshot: SnapshotDifference | None
+    cards: Mapping[CaseKey, Cards]
 
     @property
     def passed(self) -> int:
@@ -43,9 +49,18 @@ class Report:
 
 
 @collecting_seldom()
-def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int | None = None) -> Report:
+def run_folder(
+    root: Path,
+    *,
+    only: str = "",
+    among: Collection[CaseKey] | None = None,
+    clauses: bool = False,
+    jobs: int | None = None,
+) -> Report:
     """
-    Run every case under `root`, or those whose sentence holds the words of `only`; `clauses`: see every clause, too.
+    Run every case under `root`, or those whose sentence holds the words of `only` and that are in `among`.
+
+    `clauses`: see every clause, too.
 
     In `jobs` processes: as many as processors without.
 
@@ -57,7 +72,11 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
     if casebook.problems:
         raise RulesError(tuple(casebook.problems))
     words = only.casefold().split()
-    cases = [case for case in casebook.cases if all(word in case.name.casefold() for word in words)]
+    cases = [
+        case
+        for case in casebook.cases
+        if all(word in case.name.casefold() for word in words) and (among is None or casebook.key(case) in among)
+    ]
     coverage = coverage_of(shelf.book.own(), clauses=clauses)
     if cases:
         shelf.check(cases[0].today)
@@ -80,4 +99,13 @@ def run_folder(root: Path, *, only: str = "", clauses: bool = False, jobs: int |
         verdicts |= {order[place]: verdict for place, verdict in zip(share, some, strict=True)}
         coverage.take(seen)
     in_order = tuple(verdicts[index] for index in range(len(cases)))
-    return Report(in_order, () if only or not cases else tuple(never_shown(coverage)), coverage)
+    now = {casebook.key(verdict.case): verdict.cards for verdict in in_order if verdict.cards is not None}
+    known, every = casebook.snapshot or {}, [casebook.key(case) for case in casebook.cases]
+    ran = {casebook.key(case) for case in cases}
+    return Report(
+        verdicts=in_order,
+        never_shown=() if len(cases) < len(casebook.cases) or not cases else tuple(never_shown(coverage)),
+        coverage=coverage,
+        snapshot=None if casebook.snapshot is None else compared(known, now, every),
+        cards={key: shown for key in every if (shown := now.get(key) if key in ran else known.get(key)) is not None},
+    )

@@ -42,12 +42,14 @@ class CaseVerdict:
         passed: Whether everything it claims is so.
         differences: What is not, shortest words first needed to see it; empty when passed.
         why: The tree of reasons of every conclusion that differed, a line each.
+        cards: Names of the cards shown, in their order; None when the request was refused.
     """
 
     case: Case
     passed: bool
     differences: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
+    cards: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +88,7 @@ def run_case(case: Case, rules: Ruleset, decide: Decide = decide, tell: Tell | N
         passed=not found,
         differences=tuple(text for text, _ in found),
         why=tuple(_reasons(rules, decision, dict.fromkeys(head for _, heads in found for head in heads))),
+        cards=tuple(card.name for card in decision.cards),
     )
 
 
@@ -168,9 +171,12 @@ def differences(case: Case, rules: Ruleset, decision: Decision) -> Iterator[Diff
     for name in then.shows:
         if name not in shown:
             yield f"shows: {name} is not shown; shown: {listed}", (f"card:{name}",)
-    for name in then.shows_not:
+    in_order = [name for name in shown if name in then.shows]
+    if len(in_order) == len(then.shows) and in_order != then.shows:
+        yield f"shows: expected {', '.join(then.shows)} in this order, got {', '.join(in_order)}", ()
+    for name in then.does_not_show:
         if name in shown:
-            yield f"shows_not: {name} is shown", (f"card:{name}",)
+            yield f"does_not_show: {name} is shown", (f"card:{name}",)
     indicators = {card.name: card.indicator for card in decision.cards}
     for card, indicator in then.indicators.items():
         if indicators.get(card) != indicator:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cds.authoring.testing.report import run_folder
+from cds.authoring.testing.snapshot import SNAPSHOT
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_in
 from cds.yaml_source.problem import Problem, RulesError
@@ -39,7 +40,10 @@ def examine_folder(folder: Path, today: date) -> FolderVerdict:
         return FolderVerdict(digest, tuple(_line(problem) for problem in problems))
     if not report.verdicts:
         return FolderVerdict(digest, ("there are no tests",))
-    return FolderVerdict(digest, tuple(f"{v.case.file}:{v.case.line} fails: {v.name}" for v in report.failed))
+    against = [f"{v.case.file}:{v.case.line} fails: {v.name}" for v in report.failed]
+    if report.snapshot:
+        against += [f"{folder / SNAPSHOT} {line}" for line in report.snapshot.lines]
+    return FolderVerdict(digest, tuple(against))
 
 
 def _line(problem: Problem) -> str:
