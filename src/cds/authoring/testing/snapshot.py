@@ -56,7 +56,7 @@ class SnapshotDifference:
 
     Attributes:
         changed: Case → its cards there, and now.
-        new: Cases it does not hold.
+        new: Cases it does not hold: their own claims hold them until it is renewed.
         gone: Cases it holds that are no more.
     """
 

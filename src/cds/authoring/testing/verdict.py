@@ -41,7 +41,7 @@ def examine_folder(folder: Path, today: date) -> FolderVerdict:
     if not report.verdicts:
         return FolderVerdict(digest, ("there are no tests",))
     against = [f"{v.case.file}:{v.case.line} fails: {v.name}" for v in report.failed]
-    if report.snapshot:
+    if report.snapshot and report.snapshot.changed:
         against += [f"{folder / SNAPSHOT} {line}" for line in report.snapshot.lines]
     return FolderVerdict(digest, tuple(against))
 
