@@ -184,7 +184,9 @@ def verify_command(
     except msgspec.DecodeError:
         raise typer.BadParameter("it is not what cds journal verify wrote.", param_hint="--earlier") from None
     with store_in_force() as store:
-        reports = verify_chains(store, before)
+        reports, older = verify_chains(store, before)
+    if older:
+        err.print(f"{older} receipts were written before there were chains")
     for name, report in reports.items():
         err.print(escape(f"{name}: {report.entries} entries, {report.removed} removed because of their age"))
         for problem in report.problems:

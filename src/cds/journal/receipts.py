@@ -14,8 +14,10 @@ import msgspec
 from sqlalchemy import Table
 
 from cds import __version__
+from cds.cards.card import Card
 from cds.decide import Decision, Ruleset
 from cds.facts.unread import unread_codes as codes_not_read
+from cds.journal.receipt_chain import linked
 from cds.journal.store import Store
 from cds.journal.tables import cards, inputs, receipts, remarks, rule_sets, silent_cards, suggestions, unread_codes
 from cds.logic.truth import Truth
@@ -78,6 +80,7 @@ class DecisionRecord:
     Attributes:
         patient_id: Becomes a keyed digest when it is written.
         digest: Of the input, not keyed yet.
+        answer: Digest of the cards, without their uuids; not keyed yet.
         body: The input itself, packed, when it is to be kept; None otherwise.
         conclusions: Name → true, false or unknown.
         issues: Kind of remark about the data → how many.
@@ -111,6 +114,7 @@ class DecisionRecord:
     remarks: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     unread: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     user: str = field(default="", repr=False)
+    answer: bytes = b""
 
 
 def decision_record_of(
@@ -151,6 +155,7 @@ def decision_record_of(
         unread=dict(codes_not_read(decision.record, program.codes).most_common(MOST_UNREAD)),
         user=call.user.replace("\0", "")[:LONGEST],
         milliseconds=milliseconds,
+        answer=answer_digest(decision.cards),
         shown=tuple(shown),
         silent={
             name: program.cards[name].rule
@@ -158,6 +163,11 @@ def decision_record_of(
             if decision.truths[program.cards[name].head] is Truth.TRUE
         },
     )
+
+
+def answer_digest(shown: Sequence[Card]) -> bytes:
+    """The same for the same cards, word for word; uuids and links of one answer are not among them."""
+    return hashlib.sha256(msgspec.json.encode(shown, enc_hook=dict)).digest()
 
 
 def remarks_in(record: PatientRecord) -> dict[tuple[str, str, str], int]:
@@ -191,8 +201,9 @@ def write(store: Store, written: Sequence[DecisionRecord]) -> None:
         _add(rows, store, receipt)
     with store.writing() as connection:
         for table, listed in rows.items():
-            if listed:
-                connection.execute(store.insert_new(table), listed)
+            new = linked(connection, store, rows) if table is receipts else listed
+            if new:
+                connection.execute(store.insert_new(table), new)
 
 
 def files_of(receipt: DecisionRecord) -> dict[str, dict[str, str]]:
@@ -220,6 +231,7 @@ def _add(rows: Mapping[Table, list[dict[str, Any]]], store: Store, receipt: Deci
             "issues": dict(receipt.issues),
             "unknown": dict(receipt.unknown),
             "milliseconds": dict(receipt.milliseconds),
+            "answer": store.digest("answer", receipt.answer),
         }
     )
     rows[remarks].extend(

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from cds.journal import chain
 from cds.journal.audit import CHAIN
+from cds.journal.receipt_chain import chain_of
 from cds.journal.store import Store
 from cds.journal.tables import audit_events, comments, console_sessions, feedback, inputs, receipts, tokens
 
@@ -71,6 +72,7 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
         }
         if not dry_run:
             _note_removed_looks(connection, store, too_old[-1][1])
+            _note_removed_receipts(connection, store, too_old[2][1])
             for table, old in too_old:
                 connection.execute(table.delete().where(old))
     if any(counts.values()) and not dry_run:
@@ -87,3 +89,16 @@ def _note_removed_looks(connection: Connection, store: Store, old: ColumnElement
         return connection.execute(query).scalar_one_or_none()
 
     chain.note_removal(connection, store, CHAIN, removed, before_at)
+
+
+def _note_removed_receipts(connection: Connection, store: Store, old: ColumnElement[bool]) -> None:
+    place, before = receipts.c.place, receipts.c.before
+    for tenant in connection.execute(select(receipts.c.tenant).where(old).distinct()).scalars().all():
+        mine = receipts.c.tenant == tenant
+        listed = select(place, before).where(mine, old, place.is_not(None)).order_by(place)
+        removed = [(number, hash_) for number, hash_ in connection.execute(listed)]
+
+        def before_at(number: int, mine: ColumnElement[bool] = mine) -> str | None:
+            return connection.execute(select(before).where(mine, place == number)).scalar_one_or_none()
+
+        chain.note_removal(connection, store, chain_of(tenant), removed, before_at)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
-VERSION = "0006"
+VERSION = "0007"
 """The revision of migrations/ that makes these tables."""
 
 
@@ -90,10 +90,17 @@ receipts = Table(
     Column("issues", JSON, nullable=False),
     Column("unknown", JSON, nullable=False, server_default="{}"),
     Column("milliseconds", JSON, nullable=False),
+    Column("answer", String(64), nullable=False, server_default=""),
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), nullable=True),
+    Column("before", String(64), nullable=False, server_default=""),
+    Index("receipts_by_place", "tenant", "place"),
     Index("receipts_by_patient", "patient", "decided_at"),
     Index("receipts_by_time", "decided_at"),
 )
-"""One decision; `patient` and `input` are keyed digests, never what they are of; so is `user` unless a setting says."""
+"""
+One decision; `patient`, `input` and `answer` are keyed digests, never what they are of; so is `user` unless a setting
+says. `place` and `before` make the receipts of a tenant a chain (chain.py); older ones have no place.
+"""
 
 remarks = Table(
     "remarks",

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection
 
 from cds.journal import chain
 from cds.journal.audit import CHAIN, audit_links
-from cds.journal.chain import ChainHead, ChainReport
+from cds.journal.chain import ChainHead, ChainLink, ChainReport
+from cds.journal.receipt_chain import PREFIX, receipt_links, unchained
 from cds.journal.store import Store
 
 
-def verify_chains(store: Store, earlier: Mapping[str, ChainHead]) -> dict[str, ChainReport]:
+def verify_chains(store: Store, earlier: Mapping[str, ChainHead]) -> tuple[dict[str, ChainReport], int]:
     """
-    What was found of each chain; one that was written down earlier and is gone is a problem.
+    What was found of each chain, and how many receipts are older than theirs.
+
+    A chain that was written down earlier and is gone is a problem.
 
     Raises:
         StoreDownError: The journal cannot be read.
     """
     with store.reading() as connection:
         names = sorted({CHAIN, *chain.chains(connection), *earlier})
-        return {
-            name: chain.verify(
-                connection, store, name, audit_links(connection) if name == CHAIN else (), earlier.get(name)
-            )
-            for name in names
+        reports = {
+            name: chain.verify(connection, store, name, _links(connection, name), earlier.get(name)) for name in names
         }
+        return reports, unchained(connection)
+
+
+def _links(connection: Connection, name: str) -> Iterator[ChainLink]:
+    return audit_links(connection) if name == CHAIN else receipt_links(connection, name.removeprefix(PREFIX))
