@@ -613,7 +613,7 @@ def test_the_required_fall_is_the_rules_to_set(percent: float, no_response: Trut
         taken("alfadep", "2025-02-01", "2025-04-30", 50),
         scored(20, "2025-01-30"),
         scored(15, "2025-04-28"),
-        want=wanted(falls_less_than=percent),
+        want=wanted(fall=percent),
     )
 
     assert trial.no_response is no_response

@@ -1072,7 +1072,7 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
-        "falls_less_than", "implausible_above", "sessions_at_least", "from",
+        "falls_less_than", "falls_at_most", "implausible_above", "sessions_at_least", "from",
         "drugs", "issues_before", "issues_after", "issues_in_all", "reaches",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cds.facts.kind import SCORE, CompiledFact, Numbers
 from cds.yaml_source.fields import (
@@ -65,7 +65,15 @@ class NoResponseWhen(Strict):
     stopped_for: Names
     unless_stopped_for: Names
     measured_by: list[ScoreOfTrial] = []
-    falls_less_than: Annotated[NumberOrName, InUnit("percent")]
+    falls_less_than: Annotated[NumberOrName, InUnit("percent")] | None = None
+    falls_at_most: (
+        Annotated[
+            NumberOrName,
+            InUnit("percent"),
+            Field(description="Instead of falls_less_than: a fall of just so many percent is no response either."),
+        ]
+        | None
+    ) = None
     partial_response: PartialResponse | None = None
     baseline_within: Around
     last_score_within: Around
@@ -76,6 +84,12 @@ class NoResponseWhen(Strict):
         OneOf(ACCEPTS),
         Field(description="coded_or_measured, reviewed, also_inferred, or a parameter with these words."),
     ]
+
+    @model_validator(mode="after")
+    def _says_one_fall(self) -> Self:
+        if (self.falls_less_than is None) == (self.falls_at_most is None):
+            raise ValueError("say which fall is no response: either `falls_less_than` or `falls_at_most`")
+        return self
 
 
 class Adherence(Strict):
@@ -114,7 +128,8 @@ class NoResponse:
         stopped_for: Value sets of stop reasons that say so.
         not_tolerated: Value sets of stop reasons that say it was not tolerated.
         measured_by: Scores, in order of preference.
-        falls_less_than: Percent; a smaller fall from the baseline is no response.
+        fall: Percent; a smaller fall from the baseline is no response.
+        fall_included: Whether a fall of just that is no response either.
         partial: Percent; a fall from the first and below the second is a partial response; None where nothing asks.
         baseline_before_days, baseline_after_days: Window of the baseline around the trial's start.
         end_before_days, end_after_days: Window of the last score around the trial's end.
@@ -128,7 +143,8 @@ class NoResponse:
     stopped_for: tuple[str, ...]
     not_tolerated: tuple[str, ...]
     measured_by: tuple[MeasuredBy, ...]
-    falls_less_than: float
+    fall: float
+    fall_included: bool
     partial: tuple[float, float] | None
     baseline_before_days: int
     baseline_after_days: int
@@ -204,7 +220,8 @@ def no_response(spec: NoResponseWhen, numbers: Numbers) -> NoResponse:
             MeasuredBy(by.score, by.label, numbers.number(by.still_symptomatic_at), numbers.number(by.remission_below))
             for by in spec.measured_by
         ),
-        falls_less_than=numbers.number(spec.falls_less_than),
+        fall=numbers.number(next(fall for fall in (spec.falls_less_than, spec.falls_at_most) if fall is not None)),
+        fall_included=spec.falls_less_than is None,
         partial=(
             (numbers.number(spec.partial_response.from_), numbers.number(spec.partial_response.below))
             if spec.partial_response

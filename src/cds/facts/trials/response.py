@@ -325,10 +325,14 @@ def _responded(wanted: NoResponse, by: MeasuredBy, baseline: ScoreReading | None
     if score.high < by.remission_below:
         return Truth.TRUE
     least, most = _falls(baseline, score) if baseline is not None else (-math.inf, -math.inf)
-    if least >= wanted.falls_less_than:
+    if _enough(wanted, least):
         return Truth.TRUE
-    possible = score.low < by.remission_below or most >= wanted.falls_less_than
+    possible = score.low < by.remission_below or _enough(wanted, most)
     return Truth.UNKNOWN if possible else Truth.FALSE
+
+
+def _enough(wanted: NoResponse, fall: float) -> bool:
+    return fall > wanted.fall if wanted.fall_included else fall >= wanted.fall
 
 
 def _baseline(wanted: NoResponse, by: MeasuredBy, trial: UnratedTrial, courses: ScoreHistory) -> ScoreReading | None:
