@@ -154,6 +154,11 @@ class NoResponse:
     switch_after_days: int
     augmentation_days: int
     accepts_inferred: bool
+
+    def is_response(self, fall: float) -> bool:
+        """Whether a fall from the baseline, in percent, is a response."""
+        return fall > self.fall if self.fall_included else fall >= self.fall
+
     accepts_reviewed: bool
 
 

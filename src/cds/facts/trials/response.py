@@ -325,14 +325,10 @@ def _responded(wanted: NoResponse, by: MeasuredBy, baseline: ScoreReading | None
     if score.high < by.remission_below:
         return Truth.TRUE
     least, most = _falls(baseline, score) if baseline is not None else (-math.inf, -math.inf)
-    if _enough(wanted, least):
+    if wanted.is_response(least):
         return Truth.TRUE
-    possible = score.low < by.remission_below or _enough(wanted, most)
+    possible = score.low < by.remission_below or wanted.is_response(most)
     return Truth.UNKNOWN if possible else Truth.FALSE
-
-
-def _enough(wanted: NoResponse, fall: float) -> bool:
-    return fall > wanted.fall if wanted.fall_included else fall >= wanted.fall
 
 
 def _baseline(wanted: NoResponse, by: MeasuredBy, trial: UnratedTrial, courses: ScoreHistory) -> ScoreReading | None:

@@ -177,9 +177,9 @@ def _no_response(said: ReviewedTrial, wanted: TrialDefinition) -> Truth:
     if said.outcome is None or said.outcome.fall is None or said.taken is False:
         return Truth.UNKNOWN
     least, below = said.outcome.fall
-    if below <= wanted.no_response.falls_less_than:
+    if below <= wanted.no_response.fall:
         return Truth.TRUE
-    return Truth.FALSE if least >= wanted.no_response.falls_less_than else Truth.UNKNOWN
+    return Truth.FALSE if wanted.no_response.is_response(least) else Truth.UNKNOWN
 
 
 def _partial(said: ReviewedTrial, wanted: TrialDefinition) -> Truth:
