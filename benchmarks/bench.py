@@ -33,13 +33,13 @@ from benchmarks.measure import ROOT, Load, cpu_ms, serving
 from benchmarks.page import write_page
 from benchmarks.plain import Walk
 from benchmarks.workload import OUTCOMES, SERVICE, SETS, SIZES, SUMMARIES, TODAY, request, value_sets
-from cds.api.messages import read_request, response_of
+from cds.api.messages import response_of
 from cds.cards.render import write_cards
 from cds.decide import Ruleset, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.facts.evaluate import evaluate_facts
+from cds.read_request import read_request, record_of
 from cds.record import units
-from cds.record.bundle import read_prefetch
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules
 
@@ -72,18 +72,11 @@ class Ours:
     def __init__(self, folder: Path, service: str, opinions: EvaluatorMode = EvaluatorMode.BOTH) -> None:
         self.rules: Ruleset = load_rules(folder, opinions, TODAY)
         self.service = self.rules.program.services[service]
-        self.templates = {prefetch.key: prefetch.query for prefetch in self.service.prefetch}
 
     def read(self, body: bytes) -> PatientRecord:
         asked = read_request(body, self.service)
-        return read_prefetch(
-            asked.prefetch,
-            templates=self.templates,
-            patient_id=asked.patient_id,
-            most_entries=50_000,
-            deepest=64,
-            sought=self.rules.program.sought,
-        )
+        bounds = {"most_entries": 50_000, "deepest": 64, "sought": self.rules.program.sought}
+        return record_of(asked, self.service, bounds)
 
     def answer(self, body: bytes) -> bytes:
         """As the service does: bytes to bytes."""

@@ -9,11 +9,10 @@ import pytest
 
 from benchmarks.as_rules import write_rules
 from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
-from cds.api.messages import read_request
 from cds.decide import Ruleset, decide
 from cds.engine import durable as engine
+from cds.read_request import read_request, record_of
 from cds.record import bundle_parts, collect
-from cds.record.bundle import read_prefetch
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules
 
@@ -28,14 +27,8 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
 def read(rules: Ruleset, body: bytes, service_id: str = SERVICE) -> PatientRecord:
     service = rules.program.services[service_id]
     asked = read_request(body, service)
-    return read_prefetch(
-        asked.prefetch,
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
-        patient_id=asked.patient_id,
-        most_entries=50_000,
-        deepest=64,
-        sought=rules.program.sought,
-    )
+    bounds = {"most_entries": 50_000, "deepest": 64, "sought": rules.program.sought}
+    return record_of(asked, service, bounds)
 
 
 class Counting:

@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from cds.api.decision_input import record_from_input
-from cds.api.messages import read_request
 from cds.api.overrides import FAILED, NOT_ASKED, OverrideLookup
 from cds.api.receipts import call_of
 from cds.decide import decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.journal.receipts import decision_record_of, packed
-from cds.record.bundle import FetchedValue, read_prefetch
+from cds.read_request import read_request, record_of
+from cds.record.bundle import FetchedValue
 from cds.record.model import Override
 from cds.rulebook.program import Service
 from cds.ruleset import load_rules
@@ -37,14 +37,7 @@ def both(request: dict[str, Any], fetched: dict[str, FetchedValue], earlier: Ove
     """The record of a call, and the one made again from what is kept of it."""
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
-    record = read_prefetch(
-        asked.prefetch,
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
-        patient_id=asked.patient_id,
-        fetched=fetched,
-        orders=asked.orders,
-        **LIMITS,
-    )
+    record = record_of(asked, service, LIMITS, fetched)
     kept = gzip.decompress(packed(call_of("", service, asked, fetched, earlier)))
     return earlier.onto(record), record_from_input(kept, service, LIMITS)
 
@@ -111,13 +104,7 @@ def test_remarks_of_a_receipt_are_our_words_and_hold_nothing_of_the_chart() -> N
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
     fetched = {"phq9": FetchedValue(None, "the server answered with an error")}
-    record = read_prefetch(
-        asked.prefetch,
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
-        patient_id=asked.patient_id,
-        fetched=fetched,
-        **LIMITS,
-    )
+    record = record_of(asked, service, LIMITS, fetched)
 
     found = decision_record_of(
         RULES,

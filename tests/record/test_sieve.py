@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from cds.api.messages import read_request
 from cds.decide import Ruleset, decide
 from cds.errors import RequestError
+from cds.read_request import read_request
 from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds.api.decision_input import record_from_input
-from cds.api.routes import limits
 from cds.decide import Decision, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.errors import RequestError
+from cds.read_request import limits
 from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.web.explained import explained_values

@@ -15,8 +15,6 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from cds.api.messages import read_request
-from cds.api.routes import limits
 from cds.decide import Ruleset, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.errors import RequestError
@@ -24,7 +22,8 @@ from cds.journal.journal import Journal
 from cds.journal.playground import playground_of, tenant_of
 from cds.journal.store import Store
 from cds.journal.tables import comments, feedback, inputs, receipts
-from cds.record.bundle import read_bundle, read_prefetch
+from cds.read_request import limits, read_request, record_of
+from cds.record.bundle import read_bundle
 from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.web.console.examples import examples
@@ -86,13 +85,7 @@ def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Ruleset) 
 
     pasted = read_pasted(body, rules.program, service.id, 64)
     asked = read_request(pasted.body, service)
-    record = read_prefetch(
-        asked.prefetch,
-        templates={p.key: p.query for p in service.prefetch},
-        patient_id=asked.patient_id,
-        orders=asked.orders,
-        **bounds,
-    )
+    record = record_of(asked, service, bounds)
 
     evaluated = decide(rules, read_bundle(body, **bounds), TODAY, service.id)
     assert decide(rules, record, TODAY, service.id).truths == evaluated.truths
@@ -115,7 +108,7 @@ def test_a_patient_known_by_a_urn_is_found_by_it(rules: Ruleset) -> None:
     [
         ("", 400, "not JSON"),
         ("{", 400, "not JSON"),
-        ("[1]", 400, "no object"),
+        ("[1]", 400, "not an object"),
         ('{"resourceType": "Patient"}', 400, "neither a CDS Hooks request nor a Bundle"),
         ('{"hook": "appointment-book"}', 400, "No service answers this hook"),
         ('{"hook": ["x"]}', 400, "No service answers this hook"),

@@ -8,7 +8,9 @@ import msgspec
 
 from cds.api.overrides import OverrideLookup
 from cds.api.receipts import FETCHED, ORDERS, OVERRIDES, SELECTIONS
-from cds.record.bundle import FetchedValue, read_prefetch
+from cds.fhir_client.fetch import FhirAccess
+from cds.read_request import HookRequest, record_of
+from cds.record.bundle import FetchedValue
 from cds.record.draft_orders import orders_of
 from cds.record.model import Override, PatientRecord
 from cds.rulebook.program import Service
@@ -41,7 +43,7 @@ def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> 
     Args:
         body: As `cds.journal.inputs.StoredDecision` has it.
         service: Of the rules that decide again.
-        limits: As for `cds.record.bundle.read_prefetch`.
+        limits: As `cds.read_request.limits` has them.
     """
     kept = msgspec.json.decode(body, type=DecisionInput)
     fetched = msgspec.json.decode(kept.prefetch.pop(FETCHED, b"{}"), type=dict[str, FetchedInput])
@@ -51,14 +53,9 @@ def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> 
         bytes(kept.prefetch.pop(ORDERS, b"")),
         msgspec.json.decode(kept.prefetch.pop(SELECTIONS, b"null")),
     )
-    record = read_prefetch(
-        kept.prefetch,
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
-        patient_id=kept.patientId,
-        fetched={key: answer.fetched for key, answer in fetched.items()},
-        orders=orders,
-        **limits,
-    )
+    fetched_values = {key: answer.fetched for key, answer in fetched.items()}
+    asked = HookRequest(kept.prefetch, kept.patientId, "", FhirAccess(None, None), orders)
+    record = record_of(asked, service, limits, fetched_values)
     return looked_up.onto(record)
 
 

@@ -14,13 +14,13 @@ from fastapi.responses import JSONResponse
 
 from cds.api.body import read_body
 from cds.api.deployment import Deployment, tenant_rules_of
-from cds.api.messages import decode
 from cds.api.openapi import FEEDBACK as FEEDBACK_BODY
 from cds.api.openapi import NOTHING, gives, takes
 from cds.api.routes import FIRST_YEAR, LAST_YEAR, service_of
 from cds.errors import NoJournalError, NotFhirError, TooLargeError
 from cds.journal.feedback import CardFeedback, CardOutcome
 from cds.journal.store import StoreDownError
+from cds.read_request import decode
 
 WRITE_SECONDS = 8.0  # for one call; a database that hangs must not keep its caller
 AT_ONCE = 4  # writes under way in one process; the rest wait their turn

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from cds.api.messages import HookRequest
 from cds.api.overrides import OverrideLookup
 from cds.cards.card import Card
 from cds.journal.receipts import CardRecord, HookCall
+from cds.read_request import HookRequest
 from cds.record.bundle import FetchedValue
 from cds.rulebook.program import Service
 

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from cds import __version__
 from cds.api.body import read_body
 from cds.api.deployment import ANYBODY, Deployment, TenantRules, tenant_rules_of
-from cds.api.messages import Discovery, HookRequest, discovery_of, read_request, response_of
+from cds.api.messages import Discovery, discovery_of, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.api.receipts import call_of, card_records_of
 from cds.api.request_log import decided
@@ -25,14 +25,14 @@ from cds.decide import Decision, Ruleset, decide
 from cds.errors import NotFhirError, PrefetchMissingError, UnknownServiceError
 from cds.fhir_client.fetch import Fetcher, NoFhirServerError
 from cds.journal.receipts import DecisionRecord, decision_record_of
-from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle, read_prefetch
+from cds.read_request import HookRequest, limits, read_request, record_of
+from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle
 from cds.record.collect import kinds_in
 from cds.record.fhir import READ_TYPES
 from cds.rulebook.list_ages import lists_in_words
 from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
-from cds.settings import Settings
 from cds.telemetry import metrics
 
 FAILED = frozenset({"failed", "stuck"})  # statuses with which nobody should be sent here
@@ -220,14 +220,7 @@ def answer_hook(
     begun, decision_id = perf_counter(), str(uuid.uuid4())
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
-    record = read_prefetch(
-        asked.prefetch,
-        templates={p.key: p.query for p in service.prefetch},
-        patient_id=asked.patient_id,
-        fetched=fetched,
-        orders=asked.orders,
-        **limits(deployment.settings, rules),
-    )
+    record = record_of(asked, service, limits(deployment.settings, rules), fetched)
     earlier = deployment.overrides.of(rules.program, offer.tenant, asked.patient_id, today)
     read = perf_counter()
     decision = decide(rules, earlier.onto(record), today, service.id)
@@ -251,15 +244,6 @@ def answer_hook(
         keep_input=journal.keeps_inputs,
     )
     return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
-
-
-def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
-    """How much is read of what was sent, and which observations."""
-    return {
-        "most_entries": settings.most_entries,
-        "deepest": settings.max_json_depth,
-        "sought": rules.program.sought,
-    }
 
 
 async def _fetch(

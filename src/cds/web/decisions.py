@@ -15,7 +15,6 @@ from cds.api.body import read_body
 from cds.api.decision_input import record_from_input
 from cds.api.deployment import Deployment
 from cds.api.links import LinkState, SignedLinks
-from cds.api.routes import limits
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NoPageError, NotJsonError, RequestError, TooLargeError
 from cds.explanation.flips import flips
@@ -23,6 +22,7 @@ from cds.journal.audit import AuditAction, AuditEntry, record_audit
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
+from cds.read_request import limits
 from cds.web.explained import explained_values
 from cds.web.page import Pages, differences, page_route
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of

@@ -16,7 +16,6 @@ from fastapi.responses import RedirectResponse
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from cds.api.deployment import Deployment, TenantRules
-from cds.api.routes import limits
 from cds.auth.smart import (
     LaunchError,
     SmartConfiguration,
@@ -39,7 +38,7 @@ from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.receipts import patient_digest
 from cds.journal.used_tokens import first_use
-from cds.record.bundle import read_prefetch
+from cds.read_request import HookRequest, limits, record_of
 from cds.rulebook.program import Service
 from cds.web.explained import explained_values
 from cds.web.page import Pages, page_route
@@ -218,13 +217,8 @@ class Launcher:
             raise LaunchError("The EHR did not send the patient whose chart is open")
 
         def answer() -> Response:
-            record = read_prefetch(
-                {},
-                templates={one.key: one.query for one in service.prefetch},
-                patient_id=granted.patient,
-                fetched=fetched,
-                **limits(self._deployment.settings, offer.rules),
-            )
+            bounds = limits(self._deployment.settings, offer.rules)
+            record = record_of(HookRequest({}, granted.patient, "", access), service, bounds, fetched)
             today = self._deployment.today()
             earlier = self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
             made = decide(offer.rules, earlier.onto(record), today, service.id)

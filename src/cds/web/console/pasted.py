@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cds.errors import NoPatientError, NotFhirError, NotJsonError, TooLargeError, UnknownServiceError, WrongPatientError
+from cds.errors import NoPatientError, NotFhirError, UnknownServiceError, WrongPatientError
+from cds.read_request import decode
 from cds.record.nesting import refuse_too_deep
 from cds.rulebook.program import CompiledRuleset, Service
 
@@ -18,6 +19,7 @@ USER = "Practitioner/playground"
 ENCOUNTER = "playground"  # encounterId, where the Bundle holds none
 REST = "bundle"  # prefetch key of what no template asks for; none of ours has it
 OUTCOME = "OperationOutcome"  # among resources: something of the answer is missing
+PASTED = msgspec.json.Decoder(dict[str, Any])
 FIX = "Paste a CDS Hooks request or a FHIR R4 Bundle of one patient"
 
 
@@ -44,16 +46,7 @@ def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, deepest: int
             UnknownServiceError: With what is wrong.
     """
     refuse_too_deep(text, deepest)
-    try:
-        value = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
-    except (RecursionError, msgspec.ValidationError):
-        raise TooLargeError(
-            "The JSON nests too deeply", fix="Send plain FHIR resources; none needs such nesting"
-        ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotJsonError(f"This is not JSON: {error}", fix=FIX) from None
-    if not isinstance(value, dict):
-        raise NotFhirError("This is JSON, but no object", fix=FIX)
+    value = decode(PASTED, text, "an object", fix=FIX)
     if "hook" in value:
         return PastedRequest(_service(program, chosen, value["hook"]), text, converted=False)
     if value.get("resourceType") != "Bundle":

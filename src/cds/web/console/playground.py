@@ -15,11 +15,11 @@ from cds.api.deployment import TenantRules
 from cds.api.error_responses import status_of
 from cds.api.feedback import MAX_BYTES as MAX_FEEDBACK_BYTES
 from cds.api.feedback import TimedWrites, read_feedback
-from cds.api.messages import read_request
 from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
 from cds.journal.playground import playground_of
 from cds.journal.receipts import DecisionRecord
+from cds.read_request import read_request
 from cds.web.console.examples import examples, examples_day
 from cds.web.console.layout import Console, console_route
 from cds.web.console.pasted import PastedRequest, read_pasted
