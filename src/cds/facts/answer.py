@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import CodedQuery, DataQuery, camel_case
@@ -12,7 +12,7 @@ from cds.facts.kind import Numbers
 from cds.facts.presence import CompiledPresence, Match, PresenceFact, hits, weigh
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, Measurement
-from cds.yaml_source.fields import Names, listed
+from cds.yaml_source.fields import Names, NoMutant, listed
 
 
 class AnswerFact(PresenceFact):
@@ -26,8 +26,8 @@ class AnswerFact(PresenceFact):
     find: Literal["answer"]
     answered: Names
     answered_no: Names | None = None
-    asks_for: Names | None = None
-    prefetch: str | None = None
+    asks_for: Annotated[Names | None, NoMutant()] = None
+    prefetch: Annotated[str | None, NoMutant()] = None
 
     def compile(self, name: str, numbers: Numbers) -> CompiledAnswer:
         """The fact with every number in place."""

@@ -44,6 +44,10 @@ class ConditionFact(PresenceFact):
         ),
     ] = None
 
+    def other_status(self) -> str:
+        """Any status for certain ones, the active ones for any."""
+        return "active" if self.status == "any" else "any"
+
     def compile(self, name: str, numbers: Numbers) -> CompiledDiagnosis:
         """The fact with every number in place."""
         undated = Truth.TRUE if self.undated == "counts" else Truth.UNKNOWN

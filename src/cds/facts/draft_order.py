@@ -20,7 +20,7 @@ from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
 from cds.terminology.vocabulary import EntryKind, Reading
-from cds.yaml_source.fields import DrugTableName, Names, Refers, Slug, Snake, Text, listed
+from cds.yaml_source.fields import DrugTableName, Names, NoMutant, Refers, Slug, Snake, Text, listed
 
 
 class DraftOrderFact(FactBase):
@@ -36,7 +36,7 @@ class DraftOrderFact(FactBase):
         Field(description="With `drugs`: a trials fact; a drug that is among them is no new one."),
     ] = None
     if_none_found: Literal[False, "unknown"]
-    because: Text
+    because: Annotated[Text, NoMutant()]
 
     @model_validator(mode="after")
     def _one_kind_of_drug(self) -> DraftOrderFact:

@@ -39,6 +39,10 @@ class EpisodeFact(FactBase):
     remission_by_score: RemissionByScore | None = None
     otherwise: Annotated[Duration, Field(description="How far back to look when no start is recorded.")]
 
+    def other_status(self) -> list[str] | None:
+        """Active alone, where others are listed."""
+        return ["active"] if isinstance(self.status, list) and self.status != ["active"] else None
+
     def compile(self, name: str, numbers: Numbers) -> CompiledEpisode:
         """The fact with every number in place."""
         score = self.remission_by_score

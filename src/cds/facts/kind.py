@@ -11,14 +11,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact
 from cds.facts.measurements import ConvertedMeasurement
-from cds.yaml_source.fields import Duration, Snake, Strict, Text, duration_days
+from cds.yaml_source.fields import Duration, NoMutant, Snake, Strict, Text, duration_days
 
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"
 """What a fact is to those that read it."""
@@ -148,9 +148,9 @@ class FactBase(Strict):
     no_window: ClassVar[str] = ""
     told_by: ClassVar[str] = ""
     says: ClassVar[str] = ""
-    label: Text | None = None
+    label: Annotated[Text | None, NoMutant()] = None
     look_back: Duration | None = None
-    formerly: list[Snake] = []
+    formerly: Annotated[list[Snake], NoMutant()] = []
 
     @abstractmethod
     def compile(self, name: str, numbers: Numbers) -> CompiledFact:
@@ -163,6 +163,10 @@ class FactBase(Strict):
             "label": self.label or name.replace("_", " "),
             "look_back_days": numbers.days(self.look_back) if self.look_back else None,
         }
+
+    def other_status(self) -> str | list[str] | None:
+        """For mutants: a `status` that is another one than what is written; None where none decides."""
+        return None
 
     def answer_unit(self) -> str:
         """The unit of its number; "" for what is none."""

@@ -20,7 +20,7 @@ from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Measurement, Span
 from cds.record.units import factor
-from cds.yaml_source.fields import InUnit, Names, NumberOrName, OwnUnit, Strict, Text, listed
+from cds.yaml_source.fields import InUnit, Names, NoMutant, NumberOrName, OwnUnit, Strict, Text, listed
 
 
 class SummedItems(Strict):
@@ -38,7 +38,7 @@ class NumberFact(FactBase):
     """A measured number (Observation, component, questionnaire item)."""
 
     role: ClassVar[str] = NUMBER
-    find: Literal["observation", "score"]
+    find: Annotated[Literal["observation", "score"], NoMutant()]
     coded: Names
     unit: Text
     take: Literal["most_recent", "highest", "lowest"] = "most_recent"
@@ -59,8 +59,10 @@ class NumberFact(FactBase):
         SummedItems | None,
         Field(description="Add up the answers of a QuestionnaireResponse that gives no total (`find: score` only)."),
     ] = None
-    asks_for: Names | None = None
-    prefetch: Annotated[str | None, Field(description="Name of the prefetch key, shared by facts of one query.")] = None
+    asks_for: Annotated[Names | None, NoMutant()] = None
+    prefetch: Annotated[
+        str | None, NoMutant(), Field(description="Name of the prefetch key, shared by facts of one query.")
+    ] = None
 
     @model_validator(mode="after")
     def _items_of_scores(self) -> NumberFact:

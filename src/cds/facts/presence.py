@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from pydantic import model_validator
@@ -24,7 +24,7 @@ from cds.record.model import (
     Intervention,
     Span,
 )
-from cds.yaml_source.fields import Names, Text, listed
+from cds.yaml_source.fields import Names, NoMutant, Text, listed
 
 
 class PresenceFact(FactBase):
@@ -34,7 +34,7 @@ class PresenceFact(FactBase):
     coded: Names = []
     possibly_coded: Names | None = None
     if_none_found: Literal[False, "unknown"]
-    because: Text
+    because: Annotated[Text, NoMutant()]
 
     @model_validator(mode="after")
     def _looks_for_something(self) -> PresenceFact:

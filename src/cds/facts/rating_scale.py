@@ -14,7 +14,7 @@ from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, PRESENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.logic.truth import Truth
-from cds.yaml_source.fields import Refers, Slug, Snake, Strict, Text
+from cds.yaml_source.fields import NoMutant, Refers, Slug, Snake, Strict, Text
 
 
 class Band(Strict):
@@ -87,7 +87,7 @@ class PointsFact(FactBase):
     no_window: ClassVar[str] = "What is added has its own windows: remove it."
     find: Literal["points"]
     unit: Literal["points"]
-    evidence: Annotated[list[Slug], Field(min_length=1)]
+    evidence: Annotated[list[Slug], NoMutant(), Field(min_length=1)]
     adds: Annotated[list[PointsItem], Field(min_length=1)]
     categories: list[Category] = []
 

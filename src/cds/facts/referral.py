@@ -21,6 +21,12 @@ class ReferralFact(PresenceFact):
     find: Literal["referral"]
     status: list[Slug] | Literal["any"] = "any"
 
+    def other_status(self) -> str | list[str] | None:
+        """Any status for certain ones, active for any that is written."""
+        if "status" not in self.model_fields_set:
+            return None
+        return ["active"] if self.status == "any" else "any"
+
     def compile(self, name: str, numbers: Numbers) -> CompiledReferral:
         """The fact with every number in place."""
         return CompiledReferral(

@@ -17,7 +17,7 @@ from cds.facts.measurements import ConvertedMeasurement
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
 from cds.terminology.concepts import Concept
-from cds.yaml_source.fields import Around, Duration, InUnit, Names, NumberOrName, Refers, Snake, Text, listed
+from cds.yaml_source.fields import Around, Duration, InUnit, Names, NoMutant, NumberOrName, Refers, Snake, Text, listed
 
 
 class TreatmentFact(FactBase):
@@ -35,7 +35,7 @@ class TreatmentFact(FactBase):
         InUnit("days"),
         Field(description="Sessions on so many days are the treatment, wherever they were."),
     ] = None
-    because: Text
+    because: Annotated[Text, NoMutant()]
 
     def compile(self, name: str, numbers: Numbers) -> CompiledTreatment:
         """The fact with every number in place."""

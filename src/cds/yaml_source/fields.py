@@ -64,6 +64,11 @@ class DrugTableName:
     """The name of a drug table."""
 
 
+@dataclass(frozen=True)
+class NoMutant:
+    """No mutant changes the field: words for readers, how data are asked for, which kind it is."""
+
+
 Snake = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

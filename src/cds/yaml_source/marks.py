@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -75,4 +75,16 @@ def _marks_of(type_: Any) -> tuple[Any, ...]:
         return (*marks, *_marks_of(inner))
     if get_origin(type_) in (Union, UnionType):
         return tuple(mark for arm in get_args(type_) for mark in _marks_of(arm))
+    return ()
+
+
+def words_of_field(type_: Any) -> tuple[str, ...]:
+    """The words a field can be one of; () for a field of another type."""
+    if get_origin(type_) is Annotated:
+        return words_of_field(get_args(type_)[0])
+    if get_origin(type_) is Literal:
+        return tuple(word for word in get_args(type_) if isinstance(word, str))
+    if get_origin(type_) in (Union, UnionType):
+        arms = [arm for arm in get_args(type_) if arm is not type(None)]
+        return words_of_field(arms[0]) if len(arms) == 1 else ()
     return ()

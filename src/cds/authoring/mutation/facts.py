@@ -6,28 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from annotated_types import MinLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
 from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, Removal, moved
+from cds.facts.kind import FactBase
 from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
-from cds.yaml_source.fields import DAYS_IN
+from cds.yaml_source.fields import DAYS_IN, NoMutant
+from cds.yaml_source.marks import words_of_field
 
 DURATION = re.compile(rf"([0-9]+) ({'|'.join(DAYS_IN)})s?")
-TURNED: Mapping[str, tuple[Any, ...]] = {
-    # A word → the others it can be; every one but its own is a change.
-    "take": ("most_recent", "highest", "lowest"),
-    "undated": ("counts", "unknown"),
-    "same_day": ("range", "mean"),
-}
-MAY_BE_LEFT_OUT = frozenset(
-    {
-        "look_back", "possibly_coded", "unless_only", "only", "given_for", "own_places", "other_places", "always",
-        "not_for", "unless_for", "remission_coded", "remission_by_score", "in_episode", "ended_by_successor_within",
-        "active_without_sign_for", "visit_diagnosis_within",
-        "adherence", "implausible_above", "plausible", "whole", "different", "merge_same_molecule", "different_from",
-        "current", "answered_no", "items", "drug_class", "repeated", "perhaps",
-    }
-)  # fmt: skip
-NOT_DECISIVE = frozenset({"formerly", "asks_for", "prefetch", "evidence", "label", "because", "unit", "find"})
 
 
 def mutants_of_parameters(rule: Rule, read: frozenset[str], beyond: frozenset[str], safety: bool) -> Iterator[Mutant]:
@@ -65,29 +55,38 @@ def _moved(
 
 
 def mutants_of_facts(rule: Rule, labels: Mapping[str, str], safety: bool) -> Iterator[Mutant]:
-    """Every change of a fact of a file."""
-    for name in rule.model.facts:
+    """Every change of a fact of a file: what may be written in its fields is read from their types."""
+    for name, fact in rule.model.facts.items():
         place = MutationSite(rule, name, safety)
-        yield from _value(place, f"“{labels[name]}”", ("facts", name), rule.located.value["facts"][name])
-        yield from _status(place, f"“{labels[name]}”", name, rule.located.value["facts"][name])
+        label = f"“{labels[name]}”"
+        yield from _fields(place, label, ("facts", name), rule.located.value["facts"][name], fact)
+        yield from _status(place, label, name, fact)
 
 
-def _value(place: MutationSite, label: str, path: Path, raw: Any) -> Iterator[Mutant]:
-    """Changes of whatever stands at a path of a fact."""
-    if isinstance(raw, dict):
-        for key, value in raw.items():
-            if key not in NOT_DECISIVE:
-                yield from _key(place, label, (*path, key), value)
-                yield from _value(place, label, (*path, key), value)
+def _fields(place: MutationSite, label: str, path: Path, raw: Mapping[str, Any], model: BaseModel) -> Iterator[Mutant]:
+    """Changes of what is written in a fact, or in a part of one, in the order of the file."""
+    fields = {info.alias or name: (name, info) for name, info in type(model).model_fields.items()}
+    for key, value in raw.items():
+        name, info = fields[key]
+        if not any(isinstance(mark, NoMutant) for mark in info.metadata):
+            yield from _field(place, label, (*path, key), value, info)
+            yield from _value(place, label, (*path, key), value, getattr(model, name), info)
+
+
+def _value(place: MutationSite, label: str, path: Path, raw: Any, value: Any, info: FieldInfo) -> Iterator[Mutant]:
+    """Changes inside of what stands in a field."""
+    if isinstance(value, BaseModel):
+        yield from _fields(place, label, path, raw, value)
     elif isinstance(raw, list):
-        shortest = 2 if path[-1] in ("plausible", "highest_of") else 1
+        shortest = next((mark.min_length for mark in info.metadata if isinstance(mark, MinLen)), 1)
+        may_be_shorter = len(raw) > max(shortest, 1) and "status" not in path
         for index, item in enumerate(raw):
-            if len(raw) > shortest and path[-1] not in ("plausible", "status"):
+            if may_be_shorter:
                 yield place.change(
                     MutantKind.LOOKS_FOR, (*path, index), Removal.GONE, what=f"`{path[-1]}` without {_shown(item)}",
                     patient=f"A patient whose {label} rests on {_shown(item)} alone would be decided otherwise.",
                 )  # fmt: skip
-            yield from _value(place, label, (*path, index), item)
+            yield from _value(place, label, (*path, index), item, value[index], info)
     elif isinstance(raw, str) and (length := DURATION.fullmatch(raw)):
         for count in (int(length[1]) + 1, int(length[1]) - 1):
             yield place.change(
@@ -103,8 +102,9 @@ def _value(place: MutationSite, label: str, path: Path, raw: Any) -> Iterator[Mu
             )  # fmt: skip
 
 
-def _key(place: MutationSite, label: str, path: Path, value: Any) -> Iterator[Mutant]:
-    key = str(path[-1])
+def _field(place: MutationSite, label: str, path: Path, value: Any, info: FieldInfo) -> Iterator[Mutant]:
+    """Another word in a field, and the field left out where it may be."""
+    key = path[-1]
     if key == "if_none_found":
         other = "unknown" if value is False else False
         said = "nobody could tell" if value is False else "the answer would be no"
@@ -112,13 +112,15 @@ def _key(place: MutationSite, label: str, path: Path, value: Any) -> Iterator[Mu
             MutantKind.NONE_FOUND, path, other, what=f"`if_none_found` {str(other).lower()}",
             patient=f"A patient whose chart was sent whole, and shows no {label}: {said}.",
         )  # fmt: skip
-    for word in TURNED.get(key, ()):
+        return
+    words = words_of_field(info.annotation)
+    for word in words if value in words else ():
         if word != value:
             yield place.change(
                 MutantKind.LOOKS_FOR, path, word, what=f"`{key}` {word} for {value}",
                 patient=f"A patient in whom `{key}` makes a difference to {label} would be decided otherwise.",
             )  # fmt: skip
-    if key in MAY_BE_LEFT_OUT and len(path) >= 3:
+    if not words and key != "status" and not info.is_required() and value != info.default:
         window = key == "look_back"
         patient = (
             f"A patient whose {label} is older than {value} would be decided as if it were recent."
@@ -134,27 +136,15 @@ def _key(place: MutationSite, label: str, path: Path, value: Any) -> Iterator[Mu
         )
 
 
-def _status(place: MutationSite, label: str, name: str, raw: Mapping[str, Any]) -> Iterator[Mutant]:
-    find = raw.get("find")
-    written = raw.get("status", "active" if find == "condition" else "any")
-    if find == "condition" or (find in ("episode", "referral") and "status" in raw):
-        other = "active" if written == "any" else "any"
-        if (find, other) in (("episode", "any"), ("referral", "active")):
-            other_value: Any = ["active"]
-        else:
-            other_value = other
-        if written == other_value:
-            return
-        patient = f"A patient in whose chart {label} is recorded as no longer active would {{}} count.".format(
-            "no longer" if written == "any" else "now"
-        )
+def _status(place: MutationSite, label: str, name: str, fact: FactBase) -> Iterator[Mutant]:
+    other = fact.other_status()
+    if other is not None:
+        wider = other == "any"
         yield place.change(
-            MutantKind.STATUS,
-            ("facts", name, "status"),
-            other_value,
-            what=f"`status` {'any' if other_value == 'any' else 'active'}",
-            patient=patient,
-        )
+            MutantKind.STATUS, ("facts", name, "status"), other, what=f"`status` {'any' if wider else 'active'}",
+            patient=f"A patient in whose chart {label} is recorded as no longer active would"
+            f" {'now' if wider else 'no longer'} count.",
+        )  # fmt: skip
 
 
 def _shown(item: Any) -> str:

@@ -13,6 +13,7 @@ from cds.yaml_source.fields import (
     Duration,
     InUnit,
     Names,
+    NoMutant,
     NumberOrName,
     OneOf,
     Refers,
@@ -54,7 +55,7 @@ class ScoreOfTrial(Strict):
     """A score that can show response to a trial."""
 
     score: Annotated[Snake, Refers(SCORE)]
-    label: Annotated[Text, Field(description="The short name a clinician calls it by.")] = "score"
+    label: Annotated[Text, NoMutant(), Field(description="The short name a clinician calls it by.")] = "score"
     still_symptomatic_at: Annotated[NumberOrName, UnitOf("score")]
     remission_below: Annotated[NumberOrName, UnitOf("score")]
 
