@@ -75,6 +75,7 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", commands())
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run(command: str) -> None:
     cds = Path(sys.executable).with_name("cds")
     done = subprocess.run([str(cds), *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=False)

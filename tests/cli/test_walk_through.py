@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from scripts.walk_through import CONSOLE, PAGE, clean_copy, renewed, steps
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_command_prints_what_the_page_says(tmp_path: Path) -> None:

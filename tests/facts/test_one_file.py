@@ -15,6 +15,8 @@ import pytest
 import cds
 from tests.authoring.testing.conftest import RULE, write_rules
 
+pytestmark = pytest.mark.slow
+
 KIND = '''
 """Facts with a day → how many days ago the latest of them was."""
 

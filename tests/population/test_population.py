@@ -282,6 +282,7 @@ def test_another_run_in_the_same_folder_is_refused(rules: Ruleset, tmp_path: Pat
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     export = write(tmp_path / "export", lines_of(300))
     command = [sys.executable, "-c", "from cds.cli.main import main; main()", "population", "run", str(export)]

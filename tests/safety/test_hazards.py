@@ -89,6 +89,7 @@ def test_hazards_have_a_number_each() -> None:
     assert len(HAZARDS) >= 15
 
 
+@pytest.mark.slow
 def test_no_mutant_that_a_control_names_survives() -> None:
     named = {name for hazard in HAZARDS for control in hazard["controls"] for name in control.get("mutants", ())}
     changes = run_mutants(ROOT / "rules", MutantSelection(of=tuple(sorted(named))), jobs=1)
