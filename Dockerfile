@@ -10,6 +10,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE requirements.lock ./
 COPY src ./src
 COPY rules ./rules
+COPY docs/rule-authors/checks ./docs/rule-authors/checks
 COPY fhir_examples ./fhir_examples
 RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock '.[all]'
 

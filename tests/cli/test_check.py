@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from typer.testing import CliRunner, Result
 
+from cds.authoring.testing.check import check_folder
 from cds.cli.formats import FORMATS
 from cds.cli.main import app
 from cds.yaml_source.problem import Problem
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
+from tests.server import ROOT
 
 DAY = ("--today", "2025-06-01")
 SLIP = changed(GOOD[RULE], "- failed_trials: {at", "- failed_trails: {at")
@@ -123,7 +126,7 @@ def test_text_names_file_line_column_check_and_page(folder: Path) -> None:
     line = SLIP.split("\n").index(next(line for line in SLIP.split("\n") if "failed_trails" in line)) + 1
     assert f"{folder / RULE}:{line}:" in result.stderr
     assert "Did you mean `failed_trials`?" in result.stderr
-    assert "See docs/rule-authors/checks/unknown-name.md." in result.stderr
+    assert "See docs/rule-authors/checks/unknown-name.md, or `cds check --explain unknown-name`." in result.stderr
 
 
 def test_test_files_are_checked_beside_rule_files(tmp_path: Path) -> None:
@@ -249,3 +252,28 @@ def test_watching_checks_again_when_a_file_changes_for_a_site_also_one_of_its_ru
 
 def _ready(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 0)[0])
+
+
+def test_the_page_of_a_check_is_printed_without_a_network() -> None:
+    page = CliRunner().invoke(app, ["check", "--explain", "list-age"])
+    assert page.exit_code == 0
+    assert "**Why:**" in page.stdout
+    assert "[All checks]" not in page.stdout
+
+    wrong = CliRunner().invoke(app, ["check", "--explain", "list-ages"])
+    assert wrong.exit_code == 2
+    assert "list-age" in wrong.output
+
+
+def test_a_wrong_site_is_told_in_words_that_help_and_nothing_else_is(tmp_path: Path) -> None:
+    text = f"site: {{id: here, name: X, rules: {ROOT / 'rules'}, uses: evaluation >=1.0 <99.0}}\n"
+    quoted = 'set:\n  trials_required: {to: "3", because: a, by: b, review: 2027-01-01}\n'
+    (tmp_path / "site.yaml").write_text(text + quoted)
+    told = check_folder(tmp_path, date(2026, 6, 1))
+    assert [(one.what, one.fix) for one in told] == [
+        ('`trials_required` cannot be "3" here.', "Write 3 without quotes: with them it is text.")
+    ]
+
+    (tmp_path / "site.yaml").write_text(text + "tables: {a: 1}\n")
+    (told_of_key,) = check_folder(tmp_path, date(2026, 6, 1))
+    assert told_of_key.fix == "Write one of site, set, valuesets, cards, or remove it."

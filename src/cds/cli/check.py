@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rapidfuzz import process
 from rich.markup import escape
 
 from cds.authoring.strict_fhir import strict_fhir as strict_fhir_problems
@@ -19,6 +20,7 @@ from cds.cli.formats import FORMATS
 from cds.cli.printing import print_refusal
 from cds.errors import RequestError
 from cds.rulebook.loader import read_rulebook
+from cds.rulebook.shipped import check_pages
 
 
 def check(
@@ -30,6 +32,10 @@ def check(
         str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")
     ] = "text",
     watch: Annotated[bool, typer.Option("--watch", help="Check again whenever a file changes.")] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="NAME", help="Print the page of a check instead.", show_default=False),
+    ] = None,
     strict_fhir: Annotated[
         Path | None,
         typer.Option("--strict-fhir", help="Check a file of FHIR data against R4B instead.", show_default=False),
@@ -41,8 +47,11 @@ def check(
     [bold]Example:[/bold] cds check rules
     [bold]Example:[/bold] cds check rules --watch
     [bold]Example:[/bold] cds check rules --format sarif > check.sarif
+    [bold]Example:[/bold] cds check --explain list-age
     [bold]Example:[/bold] cds check --strict-fhir fhir_examples/bundle.json
     """
+    if explain is not None:
+        _explain(explain)
     if strict_fhir is not None:
         _lint(strict_fhir)
     folder = path or settings_in_force().rules
@@ -75,6 +84,18 @@ def _check(folder: Path, today: date, format_: str) -> int:
     else:
         sys.stdout.write(FORMATS[format_](problems))
     return errors
+
+
+def _explain(name: str) -> NoReturn:
+    """Print what a check asks for and why, as its page says; without a network, from the package."""
+    pages = check_pages()
+    if name not in pages:
+        close = process.extractOne(name, list(pages), score_cutoff=60)
+        hint = f"Did you mean {close[0]}?" if close else "Its name is in the message, after the line and column."
+        raise typer.BadParameter(f"there is no check {name}. {hint}", param_hint="--explain")
+    text = pages[name].read_text("utf-8").rsplit("[All checks]", maxsplit=1)[0].rstrip()
+    sys.stdout.write(text + "\n")
+    raise typer.Exit(OK)
 
 
 def _lint(file: Path) -> NoReturn:

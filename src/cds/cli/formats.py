@@ -15,7 +15,9 @@ SARIF = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sari
 
 def text(problems: Iterable[Problem]) -> str:
     """For people: where, what, why, how to fix, and where to read more."""
-    return "".join(f"{problem}\n  See {problem.page}.\n" for problem in problems)
+    return "".join(
+        f"{problem}\n  See {problem.page}, or `cds check --explain {problem.check}`.\n" for problem in problems
+    )
 
 
 def as_json(problems: Sequence[Problem]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from rapidfuzz import process
+from rapidfuzz import fuzz, process
 
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.reading import ReadingFile
@@ -337,6 +337,7 @@ def _yaml_path(detail: ErrorDetails, located: YamlDocument) -> YamlPath:
     return max(ways(located.value, 0, ()))[2]
 
 
+FEW_KEYS = 8  # that a message can list
 KEY = "[key]"  # pydantic's last step for a key that is not as it should be
 OF_A_UNION = frozenset(
     {
@@ -400,7 +401,10 @@ def _in_words(
     if kind == "extra_forbidden":
         keys = known_keys(detail["loc"][:-1], model)
         close = _close(path[-1], keys)
-        hint = f"Did you mean `{close}`?" if close else "Remove it, or see docs/rule-authors/format.md for the keys."
+        listed = f"Write one of {', '.join(keys)}, or remove it."
+        if len(keys) > FEW_KEYS:
+            listed = "Remove it, or see docs/rule-authors/format.md for the keys."
+        hint = f"Did you mean `{close}`?" if close else listed
         if path[-1] in CONDITION_WORDS and close in CONDITION_WORDS:
             return f"`{path[-1]}` stands beside another condition in {place}.", "Put both into the list of one `all:`."
         return f"`{path[-1]}` is not a key that can stand in {place}.", hint
@@ -432,8 +436,9 @@ def _in_words(
 
 
 def _close(word: object, words: Iterable[str]) -> str:
-    """The word most like it; "" when none is."""
-    found = process.extractOne(str(word), list(words), score_cutoff=60)
+    """The word most like it, letter by letter, and another than it; "" when none is."""
+    others = [other for other in words if other != str(word)]
+    found = process.extractOne(str(word), others, scorer=fuzz.ratio, score_cutoff=60)
     return found[0] if found else ""
 
 

@@ -24,6 +24,7 @@ from cds.yaml_source.problem import Problem
 
 USES = re.compile(r"([a-z][a-z0-9-]*)((?:\s*,?\s*(?:>=|<=|==|<|>)\s*\d+(?:\.\d+){0,2})+)\Z")
 BOUND = re.compile(r"(>=|<=|==|<|>)\s*(\d+(?:\.\d+){0,2})")
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 SAFE_SETS = ("unless_only", "answered_no", "not_for", "other_places", "unless_stopped_for", "remission_coded")
 
 
@@ -143,7 +144,8 @@ def _set(
         return rules, site.problem(here, "unknown-override", f"`{name}` is no parameter.", _close(name, known))
     spec = rule.model.parameters[name]
     if (why_not := _outside(spec, change.to)) is not None:
-        return rules, site.problem((*here, "to"), "site-may-not", f"`{name}` cannot be {change.to} here.", why_not)
+        written = f'"{change.to}"' if isinstance(change.to, str) else change.to
+        return rules, site.problem((*here, "to"), "site-may-not", f"`{name}` cannot be {written} here.", why_not)
     parameters = {**rule.model.parameters, name: spec.model_copy(update={"value": change.to})}
     changed = replace(rule, model=rule.model.model_copy(update={"parameters": parameters}))
     says = f"{change.to} instead of {spec.value}{f' {spec.unit}' if spec.unit else ''}"
@@ -156,6 +158,8 @@ def _outside(spec: Parameter, value: float | str) -> str | None:
         return "Its file does not let a site set it; ask its owners."
     if isinstance(spec.site_may_set, list):
         low, high = spec.site_may_set
+        if isinstance(value, str) and NUMBER.fullmatch(value):
+            return f"Write {value} without quotes: with them it is text."
         if isinstance(value, str) or not low <= value <= high:
             return f"Write a number from {low} to {high}."
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PACKAGED = Path(__file__).parents[1] / "_rules"
 IN_REPOSITORY = Path(__file__).parents[3] / "rules"
+CHECK_PAGES = (Path(__file__).parents[1] / "_checks", Path(__file__).parents[3] / "docs" / "rule-authors" / "checks")
 SHIPPED = "package"
 """What a site's `rules:` says for the rules that came with the package."""
 MARKS = ("site.yaml", "rules.lock", "valuesets")
@@ -14,6 +15,12 @@ MARKS = ("site.yaml", "rules.lock", "valuesets")
 def default_rules_folder() -> Path:
     """The rules that came with the package; in a checkout, the folder beside src/."""
     return PACKAGED if PACKAGED.is_dir() else IN_REPOSITORY
+
+
+def check_pages() -> dict[str, Path]:
+    """Name of each check → its page: those that came with the package, or those of the checkout."""
+    folder = next((folder for folder in CHECK_PAGES if folder.is_dir()), CHECK_PAGES[0])
+    return {page.stem: page for page in sorted(folder.glob("*.md"))}
 
 
 def is_installed(folder: Path) -> bool:

@@ -30,9 +30,10 @@ def check_folder(folder: Path, today: date) -> list[Problem]:
         own = book.own()
         problems |= {*conclusion_without_test(own, casebook), *card_without_test(own, casebook)}
         problems |= {*card_over_budget(book, casebook)}
-        if book.base is not None:
-            before = {_apart_from_its_line(problem) for problem in check(read_rulebook(book.base), today=today)}
-            problems = {problem for problem in problems if _apart_from_its_line(problem) not in before}
+    if book.base is not None:
+        before = {_apart_from_its_line(problem) for problem in check(read_rulebook(book.base), today=today)}
+        before = {problem for problem in before if problem.warning}
+        problems = {problem for problem in problems if _apart_from_its_line(problem) not in before}
     return sorted(problems)
 
 
