@@ -15,25 +15,46 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Definitions, RulesFolder, Today, day_of, err, out
 from cds.cli.files import listed_ids, rules_in
+from cds.cli.printing import print_summary
+from cds.decide import decide
+from cds.errors import RequestError
+from cds.population.cohort import cohort_in
 from cds.population.export import ExportError
 from cds.population.omop import CohortRow, CohortTableError, cohort_table
-from cds.population.run import RunOptions, RunProgress, rows_in, run_population
+from cds.population.report import report_of
+from cds.population.report_formats import FORMATS, answer_of_question
+from cds.population.run import RunOptions, RunProgress, rows_in, run_population, summary_of
+from cds.read_request import read_record
 
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
 MOST_SHOWN = 20  # faults printed; all counted, the first thousand are in summary.json
+
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Decide as of this day; what was charted later is not seen.", show_default=False),
+]
+Exported = Annotated[
+    str, typer.Option("--exported", help="Types that were exported besides those with a file, by commas.")
+]
+
+
+def _decided_for(as_of: str | None, today: date) -> date:
+    try:
+        return date.fromisoformat(as_of) if as_of else today
+    except ValueError:
+        raise typer.BadParameter(f"{as_of} is not a day; write it as 2026-06-01.", param_hint="--as-of") from None
+
+
+def _types(exported: str) -> tuple[str, ...]:
+    return tuple(sorted(listed_ids(exported)))
 
 
 @population.command()
 def run(
     export: Annotated[Path, typer.Argument(metavar="EXPORT", help="Folder of a bulk export, or of Bundles.")],
     into: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the rows; new, or of the same run.")],
-    as_of: Annotated[
-        str | None,
-        typer.Option("--as-of", help="Decide as of this day; what was charted later is not seen.", show_default=False),
-    ] = None,
-    exported: Annotated[
-        str, typer.Option("--exported", help="Types that were exported besides those with a file, by commas.")
-    ] = "",
+    as_of: AsOf = None,
+    exported: Exported = "",
     accept_bad: Annotated[
         int, typer.Option("--accept-bad", min=0, help="Lines that may be unreadable without exit 1.")
     ] = 0,
@@ -52,13 +73,8 @@ def run(
     if not export.exists():
         raise typer.BadParameter(f"{export} does not exist.", param_hint="EXPORT")
     day = day_of(today)
-    try:
-        decided_for = date.fromisoformat(as_of) if as_of else day
-    except ValueError:
-        raise typer.BadParameter(f"{as_of} is not a day; write it as 2026-06-01.", param_hint="--as-of") from None
-    options = RunOptions(
-        decided_for, day, tuple(sorted(part.strip() for part in exported.split(",") if part.strip())), accept_bad, jobs
-    )
+    decided_for = _decided_for(as_of, day)
+    options = RunOptions(decided_for, day, _types(exported), accept_bad, jobs)
     loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions), cohorts=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
@@ -81,6 +97,73 @@ def run(
     told = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
     out.print(escape(f"{into}: {summary.patients} patient(s): {told or 'none'}; {summary.bad_lines} line(s) not read"))
     raise typer.Exit(OK if summary.is_whole(accept_bad) else PROBLEMS)
+
+
+@population.command()
+def report(
+    rows: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a finished run.")],
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.", metavar="FORMAT")] = "markdown",
+    smallest: Annotated[
+        int, typer.Option("--smallest", min=1, help="The smallest count of patients that is shown; 1 shows all.")
+    ] = 11,
+    rules: RulesFolder = None,
+) -> None:
+    """
+    Print what a run says of its population: counts with bounds and reasons, no ids, small counts suppressed.
+
+    Exits with 1 where a question cannot be answered, since a type it needs was not exported.
+
+    [bold]Example:[/bold] cds population report rows-2026 --format html > report.html
+    """
+    if form not in FORMATS:
+        raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}.", param_hint="--format")
+    try:
+        summary = summary_of(rows)
+        loaded = rules_in(rules, date.fromisoformat(summary.as_of), cohorts=True)
+        if loaded.program.version != summary.rules:
+            raise ExportError(
+                f"{rows}: it was made with rules {summary.rules}, these are {loaded.program.version}; "
+                "name the folder of its rules by --rules, or run it again"
+            )
+        found = report_of(loaded.program, summary, rows_in(rows), smallest)
+    except ExportError as wrong:
+        err.print(escape(f"{wrong}."))
+        raise typer.Exit(PROBLEMS) from None
+    sys.stdout.write(FORMATS[form](found))
+    for question in found.questions:
+        if question.not_exported:
+            err.print(escape(f"{question.label} {answer_of_question(question)}"))
+    raise typer.Exit(OK if found.answers_everything else PROBLEMS)
+
+
+@population.command()
+def show(
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", exists=True, help="The export a run was made of.")],
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient as a row names it.")],
+    as_of: AsOf = None,
+    exported: Exported = "",
+    rules: RulesFolder = None,
+    today: Today = None,
+) -> None:
+    """
+    Decide for one patient of an export again, and show why: what a row does not hold.
+
+    [bold]Example:[/bold] cds population show export/ p1 --as-of 2026-01-01
+    """
+    now = day_of(today)
+    day = _decided_for(as_of, now)
+    loaded = rules_in(rules, day, cohorts=True)
+    try:
+        with cohort_in(export, _types(exported)) as cohort:
+            body = cohort.body_of(patient, day.isoformat() if day < now else "")
+        if body is None:
+            raise ExportError(f"{export}: no patient is named so; take the name from `patient` of a row")
+        record, service = read_record(body, loaded, settings_in_force())
+    except (ExportError, RequestError) as wrong:
+        err.print(escape(f"{wrong}."))
+        raise typer.Exit(PROBLEMS) from None
+    conclusions = [name for name, head in loaded.program.heads.items() if head.is_an_authors]
+    print_summary(loaded, decide(loaded, record, day, service), conclusions)
 
 
 @population.command()

@@ -49,6 +49,14 @@ class Cohort:
             for patient in patients_of(bucket, self.found.files, self.found.not_read):
                 yield CohortPatient(patient.name, bundle_of(patient, types, known_on))
 
+    def body_of(self, patient: str, known_on: str = "") -> bytes | None:
+        """The body of the one patient that a row names so: by id, or by file and line; None where there is none."""
+        if (bucket := self.found.bucket_of(patient)) is not None:
+            for lines in patients_of(bucket, self.found.files, self.found.not_read):
+                if lines.id == patient:
+                    return bundle_of(lines, exported_types(self.export, self.found), known_on)
+        return next((one.body for one in self.whole_bodies() if one.name == patient), None)
+
     def whole_bodies(self, share: int = 0, of: int = 1) -> Iterator[CohortPatient]:
         """Patients that come as a Bundle or request each; those of each `of`-th file, from the `share`-th on."""
         for file, numbers in list(self.found.requests.items())[share::of]:

@@ -66,7 +66,11 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         **defined,
         **_published(rules, decision),
         **{cohort_column(one.id): _cohort(one, decision, lacking.get(one.lacks, ())).value for one in program.cohorts},
-        "missing": [[name, item.fact, item.because] for name, items in lacking.items() for item in items],
+        "missing": [
+            [name, item.fact, item.because, item.why_unknown.value if item.why_unknown else ""]
+            for name, items in lacking.items()
+            for item in items
+        ],
         "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
         "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
     }

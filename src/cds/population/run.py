@@ -136,6 +136,18 @@ def run_population(
     return summary
 
 
+def summary_of(out: Path) -> RunSummary:
+    """
+    What a finished run came to.
+
+    Raises:
+        ExportError: OUT holds no finished run.
+    """
+    if not (out / DONE).is_file():
+        raise ExportError(f"{out}: no finished run is in it; make it with `cds population run`")
+    return msgspec.json.decode((out / DONE).read_bytes(), type=RunSummary)
+
+
 def rows_in(out: Path) -> Iterator[dict[str, Any]]:
     """
     The rows of a finished run, bucket by bucket.
@@ -143,8 +155,7 @@ def rows_in(out: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ExportError: OUT holds no finished run.
     """
-    if not (out / DONE).is_file():
-        raise ExportError(f"{out}: no finished run is in it; make it with `cds population run`")
+    summary_of(out)
     for file in sorted((out / ROWS).glob("*.ndjson")):
         with file.open("rb") as reading:
             for line in reading:

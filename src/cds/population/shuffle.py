@@ -77,6 +77,11 @@ class Shuffled:
     no_patient: Counter[str] = field(default_factory=Counter)
     bases: Counter[str] = field(default_factory=Counter)
 
+    def bucket_of(self, owner: str) -> Path | None:
+        """The bucket with the lines of this patient, None if it holds nothing."""
+        bucket = self.folder / _bucket_name(_bucket_number(owner))
+        return bucket if bucket in self.buckets() else None
+
     def buckets(self) -> list[Path]:
         """The buckets with something in them."""
         return sorted(self.folder.glob("bucket-*.gz"))
@@ -86,7 +91,7 @@ def shuffle(export: Export, folder: Path) -> Shuffled:
     """Read every line once, and write it into the bucket of its patient. Memory does not grow with the export."""
     found = Shuffled(folder, tuple(file.name for file in export.files))
     deleted = _deleted(export)
-    buckets = [open_gzip(folder / f"bucket-{number:02}.gz", "wb") for number in range(BUCKETS)]
+    buckets = [open_gzip(folder / _bucket_name(number), "wb") for number in range(BUCKETS)]
     try:
         for number, file in enumerate(export.files):
             if not file.lines:
@@ -155,9 +160,15 @@ def _take(
             found.no_patient[kind] += 1  # a Group, a Device, a Location
         return
     place = f"{number}:{line_number}".encode()
-    buckets[zlib.crc32(owner.encode()) % BUCKETS].write(
-        SEPARATOR.join((owner.encode(), kind.encode(), place, line)) + b"\n"
-    )
+    buckets[_bucket_number(owner)].write(SEPARATOR.join((owner.encode(), kind.encode(), place, line)) + b"\n")
+
+
+def _bucket_number(owner: str) -> int:
+    return zlib.crc32(owner.encode()) % BUCKETS
+
+
+def _bucket_name(number: int) -> str:
+    return f"bucket-{number:02}.gz"
 
 
 def _owner(head: LineHead, found: Shuffled) -> str:
