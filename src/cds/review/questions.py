@@ -20,6 +20,7 @@ from cds.record.model import PatientRecord
 from cds.review.response import ReviewAnswers, TrialAnswers, questionnaire_response
 from cds.terminology.review_form import ReviewForm
 
+MOST_TRIALS = 8  # that are asked about, the newest ones: a page is not a chart review
 ASSUMED = "QuestionnaireResponse/assumed"
 """What a review that is only tried out is called."""
 
@@ -133,7 +134,10 @@ def _of_trials(rules: Ruleset, decision: Decision, form: ReviewForm, service: st
     wanted = next((fact for fact in rules.program.wanted if fact.name == form.trials), None)
     if not isinstance(wanted, TrialDefinition):
         return
-    for number, trial in enumerate(decision.facts[form.trials].trials):
+    trials = decision.facts[form.trials].trials
+    unsure = [number for number, trial in enumerate(trials) if _worth_asking(trial, form, wanted)]
+    for number in unsure[-MOST_TRIALS:]:
+        trial = trials[number]
         for role, values in _worth_asking(trial, form, wanted).items():
             question = form.questions[role]
             answers = tuple(

@@ -23,8 +23,10 @@ from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
 from cds.read_request import limits
+from cds.review.questions import open_questions
 from cds.web.explained import explained_values
 from cds.web.page import Pages, differences, page_route
+from cds.web.settle import AUTHOR, choices, filled_review
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
 
 T = TypeVar("T")
@@ -129,8 +131,12 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
 
         def answer() -> Response:
             service = rules.program.services[found.service]
-            form = changeable(found.body, rules.program, service, decided(found, rules, found.body))
-            values = {"kept": found, "key": key, "form": form, "typed": {}, "wrong": "", "flips": None}
+            was = decided(found, rules, found.body)
+            form = changeable(found.body, rules.program, service, was)
+            asked = [(question, choices(question)) for question in open_questions(rules, was, found.service)]
+            values = {
+                "kept": found, "key": key, "form": form, "asked": asked, "typed": {}, "wrong": "", "flips": None,
+            }  # fmt: skip
             return pages.page("what_if_form.html" if HTMX in request.headers else "what_if.html", values)
 
         return await in_worker(answer)
@@ -144,14 +150,21 @@ def decision_routes(pages: Pages, deployment: Deployment, journal: Journal, link
             service = rules.program.services[found.service]
             was = decided(found, rules, found.body)
             form = changeable(found.body, rules.program, service, was)
-            values: dict[str, Any] = {"kept": found, "key": key, "form": form, "typed": typed}
+            questions = open_questions(rules, was, found.service)
+            asked = [(question, choices(question)) for question in questions]
+            values: dict[str, Any] = {"kept": found, "key": key, "form": form, "asked": asked, "typed": typed}
+            names = [AUTHOR, *(question.name for question in questions)]
             try:
-                body = changed(found.body, edits_of(form, typed), rules.program, service, found.day)
+                edits = edits_of(form, typed, names)
+                review = filled_review(questions, typed, was, rules.program.codes.review)
+                made = review.resource if review is not None else None
+                body = changed(found.body, edits, rules.program, service, found.day, made)
                 now = decided(found, rules, body)
             except (WhatIfInputError, RequestError) as wrong:
                 values |= {"wrong": str(wrong), "flips": None}
             else:
-                values |= {"wrong": "", "flips": flips(rules, was, now)} | explained_values(rules, now, found.service)
+                values |= {"wrong": "", "flips": flips(rules, was, now), "review": review}
+                values |= explained_values(rules, now, found.service)
             if HTMX in request.headers:  # which shows a piece of a page only when it comes with 200
                 return pages.page("what_if_result.html", values)
             return pages.page("what_if.html", values, 400 if values["wrong"] else 200)

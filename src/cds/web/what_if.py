@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -148,16 +148,17 @@ def changeable(body: bytes, program: CompiledRuleset, service: Service, decision
     )
 
 
-def edits_of(form: EditableChart, typed: Mapping[str, str]) -> dict[str, str]:
+def edits_of(form: EditableChart, typed: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, str]:
     """
-    Of what was typed into a form, what differs from what it held, in the order of the form.
+    Of what was typed into a form, what differs from what it held, in the order of the form; `others` are its fields
+    that held nothing.
 
     Raises:
         WhatIfInputError: Nothing differs, or a field is none of this form.
     """
     held = {element.name: element.value for entry in form.entries for element in entry.elements}
     held |= {element.name: element.value for element in (*form.numbers, *form.days)}
-    held |= {choice.name: "" for choice in form.choices}
+    held |= {choice.name: "" for choice in form.choices} | dict.fromkeys(others, "")
     if typed.keys() - held.keys():
         raise WhatIfInputError("This form does not fit the data any more: load the page again")
     asked = {name: typed[name] for name, value in held.items() if name in typed and typed[name] != value}
@@ -166,7 +167,14 @@ def edits_of(form: EditableChart, typed: Mapping[str, str]) -> dict[str, str]:
     return asked
 
 
-def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, service: Service, today: date) -> bytes:
+def changed(
+    body: bytes,
+    asked: Mapping[str, str],
+    program: CompiledRuleset,
+    service: Service,
+    today: date,
+    review: Mapping[str, Any] | None = None,
+) -> bytes:
     """
     The kept data with the changes of a form.
 
@@ -175,6 +183,7 @@ def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, ser
         asked: Field → what was typed; only fields that differ from what they held.
         program, service: What decided, and decides again.
         today: The day of the answer; what is added is of that day.
+        review: A QuestionnaireResponse that is added as it is; None for none.
 
     Raises:
         WhatIfInputError: Something that was typed cannot be used, or is no field of ours.
@@ -193,16 +202,18 @@ def changed(body: bytes, asked: Mapping[str, str], program: CompiledRuleset, ser
                 _put(resource, path.split("."), text)
         elif kind == "dose":
             for resource in resources.get(rest, ()):
-                _put_dose(resource, _number(text))
+                _put_dose(resource, number_in(text))
         elif kind == "born":
             for resource in resources.get(f"Patient/{data['patientId']}", ()):
                 resource["birthDate"] = _day(text)
         elif kind == "none" and text == "none":
             _put_none(data, rest, service)
         elif kind == "number":
-            added.append(_added(_entry(program, rest), writer, _number(text)))
+            added.append(_added(_entry(program, rest), writer, number_in(text)))
         elif kind == "present" and text == "yes":
             added.append(_added(_entry(program, rest), writer))
+    if review is not None:
+        added.append(dict(review))
     if added:
         data["prefetch"][ADDED] = {
             "resourceType": "Bundle",
@@ -341,7 +352,7 @@ def _put(resource: Json, path: list[str], text: str) -> None:
     if not isinstance(place, dict) or path[-1] not in place or not any(tuple(path[-len(e) :]) == e for e in ELEMENTS):
         raise WhatIfInputError("This form does not fit the data any more: load the page again")
     was = place[path[-1]]
-    place[path[-1]] = _day(text) if isinstance(was, str) else _number(text)
+    place[path[-1]] = _day(text) if isinstance(was, str) else number_in(text)
 
 
 def _put_dose(resource: Json, mg: float) -> None:
@@ -394,7 +405,13 @@ def _day(text: str) -> str:
     raise WhatIfInputError(f"“{text[:40]}” is no day: write it as 2026-06-01")
 
 
-def _number(text: str) -> float | int:
+def number_in(text: str) -> float | int:
+    """
+    The number a text is.
+
+    Raises:
+        WhatIfInputError: It is none.
+    """
     try:
         value = float(text.replace(",", "."))
     except ValueError:
