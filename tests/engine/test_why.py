@@ -115,7 +115,7 @@ def test_what_is_said_about_a_group_is_not_lost(about: type[Not] | type[Unknown]
     why = Answered(statement("a", U), statement("b", U), head=about(Any((A, B)))).why()
 
     (child,) = why.children
-    assert child.words in {"not: any of", "cannot be told: any of", "not ruled out: any of"}
+    assert child.words in {"not: any of", "unknown whether: any of", "not ruled out: any of"}
     assert child.truth is why.truth
 
 
@@ -177,7 +177,7 @@ def test_not_reads_as_not_and_keeps_the_fact_it_is_about() -> None:
     assert (child.because, child.sources) == ("because a", ("Condition/1",))
 
 
-@pytest.mark.parametrize(("about", "words"), [(Unknown(A), "cannot be told: A"), (Possibly(A), "not ruled out: A")])
+@pytest.mark.parametrize(("about", "words"), [(Unknown(A), "unknown whether: A"), (Possibly(A), "not ruled out: A")])
 def test_unknown_and_possibly_keep_the_fact_they_are_about_with_its_own_truth(about: Condition, words: str) -> None:
     why = Answered(statement("a", U), head=about).why()
 

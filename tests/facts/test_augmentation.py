@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from cds.facts.fact import Fact
-from cds.facts.trials.augmentation import CompiledAugmentation, augmentation
+from cds.facts.trials.augmentation import (
+    CompiledAugmentation,
+    CompiledAugmentationCount,
+    augmentation,
+    augmentation_count,
+)
 from cds.record.model import Delivery, DeliveryState, Exposure
 from tests.facts.builders import ALL_SENT, daily, look, record, sort, taken
 
@@ -59,4 +64,26 @@ def test_medications_that_did_not_come_leave_it_open() -> None:
 def test_it_rests_on_the_entries_of_the_drug_that_augments() -> None:
     fact = augmented(TRIAL, taken("boostin", "2026-01-01", "2026-03-31", 5))
 
-    assert [found.words for found in fact.found] == ["boostin beside alfadep"]
+    assert [found.words for found in fact.found] == ["boostin with alfadep"]
+
+
+def number_of(*exposures: Exposure, sent: Any = ALL_SENT) -> Fact:
+    patient = record(*exposures, sent=sent)
+    wanted = CompiledAugmentationCount("augmentations", "Augmentations", None, "antidepressants", "trials", 28)
+    return augmentation_count(wanted, sort(patient), look(patient)[0])
+
+
+def test_augmentations_are_counted_by_drug_and_one_through_two_trials_is_one_or_two() -> None:
+    other = taken("betadep", "2026-04-01", "2026-05-31", 150)
+    through_both = taken("boostin", "2026-02-01", "2026-05-20", 5)
+
+    one, both = number_of(TRIAL, taken("boostin", "2026-02-01", "2026-03-15", 5)), number_of(TRIAL, other, through_both)
+    assert (one.low, one.high) == (1, 1)
+    assert (both.low, both.high) == (1, 2)
+    assert (number_of(TRIAL).low, number_of(TRIAL).high) == (0, 0)
+
+
+def test_augmentations_have_no_upper_end_where_medications_did_not_come() -> None:
+    sent = ALL_SENT | {"MedicationRequest": (Delivery(DeliveryState.NOT_SENT, "medications were not sent"),)}
+
+    assert number_of(TRIAL, sent=sent).high == float("inf")

@@ -8,13 +8,13 @@ from cds.facts.fact import Fact
 from cds.facts.trials.count import CompiledCount, count
 from cds.record.model import Delivery, DeliveryState, Exposure
 from cds.terminology.concepts import Concept
-from tests.facts.builders import ALL_SENT, look, record, taken
+from tests.facts.builders import ALL_SENT, TODAY, look, record, taken
 
 FAILED = CompiledCount("failed", "failed", None, "trials", ("adequate", "no_response"), "ingredient")
 
 
 def counted(*history: Exposure, want: CompiledCount = FAILED, **changes: Any) -> Fact:
-    return count(want, *look(record(*history, **changes)))
+    return count(want, *look(record(*history, **changes)), TODAY)
 
 
 def failed(drug: str, mg: float | None, start: str = "2025-02-01", end: str = "2025-04-30") -> Exposure:
@@ -98,3 +98,15 @@ def test_an_empty_list_that_was_sent_is_none() -> None:
     fact = counted()
 
     assert (fact.low, fact.high, fact.why_unknown) == (0, 0, None)
+
+
+def test_a_trial_that_goes_on_or_ended_lately_can_be_optimized_and_one_not_tolerated_cannot() -> None:
+    lately = replace(FAILED, that_are=("inadequate", "tolerated"), ended_within_days=90)
+
+    def number(*history: Exposure) -> float | None:
+        return counted(*history, want=lately).low
+
+    assert number(taken("alfadep", "2026-02-20", "2026-03-03", 50)) == 1  # 90 days before the day of the answer
+    assert number(taken("alfadep", "2026-02-19", "2026-03-02", 50)) == 0
+    assert number(taken("alfadep", "2026-05-20", None, 50)) == 1
+    assert number(taken("alfadep", "2026-02-20", "2026-03-03", 50, stopped_for="side-effect")) == 0

@@ -117,6 +117,8 @@ def _called(function: str, argument: str, values: TemplateValues) -> str:
             return ", ".join(escape(found.reference) for found in values.facts[argument].found) or NOT_RECORDED
         case "found":
             return _listed(values.facts[argument]) or NOT_RECORDED
+        case "recorders":
+            return _recorders(values.facts[argument])
         case "because":
             return _shortened(values.facts[argument].because)
         case "when":
@@ -201,6 +203,12 @@ def _listed(fact: Fact) -> str:
         if not found.reference.startswith("Patient/")
     ]
     return _some([entry for entry in dict.fromkeys(said) if entry], MOST_ENTRIES)
+
+
+def _recorders(fact: Fact) -> str:
+    """Who recorded the entries a fact rests on, up to three names as the chart gives them."""
+    named = dict.fromkeys(escape(found.recorder) for found in fact.found if found.recorder)
+    return f"recorded by {_some(list(named), MOST_ENTRIES)}" if named else "the chart does not name who recorded it"
 
 
 def missing_list(missing: tuple[Missing, ...]) -> str:

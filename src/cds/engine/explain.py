@@ -50,7 +50,7 @@ class ReasonKind(Enum):
     ALL = "all of"
     ANY = "any of"
     AT_LEAST = "at least"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "unknown whether"
     POSSIBLY = "not ruled out"
 
     @property

@@ -88,4 +88,4 @@ def in_words(fact: Fact) -> str:
         )
     if fact.text:
         return fact.text
-    return f"cannot tell ({fact.because})" if fact.because else "cannot tell"
+    return f"unknown ({fact.because})" if fact.because else "unknown"

@@ -102,7 +102,8 @@ def _diagnoses(wanted: CompiledDiagnosis, sorted_record: SortedRecord) -> Iterat
         if doubts is not None:
             when, reasons = doubts
             truth, why = weigh((*weak(hit, possibly=possibly), *reasons))
-            yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), when, why)
+            words = sorted_record.codes.words_for(entry.concept)
+            yield Match(truth, entry.source, words, when, why, recorder=entry.recorder)
     for entry, words in could_be_anything(wanted, sorted_record, Diagnosis, sorted_record.diagnoses):
         doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
         if doubts is not None:

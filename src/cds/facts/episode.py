@@ -146,7 +146,7 @@ def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: S
     onsets = [(d.onset, d.source) for d in current if d.onset is not None and d.onset.earliest <= today]
     if onsets:
         begin, source = min(onsets, key=lambda found: (found[0].earliest, found[0].latest, found[1]))
-        because = f"current episode since {begin.text} (recorded onset)"
+        because = f"current episode since {begin.text} by its recorded onset"
         found = [FactSource(source, "onset", begin.text)]
         why = None if begin.exact else WhyUnknown.IMPRECISE
         if len({span for span, _ in onsets}) > 1:
@@ -161,7 +161,7 @@ def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: S
         after = Span(last_day.earliest + timedelta(days=1), last_day.latest + timedelta(days=1))
         if after.earliest > begin.latest and after.earliest <= today:
             begin = after
-            because = f"current episode since {begin.text} ({words})"
+            because = f"current episode since {begin.text}, after {words}"
             found = [FactSource(reference, words, last_day.text)]
             why = None
     return Fact(

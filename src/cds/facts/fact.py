@@ -35,11 +35,13 @@ class FactSource(msgspec.Struct, frozen=True):
         reference: FHIR reference, "Observation/17".
         words: What it says, in clinic words (chart text: escape before it enters a card).
         when: Its date as known, "" if none.
+        recorder: The name of who recorded it (chart text, too), "" if the chart names nobody.
     """
 
     reference: str
     words: str = ""
     when: str = ""
+    recorder: str = ""
 
 
 class ResponseEvidence(Enum):

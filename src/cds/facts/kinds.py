@@ -29,7 +29,8 @@ from cds.facts.switch_count import BriefSwitchesFact, SwitchesFact
 from cds.facts.symptoms import SymptomsFact
 from cds.facts.trace import TraceFact
 from cds.facts.treatment import CourseFact, TreatmentFact
-from cds.facts.trials.augmentation import AugmentationFact
+from cds.facts.trials.adequate_day import AdequateDayFact
+from cds.facts.trials.augmentation import AugmentationCountFact, AugmentationFact
 from cds.facts.trials.count import CountFact
 from cds.facts.trials.medication_trials import TrialsFact
 
@@ -57,6 +58,8 @@ KINDS: tuple[type[FactBase], ...] = (
     TrialsFact,
     SessionsFact,
     AugmentationFact,
+    AugmentationCountFact,
+    AdequateDayFact,
     PointsFact,
     DrugHistoryFact,
     SwitchesFact,

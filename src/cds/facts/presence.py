@@ -105,6 +105,7 @@ class Match(msgspec.Struct, frozen=True):
     why: str = ""
     says_nothing: bool = False
     not_read: bool = False
+    recorder: str = ""
 
 
 def presence(wanted: CompiledPresence, sorted_record: SortedRecord) -> Fact:
@@ -156,7 +157,10 @@ def _fact(
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
         day=newest.when if newest else None,
-        found=tuple(FactSource(match.source, match.words, match.when.text if match.when else "") for match in matches),
+        found=tuple(
+            FactSource(match.source, match.words, match.when.text if match.when else "", match.recorder)
+            for match in matches
+        ),
         trace=why is WhyUnknown.POSSIBLE,
     )
 

@@ -36,7 +36,7 @@ class EachItem(Strict):
 
     each: Annotated[Snake, Refers(NUMBER)]
     points: int | float
-    perhaps: Annotated[bool, Field(description="The record cannot tell for which of them; from none to all.")] = False
+    perhaps: Annotated[bool, Field(description="The chart does not say for which of them; from none to all.")] = False
 
 
 class IfItem(Strict):
@@ -271,7 +271,7 @@ def _for_each(item: ForEach, fact: Fact) -> ItemPoints:
         return ItemPoints(0, math.inf, f"{fact.label} not known", fact.missing or (fact.label,), fact.found)
     low, high = fact.low * item.points, fact.high * item.points
     if item.perhaps:
-        return ItemPoints(0, high, f"{fact.label}: 0 to {high:g}, the record cannot tell", (), fact.found)
+        return ItemPoints(0, high, f"{fact.label}: 0 to {high:g}, not in the chart", (), fact.found)
     return ItemPoints(low, high, _words(fact.label, low, high), fact.missing if low != high else (), fact.found)
 
 

@@ -54,7 +54,13 @@ def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
         recorded=recorded,
         problem_list=_problem_list(said),
         over=abated is None and _ended_some_day(said),
+        recorder=_recorder(said),
     )
+
+
+def _recorder(said: elements.Condition) -> str:
+    """The name of who recorded the diagnosis, or else of who asserted it; "" where the chart names neither."""
+    return next((person.display for person in (said.recorder, said.asserter) if person and person.display), "")
 
 
 def _ended_some_day(said: elements.Condition) -> bool:

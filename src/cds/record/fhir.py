@@ -170,6 +170,8 @@ class Condition(Resource, frozen=True):
     abatementAge: Any = None
     abatementRange: Any = None
     recordedDate: str | None = None
+    recorder: Reference | None = None
+    asserter: Reference | None = None
     patient: Any = None  # DSTU2
 
 

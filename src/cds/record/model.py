@@ -162,6 +162,7 @@ class Diagnosis:
         over: It is said to have ended, but not on which day (an age, words, or true).
         recorded: When it was written down.
         problem_list: True for category problem-list-item, False for encounter-diagnosis, None if not stated.
+        recorder: The name of who recorded or asserted it, as the chart gives it; "" if it names nobody.
     """
 
     source: str
@@ -173,6 +174,7 @@ class Diagnosis:
     recorded: Span | None = None
     problem_list: bool | None = None
     over: bool = False
+    recorder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cds.rulebook.format.cards import HOLE, CardSpec
 from cds.yaml_source.document import Path
 
-FILLERS = ("why", "missing", "definitions", "trials", "references", "found", "when", "because")
+FILLERS = ("why", "missing", "definitions", "trials", "references", "found", "when", "because", "recorders")
 NOTES = "notes"
 BRIEF_NOTES = "brief_notes"
 PATIENT = "patient.reference"

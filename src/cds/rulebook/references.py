@@ -82,6 +82,7 @@ HOLE_WANTS = {
     "found": ANY_FACT,
     "when": ANY_FACT,
     "because": ANY_FACT,
+    "recorders": ANY_FACT,
 }
 
 

@@ -1,14 +1,17 @@
-"""Trials + exposures → whether a drug that augments was taken together with a trial for long enough."""
+"""Trials + exposures → whether, and with how many drugs, a trial was augmented for long enough."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from cds.facts.context import SortedRecord, medications_sent
 from cds.facts.data import MEDICATIONS, DataQuery
 from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
-from cds.facts.kind import STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.kind import NUMBER, STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.measurements import range_text
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure
@@ -20,7 +23,7 @@ class AugmentationFact(FactBase):
     """A drug of the table that augments, taken together with a trial for so long."""
 
     role: ClassVar[str] = STATEMENT
-    no_window: ClassVar[str] = "Bound the trials it stands beside with `in_episode`."
+    no_window: ClassVar[str] = "Bound the trials it is taken with by `in_episode`."
     find: Literal["augmentation"]
     drugs: Annotated[Slug, DrugTableName()]
     beside: Annotated[Snake, Refers(TRIALS)]
@@ -29,6 +32,24 @@ class AugmentationFact(FactBase):
     def compile(self, name: str, numbers: Numbers) -> CompiledAugmentation:
         """The fact with every number in place."""
         return CompiledAugmentation(
+            **self.common(name, numbers), drugs=self.drugs, trials=self.beside, days=numbers.days(self.lasts_at_least)
+        )
+
+
+class AugmentationCountFact(FactBase):
+    """How many drugs of the table augmented a trial, each for so long."""
+
+    role: ClassVar[str] = NUMBER
+    no_window: ClassVar[str] = "Bound the trials they are taken with by `in_episode`."
+    find: Literal["augmentation_count"]
+    drugs: Annotated[Slug, DrugTableName()]
+    beside: Annotated[Snake, Refers(TRIALS)]
+    lasts_at_least: Duration
+    unit: Literal["drugs"]
+
+    def compile(self, name: str, numbers: Numbers) -> CompiledAugmentationCount:
+        """The fact with every number in place."""
+        return CompiledAugmentationCount(
             **self.common(name, numbers), drugs=self.drugs, trials=self.beside, days=numbers.days(self.lasts_at_least)
         )
 
@@ -64,6 +85,15 @@ class CompiledAugmentation(CompiledFact):
         return augmentation(self, context.sorted_record, context.facts[self.trials])
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledAugmentationCount(CompiledAugmentation):
+    """With how many drugs a trial was augmented; the attributes are those of one augmentation."""
+
+    def answer(self, context: EvaluationContext) -> Fact:
+        """As `augmentation_count`."""
+        return augmentation_count(self, context.sorted_record, context.facts[self.trials])
+
+
 ROLE = "augmentation"  # of a drug in the table
 
 
@@ -74,29 +104,76 @@ def augmentation(wanted: CompiledAugmentation, sorted_record: SortedRecord, tria
     True when a drug of that role was surely taken on so many days of one trial, at its minimum dose where the table has
     one; unknown when it may have been, or when medications did not arrive whole; false otherwise.
     """
-    table = sorted_record.codes.drugs[wanted.drugs]
-    today = sorted_record.today.toordinal()
-    agents = _agents(wanted, sorted_record)
     sure: list[FactSource] = []
     possible: list[FactSource] = []
-    for (key, combined), exposures in sorted(agents.items()):
+    for pair in _augmented(wanted, sorted_record, trials):
+        (sure if pair.sure else possible).extend(pair.entries)
+    if sure:
+        return _fact(wanted, Truth.TRUE, "taken together with a trial for long enough", sure)
+    if possible:
+        because = "unknown whether it was taken together for long enough"
+        return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
+    sent = medications_sent(sorted_record.record)
+    if sent.state is not DeliveryState.WHOLE:
+        return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
+    return _fact(wanted, Truth.FALSE, "no such drug taken with a trial for long enough", [])
+
+
+def augmentation_count(wanted: CompiledAugmentationCount, sorted_record: SortedRecord, trials: Fact) -> Fact:
+    """
+    How many augmentations, as a range.
+
+    Surely as many as different drugs surely augmented a trial; possibly as many as pairs of such a drug and a trial,
+    since one drug that goes on through two trials may be one augmentation or two. Without an upper end when medications
+    did not arrive whole.
+    """
+    pairs = list(_augmented(wanted, sorted_record, trials))
+    sent = medications_sent(sorted_record.record)
+    whole = sent.state is DeliveryState.WHOLE
+    low, high = float(len({pair.drug for pair in pairs if pair.sure})), float(len(pairs)) if whole else math.inf
+    why = WhyUnknown.NOT_SENT if not whole else WhyUnknown.IMPRECISE if low != high else None
+    return Fact(
+        name=wanted.name,
+        label=wanted.label,
+        low=low,
+        high=high,
+        unit="drugs",
+        text=range_text(low, high) or "an unknown number",
+        because=sent.because if not whole else "counted by drug" if pairs else "none recorded",
+        why_unknown=why,
+        missing=(wanted.label,) if why is not None else (),
+        found=tuple(dict.fromkeys(entry for pair in pairs for entry in pair.entries)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentedTrial:
+    """
+    A drug that augmented one trial for long enough.
+
+    Attributes:
+        drug: Its key in the table.
+        sure: Whether it surely did; otherwise it may have.
+        entries: The entries that say so.
+    """
+
+    drug: str
+    sure: bool
+    entries: tuple[FactSource, ...]
+
+
+def _augmented(wanted: CompiledAugmentation, sorted_record: SortedRecord, trials: Fact) -> Iterator[AugmentedTrial]:
+    table = sorted_record.codes.drugs[wanted.drugs]
+    today = sorted_record.today.toordinal()
+    for (key, combined), exposures in sorted(_agents(wanted, sorted_record).items()):
         # The dose of a combination product is not that of the drug in it.
         minimum = None if combined else table.drugs[key].minimum_mg_a_day.get("minimum")
         runs = day_by_day(exposure_periods(exposures, today, 0))
         for trial in trials.trials:
             surely, possibly = _together(runs, trial, today, minimum)
             if possibly >= wanted.days:
-                entries = [FactSource(exposure.source, f"{key} beside {trial.name}") for exposure, _ in exposures]
-                (sure if surely >= wanted.days else possible).extend(entries)
-    if sure:
-        return _fact(wanted, Truth.TRUE, "taken together with a trial for long enough", sure)
-    if possible:
-        because = "it cannot be told whether it was taken together for long enough"
-        return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
-    sent = medications_sent(sorted_record.record)
-    if sent.state is not DeliveryState.WHOLE:
-        return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
-    return _fact(wanted, Truth.FALSE, "no such drug beside a trial for long enough", [])
+                entries = tuple(FactSource(exposure.source, f"{key} with {trial.name}") for exposure, _ in exposures)
+                yield AugmentedTrial(key, surely >= wanted.days, entries)
 
 
 def _fact(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from cds.facts.context import in_window
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.kind import NUMBER, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.facts.trials.trials import UnrecognizedMedication
 from cds.logic.truth import Truth, every, some
-from cds.yaml_source.fields import OneOf, Refers, Snake, Text
+from cds.yaml_source.fields import Duration, OneOf, Refers, Snake, Text
 
 DIFFERENT = ("ingredient", "drug_class")  # … `different` of a count
 
@@ -36,7 +38,7 @@ class CountFact(FactBase):
             Literal[
                 "adequate", "inadequate", "no_response", "responded", "responding", "response_lost",
                 "partial_response", "dose_adequate", "long_enough", "under_dosed", "too_short", "poorly_taken",
-                "intolerance", "ongoing", "inferred",
+                "intolerance", "tolerated", "ongoing", "inferred",
             ]
         ],
         Field(min_length=1),
@@ -49,6 +51,9 @@ class CountFact(FactBase):
         OneOf(YES_OR_NO),
         Field(description="yes, no, or a parameter with these words: drugs of one molecule count as one ingredient."),
     ] = None
+    ended_within: Annotated[Duration | None, Field(description="Only trials that go on, or ended within so long.")] = (
+        None
+    )
     drug_class: Annotated[
         list[Text] | None, Field(min_length=1, description="Only drugs of these classes of the table.")
     ] = None
@@ -61,6 +66,7 @@ class CountFact(FactBase):
             that_are=tuple(self.that_are),
             different=numbers.word(self.different) if self.different else "",
             classes=frozenset(self.drug_class) if self.drug_class else None,
+            ended_within_days=numbers.days(self.ended_within) if self.ended_within else None,
             merge_same_molecule=numbers.word(self.merge_same_molecule or "no") == "yes",
         )
 
@@ -80,6 +86,7 @@ class CompiledCount(CompiledFact):
         different: "ingredient" or "drug_class": count each only once; "" counts trials.
         classes: Only drugs of these classes; None for all.
         merge_same_molecule: Ingredients of one molecule are one.
+        ended_within_days: Only trials that go on, or ended at most so many days ago; None for all.
     """
 
     trials: str
@@ -87,6 +94,7 @@ class CompiledCount(CompiledFact):
     different: str
     classes: frozenset[str] | None = None
     merge_same_molecule: bool = False
+    ended_within_days: int | None = None
 
     def needs(self) -> tuple[str, ...]:
         """Names of the facts it is computed from."""
@@ -101,7 +109,7 @@ class CompiledCount(CompiledFact):
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `count`."""
-        return count(self, context.facts[self.trials], context.unrecognised[self.trials])
+        return count(self, context.facts[self.trials], context.unrecognised[self.trials], context.today)
 
 
 def _responded(trial: Trial) -> Truth:
@@ -124,13 +132,22 @@ PROPERTIES: dict[str, Callable[[Trial], Truth]] = {
     "under_dosed": lambda trial: every((trial.long_enough, ~trial.held)),
     "too_short": lambda trial: ~trial.long_enough,
     "intolerance": lambda trial: every((Truth.of(trial.intolerance), ~trial.adequate)),
+    "tolerated": lambda trial: Truth.of(not trial.intolerance),
     "ongoing": lambda trial: Truth.of(trial.ongoing),
     "inferred": lambda trial: Truth.of(trial.evidence is ResponseEvidence.INFERRED),
     "poorly_taken": lambda trial: trial.poorly_taken,
 }
 
 
-def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedMedication, ...]) -> Fact:
+def _is_recent(trial: Trial, days: int | None, today: date) -> Truth:
+    """Whether it goes on, or ended at most so many days ago; unknown where its end is not known well enough."""
+    if days is None or trial.ongoing:
+        return Truth.TRUE
+    recent = in_window(trial.end, today, days)
+    return Truth.UNKNOWN if recent is None else recent
+
+
+def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedMedication, ...], today: date) -> Fact:
     """
     How many trials (or different ingredients or classes) have all the properties, as a range.
 
@@ -138,7 +155,15 @@ def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedM
     upper end.
     """
     rated = [
-        (trial, every(PROPERTIES[name](trial) for name in wanted.that_are))
+        (
+            trial,
+            every(
+                (
+                    _is_recent(trial, wanted.ended_within_days, today),
+                    *(PROPERTIES[name](trial) for name in wanted.that_are),
+                )
+            ),
+        )
         for trial in trials.trials
         if wanted.classes is None or trial.drug_class in wanted.classes
     ]
