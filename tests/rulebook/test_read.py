@@ -144,7 +144,7 @@ PRESENT = "find: condition\n    coded: set\n    if_none_found: false\n    becaus
         # keys
         ("factz: {}\n", "factz", "unknown-key", "Did you mean `facts`?"),
         (FACTS + "    find: age\n    unit: years\n    lok_back: 5 years\n", "lok_back", "unknown-key", "`look_back`?"),
-        (FACTS + "    find: age\n    unit: years\n    zzz: 5\n", "zzz", "unknown-key", "format.md"),
+        (FACTS + "    find: age\n    unit: years\n    zzz: 5\n", "zzz", "unknown-key", "Write one of label, "),
         (FACTS + "    find: age\n", "some:", "missing-key", "Add `unit:`"),
         (FACTS + "    count: trials\n", "some:", "missing-key", "Add `that_are:`"),
         (FACTS + "    count: trials\n    that_aer: [adequate]\n", "that_aer", "unknown-key", "`that_are`?"),

@@ -12,6 +12,7 @@ import pytest
 
 from cds.authoring.testing import cases
 from cds.rulebook.format import reading as reading_format
+from cds.rulebook.format import review as review_format
 from cds.rulebook.format import rule_file as rule_format
 from cds.rulebook.format import site as site_format
 from cds.rulebook.format import vocabulary as vocabulary_format
@@ -19,7 +20,14 @@ from cds.rulebook.json_schema import schema_text
 from cds.yaml_source.document import read_yaml
 from tests.rulebook.small_rules import GOOD, RULE, SCORE_SET, SET, SNOMED_SET, TABLE, changed
 
-SCHEMAS = rule_format.SCHEMAS | reading_format.SCHEMAS | site_format.SCHEMAS | vocabulary_format.SCHEMAS | cases.SCHEMAS
+SCHEMAS = (
+    rule_format.SCHEMAS
+    | reading_format.SCHEMAS
+    | review_format.SCHEMAS
+    | site_format.SCHEMAS
+    | vocabulary_format.SCHEMAS
+    | cases.SCHEMAS
+)
 RULES = Path(__file__).parents[2] / "rules"
 
 
@@ -27,7 +35,7 @@ def kind_of(place: tuple[str, ...]) -> str | None:
     """Which schema a file under rules/ follows; None for tests and patients."""
     if place[-1].endswith(".test.yaml") or place[0] == "patients":
         return None
-    kinds = {"valuesets": "valueset", "tables": "drugs", "reading": "reading"}
+    kinds = {"valuesets": "valueset", "tables": "drugs", "reading": "reading", "review": "review"}
     return f"{kinds.get(place[0], 'rules')}.schema.json"
 
 

@@ -91,7 +91,7 @@ site:
   rules: {rules}                       # what this stands on{where}
   uses:                                # the versions it was tested with
 {uses}
-# set:                                 # what differs: docs/rule-authors/sites.md; `cds site parameters` lists what may
+# set:                                 # what differs: docs/rule-authors/sites.md lists what may
 #   a_parameter: {{to: 3, because: why, by: who, review: {next}}}
 """
 

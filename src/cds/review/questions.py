@@ -40,7 +40,7 @@ class OpenQuestion:
     One question whose answer the record does not hold surely.
 
     Attributes:
-        name: Of its field: "trial.0.outcome", "statement.aneurysm".
+        name: Of its field: "trial.0.outcome", "statement.FACT".
         text: What is asked.
         about: The trial, in words; "" for a statement.
         role: Which question of a trial; the fact for a statement.

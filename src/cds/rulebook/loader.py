@@ -405,7 +405,7 @@ def _in_words(
         if len(keys) > FEW_KEYS:
             listed = "Remove it, or see docs/rule-authors/format.md for the keys."
         hint = f"Did you mean `{close}`?" if close else listed
-        if path[-1] in CONDITION_WORDS and close in CONDITION_WORDS:
+        if path[-1] in CONDITION_WORDS and any(key in CONDITION_WORDS for key in keys):
             return f"`{path[-1]}` stands beside another condition in {place}.", "Put both into the list of one `all:`."
         return f"`{path[-1]}` is not a key that can stand in {place}.", hint
     if kind == "union_tag_invalid":

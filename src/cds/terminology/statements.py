@@ -73,7 +73,7 @@ class Cues:
     Attributes:
         before, after: What they say → phrases that stand before or after the words they speak of.
         unless: Phrases in which such a word says something else.
-        between: Words that let a denial before them speak of something else: "no growth of the aneurysm".
+        between: Words that let a denial before them speak of something else: "no growth of the finding".
     """
 
     before: Mapping[Meant, frozenset[Phrase]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from cds.terminology.statements import Clauses
 LIKE = 75
 """Of 100: words so alike may be spellings of each other (project decision)."""
 STRANGERS = 1
-"""Unknown words, like none of ours, that may qualify a recognised one in a clause: "inzidentelles Aneurysma"."""
+"""Unknown words, like none of ours, that may qualify a recognised one in a clause, as a foreign adjective does."""
 
 
 @dataclass(frozen=True, slots=True)

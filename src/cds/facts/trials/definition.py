@@ -66,15 +66,8 @@ class NoResponseWhen(Strict):
     stopped_for: Names
     unless_stopped_for: Names
     measured_by: list[ScoreOfTrial] = []
-    falls_less_than: Annotated[NumberOrName, InUnit("percent")] | None = None
-    falls_at_most: (
-        Annotated[
-            NumberOrName,
-            InUnit("percent"),
-            Field(description="Instead of falls_less_than: a fall of just so many percent is no response either."),
-        ]
-        | None
-    ) = None
+    falls_less_than: Annotated[NumberOrName | None, InUnit("percent")] = None
+    falls_at_most: Annotated[NumberOrName | None, InUnit("percent")] = None
     partial_response: PartialResponse | None = None
     baseline_within: Around
     last_score_within: Around
