@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cds.logic.truth import Truth
@@ -102,25 +103,30 @@ def report_of(
     columns = {cohort_column(one.id): one.head for one in program.cohorts}
     columns |= {f"is_{of}__{one.id}": "" for of, many in program.definitions.items() for one in many}
     truths = {column: Counter[str]() for column in columns}
-    reasons = {column: Counter[tuple[str, str]]() for column in columns}
-    lacking: Counter[tuple[str, str]] = Counter()
+    members = {column: Counter[str]() for column in columns}
+    reasons = {column: _ReasonGroups() for column in columns}
+    lacking = _ReasonGroups()
     for row in rows:
+        person = _person_digest(row["patient"])
         decided = row["outcome"] == "decided"
         missing = row.get("missing", ())
-        lacking.update({(fact, why) for _, fact, _, why in missing})
+        lacking.add({(fact, why) for _, fact, _, why in missing}, person)
         for column, head in columns.items():
             answer = row.get(column, Truth.UNKNOWN.value)
             truths[column][answer] += 1
+            members[column][answer] += person
             if answer == Truth.UNKNOWN.value:
                 found = {(fact, why) for name, fact, _, why in missing if name == head}
-                reasons[column].update(found if decided else {(NO_DECISION, row["outcome"])})
+                reasons[column].add(found if decided else {(NO_DECISION, row["outcome"])}, person)
     cells = CellSuppression(summary.patients, smallest)
     outcomes = cells.table(summary.outcomes)
     labels = program.labels
 
     def counted(column: str, identity: str, label: str, needs: Sequence[str] = ()) -> BoundedCount:
-        shown = cells.table({truth.value: truths[column][truth.value] for truth in Truth})
+        people = members[column]
+        shown = cells.table({truth.value: truths[column][truth.value] for truth in Truth}, people)
         unknown, no = shown[Truth.UNKNOWN.value], shown[Truth.FALSE.value]
+        answered = [people[truth.value] for truth in (Truth.TRUE, Truth.FALSE) if people[truth.value]]
         return BoundedCount(
             identity,
             label,
@@ -128,7 +134,7 @@ def report_of(
             no,
             unknown,
             None if no is None else summary.patients - no,
-            () if unknown is None else _reasons(reasons[column], labels, cells)[:MOST_REASONS],
+            () if unknown is None else _reasons(reasons[column], labels, cells, answered)[:MOST_REASONS],
             tuple(kind for kind in needs if kind not in summary.exported),
         )
 
@@ -152,9 +158,27 @@ def report_of(
     )
 
 
+@dataclass
+class _ReasonGroups:
+    """Reasons, and the people each concerns: how many, and a digest of who."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    members: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, reasons: Iterable[tuple[str, str]], person: int) -> None:
+        for reason in reasons:
+            self.counts[reason] += 1
+            self.members[reason] += person
+
+
+def _person_digest(patient: str) -> int:
+    """A number such that sums over different groups of people differ."""
+    return int.from_bytes(hashlib.blake2b(patient.encode(), digest_size=16).digest(), "big")
+
+
 def _reasons(
-    counts: Counter[tuple[str, str]], labels: Mapping[str, str], cells: CellSuppression
+    groups: _ReasonGroups, labels: Mapping[str, str], cells: CellSuppression, apart_from: Collection[int] = ()
 ) -> tuple[ReasonCount, ...]:
-    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    shown = ((fact, why, cells.alone(count)) for (fact, why), count in ordered)
+    ordered = sorted(groups.counts.items(), key=lambda one: (-one[1], one[0]))
+    shown = ((*reason, cells.alone(count, groups.members[reason], apart_from)) for reason, count in ordered)
     return tuple(ReasonCount(labels.get(fact, fact), why, count) for fact, why, count in shown if count is not None)
