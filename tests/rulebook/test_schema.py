@@ -10,24 +10,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from cds.authoring.testing import cases
-from cds.rulebook.format import reading as reading_format
-from cds.rulebook.format import review as review_format
-from cds.rulebook.format import rule_file as rule_format
-from cds.rulebook.format import site as site_format
-from cds.rulebook.format import vocabulary as vocabulary_format
+from cds.cli.schema import SCHEMAS
 from cds.rulebook.json_schema import schema_text
 from cds.yaml_source.document import read_yaml
 from tests.rulebook.small_rules import GOOD, RULE, SCORE_SET, SET, SNOMED_SET, TABLE, changed
 
-SCHEMAS = (
-    rule_format.SCHEMAS
-    | reading_format.SCHEMAS
-    | review_format.SCHEMAS
-    | site_format.SCHEMAS
-    | vocabulary_format.SCHEMAS
-    | cases.SCHEMAS
-)
 RULES = Path(__file__).parents[2] / "rules"
 
 

@@ -206,9 +206,13 @@ def _listed(fact: Fact) -> str:
 
 
 def _recorders(fact: Fact) -> str:
-    """Who recorded the entries a fact rests on, up to three names as the chart gives them."""
+    """Who recorded or asserted the entries a fact rests on, up to three names as the chart gives them."""
     named = dict.fromkeys(escape(found.recorder) for found in fact.found if found.recorder)
-    return f"recorded by {_some(list(named), MOST_ENTRIES)}" if named else "the chart does not name who recorded it"
+    return (
+        f"recorded or asserted by {_some(list(named), MOST_ENTRIES)}"
+        if named
+        else "the chart does not name who recorded it"
+    )
 
 
 def missing_list(missing: tuple[Missing, ...]) -> str:
