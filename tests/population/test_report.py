@@ -75,6 +75,21 @@ def test_what_needs_a_type_that_was_not_exported_cannot_be_answered(tmp_path: Pa
     assert "ServiceRequest was not exported" in answer.stderr
 
 
+def test_of_bundles_each_says_itself_what_it_lacks(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    shutil.copy(Path(__file__).parents[2] / "fhir_examples" / "bundle.json", export / "one.json")
+    command = ["population", "run", str(export), str(tmp_path / "out"), "--jobs", "1", "--today", "2026-06-01"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+
+    answer = report(tmp_path / "out", "--smallest", "1")
+
+    assert answer.exit_code == 0, answer.output
+    assert "Cannot be answered" not in answer.stdout
+    assert "| Referral to psychiatry, ever, that was not revoked | not sent | 1 |" in answer.stdout
+    assert "No count is suppressed." in answer.stdout
+
+
 def test_every_form_holds_the_same_counts(out: Path) -> None:
     found = json.loads(report(out, "--format", "json").stdout)
     lines = list(csv.DictReader(io.StringIO(report(out, "--format", "csv").stdout)))

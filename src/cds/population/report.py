@@ -44,7 +44,8 @@ class BoundedCount:
         yes, no, unknown: Patients; who has no decision is unknown.
         at_most: Who is not known to be "no", None where that count is suppressed.
         reasons: Why it is unknown, most frequent first; a patient can have several.
-        not_exported: Types without which nothing can be said. Not empty: it cannot be answered.
+        not_exported: Types without which nothing can be said. Not empty: it cannot be answered. Always empty for
+            Bundles and requests: what one of them lacks is unknown in its own row.
     """
 
     id: str
@@ -91,6 +92,13 @@ class PopulationReport:
         """Whether every question can be answered, within bounds."""
         return not any(question.not_exported for question in self.questions)
 
+    @property
+    def suppression(self) -> str:
+        """Which counts are left out, as a sentence."""
+        if self.smallest <= 1:
+            return "No count is suppressed."
+        return f"Counts of 1 to {self.smallest - 1} are suppressed, and counts they could be derived from."
+
 
 def report_of(
     program: CompiledRuleset, summary: RunSummary, rows: Iterable[dict[str, Any]], smallest: int
@@ -135,7 +143,7 @@ def report_of(
             unknown,
             None if no is None else summary.patients - no,
             () if unknown is None else _reasons(reasons[column], labels, cells, answered)[:MOST_REASONS],
-            tuple(kind for kind in needs if kind not in summary.exported),
+            tuple(kind for kind in needs if summary.exported and kind not in summary.exported),
         )
 
     return PopulationReport(

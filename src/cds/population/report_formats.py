@@ -39,7 +39,7 @@ def _markdown(report: PopulationReport) -> Iterator[str]:
     yield "# Population report"
     yield ""
     yield f"{told(report.patients)} patients, as of {report.as_of}, rules {report.rules}, Thirdline {report.program}."
-    yield f"Counts of 1 to {report.smallest - 1} are suppressed, and counts they could be derived from."
+    yield report.suppression
     yield ""
     yield "| outcome | patients |"
     yield "| --- | ---: |"
