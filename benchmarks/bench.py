@@ -76,7 +76,7 @@ class Ours:
     def read(self, body: bytes) -> PatientRecord:
         asked = read_request(body, self.service)
         bounds = {"most_entries": 50_000, "deepest": 64, "sought": self.rules.program.sought}
-        return record_of(asked, self.service, bounds)
+        return record_of(asked, self.service.templates, bounds)
 
     def answer(self, body: bytes) -> bytes:
         """As the service does: bytes to bytes."""

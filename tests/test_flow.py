@@ -16,7 +16,7 @@ MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__init__
 ORDER = [
     "errors", "logic", "terminology", "yaml_source", "compression", "parallel", "record", "facts", "rulebook", "engine",
     "cards", "decide", "serialize", "explanation", "review", "ruleset", "fhir_client", "settings",
-    "configuration", "telemetry", "read_request", "population", "journal", "api", "auth", "authoring",
+    "configuration", "telemetry", "read_request", "write_request", "population", "journal", "api", "auth", "authoring",
     "web", "reload", "app", "serving", "cli",
 ]  # fmt: skip
 # The compiler needs nothing of the record.

@@ -28,7 +28,7 @@ def read(rules: Ruleset, body: bytes, service_id: str = SERVICE) -> PatientRecor
     service = rules.program.services[service_id]
     asked = read_request(body, service)
     bounds = {"most_entries": 50_000, "deepest": 64, "sought": rules.program.sought}
-    return record_of(asked, service, bounds)
+    return record_of(asked, service.templates, bounds)
 
 
 class Counting:

@@ -1,8 +1,8 @@
 """
 A CDS Hooks request or a FHIR Bundle → PatientRecord: the only reader of requests.
 
-HTTP, the command line, the playground and what-if read with it. An EHR that calls must send what CDS Hooks requires
-(`read_request`); a file may leave out what no rule reads (`read_record`).
+HTTP, the command line, the playground, what-if and rule tests read with it. An EHR that calls must send what CDS Hooks
+requires (`read_request`); a file may leave out what no rule reads (`read_record`, `read_file`).
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def read_request(body: bytes, service: Service) -> HookRequest:
         )
     if not sent.hookInstance:
         raise NotFhirError("hookInstance is missing", fix="Send a UUID", where="hookInstance")
-    asked = _asked(sent, service)
+    asked = _asked(sent)
     if not asked.patient_id:
         raise NotFhirError("context.patientId is missing", fix="Send the patient's FHIR id", where="context.patientId")
     _refuse_without_context(service.hook, sent.context or HookContext())
@@ -193,12 +193,22 @@ def read_record(body: bytes, rules: Ruleset, settings: Settings) -> tuple[Patien
             fix=f"send one of {', '.join(sorted({s.hook for s in rules.program.services.values()}))}",
             where="hook",
         )
-    return record_of(_asked(sent, service), service, bounds), service.id
+    return record_of(_asked(sent), service.templates, bounds), service.id
+
+
+def read_file(body: bytes) -> HookRequest:
+    """
+    What a file asks that holds a CDS Hooks request of any hook; what CDS Hooks requires may be missing.
+
+    Raises:
+        NotJsonError, NotFhirError, TooLargeError, WrongPatientError: With the member that is wrong.
+    """
+    return _asked(_decoded(body))
 
 
 def record_of(
     asked: HookRequest,
-    service: Service,
+    templates: Mapping[str, str],
     bounds: Mapping[str, Any],
     fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
 ) -> PatientRecord:
@@ -206,14 +216,17 @@ def record_of(
     The record in a request, and in what was fetched in place of some of its prefetch.
 
     Args:
+        asked: The request.
+        templates: Prefetch key → the query it answers, as `Service.templates` has them.
         bounds: As `limits` has them.
+        fetched: Prefetch key → what was fetched for it.
 
     Raises:
         RequestError: See `cds.record.bundle.read_prefetch`.
     """
     return read_prefetch(
         asked.prefetch,
-        templates={prefetch.key: prefetch.query for prefetch in service.prefetch},
+        templates=templates,
         patient_id=asked.patient_id or None,
         fetched=fetched,
         orders=asked.orders,
@@ -226,7 +239,7 @@ def _decoded(body: bytes) -> HookRequestBody:
     return decode(REQUEST, body, "a CDS Hooks request", fix=fix)
 
 
-def _asked(sent: HookRequestBody, service: Service) -> HookRequest:
+def _asked(sent: HookRequestBody) -> HookRequest:
     """What was sent, in one form; what contradicts itself is refused, what is missing is left empty."""
     context = sent.context or HookContext()
     # Most public requests write the id as a reference (Patient/x), although CDS Hooks asks for the id alone.
@@ -262,7 +275,7 @@ def _asked(sent: HookRequestBody, service: Service) -> HookRequest:
         patient_id,
         sent.hookInstance or "",
         FhirAccess(sent.fhirServer or None, authorization.access_token or None),
-        orders_of(service.hook, bytes(context.draftOrders), context.selections),
+        orders_of(sent.hook or "", bytes(context.draftOrders), context.selections),
         context.userId if isinstance(context.userId, str) else "",
     )
 

@@ -37,7 +37,7 @@ def both(request: dict[str, Any], fetched: dict[str, FetchedValue], earlier: Ove
     """The record of a call, and the one made again from what is kept of it."""
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
-    record = record_of(asked, service, LIMITS, fetched)
+    record = record_of(asked, service.templates, LIMITS, fetched)
     kept = gzip.decompress(packed(call_of("", service, asked, fetched, earlier)))
     return earlier.onto(record), record_from_input(kept, service, LIMITS)
 
@@ -104,7 +104,7 @@ def test_remarks_of_a_receipt_are_our_words_and_hold_nothing_of_the_chart() -> N
     service = service_for(request["hook"])
     asked = read_request(msgspec.json.encode(request), service)
     fetched = {"phq9": FetchedValue(None, "the server answered with an error")}
-    record = record_of(asked, service, LIMITS, fetched)
+    record = record_of(asked, service.templates, LIMITS, fetched)
 
     found = decision_record_of(
         RULES,

@@ -85,7 +85,7 @@ def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Ruleset) 
 
     pasted = read_pasted(body, rules.program, service.id, 64)
     asked = read_request(pasted.body, service)
-    record = record_of(asked, service, bounds)
+    record = record_of(asked, service.templates, bounds)
 
     evaluated = decide(rules, read_bundle(body, **bounds), TODAY, service.id)
     assert decide(rules, record, TODAY, service.id).truths == evaluated.truths

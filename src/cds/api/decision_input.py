@@ -55,7 +55,7 @@ def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> 
     )
     fetched_values = {key: answer.fetched for key, answer in fetched.items()}
     asked = HookRequest(kept.prefetch, kept.patientId, "", FhirAccess(None, None), orders)
-    record = record_of(asked, service, limits, fetched_values)
+    record = record_of(asked, service.templates, limits, fetched_values)
     return looked_up.onto(record)
 
 

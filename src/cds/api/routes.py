@@ -220,7 +220,7 @@ def answer_hook(
     begun, decision_id = perf_counter(), str(uuid.uuid4())
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
-    record = record_of(asked, service, limits(deployment.settings, rules), fetched)
+    record = record_of(asked, service.templates, limits(deployment.settings, rules), fetched)
     earlier = deployment.overrides.of(rules.program, offer.tenant, asked.patient_id, today)
     read = perf_counter()
     decision = decide(rules, earlier.onto(record), today, service.id)

@@ -279,6 +279,11 @@ class Service:
     rule: RuleRef
     silent: tuple[str, ...] = ()
 
+    @property
+    def templates(self) -> dict[str, str]:
+        """Prefetch key → the query it asks."""
+        return {prefetch.key: prefetch.query for prefetch in self.prefetch}
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledRuleset:

@@ -218,7 +218,7 @@ class Launcher:
 
         def answer() -> Response:
             bounds = limits(self._deployment.settings, offer.rules)
-            record = record_of(HookRequest({}, granted.patient, "", access), service, bounds, fetched)
+            record = record_of(HookRequest({}, granted.patient, "", access), service.templates, bounds, fetched)
             today = self._deployment.today()
             earlier = self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
             made = decide(offer.rules, earlier.onto(record), today, service.id)

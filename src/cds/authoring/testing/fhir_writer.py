@@ -12,6 +12,7 @@ from cds.authoring.testing.resource_writer import BASE, PATIENT_ID, DosePeriod, 
 from cds.record.model import Override
 from cds.terminology.index import Codes
 from cds.terminology.systems import SNOMED
+from cds.write_request import RequestContext, bundle_of_type, write_request
 
 TYPES = {
     # prefetch key → FHIR type; observations whole, unfiltered
@@ -49,6 +50,8 @@ KEYS: dict[s.Kind, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+INSTANCE = "00000000-0000-4000-8000-000000000001"  # hookInstance of every generated request
+
 # ---------------------------------------------------------------- the three envelopes
 
 
@@ -82,33 +85,19 @@ def bundle_of(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
         TYPES.get(key, "FamilyMemberHistory") for kind in (*patient.not_sent, *patient.failed) for key in KEYS[kind]
     }
     resources = [patient_resource(patient, today), *resources_of(patient, today, codes)]
-    return {
-        "resourceType": "Bundle",
-        "type": "collection",
-        "entry": [
-            {"fullUrl": f"{BASE}/{resource['resourceType']}/{resource['id']}", "resource": resource}
-            for resource in resources
-            if resource["resourceType"] not in left_out
-        ],
-    }
+    entries = (
+        {"fullUrl": f"{BASE}/{resource['resourceType']}/{resource['id']}", "resource": resource}
+        for resource in resources
+        if resource["resourceType"] not in left_out
+    )
+    return bundle_of_type("collection", entries)
 
 
 def request_of(patient: s.ExamplePatient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
     """A CDS Hooks 2.0.1 request with this prefetch; orders of the patient stand in context.draftOrders."""
-    context: Json = {"userId": "Practitioner/example", "patientId": PATIENT_ID}
-    if hook in {"order-select", "order-sign"}:
-        context["draftOrders"] = draft_orders(patient, today, codes)
-        if hook == "order-select":
-            drafts = [entry["resource"] for entry in context["draftOrders"]["entry"]]
-            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
-    if hook == "encounter-start":
-        context["encounterId"] = "example"
-    return {
-        "hook": hook,
-        "hookInstance": "00000000-0000-4000-8000-000000000001",
-        "context": context,
-        "prefetch": prefetch_of(patient, today, codes),
-    }
+    orders = tuple(_orders(patient, today, codes))
+    context = RequestContext("Practitioner/example", PATIENT_ID, "example", orders)
+    return write_request(hook, INSTANCE, context, prefetch_of(patient, today, codes))
 
 
 def overrides_of(patient: s.ExamplePatient, today: date) -> tuple[Override, ...] | None:
@@ -187,13 +176,8 @@ def resources_of(patient: s.ExamplePatient, today: date, codes: Codes) -> list[J
     return [{"resourceType": r["resourceType"], "id": r["id"], **r} for r in resources]
 
 
-def draft_orders(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
-    """The orders of a patient as order-select and order-sign bring them."""
-    drafts = [{"resource": draft} for draft in _orders(patient, today, codes)]
-    return {"resourceType": "Bundle", "type": "collection", "entry": drafts}
-
-
 def _orders(patient: s.ExamplePatient, today: date, codes: Codes) -> Iterator[Json]:
+    """The orders of a patient as order-select and order-sign bring them."""
     write = ResourceWriter(today, codes)
     for key, order in patient.orders.items():
         resource: Json = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -13,20 +12,23 @@ from typing import Any
 import msgspec
 
 from cds.authoring.testing.cases import REFUSALS, Between, Case
-from cds.authoring.testing.fhir_writer import draft_orders, overrides_of, prefetch_of, templates_for
-from cds.authoring.testing.resource_writer import PATIENT_ID, FhirWriterError
+from cds.authoring.testing.fhir_writer import overrides_of, request_of, templates_for
+from cds.authoring.testing.resource_writer import FhirWriterError
 from cds.cards.card import Card
 from cds.decide import Decision, Ruleset, decide
 from cds.engine.explain import Why, explain, missing
 from cds.errors import RequestError
 from cds.facts.fact import Fact
 from cds.logic.truth import Truth
-from cds.record.bundle import read_bundle, read_prefetch
-from cds.record.draft_orders import orders_of
+from cds.read_request import read_file
+from cds.read_request import record_of as record_in
+from cds.record.bundle import read_bundle
 from cds.record.model import PatientRecord, without_overrides
 
-MOST_ENTRIES = 100_000
-DEEPEST = 64
+BOUNDS: dict[str, Any] = {
+    "most_entries": 100_000,
+    "deepest": 64,
+}  # every observation is read, those that no rule asks for, too
 
 Decide = Callable[["Ruleset", PatientRecord, date, str | None], "Decision"]
 Tell = Callable[[Case, "Ruleset", "Decision"], None]
@@ -101,32 +103,18 @@ def record_of(case: Case, rules: Ruleset) -> PatientRecord:
         FhirWriterError: The rules folder lacks a code the shorthand names.
     """
     if case.bundle is not None:
-        return read_bundle(case.bundle.read_bytes(), most_entries=MOST_ENTRIES, deepest=DEEPEST)
-    hook, context = "", dict[str, Any]()
+        return read_bundle(case.bundle.read_bytes(), **BOUNDS)
+    templates: dict[str, str] = {}
     if case.request is not None:
-        request = json.loads(case.request.read_bytes())
-        hook, context = str(request.get("hook")), request.get("context") or {}
-        sent: Mapping[str, Any] = request.get("prefetch") or {}
-        patient_id = request.get("context", {}).get("patientId", PATIENT_ID)
-        templates = {p.key: p.query for service in rules.program.services.values() for p in service.prefetch}
-        templates = templates_for(sent) | templates
+        asked = read_file(case.request.read_bytes())
+        for service in rules.program.services.values():
+            templates |= service.templates
     elif case.patient is not None:
-        sent = prefetch_of(case.patient, case.today, rules.program.codes)
-        patient_id, templates = PATIENT_ID, templates_for(sent)
-        if case.patient.orders:
-            hook, context = "order-sign", {"draftOrders": draft_orders(case.patient, case.today, rules.program.codes)}
+        hook = "order-sign" if case.patient.orders else "patient-view"
+        asked = read_file(msgspec.json.encode(request_of(case.patient, case.today, rules.program.codes, hook)))
     else:
         raise ValueError("a case gives a patient, a request or a bundle")
-    raw = {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in sent.items()}
-    drafts = msgspec.json.encode(context["draftOrders"]) if "draftOrders" in context else b""
-    record = read_prefetch(
-        raw,
-        templates=templates,
-        patient_id=patient_id,
-        most_entries=MOST_ENTRIES,
-        deepest=DEEPEST,
-        orders=orders_of(hook, drafts, context.get("selections")),
-    )
+    record = record_in(asked, templates_for(asked.prefetch) | templates, BOUNDS)
     if case.patient is None:
         return record
     if "overrides" in {*case.patient.not_sent, *case.patient.failed}:

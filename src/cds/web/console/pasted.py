@@ -13,8 +13,8 @@ from cds.errors import NoPatientError, NotFhirError, UnknownServiceError, WrongP
 from cds.read_request import decode
 from cds.record.nesting import refuse_too_deep
 from cds.rulebook.program import CompiledRuleset, Service
+from cds.write_request import Json, RequestContext, bundle_of_type, write_request
 
-Json = dict[str, Any]
 USER = "Practitioner/playground"
 ENCOUNTER = "playground"  # encounterId, where the Bundle holds none
 REST = "bundle"  # prefetch key of what no template asks for; none of ours has it
@@ -90,14 +90,8 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
         else:
             kinds.setdefault(str(resource.get("resourceType")), []).append(_entry(entry))
     patient_id = _patient_id(kinds.get("Patient", []))
-    context: Json = {"userId": USER, "patientId": patient_id}
-    if service.hook.startswith("order-"):
-        context["draftOrders"] = _bundle([{"resource": draft} for draft in drafts], "collection")
-        if service.hook == "order-select":
-            context["selections"] = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts if draft.get("id")]
-    if service.hook == "encounter-start":
-        encounters = (entry["resource"].get("id") for entry in kinds.get("Encounter", ()))
-        context["encounterId"] = next((one for one in encounters if isinstance(one, str) and one), ENCOUNTER)
+    encounters = (entry["resource"].get("id") for entry in kinds.get("Encounter", ()))
+    encounter = next((one for one in encounters if isinstance(one, str) and one), ENCOUNTER)
     prefetch: Json = {}
     given = set()
     for asked in service.prefetch:
@@ -105,12 +99,13 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
         if kind in kinds:
             # Several keys may ask for a kind. Each takes all: an empty one would say that it was answered whole, even
             # where one of the resources cannot be read, or something went wrong. What is sent twice counts once.
-            prefetch[asked.key] = _bundle([*kinds[kind], *kinds.get(OUTCOME, ())], "searchset")
+            prefetch[asked.key] = bundle_of_type("searchset", [*kinds[kind], *kinds.get(OUTCOME, ())])
             given.add(kind)
     rest = [entry for kind, listed in kinds.items() if kind not in given for entry in listed]
     if rest:
-        prefetch[REST] = _bundle(rest, "collection")
-    return {"hook": service.hook, "hookInstance": str(uuid.uuid4()), "context": context, "prefetch": prefetch}
+        prefetch[REST] = bundle_of_type("collection", rest)
+    context = RequestContext(USER, patient_id, encounter, tuple(drafts))
+    return write_request(service.hook, str(uuid.uuid4()), context, prefetch)
 
 
 def _patient_id(patients: Sequence[Json]) -> str:
@@ -130,10 +125,6 @@ def _patient_id(patients: Sequence[Json]) -> str:
 
 def _entry(entry: Json) -> Json:
     return {name: entry[name] for name in ("fullUrl", "resource") if name in entry}
-
-
-def _bundle(entries: list[Json], kind: str) -> Json:
-    return {"resourceType": "Bundle", "type": kind, "entry": entries}
 
 
 def _list(value: object) -> list[Any]:
