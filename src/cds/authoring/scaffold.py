@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+from cds.authoring.fix.fixes import schema_from
 from cds.errors import CdsError
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.shipped import SHIPPED
@@ -108,7 +108,7 @@ def new_rule(book: Rulebook, place: str, today: date) -> dict[Path, str]:
     """A rule file (`depression/my-rule`, or a name alone) and its tests."""
     path = book.root / f"{place}.yaml"
     names = {"id": path.stem, "name": path.stem.replace("-", "_"), "today": today, "next": today + REVIEW}
-    rule = RULE.format(schema=_schema(path, book, "rules.schema.json"), **names)
+    rule = RULE.format(schema=schema_from(path, book, "rules.schema.json"), **names)
     tests = _cases(path, book, [str(names["name"])], today)
     return {path: rule, path.with_name(f"{path.stem}.test.yaml"): tests}
 
@@ -136,20 +136,13 @@ def _cases(path: Path, book: Rulebook, conclusions: list[str], today: date) -> s
         for conclusion in conclusions
         for truth in ("true", "false", "unknown")
     )
-    return CASES.format(schema=_schema(path, book, "casetest.schema.json"), today=today, name=name, cases=cases)
-
-
-def _schema(path: Path, book: Rulebook, name: str) -> str:
-    """Where a schema is, seen from a file: in the folder itself, or in the one that a site stands on."""
-    if book.base is not None and not (book.root / name).is_file():
-        return Path(os.path.relpath(book.base / name, path.parent)).as_posix()
-    return "../" * (len(path.relative_to(book.root).parts) - 1) + name
+    return CASES.format(schema=schema_from(path, book, "casetest.schema.json"), today=today, name=name, cases=cases)
 
 
 def new_value_set(book: Rulebook, name: str) -> dict[Path, str]:
     """A value set that is recognized by a word until it has codes."""
     path = book.root / "valuesets" / f"{name}.yaml"
-    return {path: VALUE_SET.format(schema=_schema(path, book, "valueset.schema.json"), id=path.stem)}
+    return {path: VALUE_SET.format(schema=schema_from(path, book, "valueset.schema.json"), id=path.stem)}
 
 
 def new_site(folder: Path, book: Rulebook, rules: str | None, today: date) -> dict[Path, str]:

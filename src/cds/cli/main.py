@@ -14,6 +14,7 @@ from cds.cli.console import OK, out
 from cds.cli.console_link import console_link
 from cds.cli.diff import diff
 from cds.cli.evaluate import evaluate, explain_command
+from cds.cli.fix import fix
 from cds.cli.journal import journal
 from cds.cli.lock import lock
 from cds.cli.make import docs, fmt, new
@@ -34,6 +35,7 @@ app.command()(serve)
 app.command()(evaluate)
 app.command(name="explain")(explain_command)
 app.command()(check)
+app.command()(fix)
 app.command()(test)
 app.command()(schema)
 app.add_typer(journal, name="journal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os.path import normpath
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from rapidfuzz import fuzz, process
 
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.reading import ReadingFile
@@ -24,6 +23,7 @@ from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
 from cds.rulebook.shipped import SHIPPED, default_rules_folder
+from cds.yaml_source.correction import Correction, did_you_mean, nearest
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.loaded import LoadedFile, Model
@@ -69,6 +69,7 @@ class Rulebook:
         site: The overlay.
         vocabulary: What codes and texts of the site mean.
         overrides: What is different at the site.
+        unsaved: Path → text that takes the place of what is in the file: an editor's, or one to be tried.
     """
 
     root: Path
@@ -87,6 +88,7 @@ class Rulebook:
     site: LoadedFile[SiteFile] | None = None
     vocabulary: LoadedFile[SiteVocabularyFile] | None = None
     overrides: tuple[SiteOverride, ...] = ()
+    unsaved: Mapping[Path, str] = field(default_factory=dict)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -111,13 +113,15 @@ def is_rule_file(path: Path, root: Path) -> bool:
     }
 
 
-def read_rulebook(root: Path) -> Rulebook:
+def read_rulebook(root: Path, unsaved: Mapping[Path, str] | None = None) -> Rulebook:
     """
     Read every file under `root`; with a site.yaml there, the rules it is an overlay of, too, with the overlay in place.
 
+    `unsaved` texts are read in place of what is in those files.
+
     Raises nothing: what cannot be read is in `problems`.
     """
-    book = Rulebook(root)
+    book = Rulebook(root, unsaved=unsaved or {})
     if not root.is_dir():
         book.problems.append(
             Problem(str(root), 0, 0, "no-rules", "There is no such folder.", "Name a folder that holds rule files.")
@@ -212,6 +216,8 @@ def _read_tables(folder: Path, reading: LoadedFile[ReadingFile], book: Rulebook,
 
 
 def _text(path: Path, book: Rulebook) -> str | None:
+    if path in book.unsaved:
+        return book.unsaved[path]
     try:
         raw = source_bytes(path, book.folders)
     except UnreadableSourceError as unreadable:
@@ -292,7 +298,7 @@ def problems_of(error: ValidationError, located: YamlDocument, model: type[BaseM
             path = (*path, "find")
         by_path.setdefault(path, []).append(detail)
     misspelt = {
-        (*path[:-1], _close(path[-1], known_keys(details[0]["loc"][:-1], model)))
+        (*path[:-1], nearest(path[-1], known_keys(details[0]["loc"][:-1], model), by_letter=True))
         for path, details in by_path.items()
         if details[0]["type"] == "extra_forbidden"
     }
@@ -400,11 +406,10 @@ def _in_words(
         return f"`{path[-1]}` is missing in {place}.", f"Add `{path[-1]}:`."
     if kind == "extra_forbidden":
         keys = known_keys(detail["loc"][:-1], model)
-        close = _close(path[-1], keys)
         listed = f"Write one of {', '.join(keys)}, or remove it."
         if len(keys) > FEW_KEYS:
             listed = "Remove it, or see docs/rule-authors/format.md for the keys."
-        hint = f"Did you mean `{close}`?" if close else listed
+        hint = did_you_mean(path[-1], keys, listed, by_letter=True)
         if path[-1] in CONDITION_WORDS and any(key in CONDITION_WORDS for key in keys):
             return f"`{path[-1]}` stands beside another condition in {place}.", "Put both into the list of one `all:`."
         return f"`{path[-1]}` is not a key that can stand in {place}.", hint
@@ -413,17 +418,16 @@ def _in_words(
         expected = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
         if not tag:
             return f"`{here}` does not say what to look for.", f"Add `find:` with one of {', '.join(expected)}."
-        close = _close(tag, expected)
-        hint = f"Did you mean `{close}`?" if close else f"Write one of {', '.join(expected)}."
+        hint = did_you_mean(tag, expected, f"Write one of {', '.join(expected)}.", by_letter=True)
         return f"`{tag}` is not a kind of fact this format knows.", hint
     if kind == "codes_not_text":
-        return f"`{here}` is a number; {detail['msg']}.", f'Write "{located.value_at(path)}".'
+        return f"`{here}` is a number; {detail['msg']}.", _in_quotes(located.value_at(path))
     if kind == "value_error":
         message = detail["msg"].removeprefix("Value error, ")
         return f"`{here}`: {message}.", "See docs/rule-authors/format.md."
     if any(detail.get("ctx", {}).get("class_name") == "Limits" for detail in details):
-        close = _close(path[-1], CONDITION_WORDS)
-        hint = f"Did you mean `{close}`?" if close else f"Write `{path[-1]}: {{at_least: …}}`, or a name alone."
+        otherwise = f"Write `{path[-1]}: {{at_least: …}}`, or a name alone."
+        hint = did_you_mean(path[-1], CONDITION_WORDS, otherwise, by_letter=True)
         return f"`{path[-1]}` is no word of a condition, and as a comparison it has no limit.", hint
     if detail["loc"][-1:] == (KEY,):
         return f"`{path[-1]}` cannot be a name in {place}.", f"Write {_wanted([detail])}."
@@ -435,11 +439,8 @@ def _in_words(
     return f"`{here}` cannot be {_shown(located.value_at(path))}.", f"Write {wanted}."
 
 
-def _close(word: object, words: Iterable[str]) -> str:
-    """The word most like it, letter by letter, and another than it; "" when none is."""
-    others = [other for other in words if other != str(word)]
-    found = process.extractOne(str(word), others, scorer=fuzz.ratio, score_cutoff=60)
-    return found[0] if found else ""
+def _in_quotes(value: object) -> Correction:
+    return Correction(f'Write "{value}".', str(value), f'"{value}"')
 
 
 def _wanted(details: list[ErrorDetails]) -> str:

@@ -68,6 +68,27 @@ def not_fixed(book: Rulebook, *, forget: bool) -> list[Problem]:
     ]
 
 
+def same_version_twice(book: Rulebook) -> list[tuple[Rule, Problem]]:
+    """The rule files that mean something else than the lock says, and have no new version yet."""
+    files = {rule.file: rule for rule in book.rules.values()}
+    return [
+        (files[problem.file], problem)
+        for problem, kind in _differences(book)
+        if kind is LockAction.HIDES and not _goes_back(files[problem.file], book)
+    ]
+
+
+def written_anew(book: Rulebook) -> list[Problem]:
+    """What writing the lock takes away; nothing while that would hide a change or forget a file."""
+    found = list(_differences(book))
+    return [problem for problem, _ in found] if all(kind is LockAction.MENDS for _, kind in found) else []
+
+
+def _goes_back(rule: Rule, book: Rulebook) -> bool:
+    locked = read_lock(book.lock or "")[rule.model.about.id].version
+    return number(rule.model.about.version) < number(locked)
+
+
 class LockAction(Enum):
     """What writing the lock anew does about a difference."""
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from rapidfuzz import process
-
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.format.cards import CardSpec
 from cds.rulebook.format.conditions import NotThis, UnknownThis
@@ -17,6 +15,7 @@ from cds.rulebook.format.site import CardChange, CodesChange, SetTo, SiteFile
 from cds.rulebook.format.value_set import CodeGroup, ValueSetFile, ValueSetHeader
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.references import Rule, below, conditions, parts, read_by, readings, walk
+from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile
@@ -127,8 +126,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _close(name: str, names: Iterable[str]) -> str:
-    found = process.extractOne(name, sorted(names), score_cutoff=70)
-    return f"Did you mean `{found[0]}`?" if found else "Name one of the shipped ones."
+    return did_you_mean(name, names, "Name one of the shipped ones.")
 
 
 # ---------------------------------------------------------------- set
@@ -159,7 +157,7 @@ def _outside(spec: Parameter, value: float | str) -> str | None:
     if isinstance(spec.site_may_set, list):
         low, high = spec.site_may_set
         if isinstance(value, str) and NUMBER.fullmatch(value):
-            return f"Write {value} without quotes: with them it is text."
+            return Correction(f"Write {value} without quotes: with them it is text.", value, value)
         if isinstance(value, str) or not low <= value <= high:
             return f"Write a number from {low} to {high}."
         return None

@@ -92,11 +92,22 @@ class _Nodes(Composer, CParser):
         return ""
 
 
+def composed(text: str) -> Node | None:
+    """
+    The nodes of a YAML text, each with its place; None for an empty one.
+
+    Raises:
+        MarkedYAMLError, ReaderError, RecursionError: The text is not YAML.
+    """
+    node: Node | None = _Nodes(text).get_single_node()
+    return node
+
+
 def read_yaml(text: str, file: str) -> YamlDocument:
     """Read one document; every duplicate key is a problem, and so is text that is not YAML."""
     located = YamlDocument(file)
     try:
-        node = _Nodes(text).get_single_node()
+        node = composed(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -17,7 +17,7 @@ class Problem:
         line, column: Where, from 1; 0 for the whole file.
         check: Name of the check, also of its docs page (docs/rule-authors/checks/check.md).
         what: What is wrong, one sentence.
-        fix: What to write instead.
+        fix: What to write instead; a Correction where a program can write it.
         why: Why it matters; "" when `what` says it.
         warning: True for what does not keep the rules from running.
     """

@@ -21,12 +21,13 @@ from pydantic import (
 )
 
 from cds.authoring.testing import patient_format as shorthand
-from cds.authoring.testing.names import SEE, KnownNames, did_you_mean, names_of, wrong_names
+from cds.authoring.testing.names import SEE, KnownNames, names_of, wrong_names
 from cds.authoring.testing.patch import patch
 from cds.authoring.testing.patient_format import ExamplePatient, Key
 from cds.authoring.testing.snapshot import Cards, CaseKey, read_snapshot
 from cds.errors import RequestError
 from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
+from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
@@ -262,6 +263,7 @@ class RuleTests:
         explained: Changes that no case can notice.
         problems: Every mistake, each at its line.
         snapshot: Case → its exact cards, as cards.snapshot has them; None where there is no such file.
+        unsaved: Path → text that takes the place of what is in the file.
     """
 
     root: Path
@@ -269,6 +271,7 @@ class RuleTests:
     explained: list[EquivalentMutant] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     snapshot: Mapping[CaseKey, Cards] | None = None
+    unsaved: Mapping[Path, str] = field(default_factory=dict)
 
     def key(self, case: Case) -> CaseKey:
         """What a case is called in the snapshot."""
@@ -294,8 +297,8 @@ class PatientDescription:
 
 
 def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
-    """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
-    casebook = RuleTests(root, snapshot=read_snapshot(root))
+    """Read every case under `root`, `unsaved` texts of `book` too. Raises nothing: what is wrong is in `problems`."""
+    casebook = RuleTests(root, snapshot=read_snapshot(root), unsaved=book.unsaved if book is not None else {})
     known = names_of(book if book is not None else read_rulebook(root))
     shared: dict[str, PatientDescription] = {}
     base = book.base if book is not None else None
@@ -317,7 +320,7 @@ def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
 
 def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...]) -> LoadedFile[Model] | None:
     try:
-        text = source_bytes(path, folders).decode("utf-8")
+        text = casebook.unsaved[path] if path in casebook.unsaved else source_bytes(path, folders).decode("utf-8")
     except UnreadableSourceError as unreadable:
         casebook.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None
@@ -334,7 +337,7 @@ def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Pa
     except ValidationError as error:
         casebook.problems.extend(_in_test_words(error, located, model))
         return None
-    return None if located.problems else LoadedFile(str(path), located, read, "")
+    return None if located.problems else LoadedFile(str(path), located, read, "", text)
 
 
 def _in_test_words(error: ValidationError, located: YamlDocument, model: type[BaseModel]) -> Iterator[Problem]:
@@ -342,10 +345,12 @@ def _in_test_words(error: ValidationError, located: YamlDocument, model: type[Ba
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
             key = str(detail["loc"][-1])
-            close[f"`{key}` is not a key"] = did_you_mean(key, _keys_at(detail["loc"][:-1], model))
+            close[f"`{key}` is not a key"] = did_you_mean(key, _keys_at(detail["loc"][:-1], model), SEE)
     for problem in problems_of(error, located, model):
         fix = next((fix for start, fix in close.items() if problem.what.startswith(start)), problem.fix)
-        yield replace(problem, fix=fix.replace("docs/rule-authors/format.md", "docs/rule-authors/tests.md"))
+        if not isinstance(fix, Correction):
+            fix = fix.replace("docs/rule-authors/format.md", "docs/rule-authors/tests.md")
+        yield replace(problem, fix=fix)
 
 
 def _keys_at(loc: tuple[int | str, ...], root: type[BaseModel]) -> frozenset[str]:
@@ -471,36 +476,36 @@ def _names(test: Test, known: KnownNames) -> Iterator[tuple[YamlPath, str, str]]
         return
     for name in then.definitions:
         if name not in known.definitions:
-            fix = did_you_mean(name, known.definitions)
+            fix = did_you_mean(name, known.definitions, SEE)
             yield ("then", "definitions", name), f"`{name}` is not a definition.", fix
     claimable = known.facts | known.conclusions
     for name in then.answers:
         if name not in claimable:
-            fix = did_you_mean(name, claimable | frozenset(Then.model_fields))
+            fix = did_you_mean(name, claimable | frozenset(Then.model_fields), SEE)
             yield ("then", name), f"`{name}` is not a fact, a conclusion or a key of `then`.", fix
     cards = frozenset(known.notes)
     for key in ("cards", "shows", "does_not_show"):
         for index, card in enumerate(getattr(then, key) or ()):
             if card not in cards:
-                yield ("then", key, index), f"`{card}` is not a card.", did_you_mean(card, cards)
+                yield ("then", key, index), f"`{card}` is not a card.", did_you_mean(card, cards, SEE)
     if then.first_card and then.first_card not in cards:
-        yield ("then", "first_card"), f"`{then.first_card}` is not a card.", did_you_mean(then.first_card, cards)
+        yield ("then", "first_card"), f"`{then.first_card}` is not a card.", did_you_mean(then.first_card, cards, SEE)
     for card in then.indicators:
         if card not in cards:
-            yield ("then", "indicators", card), f"`{card}` is not a card.", did_you_mean(card, cards)
+            yield ("then", "indicators", card), f"`{card}` is not a card.", did_you_mean(card, cards, SEE)
     for card, numbers in then.notes.items():
         if card not in cards:
-            yield ("then", "notes", card), f"`{card}` is not a card.", did_you_mean(card, cards)
+            yield ("then", "notes", card), f"`{card}` is not a card.", did_you_mean(card, cards, SEE)
         elif too_high := [number for number in numbers if number > known.notes[card]]:
             what = f"`{card}` has {known.notes[card]} note(s); there is no note {too_high[0]}."
             yield ("then", "notes", card), what, "Notes are counted from 1, as they stand in the rule file."
     if test.service and test.service not in known.services:
-        yield ("service",), f"`{test.service}` is not a service.", did_you_mean(test.service, known.services)
+        yield ("service",), f"`{test.service}` is not a service.", did_you_mean(test.service, known.services, SEE)
     for name in test.with_:
         drug, _, column = name.partition(".")
         if column not in DOSE_COLUMNS if drug in known.drugs else name not in known.parameters:
             doses = frozenset(f"{drug}.{dose}" for drug in known.drugs for dose in DOSE_COLUMNS)
-            yield ("with", name), f"`{name}` is not a parameter.", did_you_mean(name, known.parameters | doses)
+            yield ("with", name), f"`{name}` is not a parameter.", did_you_mean(name, known.parameters | doses, SEE)
 
 
 def _wrong_expectation(expected: Any) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rapidfuzz import process
-
 from cds.authoring.testing.patient_format import ExamplePatient
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.loader import Rulebook
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.loaded import LoadedFile
 
@@ -73,16 +72,10 @@ def wrong_names(patient: ExamplePatient, known: KnownNames) -> Iterator[tuple[Ya
         name = reference.name
         match reference.kind:
             case "value set" if name not in known.sets:
-                yield reference.path, f"`{name}` is not a value set.", did_you_mean(name, known.sets)
+                yield reference.path, f"`{name}` is not a value set.", did_you_mean(name, known.sets, SEE)
             case "drug" if name not in known.drugs:
                 fix = did_you_mean(name, known.drugs, "Name the drug with `product`, `code`, `coded` or `text`.")
                 yield reference.path, f"`{name}` is not a drug of any table.", fix
             case "answer" if reference.number not in known.answers.get(name, ()):
                 what = f"`{name}` has no answer code for {reference.number:g}."
                 yield reference.path, what, "Add it to `answers` of the value set, or leave out `as: code`."
-
-
-def did_you_mean(name: str, names: frozenset[str], otherwise: str = SEE) -> str:
-    """The nearest name, or what else to do."""
-    close = process.extractOne(name, sorted(names), score_cutoff=70)
-    return f"Did you mean `{close[0]}`?" if close else otherwise

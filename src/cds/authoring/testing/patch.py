@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds.authoring.testing.names import did_you_mean
 from cds.authoring.testing.patient_format import ExamplePatient
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path as YamlPath
 
 ENDS = frozenset({"to", "for", "ongoing", "on"})

@@ -16,7 +16,7 @@ from cds.facts.measurement import NumberFact
 from cds.rulebook.compile import OVERRIDE_REASONS, parameter_values
 from cds.rulebook.format.cards import CardSpec
 from cds.rulebook.lint.names import KINDS, fits, suggest
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.placeholders import (
     BRIEF_NOTES,
     FILLERS,
@@ -33,6 +33,7 @@ from cds.rulebook.prefetch import prefetch
 from cds.rulebook.references import PARAMETER, SUMMARY, Rule
 from cds.rulebook.tables import code_sets
 from cds.terminology.index import Codes
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
 from cds.yaml_source.problem import Problem

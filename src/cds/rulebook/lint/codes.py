@@ -12,10 +12,11 @@ from cds.facts.answer import AnswerFact
 from cds.facts.measurement import NumberFact
 from cds.facts.referral import ReferralFact
 from cds.rulebook.format.value_set import ValueSetFile
-from cds.rulebook.lint.view import RulebookView, coded, did_you_mean
+from cds.rulebook.lint.view import RulebookView, coded
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
 from cds.terminology.systems import ATC, ICD10CM, ICPC2, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
 from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile
@@ -180,10 +181,11 @@ def system_spelling(view: RulebookView) -> Iterator[Problem]:
             for index, group in enumerate(getattr(loaded.model, section)):
                 if problem := _unknown_system(loaded, (section, index, "system"), group.system):
                     yield problem
-                elif canonical_system(group.system) != group.system:
+                elif (canonical := canonical_system(group.system)) != group.system:
                     yield loaded.problem(
                         (section, index, "system"), "system-spelling", f"{group.system} has another canonical name.",
-                        f"Write {canonical_system(group.system)}.", "As it stands, no record would match.",
+                        Correction(f"Write {canonical}.", group.system, canonical),
+                        "As it stands, no record would match.",
                     )  # fmt: skip
 
 
@@ -195,7 +197,11 @@ def _unknown_system(loaded: Sets, path: Path, system: str) -> Problem | None:
     close = process.extractOne(system, KNOWN_SYSTEMS, scorer=fuzz.ratio, score_cutoff=NEARLY)
     if close:
         return loaded.problem(
-            path, "system-spelling", f"{system} is no code system we know.", f"Did you mean {close[0]}?", why
+            path,
+            "system-spelling",
+            f"{system} is no code system we know.",
+            Correction(f"Did you mean {close[0]}?", system, close[0]),
+            why,
         )
     if not ADDRESS.match(system):
         fix = f"Write its address, such as {ICD10CM}."

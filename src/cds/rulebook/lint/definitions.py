@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds.facts.demographics import SettingFact
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import PARAMETER, below, read_by
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.problem import Problem
 
 

@@ -10,10 +10,11 @@ from cds.facts.drug_history import DrugHistoryFact
 from cds.facts.trials.medication_trials import TrialsFact
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.value_set import ValueSetFile
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC, RXNORM
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
 from cds.yaml_source.loaded import LoadedFile

@@ -7,9 +7,10 @@ from datetime import date
 from typing import Any
 
 from cds.facts.rating_scale import PointsFact
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem

@@ -31,7 +31,7 @@ from cds.rulebook.definitions import UNDER
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.format.value_set import ValueSetFile
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import (
     ANY_FACT,
     CONCLUSION,
@@ -47,6 +47,7 @@ from cds.rulebook.references import (
     Definition,
     NameReference,
 )
+from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import duration_days, listed
 from cds.yaml_source.loaded import LoadedFile
@@ -95,7 +96,8 @@ def unknown_name(view: RulebookView) -> Iterator[Problem]:
 def suggest(reading: NameReference, view: RulebookView) -> str:
     """A name that would fit, if one is close; else what kind of name is wanted here."""
     if reading.name in view.formerly:
-        return f"It is called `{view.formerly[reading.name]}` now."
+        now = view.formerly[reading.name]
+        return Correction(f"It is called `{now}` now.", reading.name, now)
     fitting = [name for name, found in view.definitions.items() if found[0].role in FITS[reading.wants]]
     if reading.wants == WORDS and (close := did_you_mean(reading.name, reading.words, "")):
         return close

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path as FilePath
-
-from rapidfuzz import process
 
 from cds.facts.kind import FactBase
 from cds.rulebook.loader import Rulebook
@@ -109,12 +107,6 @@ def look_at(book: Rulebook, today: date) -> RulebookView:
         perhaps_read=frozenset(name for text in broken for name in _WORD.findall(text)),
         blind=not all(broken),
     )
-
-
-def did_you_mean(name: str, candidates: Iterable[str], otherwise: str) -> str:
-    """ "Did you mean …?", or what to do when nothing is close."""
-    found = process.extractOne(name, sorted(set(candidates)), score_cutoff=70)
-    return f"Did you mean `{found[0]}`?" if found else otherwise
 
 
 def coded(rule: Rule) -> Iterator[tuple[str, Path]]:

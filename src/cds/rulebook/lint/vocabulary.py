@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from cds.rulebook.format.vocabulary import OTHER, SiteVocabularyEntry
 from cds.rulebook.lint.codes import set_names
-from cds.rulebook.lint.view import RulebookView, did_you_mean
+from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.overlay import guarded_names, hides
 from cds.rulebook.tables import code_index
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.index import Codes
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import canonical_code, canonical_system
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.problem import Problem
 
