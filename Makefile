@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 PORT ?= $(or $(CDS_PORT),8000)
 
-.PHONY: run test test-fast check map docs bench bench-short bench-peers examples clean
+.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-peers examples clean
 
 run: .venv/service
 	PORT=$(PORT) scripts/run
@@ -24,6 +24,10 @@ bench: .venv/ready
 
 bench-short: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.bench --short
+
+# How even answers are under load; ARGUMENTS="--against REVISION" puts another revision next to this one.
+bench-tail: .venv/ready
+	PYTHONPATH=. .venv/bin/python -m benchmarks.tail $(ARGUMENTS)
 
 # What the benchmark compares with, outside the environment of the project; needs node.
 bench-peers:

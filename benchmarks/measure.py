@@ -11,12 +11,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+STEP = 7  # between the first bodies of two connections
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -81,8 +82,38 @@ class Load:
     cpu: float
     p50: float
     p99: float
+    worst: float
     mb: float
     requests: int
+
+    @classmethod
+    def of(cls, took: Sequence[float], cpu: float, passed: float, mb: float) -> Load:
+        """From the seconds each answer took, the CPU seconds and the seconds of all together."""
+        took = sorted(took)
+        return cls(
+            rps=len(took) / passed,
+            cpu=cpu / len(took) * 1000,
+            p50=took[len(took) // 2] * 1000,
+            p99=took[min(len(took) - 1, len(took) * 99 // 100)] * 1000,
+            worst=took[-1] * 1000,
+            mb=mb,
+            requests=len(took),
+        )
+
+
+@dataclass(frozen=True)
+class Took:
+    """What one round of load took: seconds of each answer with the number of its body, CPU seconds, seconds, MB."""
+
+    answers: Sequence[tuple[int, float]]
+    cpu: float
+    passed: float
+    mb: float
+
+    def load(self, bodies: Container[int] | None = None) -> Load:
+        """All of it, or the answers to some of the bodies: their share of the CPU is not known then, and is all."""
+        took = [seconds for body, seconds in self.answers if bodies is None or body in bodies]
+        return Load.of(took, self.cpu, self.passed, self.mb)
 
 
 @dataclass(frozen=True)
@@ -95,32 +126,31 @@ class Server:
     first_answer: float
 
     def load(self, bodies: Sequence[bytes], connections: int, seconds: float, want: bytes = b'"cards"') -> Load:
+        """As `took`, in figures."""
+        return self.took(bodies, connections, seconds, want).load()
+
+    def took(self, bodies: Sequence[bytes], connections: int, seconds: float, want: bytes = b'"cards"') -> Took:
         """Send the bodies in turn over so many connections, each waiting for its answer; every answer is checked."""
         pids = tree(self.pid)
         cpu, begun = cpu_of(pids), time.perf_counter()
-        took = asyncio.run(self._all(bodies, connections, seconds, want))
-        spent, passed = cpu_of(pids) - cpu, time.perf_counter() - begun
-        took.sort()
-        return Load(
-            rps=len(took) / passed,
-            cpu=spent / len(took) * 1000,
-            p50=took[len(took) // 2] * 1000,
-            p99=took[min(len(took) - 1, len(took) * 99 // 100)] * 1000,
-            mb=mb_of(pids),
-            requests=len(took),
-        )
+        answers = asyncio.run(self._all(bodies, connections, seconds, want))
+        return Took(answers, cpu_of(pids) - cpu, time.perf_counter() - begun, mb_of(pids))
 
-    async def _all(self, bodies: Sequence[bytes], connections: int, seconds: float, want: bytes) -> list[float]:
+    async def _all(
+        self, bodies: Sequence[bytes], connections: int, seconds: float, want: bytes
+    ) -> list[tuple[int, float]]:
         until = time.perf_counter() + seconds
-        each = [self._one(bodies, start, until, want) for start in range(connections)]
+        # Each connection begins at another body, so that those of one size are not all sent at once.
+        each = [self._one(bodies, start * STEP, until, want) for start in range(connections)]
         return [one for found in await asyncio.gather(*each) for one in found]
 
-    async def _one(self, bodies: Sequence[bytes], turn: int, until: float, want: bytes) -> list[float]:
+    async def _one(self, bodies: Sequence[bytes], turn: int, until: float, want: bytes) -> list[tuple[int, float]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)
-        took: list[float] = []
+        took: list[tuple[int, float]] = []
         try:
             while not took or time.perf_counter() < until:
-                body = bodies[turn % len(bodies)]
+                number = turn % len(bodies)
+                body = bodies[number]
                 turn += 1
                 begun = time.perf_counter()
                 head = f"POST {self.path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -129,7 +159,7 @@ class Server:
                 answer = await reader.readuntil(b"\r\n\r\n")
                 length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
                 content = await reader.readexactly(length)
-                took.append(time.perf_counter() - begun)
+                took.append((number, time.perf_counter() - begun))
                 if not answer.startswith(b"HTTP/1.1 200") or want not in content:
                     raise RuntimeError(f"a wrong answer: {answer[:60]!r} {content[:200]!r}")
         finally:
@@ -147,14 +177,15 @@ def serving(
     python: str = sys.executable,
     factory: bool = True,
     env: Mapping[str, str] | None = None,
+    source: Path = ROOT / "src",
 ) -> Iterator[Server]:
-    """Start an application with uvicorn; gives it once it has answered a first request."""
+    """Start an application with uvicorn, of the code in `source`; gives it once it has answered a first request."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [python, "-m", "uvicorn", app, "--port", str(port), "--workers", str(workers), "--no-access-log"]
     command += ["--log-level", "warning", *(["--factory"] if factory else [])]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"} | dict(env or {})
+    environment = os.environ | {"PYTHONPATH": f"{source}:{ROOT}"} | dict(env or {})
     begun = time.perf_counter()
     running = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)  # noqa: S603
     try:

@@ -26,7 +26,8 @@ def write_page(results: dict[str, Any], folder: Path | None) -> None:
     (folder / "performance.svg").write_text(_plot(results))
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table of Markdown."""
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -43,9 +44,9 @@ def _text(results: dict[str, Any]) -> str:
     rows += [
         [f"cql-execution, {style}", *(f"{best[size]:.1f}" for size in sizes)] for style, best in results["cql"].items()
     ]
-    parts.append(_table(["", *(f"{size} resources" for size in SIZES)], rows))
+    parts.append(table(["", *(f"{size} resources" for size in SIZES)], rows))
     grown = [[kind, "; ".join(f"{n}: {ms:.2f}" for n, ms in by.items())] for kind, by in results["growth"].items()]
-    parts += ["Growth, CPU ms:", _table(["in", "number: ms"], grown)]
+    parts += ["Growth, CPU ms:", table(["in", "number: ms"], grown)]
     parts.append("Over HTTP (CPU and latencies in ms; MB of the largest process):")
     cells = [
         [name, *cell.split("/"), f"{got['rps']:.0f}", f"{got['cpu']:.2f}", f"{got['p50']:.2f}", f"{got['p99']:.2f}",
@@ -54,11 +55,9 @@ def _text(results: dict[str, Any]) -> str:
         for cell, got in by.items()
     ]  # fmt: skip
     head = ["server", "resources", "connections", "requests/s", "CPU", "p50", "p99", "MB"]
-    parts.append(_table(head, cells))
-    parts.append(
-        _table(["memory and start", ""], [[name, f"{value:.1f}"] for name, value in results["memory"].items()])
-    )
-    parts.append(_table(["target", "asked", "reached"], targets(results)))
+    parts.append(table(head, cells))
+    parts.append(table(["memory and start", ""], [[name, f"{value:.1f}"] for name, value in results["memory"].items()]))
+    parts.append(table(["target", "asked", "reached"], targets(results)))
     parts += [f"Skipped: {what}." for what in results["skipped"]]
     return "\n\n".join(parts)
 

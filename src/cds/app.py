@@ -92,7 +92,7 @@ def create_app(
         } or {ANYBODY: TenantRules(rules or made[settings.rules], fetcher_for(settings.servers, settings))}
         admission = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
         half_made.callback(admission.close)
-        overrides = Overrides(journal, settings.max_concurrency)
+        overrides = Overrides(journal)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 

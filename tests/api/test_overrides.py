@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import threading
@@ -12,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from sqlalchemy import select
 
-from cds.api.overrides import Overrides
+from cds.api.overrides import OverrideLookup, Overrides
 from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
 from cds.facts.override import CompiledOverride
@@ -24,6 +26,7 @@ from cds.journal import tables
 from cds.journal.journal import Journal
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
+from cds.rulebook.program import CompiledRuleset
 from cds.ruleset import evaluator_mode_from, load_rules
 from tests.server import ROOT, TODAY, serving
 
@@ -216,25 +219,57 @@ class Hanging(Journal):
         return []
 
 
+def look_up(overrides: Overrides, program: CompiledRuleset) -> OverrideLookup:
+    return asyncio.run(overrides.of(program, "", "example", TODAY))
+
+
 def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
-    overrides = Overrides(journal, 4, seconds=0.05)
+    overrides = Overrides(journal, seconds=0.05)
 
-    assert [overrides.of(rules.program, "", "example", TODAY).failed for _ in range(4)] == [True] * 4
+    assert [look_up(overrides, rules.program).failed for _ in range(4)] == [True] * 4
     assert journal.asked == 1  # while it hangs, nobody else waits for it
     journal.go_on.set()
     give_up = time.monotonic() + 30
-    while overrides.of(rules.program, "", "example", TODAY).failed:
+    while look_up(overrides, rules.program).failed:
         assert time.monotonic() < give_up, "it was not asked again"
+    overrides.close()
+
+
+def test_what_waits_behind_a_look_up_that_hangs_is_not_asked_of_the_store(rules: Ruleset, tmp_path: Path) -> None:
+    journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    overrides = Overrides(journal, seconds=0.2)
+
+    async def all_at_once() -> list[OverrideLookup]:
+        return await asyncio.gather(*(overrides.of(rules.program, "", "example", TODAY) for _ in range(5)))
+
+    assert [found.failed for found in asyncio.run(all_at_once())] == [True] * 5
+    journal.go_on.set()
+    overrides.close()
+    assert journal.asked == 1
+
+
+def test_a_look_up_whose_caller_has_left_counts_as_given_up(rules: Ruleset, tmp_path: Path) -> None:
+    journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    overrides = Overrides(journal, seconds=20)
+
+    async def leave() -> bool:
+        with anyio.move_on_after(0.1):
+            await overrides.of(rules.program, "", "example", TODAY)
+        return (await overrides.of(rules.program, "", "example", TODAY)).failed
+
+    assert asyncio.run(leave())
+    assert journal.asked == 1
+    journal.go_on.set()
     overrides.close()
 
 
 def test_nothing_is_looked_up_where_no_rule_reads_it(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
-    overrides = Overrides(journal, 4)
+    overrides = Overrides(journal)
     wanted = tuple(one for one in rules.program.wanted if not isinstance(one, CompiledOverride))
 
-    found = overrides.of(replace(rules.program, wanted=wanted), "", "example", TODAY)
+    found = look_up(overrides, replace(rules.program, wanted=wanted))
 
     assert (found.overrides, found.failed) == (None, False)
     assert journal.asked == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from cds.journal import feedback, receipts
 from cds.journal.feedback import CardOverride, recent_overrides
@@ -137,3 +137,42 @@ def test_the_newest_override_comes_first(store: Store) -> None:
     keep(store, overridden(second, NOON + MINUTE), overridden(first))
 
     assert [one.card for one in recent_overrides(store, "", "patient-1", LONG_AGO)] == ["second", "first"]
+
+
+def test_a_look_up_sees_what_was_said_since_the_one_before(store: Store) -> None:
+    card = shown("mine")
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == []
+    receipts.write(store, [receipt(card)])
+    keep(store, overridden(card))
+
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == [CardOverride("mine", "patient-refuses", NOON)]
+
+
+def test_a_look_up_does_without_sqlalchemy(store: Store) -> None:
+    recent_overrides(store, "", "patient-1", LONG_AGO)
+    said: list[str] = []
+
+    @event.listens_for(store._engine, "before_cursor_execute")
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    recent_overrides(store, "", "patient-1", LONG_AGO)
+
+    assert said == []
+
+
+def test_a_look_up_over_a_connection_that_was_cut_is_made_over_a_new_one(store: Store) -> None:
+    recent_overrides(store, "", "patient-1", LONG_AGO)
+    assert store._kept is not None
+    assert store._kept.dbapi_connection is not None
+    store._kept.dbapi_connection.close()
+
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == []
+    assert store.works
+
+
+def test_a_look_up_in_a_store_that_is_closed_opens_it_again(store: Store) -> None:
+    recent_overrides(store, "", "patient-1", LONG_AGO)
+    store.close()
+
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,38 +49,41 @@ class Overrides:
     """
     Looks up what was answered to a patient's earlier cards, for as far back as some rule of the program reads.
 
-    Called in the threads that decide, so that no more look-ups are under way than there are decisions, and none waits
-    for a thread. A look-up cannot be stopped: while one that was given up goes on, nothing else is looked up.
+    Asked before the decision, in a thread of its own: a store that hangs holds up no thread that decides. A look-up
+    cannot be stopped: while one that was given up goes on, nothing else is looked up.
     """
 
-    def __init__(self, journal: Journal | None, at_once: int, seconds: float = SECONDS) -> None:
+    def __init__(self, journal: Journal | None, seconds: float = SECONDS) -> None:
         self._journal = journal
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="overrides")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="overrides")
         self._given_up: set[Future[list[feedback.CardOverride]]] = set()
 
     def close(self) -> None:
         """Take no more work; what is under way ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def of(self, program: CompiledRuleset, tenant: str, patient_id: str, today: date) -> OverrideLookup:
-        """The patient's answers; raises nothing, and takes no longer than it may."""
+    async def of(self, program: CompiledRuleset, tenant: str, patient_id: str, today: date) -> OverrideLookup:
+        """The patient's answers; raises nothing of the store, and takes no longer than it may."""
         journal = self._journal
         windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, CompiledOverride)]
         if journal is None or not windows:
             return NOT_ASKED
         if not journal.store.works or self._given_up:  # the writer tries the store again, behind the answers
             return FAILED
-        looking = self._threads.submit(journal.recent_overrides, tenant, patient_id, _since(windows, today))
+        looking = self._thread.submit(journal.recent_overrides, tenant, patient_id, _since(windows, today))
         try:
-            return OverrideLookup(_by_topic(looking.result(self._seconds), program))
+            async with asyncio.timeout(self._seconds):
+                return OverrideLookup(_by_topic(await asyncio.wrap_future(looking), program))
         except StoreDownError:  # the store has said so in the log
             return FAILED
         except TimeoutError:
             log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
-            self._given_up.add(looking)
-            looking.add_done_callback(self._given_up.discard)
             return FAILED
+        finally:
+            if not looking.cancel() and not looking.done():
+                self._given_up.add(looking)
+                looking.add_done_callback(self._given_up.discard)
 
 
 def _since(windows: Sequence[int | None], today: date) -> datetime:

@@ -19,6 +19,7 @@ from cds.api.body import read_body
 from cds.api.deployment import ANYBODY, Deployment, TenantRules, tenant_rules_of
 from cds.api.messages import Discovery, discovery_of, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
+from cds.api.overrides import OverrideLookup
 from cds.api.receipts import call_of, card_records_of
 from cds.api.request_log import decided
 from cds.decide import Decision, Ruleset, decide
@@ -53,10 +54,10 @@ def routes(deployment: Deployment) -> APIRouter:
         offer = tenant_rules_of(offers, request)
         service = service_of(offer.rules, identity)
         async with admission.slot():
-            body = await read_body(request, settings.max_body_bytes)
-            asked = await admission.run_in_worker(lambda: read_request(body, service))
+            asked = await _read(request, service, deployment)
             today = deployment.today()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
+            earlier = await deployment.overrides.of(offer.rules.program, offer.tenant, asked.patient_id, today)
 
             def answer() -> HookResult:
                 return answer_hook(
@@ -66,6 +67,7 @@ def routes(deployment: Deployment) -> APIRouter:
                     today,
                     deployment=deployment,
                     called=str(request.base_url),
+                    earlier=earlier,
                     fetched=fetched,
                     why_not=why_not,
                 )
@@ -202,6 +204,7 @@ def answer_hook(
     *,
     deployment: Deployment,
     called: str,
+    earlier: OverrideLookup,
     fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     why_not: str = "nothing is fetched for it",
 ) -> HookResult:
@@ -210,6 +213,7 @@ def answer_hook(
 
     Args:
         called: The address of this service that was called, for links where no other is set.
+        earlier: What was answered to the patient's earlier cards.
         fetched: What was read in place of what the prefetch lacks.
         why_not: Why nothing was.
 
@@ -221,7 +225,6 @@ def answer_hook(
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
     record = record_of(asked, service.templates, limits(deployment.settings, rules), fetched)
-    earlier = deployment.overrides.of(rules.program, offer.tenant, asked.patient_id, today)
     read = perf_counter()
     decision = decide(rules, earlier.onto(record), today, service.id)
     decided = perf_counter()
@@ -244,6 +247,12 @@ def answer_hook(
         keep_input=journal.keeps_inputs,
     )
     return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
+
+
+async def _read(request: Request, service: Service, deployment: Deployment) -> HookRequest:
+    """What a hook asks."""
+    body = await read_body(request, deployment.settings.max_body_bytes)
+    return await deployment.admission.run_in_worker(lambda: read_request(body, service))
 
 
 async def _fetch(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import Subquery, and_, func, select
+from sqlalchemy import Subquery, and_, bindparam, func, select
 
+from cds.journal.prepared import PreparedQuery
 from cds.journal.receipts import patient_digest
 from cds.journal.store import Store, insert_all
 from cds.journal.tables import accepted, cards, comments, feedback, receipts
@@ -65,6 +66,25 @@ _PLACE = (
 """Place of a word among those said of its card: 1 is the last one."""
 
 
+def _recent_overrides() -> PreparedQuery:
+    # Ranked here and not by last_words(): answers wait for this, and it must not read every word there is.
+    words = (
+        select(cards.c.name, feedback.c.reason_code, feedback.c.outcome, feedback.c.counts_from, feedback.c.id, _PLACE)
+        .join(receipts, cards.c.receipt == receipts.c.id)
+        .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.tenant == receipts.c.tenant))
+        .where(receipts.c.patient == bindparam("patient_digest"), feedback.c.counts_from >= bindparam("since"))
+        .subquery()
+    )
+    return PreparedQuery(
+        select(words.c.name, words.c.reason_code, words.c.counts_from)
+        .where(words.c.place == 1, words.c.outcome == CardOutcome.OVERRIDDEN.value)
+        .order_by(words.c.counts_from.desc(), words.c.id.desc())
+    )
+
+
+_RECENT_OVERRIDES = _recent_overrides()
+
+
 def keep(store: Store, tenant: str, service: str, words: Sequence[CardFeedback], now: datetime) -> int:
     """
     Keep what was said, all of it or nothing, and say how much of it was new; durable once this returns.
@@ -109,21 +129,8 @@ def recent_overrides(store: Store, tenant: str, patient_id: str, since: datetime
     Raises:
         StoreDownError: Nobody can tell.
     """
-    # Ranked here and not by last_words(): this stands on the path of an answer and must not read every word there is.
-    words = (
-        select(cards.c.name, feedback.c.reason_code, feedback.c.outcome, feedback.c.counts_from, feedback.c.id, _PLACE)
-        .join(receipts, cards.c.receipt == receipts.c.id)
-        .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.tenant == receipts.c.tenant))
-        .where(receipts.c.patient == patient_digest(store, tenant, patient_id), feedback.c.counts_from >= since)
-        .subquery()
-    )
-    query = (
-        select(words.c.name, words.c.reason_code, words.c.counts_from)
-        .where(words.c.place == 1, words.c.outcome == CardOutcome.OVERRIDDEN.value)
-        .order_by(words.c.counts_from.desc(), words.c.id.desc())
-    )
-    with store.reading() as connection:
-        return [CardOverride(name, reason, when) for name, reason, when in connection.execute(query)]
+    given = {"patient_digest": patient_digest(store, tenant, patient_id), "since": since}
+    return [CardOverride(name, reason, when) for name, reason, when in store.look_up(_RECENT_OVERRIDES, given)]
 
 
 def last_words() -> Subquery:

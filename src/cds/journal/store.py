@@ -19,13 +19,27 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, inspect, make_url, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Insert,
+    PoolProxiedConnection,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cds.errors import CdsError
 from cds.journal import tables
+from cds.journal.prepared import PreparedQuery
 
 log = logging.getLogger(__name__)
 BUSY_MS = 5_000  # how long a writer of SQLite waits for another
@@ -75,6 +89,8 @@ class Store:
         self._file: tuple[int, int] | None = None
         self._anchor: sqlite3.Connection | None = None
         self._opening = threading.Lock()
+        self._looking_up = threading.Lock()
+        self._kept: PoolProxiedConnection | None = None
         self._engine = _engine(self._url)
 
     # ------------------------------------------------------------ use
@@ -106,6 +122,24 @@ class Store:
             self.open()
             with self._engine.connect() as connection, connection.begin():
                 yield connection
+
+    def look_up(self, query: PreparedQuery, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """
+        The rows of a query that answers wait for, over a connection that is kept for such; one at a time.
+
+        Raises:
+            StoreDownError: The database is away.
+        """
+        with self._watched(proves=False), self._looking_up:
+            self._look_at_file()
+            self.open()
+            if (kept := self._kept) is not None:
+                try:
+                    return query.run(kept.dbapi_connection, self._engine.dialect, parameters)
+                except DBAPIError:  # it may have been cut since: a new one tells
+                    kept.close()
+            self._kept = kept = self._connection_to_keep()
+            return query.run(kept.dbapi_connection, self._engine.dialect, parameters)
 
     def open(self) -> None:
         """
@@ -218,6 +252,15 @@ class Store:
         self._anchor = sqlite3.connect(self._url.database, check_same_thread=False)
         self._anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()  # now it is open, and its log as well
 
+    def _connection_to_keep(self) -> PoolProxiedConnection:
+        """A connection of its own, outside of the pool, each of whose statements is a transaction."""
+        connection = self._engine.connect()
+        connection.detach()
+        made = connection.connection
+        if not self.embedded and made.dbapi_connection is not None:
+            made.dbapi_connection.autocommit = True
+        return made
+
     def _look_at_file(self) -> None:
         """
         Compare the file at the path with the one that is open; where it was removed, put back what is in the open one.
@@ -259,6 +302,9 @@ class Store:
 
     def _let_go(self) -> None:
         self._engine.dispose()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         if self._anchor is not None:
             self._anchor.close()
         self._anchor, self._file, self._ready = None, None, False

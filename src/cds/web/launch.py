@@ -216,11 +216,12 @@ class Launcher:
         if any(fetched[key].value is None for key in patient if key in fetched):
             raise LaunchError("The EHR did not send the patient whose chart is open")
 
+        today = self._deployment.today()
+        earlier = await self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
+
         def answer() -> Response:
             bounds = limits(self._deployment.settings, offer.rules)
             record = record_of(HookRequest({}, granted.patient, "", access), service.templates, bounds, fetched)
-            today = self._deployment.today()
-            earlier = self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
             made = decide(offer.rules, earlier.onto(record), today, service.id)
             about: dict[str, Any] = {"kept": None, "key": "", "changed": False, "differs": [], "now": True}
             return self._pages.page("decision.html", explained_values(offer.rules, made, service.id) | about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,11 +15,12 @@ from cds.api.deployment import TenantRules
 from cds.api.error_responses import status_of
 from cds.api.feedback import MAX_BYTES as MAX_FEEDBACK_BYTES
 from cds.api.feedback import TimedWrites, read_feedback
+from cds.api.overrides import OverrideLookup
 from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
 from cds.journal.playground import playground_of
 from cds.journal.receipts import DecisionRecord
-from cds.read_request import read_request
+from cds.read_request import HookRequest, read_request
 from cds.web.console.examples import examples, examples_day
 from cds.web.console.layout import Console, console_route
 from cds.web.console.pasted import PastedRequest, read_pasted
@@ -75,11 +76,16 @@ def playground_routes(console: Console) -> APIRouter:
             body = await read_body(request, most)
             typed = await console.deployment.admission.run_in_worker(lambda: fields_of(body))
 
-            def decided() -> tuple[Response, DecisionRecord | None]:
-                values, receipt = _answer(typed, offer, console, str(request.base_url))
-                return page(request, typed, values), receipt
-
             try:
+                sent = await console.deployment.admission.run_in_worker(lambda: _sent(typed, offer, console))
+                earlier = await console.deployment.overrides.of(
+                    offer.rules.program, offer.tenant, sent.asked.patient_id, sent.day
+                )
+
+                def decided() -> tuple[Response, DecisionRecord | None]:
+                    values, receipt = _answer(sent, earlier, offer, console, str(request.base_url))
+                    return page(request, typed, values), receipt
+
                 made, receipt = await console.deployment.admission.run_in_worker(decided)
             except RequestError as refusal:
                 return page(request, typed, {"wrong": refusal}, status_of(refusal))
@@ -105,11 +111,18 @@ def playground_routes(console: Console) -> APIRouter:
     return router
 
 
-def _answer(
-    typed: Mapping[str, str], offer: TenantRules, console: Console, called: str
-) -> tuple[dict[str, Any], DecisionRecord | None]:
+@dataclass(frozen=True, slots=True)
+class SentPaste:
+    """What was pasted, as it was read: the request it stands for, and the day it is decided for."""
+
+    pasted: PastedRequest
+    asked: HookRequest
+    day: date
+
+
+def _sent(typed: Mapping[str, str], offer: TenantRules, console: Console) -> SentPaste:
     """
-    What the page shows, and the receipt.
+    What a form asks.
 
     Raises:
         RequestError: What was pasted cannot be answered.
@@ -119,17 +132,29 @@ def _answer(
     pasted = read_pasted(
         text, offer.rules.program, typed.get("service", ""), console.deployment.settings.max_json_depth
     )
-    asked = read_request(pasted.body, pasted.service)
+    return SentPaste(pasted, read_request(pasted.body, pasted.service), day)
+
+
+def _answer(
+    sent: SentPaste, earlier: OverrideLookup, offer: TenantRules, console: Console, called: str
+) -> tuple[dict[str, Any], DecisionRecord | None]:
+    """
+    What the page shows, and the receipt.
+
+    Raises:
+        RequestError: What was pasted cannot be answered.
+    """
     made = answer_hook(
         offer,
-        pasted.service,
-        asked,
-        day,
+        sent.pasted.service,
+        sent.asked,
+        sent.day,
         deployment=console.deployment,
         called=called,
+        earlier=earlier,
     )
-    shown = _shown(pasted, made, day)
-    return shown | explained_values(offer.rules, made.decision, pasted.service.id), made.receipt
+    shown = _shown(sent.pasted, made, sent.day)
+    return shown | explained_values(offer.rules, made.decision, sent.pasted.service.id), made.receipt
 
 
 def _shown(pasted: PastedRequest, made: HookResult, day: date) -> dict[str, Any]:
