@@ -61,6 +61,9 @@ def run(
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
     ] = None,
+    with_race: Annotated[
+        bool, typer.Option("--with-race", help="Rows hold race and ethnicity, for subgroups of a validation.")
+    ] = False,
     rules: RulesFolder = None,
     definitions: Definitions = None,
     today: Today = None,
@@ -74,7 +77,7 @@ def run(
         raise typer.BadParameter(f"{export} does not exist.", param_hint="EXPORT")
     day = day_of(today)
     decided_for = _decided_for(as_of, day)
-    options = RunOptions(decided_for, day, _types(exported), accept_bad, jobs)
+    options = RunOptions(decided_for, day, _types(exported), accept_bad, jobs, with_race)
     loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions), cohorts=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:

@@ -13,12 +13,15 @@ from cds.engine.evaluator import DisagreementError
 from cds.engine.explain import Missing, missing
 from cds.errors import RequestError
 from cds.logic.truth import Truth
+from cds.population.demographics import demographics_of
 from cds.read_request import read_record
 from cds.rulebook.program import CohortQuestion
 from cds.settings import Settings
 
 
-def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: date) -> dict[str, Any]:
+def row_of(
+    rules: Ruleset, settings: Settings, patient: str, body: bytes, day: date, with_race: bool = False
+) -> dict[str, Any]:
     """
     What the rules say of one patient as of one day, as plain values; never a reason tree.
 
@@ -26,7 +29,9 @@ def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: d
     is the truth of each conclusion, under a definition `is_NAME__DEFINITION`; `missing` lists what would settle the
     unknown ones. `definition_ID` is the truth of each published definition that was asked for, `index_day_ID` its day
     where the algorithm has one, None while it is not met. `cohort_ID` is the answer to each
-    question of the rules. The same bytes, rules and day give the same row.
+    question of the rules. `age_at_least` and `age_at_most` are whole years on the day, None where the birth is not
+    recorded; they differ where it is known to the year only. `sex` is the administrative gender. `with_race`: `race`
+    and `ethnicity` besides, which no rule reads. The same bytes, rules and day give the same row.
     """
     row: dict[str, Any] = {
         "patient": patient,
@@ -43,7 +48,7 @@ def row_of(rules: Ruleset, settings: Settings, patient: str, body: bytes, day: d
         return row | {"outcome": "failed", "why": "the two evaluators disagree"}
     except Exception as fault:  # noqa: BLE001 (one patient's fault is a row of the run, never a missing one)
         return row | {"outcome": "failed", "why": type(fault).__name__}
-    return row | {"outcome": "decided"} | _answers(rules, decision)
+    return row | {"outcome": "decided"} | demographics_of(decision, body, with_race) | _answers(rules, decision)
 
 
 def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:

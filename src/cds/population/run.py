@@ -40,6 +40,7 @@ class RunOptions:
         exported: Types that were exported besides those with a file.
         accept_bad: Lines that may be unreadable before the run counts as failed.
         jobs: Processes; None: as many as processors.
+        with_race: Rows hold race and ethnicity, for the subgroups of a validation.
     """
 
     as_of: date
@@ -47,6 +48,7 @@ class RunOptions:
     exported: tuple[str, ...] = ()
     accept_bad: int = 0
     jobs: int | None = None
+    with_race: bool = False
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -182,7 +184,7 @@ def _decide_bucket(
     outcomes: Counter[str] = Counter()
     lines = []
     for patient in _patients(bucket, place, export, found, known_on):
-        row = row_of(rules, settings, patient.name, patient.body, options.as_of)
+        row = row_of(rules, settings, patient.name, patient.body, options.as_of, options.with_race)
         outcomes[row["outcome"]] += 1
         lines.append(msgspec.json.encode(row) + b"\n")
     if lines:
@@ -204,7 +206,8 @@ def _patients(
 
 def _identity(rules: Ruleset, export: Export, options: RunOptions) -> str:
     digest = hashlib.sha256()
-    for part in (rules.program.version, __version__, options.as_of, options.today, *options.exported):
+    days, race = (options.as_of, options.today), options.with_race
+    for part in (rules.program.version, __version__, *days, race, *options.exported):
         digest.update(f"{part}\0".encode())
     for file in (*export.files, *export.deleted, *export.errors):
         digest.update(f"{file.name}\0{file.path.stat().st_size}\0".encode())
