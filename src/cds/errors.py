@@ -7,7 +7,9 @@ The others are caught where a person reads them: at start, on the command line, 
     CdsError
         AlreadyExistsError  authoring/scaffold.py
         BlockedAddressError  fhir_client/network.py
+        ChartReviewError  population/chart_review.py
         CohortTableError  population/omop.py
+        DerivableCountError  population/linked.py
         DisagreementError  engine/evaluator.py
         EngineError  engine/durable.py
         EngineLimitError  engine/durable.py
@@ -15,6 +17,7 @@ The others are caught where a person reads them: at start, on the command line, 
         FetchError  fhir_client/fetch.py
             ServerBusyError  fhir_client/fetch.py
         FhirWriterError  authoring/testing/resource_writer.py
+        GroupError  population/group.py
         JwksError  auth/jwks.py
         LaunchError  auth/smart.py
         NoFhirServerError  fhir_client/fetch.py
@@ -45,6 +48,7 @@ The others are caught where a person reads them: at start, on the command line, 
         UnreadableSourceError  yaml_source/source_file.py
         UnsafeSettingsError  app.py
         UntrustedCallerError  auth/client_jwt.py
+        ValidationError  population/validation.py
         WhatIfInputError  web/what_if.py
         _TenantEntryError  auth/tenants.py
         _UnknownTablesError  journal/store.py

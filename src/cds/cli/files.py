@@ -14,6 +14,8 @@ from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, err, print_problems
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import RequestError
+from cds.population.export import ExportError
+from cds.population.run import RunSummary, summary_of
 from cds.read_request import read_record
 from cds.rulebook.shipped import default_rules_folder, is_installed, nearest_rules_folder
 from cds.ruleset import evaluator_mode_from, load_rules
@@ -36,6 +38,23 @@ def rules_in(
     except RulesError as wrong:
         print_problems(wrong.problems)
         raise typer.Exit(PROBLEMS) from None
+
+
+def rules_of_run(rows: Path, rules: Path | None) -> tuple[RunSummary, Ruleset]:
+    """
+    What a run over a population came to, and the rules it was made with.
+
+    Raises:
+        ExportError: There is no finished run, or the rules are others.
+    """
+    summary = summary_of(rows)
+    loaded = rules_in(rules, date.fromisoformat(summary.as_of), cohorts=True)
+    if loaded.program.version != summary.rules:
+        raise ExportError(
+            f"{rows}: it was made with rules {summary.rules}, these are {loaded.program.version}; "
+            "name the folder of its rules by --rules, or run it again"
+        )
+    return summary, loaded
 
 
 def folder_to_write(named: Path | None, hint: str = "--rules") -> Path:

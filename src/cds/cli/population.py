@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Definitions, RulesFolder, Today, day_of, err, out
-from cds.cli.files import listed_ids, rules_in
+from cds.cli.files import listed_ids, rules_in, rules_of_run
+from cds.cli.population_validation import group, sample, validate
 from cds.cli.printing import print_summary
 from cds.decide import decide
 from cds.errors import RequestError
@@ -23,10 +24,13 @@ from cds.population.export import ExportError
 from cds.population.omop import CohortRow, CohortTableError, cohort_table
 from cds.population.report import report_of
 from cds.population.report_formats import FORMATS, answer_of_question
-from cds.population.run import RunOptions, RunProgress, rows_in, run_population, summary_of
+from cds.population.run import RunOptions, RunProgress, rows_in, run_population
 from cds.read_request import read_record
 
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
+population.command()(validate)
+population.command()(sample)
+population.command()(group)
 MOST_SHOWN = 20  # faults printed; all counted, the first thousand are in summary.json
 
 AsOf = Annotated[
@@ -121,13 +125,7 @@ def report(
     if form not in FORMATS:
         raise typer.BadParameter(f"{form} is none of {', '.join(FORMATS)}.", param_hint="--format")
     try:
-        summary = summary_of(rows)
-        loaded = rules_in(rules, date.fromisoformat(summary.as_of), cohorts=True)
-        if loaded.program.version != summary.rules:
-            raise ExportError(
-                f"{rows}: it was made with rules {summary.rules}, these are {loaded.program.version}; "
-                "name the folder of its rules by --rules, or run it again"
-            )
+        summary, loaded = rules_of_run(rows, rules)
         found = report_of(loaded.program, summary, rows_in(rows), smallest)
     except ExportError as wrong:
         err.print(escape(f"{wrong}."))

@@ -16,19 +16,19 @@ OMB_CATEGORY = "ombCategory"
 SEVERAL = "more than one"
 
 
-class _Resource(msgspec.Struct):
+class _DemographicResource(msgspec.Struct):
     resourceType: str = ""  # noqa: N815 (FHIR's name)
     extension: list[dict[str, Any]] = []
 
 
-class _Entry(msgspec.Struct):
+class _PatientEntry(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _Body(msgspec.Struct):
+class _PatientBody(msgspec.Struct):
     """A Bundle, or a CDS Hooks request."""
 
-    entry: list[_Entry] = []
+    entry: list[_PatientEntry] = []
     prefetch: dict[str, msgspec.Raw] = {}
 
 
@@ -58,12 +58,12 @@ def _years(born: date, today: date) -> int:
 
 def _patient_extensions(body: bytes) -> Iterator[dict[str, Any]]:
     try:
-        said = msgspec.json.decode(body, type=_Body)
+        said = msgspec.json.decode(body, type=_PatientBody)
     except msgspec.MsgspecError:
         return
     for raw in (*(entry.resource for entry in said.entry), *said.prefetch.values()):
         try:
-            resource = msgspec.json.decode(raw, type=_Resource)
+            resource = msgspec.json.decode(raw, type=_DemographicResource)
         except msgspec.MsgspecError:
             continue
         if resource.resourceType == "Patient":

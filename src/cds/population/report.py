@@ -72,6 +72,7 @@ class PopulationReport:
         questions: The questions of the rules.
         definitions: Each conclusion that has several definitions, under each of them.
         lacking: Facts that leave some conclusion unknown, in how many patients.
+        kinds: How facts come to be unknown, in how many patients.
     """
 
     as_of: str
@@ -86,6 +87,7 @@ class PopulationReport:
     questions: tuple[BoundedCount, ...]
     definitions: tuple[BoundedCount, ...]
     lacking: tuple[ReasonCount, ...]
+    kinds: tuple[ReasonCount, ...]
 
     @property
     def answers_everything(self) -> bool:
@@ -113,12 +115,13 @@ def report_of(
     truths = {column: Counter[str]() for column in columns}
     members = {column: Counter[str]() for column in columns}
     reasons = {column: _ReasonGroups() for column in columns}
-    lacking = _ReasonGroups()
+    lacking, kinds = _ReasonGroups(), _ReasonGroups()
     for row in rows:
         person = _person_digest(row["patient"])
         decided = row["outcome"] == "decided"
         missing = row.get("missing", ())
         lacking.add({(fact, why) for _, fact, _, why in missing}, person)
+        kinds.add({("", why) for *_, why in missing if why}, person)
         for column, head in columns.items():
             answer = row.get(column, Truth.UNKNOWN.value)
             truths[column][answer] += 1
@@ -163,6 +166,7 @@ def report_of(
             for one in many
         ),
         _reasons(lacking, labels, cells),
+        _reasons(kinds, labels, cells),
     )
 
 
