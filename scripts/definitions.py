@@ -63,7 +63,9 @@ So what asks for a failed treatment or for F32 and F33 is not counted here: {nam
 
 ## What an episode of OM1 would change
 
-OM1 lets an episode end after at least 180 days without an antidepressant and without a code of major depression. None of the definitions here uses it, and it is no parameter yet; where a definition asks for the current episode, it is the one of [how-it-decides.md](how-it-decides.md).
+OM1 lets an episode end after at least 180 days without an antidepressant and without a code of major depression.
+It is a value of the rules, off by default: a site sets `pause_ends_episode` to "yes" (and `episode_pause`, if not 180 days) in its `site.yaml`, and each definition that asks for the current episode, ours and those of others, then asks for that one ([how-it-decides.md](how-it-decides.md)).
+`rules/depression/episode.test.yaml` shows both sides of the 180 days, and what is unknown.
 """
 
 

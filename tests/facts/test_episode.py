@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds.facts.fact import WhyUnknown
-from cds.record.model import Diagnosis, Verification
+from cds.facts.drug_history import CompiledDrugHistory
+from cds.facts.fact import Fact, WhyUnknown
+from cds.record.model import Diagnosis, Span, Verification
 from cds.terminology.concepts import Coding, Concept
-from tests.facts.builders import day, episode_of, month, record, scored
+from tests.facts.builders import day, episode_of, month, record, scored, taken
 
 
 def depressed(code: str = "mdd", **changes: Any) -> Diagnosis:
@@ -70,3 +71,36 @@ def test_two_low_scores_far_enough_apart_are_a_remission() -> None:
     assert began(scored(3, "2025-04-01"), scored(4, "2025-05-26")) == day("2025-01-10")
     assert began(scored(3, "2025-04-01"), scored(9, "2025-05-01"), scored(4, "2025-05-27")) == day("2025-01-10")
     assert began(scored(3, "2025-04-01"), scored(5, "2025-05-27")) == day("2025-01-10")
+
+
+def test_where_a_pause_ends_it_the_episode_begins_after_the_pause_as_surely_as_drugs_are_known() -> None:
+    taking = CompiledDrugHistory(
+        "episode", "episode", None, ("antidepressants",), frozenset({"antidepressant"}), None, ()
+    )
+
+    def began(*entries: Any, **changes: Any) -> Fact:
+        patient = record(*entries, diagnoses=(depressed(onset=day("2024-01-10")),), **changes)
+        return episode_of(patient, taken=taking, pause_days=180)
+
+    first, then = taken("alfadep", "2024-02-01", "2024-04-30", 75), taken("betadep", "2026-01-10", "2026-05-30", 150)
+    after = began(first, then)
+    doubtful = began(first, then, taken("betadep", "2024-09-01", "2025-09-30", 150, doubtful=True))
+
+    assert (after.day, after.why_unknown) == (day("2026-01-10"), None)
+    assert "after 619 days" in after.because
+    assert [source.reference for source in after.found] == [then.source]
+    assert doubtful.day == Span(day("2024-01-10").earliest, day("2026-01-10").latest)
+    assert doubtful.why_unknown is WhyUnknown.IMPRECISE
+    assert "cannot be told" in doubtful.because
+    assert doubtful.missing
+
+
+def test_an_episode_that_a_pause_ended_up_to_today_has_not_begun_again() -> None:
+    taking = CompiledDrugHistory("episode", "episode", None, ("antidepressants",), None, None, ())
+    patient = record(taken("alfadep", "2024-02-01", "2024-04-30", 75), diagnoses=(depressed(onset=day("2024-01-10")),))
+
+    fact = episode_of(patient, taken=taking, pause_days=180)
+
+    assert fact.day is not None
+    assert fact.day.earliest == day("2024-05-01").earliest
+    assert "the last episode ended" in fact.because

@@ -1,22 +1,38 @@
-"""Onset, remission and time → when the current episode began."""
+"""Onset, remission, pauses of treatment and time → when the current episode began."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import inf
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from cds.facts.context import SortedRecord
-from cds.facts.data import CONDITIONS, DataQuery
+from cds.facts.data import CONDITIONS, MEDICATIONS, DataQuery
 from cds.facts.diagnosis import statuses
+from cds.facts.diagnosis_count import entries_of
+from cds.facts.drug_history import CompiledDrugHistory, drug_history
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.kind import EPISODE, NUMBER, SCORE, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.history.pauses import BusyDays, Resumption, resumption
+from cds.facts.kind import EPISODE, NUMBER, SCORE, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.record.model import Diagnosis, Span, Verification
-from cds.yaml_source.fields import Duration, Names, NumberOrName, Refers, Slug, Snake, Strict, UnitOf, listed
+from cds.yaml_source.fields import (
+    DrugTableName,
+    Duration,
+    Names,
+    NumberOrName,
+    OneOf,
+    Refers,
+    Slug,
+    Snake,
+    Strict,
+    UnitOf,
+    listed,
+)
 
 
 class RemissionByScore(Strict):
@@ -25,6 +41,24 @@ class RemissionByScore(Strict):
     score: Annotated[Snake, Refers(SCORE)]
     below: Annotated[NumberOrName, UnitOf("score")]
     apart: Duration
+
+
+class EndByPause(Strict):
+    """
+    An episode that ends by a pause: so many whole days without a drug for the illness and without an entry of it.
+
+    The next drug, or the next entry, begins another episode. An entry counts on the days it began and was recorded.
+    """
+
+    counts: Annotated[
+        str, OneOf(YES_OR_NO), Field(description="Whether it does: yes, no, or a parameter with these words.")
+    ]
+    lasting_at_least: Duration
+    drugs: Annotated[Slug, DrugTableName()]
+    roles: Annotated[
+        list[Literal["antidepressant", "augmentation", "target", "none"]] | None,
+        Field(min_length=1, description="Only drugs of these roles of the table."),
+    ] = None
 
 
 class EpisodeFact(FactBase):
@@ -37,6 +71,7 @@ class EpisodeFact(FactBase):
     status: list[Slug] | Literal["active"] = "active"
     remission_coded: Names | None = None
     remission_by_score: RemissionByScore | None = None
+    end_by_pause: EndByPause | None = None
     otherwise: Annotated[Duration, Field(description="How far back to look when no start is recorded.")]
 
     def other_status(self) -> list[str] | None:
@@ -45,9 +80,10 @@ class EpisodeFact(FactBase):
 
     def compile(self, name: str, numbers: Numbers) -> CompiledEpisode:
         """The fact with every number in place."""
-        score = self.remission_by_score
+        score, pause = self.remission_by_score, self.end_by_pause
+        common = self.common(name, numbers)
         return CompiledEpisode(
-            **self.common(name, numbers),
+            **common,
             of=listed(self.of),
             statuses=statuses(self.status) or frozenset(),
             remission_coded=listed(self.remission_coded),
@@ -55,6 +91,18 @@ class EpisodeFact(FactBase):
             remission_below=numbers.number(score.below) if score else 0.0,
             remission_apart_days=numbers.days(score.apart) if score else 0,
             otherwise_days=numbers.days(self.otherwise),
+            pause_days=numbers.days(pause.lasting_at_least) if pause else 0,
+            taken=(
+                CompiledDrugHistory(
+                    **common,
+                    tables=(pause.drugs,),
+                    roles=frozenset(pause.roles) if pause.roles else None,
+                    named=None,
+                    treatments=(),
+                )
+                if pause and numbers.word(pause.counts) == "yes"
+                else None
+            ),
         )
 
 
@@ -71,6 +119,8 @@ class CompiledEpisode(CompiledFact):
         remission_below: A score below this is remission.
         remission_apart_days: Two such scores at least this far apart end an episode.
         otherwise_days: How far back to look when no start is recorded.
+        taken: The drugs in whose absence a pause ends an episode; None where no pause does.
+        pause_days: Whole days of such a pause.
     """
 
     of: tuple[str, ...]
@@ -80,6 +130,8 @@ class CompiledEpisode(CompiledFact):
     remission_below: float
     remission_apart_days: int
     otherwise_days: int
+    taken: CompiledDrugHistory | None = None
+    pause_days: int = 0
 
     def needs(self) -> tuple[str, ...]:
         """Names of the facts it is computed from."""
@@ -87,7 +139,7 @@ class CompiledEpisode(CompiledFact):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (CONDITIONS,)
+        return (CONDITIONS, *(MEDICATIONS if self.taken else ()))
 
     def entry(self) -> None:
         """None."""
@@ -139,7 +191,8 @@ def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: S
 
     The earliest recorded onset of the active illness; or, when none is recorded, a fixed time back, said so. A
     remission documented later than that (coded, or by two low scores far enough apart) begins a new episode after it
-    (ATHF: two months of euthymia separate episodes).
+    (ATHF: two months of euthymia separate episodes). So does a pause where the rules say so, as early and as late as
+    what was sent allows.
     """
     today = sorted_record.today
     current, ended = _illness(wanted, sorted_record)
@@ -164,6 +217,16 @@ def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: S
             because = f"current episode since {begin.text}, after {words}"
             found = [FactSource(reference, words, last_day.text)]
             why = None
+    if wanted.taken is not None and (after_pause := _after_pause(wanted, wanted.taken, sorted_record)) is not None:
+        resumed = Span(
+            max(begin.earliest, date.fromordinal(max(after_pause.earliest, 1))),
+            max(begin.latest, date.fromordinal(after_pause.latest)),
+        )
+        if resumed != begin:
+            begin = resumed
+            because = _because_of_pause(after_pause, begin, because)
+            found = [FactSource(after_pause.source, "after a pause", begin.text)] if after_pause.source else found
+            why = None if begin.exact else WhyUnknown.IMPRECISE
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -238,6 +301,32 @@ def _coded_remissions(
         ((day, words, source) for day, words, source in found if day.earliest <= sorted_record.today),
         key=lambda remission: (remission[0].earliest, remission[2]),
     )
+
+
+def _after_pause(wanted: CompiledEpisode, taken: CompiledDrugHistory, sorted_record: SortedRecord) -> Resumption | None:
+    """The begin after the last pause without one of the drugs and without an entry of the illness."""
+    today = sorted_record.today
+    history = drug_history(taken, sorted_record)
+    entries = entries_of(wanted.of, sorted_record)
+    dated = entries.dated(today)
+    recorded = [BusyDays(day, day) for day in dated.sure]
+    sure = [*recorded, *(BusyDays(i.first[1], i.last[0], i.source) for i in history.issues if i.sure)]
+    possible = [
+        *recorded,
+        *(BusyDays(first, last) for first, last in dated.possible),
+        *(BusyDays(i.first[0], max(i.last[1], i.first[1]), i.source) for i in history.issues),
+    ]
+    whole = history.high != inf and not dated.anywhere
+    return resumption(sure, possible, wanted.pause_days, today.toordinal(), whole=whole)
+
+
+def _because_of_pause(after_pause: Resumption, begin: Span, otherwise: str) -> str:
+    if after_pause.pause is None:
+        return f"{otherwise}; whether a pause began another episode, up to {begin.latest}, cannot be told"
+    pause = f"{after_pause.pause} days without a drug for it and without an entry of it"
+    if after_pause.over:
+        return f"the last episode ended: {pause}, up to today"
+    return f"current episode since {begin.text}, after {pause}"
 
 
 def _by_score(wanted: CompiledEpisode, scores: Sequence[ConvertedMeasurement]) -> list[tuple[Span, str, str]]:

@@ -26,6 +26,8 @@ FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 DRAFT, TREATMENT = "draft order", "treatment"  # statements that can also stand where one of their kind is wanted
 SCORE, WORD, PRESENT, TRACED = "score", "word", "present", "traced"  # what a place of a fact may want besides
 HISTORY = "drug history"  # likewise: a drug_history fact
+YES_OR_NO = ("yes", "no")
+"""Words of a parameter that switches something on or off."""
 
 Kept = TypeVar("Kept")
 

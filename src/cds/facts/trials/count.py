@@ -13,16 +13,13 @@ from pydantic import Field
 from cds.facts.context import in_window
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
-from cds.facts.kind import NUMBER, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.kind import NUMBER, TRIALS, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.facts.trials.trials import UnrecognizedMedication
 from cds.logic.truth import Truth, every, some
 from cds.yaml_source.fields import Duration, OneOf, Refers, Snake, Text
 
 DIFFERENT = ("ingredient", "drug_class")  # … `different` of a count
-
-
-YES_OR_NO = ("yes", "no")  # … and `merge_same_molecule`
 
 
 class CountFact(FactBase):

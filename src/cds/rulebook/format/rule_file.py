@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from cds.facts.episode import RemissionByScore
+from cds.facts.episode import EndByPause, RemissionByScore
 from cds.facts.kinds import BY_TAG, FactSpec
 from cds.facts.rating_scale import Band, Category, EachItem, HighestItem, IfItem
 from cds.facts.trials.definition import AdequateWhen, Adherence, NoResponseWhen, PartialResponse, ScoreOfTrial
@@ -141,7 +141,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "no_response_when": NoResponseWhen, "partial_response": PartialResponse, "adherence": Adherence,
         "adequate_when": AdequateWhen, "suggestions": SuggestionSpec,
         "reviewed": Review, "retired": Retirement, "source": Source, "topic": Topic, "links": LinkSpec,
-        "actions": ActionSpec, "remission_by_score": RemissionByScore, "measured_by": ScoreOfTrial,
+        "actions": ActionSpec, "remission_by_score": RemissionByScore,
+        "end_by_pause": EndByPause, "measured_by": ScoreOfTrial,
         "baseline_within": Around, "last_score_within": Around, "switch_within": Around, "at_least": AtLeastOf,
         "valueset": ValueSetHeader, "codes": CodeGroup, "by_character": CharacterRange,
         "answers": AnswerGroup, "table": TableHeader,
