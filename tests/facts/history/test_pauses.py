@@ -17,7 +17,7 @@ def began(
     sure: list[BusyDays], possible: list[BusyDays] | None = None, *, whole: bool = True
 ) -> tuple[int, int] | None:
     found = resumption(sure, sure if possible is None else possible, 180, TODAY, whole=whole)
-    return found and (found.earliest, found.latest)
+    return None if found is None else (found.earliest, found.latest)
 
 
 def test_a_pause_of_so_many_whole_days_ends_an_episode_and_one_day_less_does_not() -> None:
