@@ -193,3 +193,47 @@ def test_what_a_site_changes_can_be_compared_with_the_shipped_rules(tmp_path: Pa
     (change,) = changes_between(read_rulebook(tmp_path / "rules"), read_rulebook(folder))
 
     assert change.says == "`trials_required`: 2 → 3 trials"
+
+
+QUESTION = """\
+about:
+  id: our-questions
+  title: What our committee asks
+  version: 1.0.0
+  status: active
+  purpose: To be asked of a population.
+  limits: Invented.
+  owners: [tests]
+  reviewed: {date: 2025-01-01, by: pending, next: 2026-01-01}
+  developer: Tests
+  funding: None
+  released: 2025-01-01
+evidence:
+  ours: {cite: Our committee, says: It wants to know., verified: false}
+cohorts:
+  symptomatic-patients:
+    question: Who has symptoms?
+    is: symptomatic
+    evidence: [ours]
+"""
+
+
+def test_a_question_of_the_site_is_asked_of_its_populations_and_decides_nothing_else(tmp_path: Path) -> None:
+    folder = site(tmp_path, "", more={"cohorts/our-questions.yaml": QUESTION})
+    asked = load_rules(folder, EvaluatorMode.DIRECT, TODAY, cohorts=True)
+    assert [one.id for one in asked.program.cohorts] == ["symptomatic-patients"]
+    plain = load_rules(folder, EvaluatorMode.DIRECT, TODAY)
+    assert not plain.program.cohorts
+
+
+def test_a_file_of_the_site_takes_nothing_from_what_an_exclusion_looks_for(tmp_path: Path) -> None:
+    files = {**GOOD, RULE: LOCKED}  # the locked conclusion reads score-codes
+    taking = (
+        "valueset: {adds_to: score-codes, title: Ours}\n"
+        "codes: [{system: 'http://loinc.org', source: us, verified: false, except: {44261-6: Not ours}}]\n"
+    )
+    folder = site(tmp_path, "", files, {"valuesets/ours.yaml": taking})
+    assert "site-may-not" in {one.check for one in problems_in(folder, TODAY) if one.file.endswith("ours.yaml")}
+    adding = taking.replace("except: {44261-6: Not ours}", "exact: {1-8: Ours}")
+    folder = site(tmp_path / "b", "", files, {"valuesets/ours.yaml": adding})
+    assert [one for one in problems_in(folder, TODAY) if one.file.endswith("ours.yaml")] == []

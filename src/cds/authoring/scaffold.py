@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
 from cds.authoring.fix.fixes import schema_from
 from cds.errors import CdsError
+from cds.rulebook.loader import WORDING as WORDING_FOLDER
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.overlay_wording import text_places
 from cds.rulebook.shipped import SHIPPED
+from cds.yaml_source.document import Path as YamlPath
 
 REVIEW = timedelta(days=183)
 
@@ -96,6 +100,21 @@ site:
 """
 
 
+WORDING = """\
+# yaml-language-server: $schema={schema}
+wording:
+  of: {of}
+  version: {version}                     # the version these texts are written from
+  language: {language}
+  because: "TODO: why the texts differ here"
+  by: "TODO: who answers for the words"
+  review: {next}
+# Write over each text; keep the holes in double braces. What stays as it is here is shown as in the rule file.
+texts:
+{texts}
+"""
+
+
 class AlreadyExistsError(CdsError):
     """There is such a file already; nothing was written."""
 
@@ -143,6 +162,52 @@ def new_value_set(book: Rulebook, name: str) -> dict[Path, str]:
     """A value set that is recognized by a word until it has codes."""
     path = book.root / "valuesets" / f"{name}.yaml"
     return {path: VALUE_SET.format(schema=schema_from(path, book, "valueset.schema.json"), id=path.stem)}
+
+
+def new_wording(book: Rulebook, rule: str, language: str, today: date) -> dict[Path, str]:
+    """
+    All texts of a rule file, in the folder of a site, to be written over in another language or in other words.
+
+    Raises:
+        RuleNotFoundError: No rule file has that id, or the folder is no site's.
+    """
+    if book.site is None:
+        raise RuleNotFoundError(f"{book.root} is not a site's folder; make one with `cds new site NAME`")
+    if rule not in book.rules:
+        raise RuleNotFoundError(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
+    path = book.root / WORDING_FOLDER / f"{rule}.yaml"
+    loaded = book.rules[rule]
+    text = WORDING.format(
+        schema=schema_from(path, book, "wording.schema.json"),
+        of=rule,
+        version=loaded.model.about.version,
+        language=language,
+        next=today + REVIEW,
+        texts="\n".join(_nested(dict(text_places(loaded.located.value)), (), 1)),
+    )
+    return {path: text}
+
+
+def _nested(texts: Mapping[YamlPath, str], above: YamlPath, depth: int) -> Iterator[str]:
+    """Texts as keys with values, parts of a list by number from 1, each text on its line or as a block."""
+    indent = "  " * depth
+    for key in dict.fromkeys(path[len(above)] for path in texts):
+        here = (*above, key)
+        name = str(key + 1) if isinstance(key, int) else key
+        if here in texts:
+            yield f"{indent}{name}: {_as_yaml(texts[here], indent)}"
+        else:
+            yield f"{indent}{name}:"
+            yield from _nested(
+                {path: text for path, text in texts.items() if path[: len(here)] == here}, here, depth + 1
+            )
+
+
+def _as_yaml(text: str, indent: str) -> str:
+    if "\n" not in text or text.endswith("\n\n") or any(line.startswith(" ") for line in text.splitlines()):
+        return json.dumps(text, ensure_ascii=False)
+    lines = (f"{indent}  {line}" if line else "" for line in text.removesuffix("\n").split("\n"))
+    return ("|\n" if text.endswith("\n") else "|-\n") + "\n".join(lines)
 
 
 def new_site(folder: Path, book: Rulebook, rules: str | None, today: date) -> dict[Path, str]:

@@ -21,6 +21,7 @@ from cds.cli.printing import print_refusal
 from cds.errors import RequestError
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.shipped import check_pages
+from cds.rulebook.site_parameters import reach_of, settable_parameters
 
 
 def check(
@@ -80,10 +81,20 @@ def _check(folder: Path, today: date, format_: str) -> int:
     errors = sum(not problem.warning for problem in problems)
     if format_ == "text":
         err.print(escape(FORMATS[format_](problems)), end="")
+        _say_overrides(folder)
         out.print(f"{folder}: {errors} error(s), {len(problems) - errors} warning(s)")
     else:
         sys.stdout.write(FORMATS[format_](problems))
     return errors
+
+
+def _say_overrides(folder: Path) -> None:
+    """What is different at a site, and what of the shipped rules rests on it."""
+    book = read_rulebook(folder)
+    settable = settable_parameters(book) if book.overrides else []
+    for override in book.overrides:
+        reach = reach_of(override.what, settable)
+        out.print(escape(f"{override.what}: {override.says}" + (f"; {reach}" if reach else "")))
 
 
 def _explain(name: str) -> NoReturn:

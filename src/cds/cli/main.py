@@ -21,6 +21,7 @@ from cds.cli.make import docs, fmt, new
 from cds.cli.population import population
 from cds.cli.schema import schema
 from cds.cli.serve import serve
+from cds.cli.site import site
 from cds.cli.terminology import terminology
 from cds.cli.test import test
 from cds.cli.vocabulary import vocabulary
@@ -45,6 +46,7 @@ app.command()(fmt)
 app.command()(docs)
 app.command()(attributes)
 app.add_typer(new, name="new")
+app.add_typer(site, name="site")
 app.command()(diff)
 app.add_typer(terminology, name="terminology")
 app.command()(vocabulary)

@@ -100,6 +100,24 @@ def new_value_set(name: Name, rules: WrittenFolder = None) -> None:
     _write(scaffold.new_value_set(_book_to_write(rules), _fit(name)))
 
 
+@new.command("wording")
+def new_wording(
+    rule: Annotated[str, typer.Argument(help="Id of a rule file.")],
+    language: Annotated[str, typer.Option("--language", help="The language to write in, such as de.")] = "en",
+    rules: WrittenFolder = None,
+    today: Today = None,
+) -> None:
+    """
+    All texts of a rule file, in a site's folder, to be translated or worded otherwise.
+
+    [bold]Example:[/bold] cds new wording evaluation --language de --rules st-elsewhere
+    """
+    try:
+        _write(scaffold.new_wording(_book_to_write(rules), rule, language, day_of(today)))
+    except scaffold.RuleNotFoundError as no_such:
+        raise typer.BadParameter(f"{no_such}.", param_hint="RULE") from None
+
+
 @new.command("site")
 def new_site(
     folder: Annotated[Path, typer.Argument(help="A new folder; its name becomes the site's id.")],

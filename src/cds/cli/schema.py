@@ -13,6 +13,7 @@ from cds.rulebook.format import review as review_format
 from cds.rulebook.format import rule_file as rule_format
 from cds.rulebook.format import site as site_format
 from cds.rulebook.format import vocabulary as vocabulary_format
+from cds.rulebook.format import wording as wording_format
 from cds.rulebook.json_schema import schema_text
 
 SCHEMAS = (
@@ -21,6 +22,7 @@ SCHEMAS = (
     | review_format.SCHEMAS
     | site_format.SCHEMAS
     | vocabulary_format.SCHEMAS
+    | wording_format.SCHEMAS
     | cases.SCHEMAS
 )
 

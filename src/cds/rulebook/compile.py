@@ -144,13 +144,14 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
 
 
 def site_ref(book: Rulebook) -> dict[str, RuleRef]:
-    """A site's overlay and vocabulary, as more files the answers rest on."""
+    """A site's overlay, vocabulary and wording, as more files the answers rest on."""
     if book.site is None:
         return {}
     header = book.site.model.site
     files = {f"site:{header.id}": book.site.digest}
     if book.vocabulary is not None:
         files[f"vocabulary:{header.id}"] = book.vocabulary.digest
+    files |= {f"wording:{header.id}:{one.model.wording.of}": one.digest for one in book.wording}
     return {
         name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)
         for name, digest in files.items()

@@ -15,6 +15,7 @@ TITLES = {
     "reading.schema.json": "Reading of what no value set names",
     "review.schema.json": "Review by a clinician",
     "site.schema.json": "Site overlay",
+    "wording.schema.json": "Wording of a site",
     "casetest.schema.json": "Test file",
     "patients.schema.json": "Shared example patients",
 }

@@ -21,7 +21,10 @@ from cds.rulebook.format.rule_file import RuleFile, known_keys
 from cds.rulebook.format.site import SiteFile
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
+from cds.rulebook.format.wording import WordingFile
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
+from cds.rulebook.overlay_tables import product_files, with_tables
+from cds.rulebook.overlay_wording import worded
 from cds.rulebook.shipped import SHIPPED, default_rules_folder
 from cds.yaml_source.correction import Correction, did_you_mean, nearest
 from cds.yaml_source.document import Path as YamlPath
@@ -35,6 +38,7 @@ READING = "reading"
 REVIEW = "review"
 SITE = "site.yaml"
 VOCABULARY = "vocabulary.yaml"
+WORDING = "wording"
 PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
 
 
@@ -68,6 +72,7 @@ class Rulebook:
         base: The folder of rules a site's overlay is of; None for a folder without site.yaml.
         site: The overlay.
         vocabulary: What codes and texts of the site mean.
+        wording: Other words, or translations, of rule files at the site.
         overrides: What is different at the site.
         unsaved: Path → text that takes the place of what is in the file: an editor's, or one to be tried.
     """
@@ -87,6 +92,7 @@ class Rulebook:
     base: Path | None = None
     site: LoadedFile[SiteFile] | None = None
     vocabulary: LoadedFile[SiteVocabularyFile] | None = None
+    wording: list[LoadedFile[WordingFile]] = field(default_factory=list)
     overrides: tuple[SiteOverride, ...] = ()
     unsaved: Mapping[Path, str] = field(default_factory=dict)
 
@@ -110,6 +116,7 @@ def is_rule_file(path: Path, root: Path) -> bool:
         READING,
         REVIEW,
         VOCABULARY,
+        WORDING,
     }
 
 
@@ -157,12 +164,37 @@ def _read_site(book: Rulebook, total: Any) -> None:
         return
     total.update(text.encode())
     _read_folder(book.base, book, total)
+    _read_wording(book, total)
     book.rules, book.sets, found, problems = overlaid(book.rules, book.sets, site)
-    book.overrides = tuple(found)
-    book.problems += problems
+    book.tables, of_tables, wrong = with_tables(book.tables, site)
+    book.overrides += (*found, *of_tables)
+    book.problems += problems + wrong
+    for name, file in product_files(site).items():
+        book.products[name] = [*book.products.get(name, []), *_products(book.root / file, book, total)]
     _read_folder(book.root, book, total)
     if book.vocabulary is not None:
         book.overrides += (vocabulary_override(book.vocabulary),)
+
+
+def _read_wording(book: Rulebook, total: Any) -> None:
+    """Words come before all else a site changes: they take the place of those in the files, not of the site's."""
+    seen: dict[str, str] = {}
+    for path in sorted((book.root / WORDING).glob("*.yaml")):
+        text = _text(path, book)
+        wording = _read(path, text, WordingFile, book) if text is not None else None
+        if text is None or wording is None:
+            continue
+        total.update(text.encode())
+        of = wording.model.wording.of
+        if of in seen:
+            what, fix = f"{seen[of]} holds other words for `{of}` already.", "Keep one file for each rule file."
+            book.problems.append(wording.problem(("wording", "of"), "duplicate-id", what, fix))
+            continue
+        seen[of] = path.name
+        book.wording.append(wording)
+        book.rules, overrides, problems = worded(book.rules, wording)
+        book.overrides += tuple(overrides)
+        book.problems += problems
 
 
 def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
@@ -184,7 +216,7 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
         elif place[0] == "tables":
             if table := _read(path, text, DrugFile, book):
                 _keep(book.tables, table.model.table.id, table, ("table", "id"), book)
-                book.products[table.model.table.id] = _products(path, table, book, total)
+                book.products[table.model.table.id] = _products_of(path, table, book, total)
         elif place == (VOCABULARY,):
             if book.site is None:
                 what, fix = (
@@ -194,6 +226,11 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
                 book.problems.append(Problem(str(path), 0, 0, "vocabulary-entry", what, fix))
             else:
                 book.vocabulary = _read(path, text, SiteVocabularyFile, book)
+        elif place[0] == WORDING:
+            if book.site is None:
+                what, fix = f"{WORDING} is read next to a {SITE} only, and there is none here.", f"Add a {SITE}."
+                book.problems.append(Problem(str(path), 0, 0, "site-wording", what, fix))
+            continue
         elif place == (READING, f"{READING}.yaml"):
             if reading := _read(path, text, ReadingFile, book):
                 book.reading = reading
@@ -472,10 +509,12 @@ def _shown(value: object) -> str:
     return f"`{value}`"
 
 
-def _products(path: Path, table: LoadedFile[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
-    if table.model.table.products is None:
-        return []
-    products = path.parent / table.model.table.products
+def _products_of(path: Path, table: LoadedFile[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
+    named = table.model.table.products
+    return _products(path.parent / named, book, total) if named is not None else []
+
+
+def _products(products: Path, book: Rulebook, total: Any) -> list[ProductRow]:
     text = _text(products, book)
     if text is None:
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -36,7 +36,8 @@ class SiteOverride:
         what: "trials_required", "card ask_for_missing".
         says: "3 instead of 2".
         because, by, review: As the site wrote them; "" and None where it need not.
-        path: Where in site.yaml; of a vocabulary, where in vocabulary.yaml.
+        path: Where in its file.
+        file: The file that says it; None for site.yaml.
     """
 
     what: str
@@ -45,6 +46,7 @@ class SiteOverride:
     by: str
     review: date | None
     path: Path
+    file: LoadedFile[Any] | None = field(default=None, compare=False)
 
 
 Site = LoadedFile[SiteFile]
@@ -145,7 +147,8 @@ def _set(
         written = f'"{change.to}"' if isinstance(change.to, str) else change.to
         return rules, site.problem((*here, "to"), "site-may-not", f"`{name}` cannot be {written} here.", why_not)
     parameters = {**rule.model.parameters, name: spec.model_copy(update={"value": change.to})}
-    changed = replace(rule, model=rule.model.model_copy(update={"parameters": parameters}))
+    overlaid = {**rule.overlaid, ("parameters", name, "value"): (site, (*here, "to"))}
+    changed = replace(rule, model=rule.model.model_copy(update={"parameters": parameters}), overlaid=overlaid)
     says = f"{change.to} instead of {spec.value}{f' {spec.unit}' if spec.unit else ''}"
     return {**rules, rule.model.about.id: changed}, _override(name, says, change, here)
 
@@ -188,7 +191,7 @@ def _may_change(
     if name not in known:
         yield site.problem(here, "unknown-override", f"`{name}` is no value set.", _close(name, known))
         return
-    found = _readers(name, rules.values(), guarded, hiding=False)
+    found = guarded_readers(name, rules.values(), guarded)
     if change.remove and found:
         yield site.problem(
             (*here, "remove"), "site-may-not", f"Codes of `{name}` cannot be removed: `{found[0]}` is an exclusion.",
@@ -207,6 +210,11 @@ def _may_change(
 def hides(name: str, rules: Mapping[str, Rule], guarded: frozenset[str]) -> str | None:
     """The guarded fact that is found less often the more codes a value set has; None where there is none."""
     return next(iter(_readers(name, rules.values(), guarded, hiding=True)), None)
+
+
+def guarded_readers(name: str, rules: Iterable[Rule], guarded: frozenset[str]) -> list[str]:
+    """The guarded facts that are found less often the fewer codes and words a value set has."""
+    return _readers(name, rules, guarded, hiding=False)
 
 
 def _readers(name: str, rules: Iterable[Rule], guarded: frozenset[str], *, hiding: bool) -> list[str]:
@@ -272,7 +280,7 @@ def vocabulary_override(loaded: LoadedFile[SiteVocabularyFile]) -> SiteOverride:
     codes = sum(entry.code is not None for entry in entries)
     others = sum(entry.is_other for entry in entries)
     says = f"{codes} codes and {len(entries) - codes} texts of the site read, {others} of them as nothing a rule wants"
-    return _override("vocabulary", says, loaded.model.vocabulary, ("vocabulary",))
+    return replace(_override("vocabulary", says, loaded.model.vocabulary, ("vocabulary",)), file=loaded)
 
 
 # ---------------------------------------------------------------- cards
@@ -285,8 +293,8 @@ def _card(
     rule = next((rule for rule in rules.values() if name in rule.model.cards), None)
     if rule is None:
         known = {card: spec for one in rules.values() for card, spec in one.model.cards.items()}
-        now = next((f"It is called `{card}` now." for card, spec in known.items() if name in spec.formerly), "")
-        fix = now or _close(name, list(known))
+        now = next((card for card, spec in known.items() if name in spec.formerly), "")
+        fix = Correction(f"It is called `{now}` now.", name, now) if now else _close(name, known)
         return rules, [site.problem(here, "unknown-override", f"`{name}` is no card.", fix)]
     spec = rule.model.cards[name]
     if change.hide:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds.rulebook.format.about import About, Uses
-from cds.rulebook.lint.view import coded
+from cds.rulebook.format.wording import WordingFile
+from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 from cds.rulebook.tables import site_entries
@@ -235,10 +236,14 @@ def _site_changes(rule: Rule, book: Rulebook) -> Iterator[SiteChange]:
         "set": {*rule.model.parameters},
         "cards": {*rule.model.cards},
         "valuesets": {name for name, _ in coded(rule)},
+        "tables": {table for fact in rule.model.facts.values() for table in tables_read(fact)},
+        "wording": {rule.model.about.id},
     }
     mapped = {name for entry in site_entries(book) for name in entry.sets}
     for one in book.overrides:
         section, *named = map(str, one.path)
+        if one.file is not None and isinstance(one.file.model, WordingFile):
+            named = [one.file.model.wording.of]
         names = named[:1] or mapped  # a vocabulary is one override, of many value sets
         if not touched["valuesets" if section == "vocabulary" else section].isdisjoint(names):
             yield SiteChange(one.what, one.says, one.because, one.by, one.review)

@@ -50,6 +50,9 @@ def did_you_mean(word: object, names: Iterable[object], otherwise: str, *, by_le
     close = nearest(word, others, by_letter=by_letter)
     if not close:
         return otherwise
+    also = [one for one in others if by_letter and one not in (close, written) and _plain(written) in _plain(one)]
+    if also:  # `sets` may be `set` or `valuesets`
+        return f"Did you mean `{close}` or `{also[0]}`?"
     sentence = f"Did you mean `{close}`?"
     return Correction(sentence, written, close) if close == _one_slip_away(written, others) else sentence
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -25,6 +26,7 @@ class LoadedFile(Generic[Model]):
         model: The file as a model.
         digest: SHA-256 of its bytes.
         text: What stands in it.
+        overlaid: Path → the file, and the place in it, that wrote what is read there instead.
     """
 
     file: str
@@ -32,10 +34,15 @@ class LoadedFile(Generic[Model]):
     model: Model
     digest: str
     text: str = ""
+    overlaid: Mapping[YamlPath, tuple[LoadedFile[Any], YamlPath]] = field(default_factory=dict)
 
     def problem(
         self, path: YamlPath, check: str, what: str, fix: str, why: str = "", *, warning: bool = False
     ) -> Problem:
-        """A problem at a path of this file."""
+        """A problem at a path of this file; of what an overlay wrote, at its place there."""
+        for end in range(len(path), 0, -1) if self.overlaid else ():
+            if path[:end] in self.overlaid:
+                file, start = self.overlaid[path[:end]]
+                return file.problem((*start, *path[end:]), check, what, fix, why, warning=warning)
         line, column = self.located.at(path)
         return Problem(self.file, line, column, check, what, fix, why, warning)

@@ -289,6 +289,13 @@ def test_a_whole_file_must_be_there_and_stay_whole(casebook: Read, rules_folder:
     assert any(what in problem.what for problem in book.problems)
 
 
-def test_while_rule_files_hold_mistakes_no_name_is_called_wrong(casebook: Read, rules_folder: Path) -> None:
-    (rules_folder / "depression" / "broken.yaml").write_text("about: {}\n")
+def test_a_name_that_a_file_with_mistakes_may_define_is_not_called_wrong_and_others_are(
+    casebook: Read, rules_folder: Path
+) -> None:
+    broken = rules_folder / "depression" / "broken.yaml"
+    broken.write_text("about: {}\nconclusions: {not_there_yet: {}}\n")
     assert casebook(test("then: {not_there_yet: true}")).problems == []
+    assert [one.check for one in casebook(test("then: {nowhere_at_all: true}")).problems] == ["unknown-name"]
+    broken.write_bytes(b"\xff")  # not even text: nobody knows what it defines
+    broken.with_name("unreadable.yaml").symlink_to("/nowhere")
+    assert casebook(test("then: {nowhere_at_all: true}")).problems == []

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cds.authoring.fix.fix import Edit, Fix
 from cds.authoring.formatter import formatted
-from cds.rulebook.loader import LOCK, READING, REVIEW, SITE, VOCABULARY, Rulebook
+from cds.rulebook.loader import LOCK, READING, REVIEW, SITE, VOCABULARY, WORDING, Rulebook
 from cds.rulebook.lock import lock_text, raised, same_version_twice, written_anew
 from cds.yaml_source.correction import Correction
 from cds.yaml_source.problem import Problem
@@ -138,7 +138,7 @@ def _schema_of(path: Path, root: Path) -> str:
         return "casetest.schema.json"
     folders = {
         "patients": "patients", "valuesets": "valueset", "tables": "drugs", READING: READING, REVIEW: REVIEW,
-        SITE: "site", VOCABULARY: "vocabulary",
+        SITE: "site", VOCABULARY: "vocabulary", WORDING: "wording",
     }  # fmt: skip
     return f"{folders.get(place[0], 'rules')}.schema.json"
 

@@ -51,6 +51,7 @@ def card_over_budget(book: Rulebook, casebook: RuleTests) -> Iterator[Problem]:
                 longest[card.name] = words, card, case.name
     rules.reasoner.close()
     changed = {override.path[1] for override in book.overrides if override.path[:1] == ("cards",)}
+    changed |= {path[1] for rule in book.rules.values() for path in rule.overlaid if path[0] == "cards"}
     mine = book.own().rules
     for rule_id, rule in book.rules.items():
         for name in rule.model.cards:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from cds.rulebook.format.cards import LinkSpec, Source
+from cds.rulebook.format.drug_table import DrugRow, MinimumDose
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
 
 
@@ -55,6 +56,35 @@ class CodesChange(Strict):
         return self
 
 
+class DrugChange(Strict):
+    """Other columns of a drug that the table has; what it is recognized by can only grow."""
+
+    minimum_mg_a_day: MinimumDose | None = None
+    strict_minimum_mg_a_day: MinimumDose | None = None
+    counts_as_trial: Literal["any", "transdermal", "never"] | None = None
+    names: Annotated[list[Text], Field(description="More names and brands of it.")] = []
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> DrugChange:
+        if not self.model_fields_set:
+            raise ValueError("write what differs: `minimum_mg_a_day`, `names`, …")
+        return self
+
+
+class TableChange(Justification):
+    """Drugs added to a table, other columns of those it has, and more products."""
+
+    add: Annotated[dict[Slug, DrugRow], Field(description="Drugs that the table does not have.")] = {}
+    set: Annotated[dict[Slug, DrugChange], Field(description="Drugs that it has: what differs.")] = {}
+    products: Annotated[Text | None, Field(description="A CSV file in the site's folder, laid out as theirs.")] = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> TableChange:
+        if not self.add and not self.set and self.products is None:
+            raise ValueError("write `add`, `set` or `products`")
+        return self
+
+
 class LinksChange(Strict):
     """Links added to a card."""
 
@@ -99,6 +129,7 @@ class SiteFile(Strict):
     site: SiteHeader
     set: dict[Snake, SetTo] = Field(default_factory=dict)
     valuesets: dict[Slug, CodesChange] = Field(default_factory=dict)
+    tables: dict[Slug, TableChange] = Field(default_factory=dict)
     cards: dict[Snake, CardChange] = Field(default_factory=dict)
 
 

@@ -145,8 +145,7 @@ def todo_left(view: RulebookView) -> Iterator[Problem]:
     loaded: list[LoadedFile[Any]] = [*view.book.rules.values(), *view.book.sets]
     if view.book.site is not None:
         loaded.append(view.book.site)
-    if view.book.vocabulary is not None:
-        loaded.append(view.book.vocabulary)
+    loaded += [one for one in (view.book.vocabulary, *view.book.wording) if one is not None]
     for one in loaded:
         status = one.located.value_at(("about", "status"))  # as written: trying a draft does not change what it lacks
         for path in one.located.lines:
@@ -167,7 +166,7 @@ def site_review_overdue(view: RulebookView) -> Iterator[Problem]:
 def overdue_site_reviews(book: Rulebook, today: date) -> Iterator[Problem]:
     """The changes of a site whose review was due before a day, each as a warning with its line."""
     for override in book.overrides:
-        file = book.vocabulary if override.what == "vocabulary" else book.site
+        file = override.file or book.site
         if file is not None and override.review is not None and override.review < today:
             yield file.problem(
                 (*override.path, "review"), "site-review-overdue",

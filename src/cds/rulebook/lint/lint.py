@@ -16,6 +16,7 @@ from cds.rulebook.lint import (
     lists,
     names,
     numbers,
+    site,
     vocabulary,
 )
 from cds.rulebook.lint.view import Check, look_at
@@ -34,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     *attributes.CHECKS,
     *lists.CHECKS,
     *vocabulary.CHECKS,
+    *site.CHECKS,
 )
 
 

@@ -92,7 +92,6 @@ def look_at(book: Rulebook, today: date) -> RulebookView:
                 bare.append(reading)
             else:
                 read.append(reading)
-    broken = book.broken.values()
     return RulebookView(
         book=book,
         today=today,
@@ -100,13 +99,21 @@ def look_at(book: Rulebook, today: date) -> RulebookView:
         readings=tuple(read),
         bare_numbers=tuple(bare),
         formerly=formerly,
-        perhaps_defined=frozenset(
-            [name for text in broken for pattern in (_KEY, _ID) for name in pattern.findall(text)]
-            + [FilePath(file).stem for file in book.broken]
-        ),
-        perhaps_read=frozenset(name for text in broken for name in _WORD.findall(text)),
-        blind=not all(broken),
+        perhaps_defined=perhaps_defined(book),
+        perhaps_read=frozenset(name for text in book.broken.values() for name in _WORD.findall(text)),
+        blind=is_blind(book),
     )
+
+
+def perhaps_defined(book: Rulebook) -> frozenset[str]:
+    """Names that files which could not be read may define."""
+    keys = (name for text in book.broken.values() for pattern in (_KEY, _ID) for name in pattern.findall(text))
+    return frozenset(keys) | {FilePath(file).stem for file in book.broken}
+
+
+def is_blind(book: Rulebook) -> bool:
+    """Whether a file could not be opened at all, so that no name can be said to be unknown."""
+    return not all(book.broken.values())
 
 
 def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
