@@ -10,8 +10,9 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
+from cds.api import admission as admission_module
 from cds.api import callers
-from cds.api.admission import Admission
+from cds.api.admission import LARGE_BYTES, Admission
 from cds.api.byte_budget import ByteBudget
 from cds.api.callers import caller_of
 from cds.api.fair_queue import FairQueue
@@ -103,6 +104,69 @@ def test_one_caller_alone_has_all_of_the_threads() -> None:
 
     anyio.run(run)
     admission.close()
+
+
+def test_a_small_request_never_waits_for_a_large_one_and_those_of_one_size_follow_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission_module, "PATIENCE_SECONDS", 60)
+    go_on = threading.Event()
+    admission = Admission(4, 100, 30)
+    began: list[str] = []
+
+    def large() -> None:
+        began.append("large")
+        go_on.wait(30)
+
+    async def run() -> None:
+        heavy = [asyncio.create_task(admission.run_in_worker(large, LARGE_BYTES)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for _ in range(5):
+            await admission.run_in_worker(lambda: began.append("small"), LARGE_BYTES - 1)
+        assert began == ["large", *["small"] * 5]
+        go_on.set()
+        await asyncio.gather(*heavy)
+
+    asyncio.run(run())
+    admission.close()
+
+    assert began == ["large", *["small"] * 5, "large", "large"]
+
+
+def test_a_decision_that_takes_long_lets_the_next_of_its_size_begin() -> None:
+    go_on = threading.Event()
+    admission = Admission(2, 10, 30)
+
+    async def run() -> None:
+        slow = asyncio.create_task(admission.run_in_worker(lambda: go_on.wait(30)))
+        await asyncio.sleep(0.05)
+        with anyio.fail_after(20):
+            assert await admission.run_in_worker(lambda: "answered")
+            assert await admission.run_in_worker(lambda: "answered")
+        assert not slow.done()
+        go_on.set()
+        await slow
+
+    asyncio.run(run())
+    admission.close()
+
+
+def test_with_one_thread_large_requests_are_not_starved_by_small_ones() -> None:
+    admission = Admission(1, 100, 30)
+    ended: list[str] = []
+
+    async def run() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(admission.run_in_worker, lambda: ended.append("small"), 0)
+            for _ in range(3):
+                tasks.start_soon(admission.run_in_worker, lambda: ended.append("large"), LARGE_BYTES)
+
+    asyncio.run(run())
+    admission.close()
+
+    assert len(ended) == 13
+    assert ended.index("large") <= 2
 
 
 def test_a_turn_that_is_given_up_is_free_for_others() -> None:

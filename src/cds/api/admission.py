@@ -1,4 +1,4 @@
-"""How much goes on at once: threads that decide, a queue that ends, fair turns, and a time after which a wait ends."""
+"""How much goes on at once: threads that decide, lanes by size, a queue that ends, fair turns, and an end to waits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
@@ -21,14 +22,37 @@ from cds.errors import BusyError, TookTooLongError
 
 ACTIVE_SECONDS = 60.0  # a caller that asked so lately keeps its share
 MAX_CALLERS = 10_000  # remembered as active
+LARGE_BYTES = 1_000_000  # a body from which a decision takes some 10 ms and more
+PATIENCE_SECONDS = 0.25  # a decision that takes longer no longer keeps others of its lane waiting
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+@dataclass(eq=False, slots=True)
+class DecisionLane:
+    """Decisions of one size: those that wait, and whether one is under way that has not taken long yet."""
+
+    waiting: FairQueue[DecisionTurn] = field(default_factory=FairQueue)
+    taken_by: DecisionTurn | None = None
+
+
+@dataclass(eq=False, slots=True)
+class DecisionTurn:
+    """One decision from when it asks for a thread to its end."""
+
+    caller: str
+    lane: DecisionLane
+    ready: asyncio.Future[None] | None = None
+    patience: asyncio.TimerHandle | None = None
 
 
 class Admission:
     """
     Turns of requests at the threads that decide.
 
+    Decisions wait in two lanes, for small and for large requests, and one of each is under way at a time: more at once
+    end no sooner, since one runs in the interpreter at a time, and all of them late. A small request never waits for a
+    large one. A decision that takes longer than it should lets the next of its lane begin in another thread.
     Callers take turns; while several ask, none has more than half of the threads and of the places.
     A thread cannot be stopped: when a decision takes too long its caller is answered, and the thread stays taken until
     it ends. Such decisions are counted as overdue.
@@ -48,7 +72,8 @@ class Admission:
         self._counting = threading.Lock()
         self._inside: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
-        self._waiting: FairQueue[asyncio.Future[None]] = FairQueue()
+        self._small, self._large = DecisionLane(), DecisionLane()
+        self._lanes = [self._small, self._large]  # the one that was served last comes last
         self._asked_at: dict[str, float] = {}
 
     @property
@@ -83,16 +108,16 @@ class Admission:
                 fix="Send it again later, send less data, or raise CDS_REQUEST_TIMEOUT on the server",
             )
 
-    async def run_in_worker(self, work: Callable[[], T]) -> T:
-        """What `work` gives, made in one of the threads when it is its caller's turn."""
-        caller = current_caller()
-        await self._turn(caller)
+    async def run_in_worker(self, work: Callable[[], T], size: int = 0) -> T:
+        """What `work` on a request of so many bytes gives, made in one of the threads when it is its turn."""
+        turn = DecisionTurn(current_caller(), self._large if size >= LARGE_BYTES else self._small)
+        await self._wait(turn)
         loop = asyncio.get_running_loop()
         running = self._threads.submit(copy_context().run, work)  # its log lines bear the request's id
 
         def ended(_: Future[Any]) -> None:
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._free, caller)
+                loop.call_soon_threadsafe(self._free, turn)
 
         running.add_done_callback(ended)
         try:
@@ -104,34 +129,61 @@ class Admission:
                 running.add_done_callback(self._ended)
             raise
 
-    async def _turn(self, caller: str) -> None:
+    async def _wait(self, turn: DecisionTurn) -> None:
         """Wait for one of the threads."""
-        if not self._waiting.holds(caller) and self._may_run(caller):
-            self._running[caller] += 1
+        waiting = turn.lane.waiting
+        if not waiting.holds(turn.caller) and self._may_run(turn):
+            self._begin(turn)
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.push(caller, turn)
+        turn.ready = asyncio.get_running_loop().create_future()
+        waiting.push(turn.caller, turn)
         try:
-            await turn
+            await turn.ready
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._free(caller)  # it came, and is not needed any more
+            if turn.ready.done() and not turn.ready.cancelled():
+                self._free(turn)  # it came, and is not needed any more
             else:
-                self._waiting.remove(caller, turn)
+                waiting.remove(turn.caller, turn)
             raise
 
-    def _free(self, caller: str) -> None:
-        self._running[caller] -= 1
-        self._running += Counter()
-        while (found := self._waiting.pop(lambda name, _: self._may_run(name))) is not None:
-            name, turn = found
-            if not turn.done():
-                self._running[name] += 1
-                turn.set_result(None)
+    def _begin(self, turn: DecisionTurn) -> None:
+        self._running[turn.caller] += 1
+        turn.lane.taken_by = turn
+        turn.patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._leave_lane, turn)
 
-    def _may_run(self, caller: str) -> bool:
-        free = self._running.total() < self._at_once
-        return free and self._running[caller] < self._share(caller, self._at_once)
+    def _leave_lane(self, turn: DecisionTurn) -> None:
+        if turn.lane.taken_by is turn:
+            turn.lane.taken_by = None
+            self._serve()
+
+    def _free(self, turn: DecisionTurn) -> None:
+        if turn.patience is not None:
+            turn.patience.cancel()
+        if turn.lane.taken_by is turn:
+            turn.lane.taken_by = None
+        self._running[turn.caller] -= 1
+        self._running += Counter()
+        self._serve()
+
+    def _serve(self) -> None:
+        """Let those begin that may."""
+        while (turn := self._next()) is not None:
+            if turn.ready is not None and not turn.ready.done():
+                self._begin(turn)
+                turn.ready.set_result(None)
+
+    def _next(self) -> DecisionTurn | None:
+        for lane in self._lanes:
+            found = lane.waiting.pop(lambda _, turn: self._may_run(turn))
+            if found is not None:
+                self._lanes.remove(lane)
+                self._lanes.append(lane)
+                return found[1]
+        return None
+
+    def _may_run(self, turn: DecisionTurn) -> bool:
+        free = turn.lane.taken_by is None and self._running.total() < self._at_once
+        return free and self._running[turn.caller] < self._share(turn.caller, self._at_once)
 
     def _share(self, caller: str, of: int) -> int:
         """How many of the threads or places a caller may have: all, or half of them while others ask."""

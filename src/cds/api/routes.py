@@ -37,6 +37,7 @@ from cds.serialize import answer_of
 from cds.telemetry import metrics
 
 FAILED = frozenset({"failed", "stuck"})  # statuses with which nobody should be sent here
+READ_AT_ONCE = 256_000  # bytes of a body whose envelope is read in less time than it takes to wake a thread
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
 
@@ -54,7 +55,7 @@ def routes(deployment: Deployment) -> APIRouter:
         offer = tenant_rules_of(offers, request)
         service = service_of(offer.rules, identity)
         async with admission.slot():
-            asked = await _read(request, service, deployment)
+            asked, size = await _read(request, service, deployment)
             today = deployment.today()
             fetched, why_not = await _fetch(offer.fetcher, service, asked)
             earlier = await deployment.overrides.of(offer.rules.program, offer.tenant, asked.patient_id, today)
@@ -72,7 +73,7 @@ def routes(deployment: Deployment) -> APIRouter:
                     why_not=why_not,
                 )
 
-            made = await admission.run_in_worker(answer)
+            made = await admission.run_in_worker(answer, size)
             decided(
                 offer.tenant,
                 service.id,
@@ -168,7 +169,7 @@ def routes(deployment: Deployment) -> APIRouter:
                 decision = decide(rules, read_bundle(body, **limits(settings, rules)), day, service)
                 return decision, msgspec.json.encode(answer_of(rules, decision))
 
-            decision, encoded = await admission.run_in_worker(answer)
+            decision, encoded = await admission.run_in_worker(answer, len(body))
             decided(offer.tenant, service or "", decision)
             return Response(encoded, media_type="application/json")
 
@@ -249,10 +250,12 @@ def answer_hook(
     return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
 
 
-async def _read(request: Request, service: Service, deployment: Deployment) -> HookRequest:
-    """What a hook asks."""
+async def _read(request: Request, service: Service, deployment: Deployment) -> tuple[HookRequest, int]:
+    """What a hook asks, and in how many bytes; its FHIR data are not read yet."""
     body = await read_body(request, deployment.settings.max_body_bytes)
-    return await deployment.admission.run_in_worker(lambda: read_request(body, service))
+    if len(body) <= READ_AT_ONCE:
+        return read_request(body, service), len(body)
+    return await deployment.admission.run_in_worker(lambda: read_request(body, service), len(body)), len(body)
 
 
 async def _fetch(
