@@ -244,7 +244,7 @@ def settle() -> None:
     units.warm()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(10_000)
 
 
 def machine() -> str:

@@ -22,7 +22,7 @@ def settle() -> None:
     """As our own service does at its start, so that the floors are not measured with the default collector."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000)
+    gc.set_threshold(10_000)
 
 
 def transport() -> Any:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SECONDS_A_DAY = 24 * 60 * 60
-COLLECT_AFTER = 100_000  # allocations between two runs of the garbage collector; the default makes answers uneven
+COLLECT_AFTER = 10_000  # allocations between two runs of the garbage collector: more than an answer leaves at once
 
 
 def create_app(

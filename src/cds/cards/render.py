@@ -9,7 +9,6 @@ from cds.cards.suggestions import build
 from cds.cards.template import TemplateValues, escape, fill, plain
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Facts
-from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue, IssueKind, PatientRecord
 from cds.rulebook.program import CardText, CompiledDefinition, CompiledRuleset
@@ -132,7 +131,7 @@ def references(head: str, program: CompiledRuleset, facts: Facts) -> tuple[str, 
             continue
         seen.add(name)
         if name in program.heads:
-            to_do.extend(names_in(program.heads[name].condition))
+            to_do.extend(program.heads[name].reads)
         elif name in facts.by_name:
             found.update(item.reference for item in facts[name].found)
     return tuple(sorted(found))

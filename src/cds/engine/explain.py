@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import inf, isfinite
 from typing import overload
 from weakref import WeakValueDictionary
@@ -23,7 +23,6 @@ from cds.logic.conditions import (
     Not,
     Possibly,
     Unknown,
-    names_in,
     parts_of,
     walk,
 )
@@ -316,8 +315,9 @@ def missing(
     found = []
     for fact_name in open_facts:
         fact = facts[fact_name]
+        becoming = could.become(fact_name)
         for what in fact.missing or (fact.label,):
-            found.append(Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, could.become(fact_name)))
+            found.append(Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, becoming))
     first: dict[str, Missing] = {}
     for item in found:
         first.setdefault(item.what, item)
@@ -351,6 +351,10 @@ class _Could:
         self._direct = KleeneEvaluator(self._conditions)
         self._statements = {n: f.truth for n, f in facts.by_name.items() if f.truth is not None}
         self._ranges = _ranges(facts.by_name.values())
+        self._limits: dict[str, set[float]] = {}
+        for part in chain.from_iterable(map(walk, self._conditions.values())):
+            if isinstance(part, Compare):
+                self._limits.setdefault(part.fact, set()).add(part.limit)
 
     def become(self, fact: str) -> tuple[Truth, ...]:
         """TRUE, FALSE, both or neither."""
@@ -366,12 +370,7 @@ class _Could:
     def _telling_values(self, fact: str) -> list[float]:
         """Values of the fact, inside what is known of it: on, between and beyond the limits it is compared with."""
         low, high = self._ranges.get(fact, (-inf, inf))
-        limits = {
-            part.limit
-            for condition in self._conditions.values()
-            for part in walk(condition)
-            if isinstance(part, Compare) and part.fact == fact
-        }
+        limits = self._limits.get(fact, set())
         turns = sorted(
             {end for end in (low, high) if isfinite(end)} | {limit for limit in limits if low <= limit <= high}
         )
@@ -388,5 +387,5 @@ def _reach(name: str, heads: Mapping[str, CompiledConclusion]) -> list[str]:
         head = to_do.pop()
         if head not in seen:
             seen[head] = None
-            to_do.extend(names_in(heads[head].condition) & heads.keys())
+            to_do.extend(heads[head].reads & heads.keys())
     return list(seen)

@@ -10,7 +10,6 @@ from cds.cards.card import Card
 from cds.decide import Decision, Ruleset, index_day, truth_of
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Fact, FactSource
-from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.record.model import Issue
 from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, Published, RuleRef, Service
@@ -289,5 +288,5 @@ def read_by(head: str, program: CompiledRuleset) -> frozenset[str]:
         if name in seen or name not in program.heads:
             continue
         seen.add(name)
-        to_do.extend(names_in(program.heads[name].condition))
+        to_do.extend(program.heads[name].reads)
     return frozenset(program.heads[name].rule.id for name in seen)

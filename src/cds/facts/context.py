@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -44,6 +44,28 @@ class ValueSetMatch(msgspec.Struct, frozen=True):
     suggested: bool = False
 
 
+Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy)
+
+
+class Unplaced(msgspec.Struct, Generic[Kind], frozen=True):
+    """
+    Entries of one kind of which nobody can tell what they are.
+
+    Attributes:
+        nameless: As in `SortedRecord`.
+        unread: As in `SortedRecord`.
+    """
+
+    nameless: tuple[Kind, ...]
+    unread: tuple[tuple[Kind, frozenset[str] | None], ...]
+
+    def may_be_of(self, some: Iterable[str], others: Iterable[str]) -> bool:
+        """Whether one of them may be of these value sets."""
+        return bool(self.nameless) or any(
+            may_be is None or not (may_be.isdisjoint(some) and may_be.isdisjoint(others)) for _, may_be in self.unread
+        )
+
+
 MEDICATIONS = ("medications", ())
 
 
@@ -74,6 +96,17 @@ class SortedRecord:
     allergies: dict[str, list[ValueSetMatch]]
     referrals: dict[str, list[ValueSetMatch]]
     _sent: dict[tuple[str, tuple[str, ...]], Delivery] = field(default_factory=dict, repr=False, compare=False)
+    _unplaced: dict[type, Unplaced[Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def unplaced(self, kind: type[Kind]) -> Unplaced[Kind]:
+        """The entries of a kind of which nobody can tell what they are."""
+        found = self._unplaced.get(kind)
+        if found is None:
+            found = self._unplaced[kind] = Unplaced(
+                tuple(entry for entry in self.nameless if isinstance(entry, kind)),
+                tuple((entry, may_be) for entry, may_be in self.unread if isinstance(entry, kind)),
+            )
+        return found
 
     def how_sent(self, resource_type: str, sets: tuple[str, ...] = ()) -> Delivery:
         """How much of a kind of data arrived, for someone looking for the codes of some sets (none: for anything)."""

@@ -84,7 +84,7 @@ class CompiledDiagnosis(CompiledPresence):
 
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
-        return _diagnoses(self, record) if may_be_there(self, record, record.diagnoses) else ()
+        return _diagnoses(self, record) if may_be_there(self, record, Diagnosis, record.diagnoses) else ()
 
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""

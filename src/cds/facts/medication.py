@@ -49,7 +49,7 @@ class CompiledMedication(CompiledPresence):
 
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
-        return _medications(self, record) if may_be_there(self, record, record.exposures) else ()
+        return _medications(self, record) if may_be_there(self, record, Exposure, record.exposures) else ()
 
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""

@@ -6,12 +6,12 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from pydantic import model_validator
 
-from cds.facts.context import SortedRecord, ValueSetMatch, concepts_of
+from cds.facts.context import Kind, SortedRecord, ValueSetMatch, concepts_of
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.logic.truth import Truth
@@ -87,7 +87,6 @@ class CompiledPresence(CompiledFact):
 
 
 IN_WORDS = {Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}
-Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy)
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -114,13 +113,16 @@ def presence(wanted: CompiledPresence, sorted_record: SortedRecord) -> Fact:
 
 
 def may_be_there(
-    wanted: CompiledPresence, sorted_record: SortedRecord, by_set: Mapping[str, list[ValueSetMatch]]
+    wanted: CompiledPresence,
+    sorted_record: SortedRecord,
+    kind: type[Kind],
+    by_set: Mapping[str, list[ValueSetMatch]],
 ) -> bool:
     """Whether some entry may be what is wanted: of most things that rules ask for, a chart says nothing."""
     sets = by_set.keys()
-    return bool(sorted_record.nameless or sorted_record.unread) or not (
-        sets.isdisjoint(wanted.coded) and sets.isdisjoint(wanted.possibly_coded)
-    )
+    return not (sets.isdisjoint(wanted.coded) and sets.isdisjoint(wanted.possibly_coded)) or sorted_record.unplaced(
+        kind
+    ).may_be_of(wanted.coded, wanted.possibly_coded)
 
 
 def _settle(wanted: CompiledPresence, matches: list[Match], sent: Delivery) -> Fact:
@@ -192,20 +194,20 @@ def could_be_anything(
     by_set: Mapping[str, Sequence[ValueSetMatch]],
 ) -> Iterator[tuple[Kind, str]]:
     """Entries that may be what is wanted, since nobody could tell what they are, with the words they have."""
-    if sorted_record.nameless or sorted_record.unread:
-        codes = sorted_record.codes
-        # Rules without a vocabulary take any code of a system they have codes in for another thing.
-        systems = codes.systems_of((*wanted.coded, *wanted.possibly_coded)) if codes.vocabulary is None else frozenset()
-        looked_for = (*wanted.coded, *wanted.possibly_coded)
-        hits = {id(hit.entry) for name in looked_for for hit in by_set.get(name, ())}
-        for entry in sorted_record.nameless:
-            if isinstance(entry, kind) and id(entry) not in hits and not _is_coded_in(systems, entry):
-                yield entry, ""
-        for entry, may_be in sorted_record.unread:
-            if may_be is not None and may_be.isdisjoint(looked_for):
-                continue
-            if isinstance(entry, kind) and id(entry) not in hits:
-                yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
+    unplaced = sorted_record.unplaced(kind)
+    if not unplaced.may_be_of(wanted.coded, wanted.possibly_coded):
+        return
+    codes = sorted_record.codes
+    looked_for = (*wanted.coded, *wanted.possibly_coded)
+    # Rules without a vocabulary take any code of a system they have codes in for another thing.
+    systems = codes.systems_of(looked_for) if codes.vocabulary is None else frozenset()
+    hits = {id(hit.entry) for name in looked_for for hit in by_set.get(name, ())}
+    for entry in unplaced.nameless:
+        if id(entry) not in hits and not _is_coded_in(systems, entry):
+            yield entry, ""
+    for entry, may_be in unplaced.unread:
+        if id(entry) not in hits and not (may_be is not None and may_be.isdisjoint(looked_for)):
+            yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
 
 
 def _is_coded_in(systems: frozenset[str], entry: Diagnosis | Exposure | Intervention | Allergy) -> bool:

@@ -8,7 +8,7 @@ from datetime import date
 from enum import Enum
 
 from cds.facts.kind import CompiledFact, ParameterValue
-from cds.logic.conditions import Condition
+from cds.logic.conditions import Condition, names_in
 from cds.logic.strata import Stratum
 from cds.rulebook.list_ages import ListAges
 from cds.rulebook.overlay import SiteOverride
@@ -75,6 +75,7 @@ class CompiledConclusion:
         kind: A conclusion, a card, or a note or suggestion of a card.
         of: The conclusion or card as its author named it.
         definition: The definition it is a copy for, "" for what an author wrote.
+        reads: Every fact and conclusion its condition reads; found once, since each answer asks for it.
     """
 
     name: str
@@ -86,6 +87,11 @@ class CompiledConclusion:
     kind: HeadKind = HeadKind.CONCLUSION
     of: str = ""
     definition: str = ""
+    reads: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find what the condition reads."""
+        object.__setattr__(self, "reads", names_in(self.condition))
 
     @property
     def is_an_authors(self) -> bool:
