@@ -25,9 +25,9 @@ bench: .venv/ready
 bench-short: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.bench --short
 
-# How even answers are under load; ARGUMENTS="--against REVISION" puts another revision next to this one.
+# How even answers are under load, by ways to admit decisions; ARGUMENTS="--against REVISION" adds another revision.
 bench-tail: .venv/ready
-	PYTHONPATH=. .venv/bin/python -m benchmarks.tail $(ARGUMENTS)
+	PYTHONPATH=. .venv/bin/python -m benchmarks.tail --designs $(ARGUMENTS)
 
 # What the benchmark compares with, outside the environment of the project; needs node.
 bench-peers:

@@ -32,6 +32,7 @@ from benchmarks.as_rules import write_rules
 from benchmarks.measure import ROOT, Load, cpu_ms, serving
 from benchmarks.page import write_page
 from benchmarks.plain import Walk
+from benchmarks.tail import LARGE, SMALL, Cell, Variant, measure
 from benchmarks.workload import OUTCOMES, SERVICE, SETS, SIZES, SUMMARIES, TODAY, request, value_sets
 from cds.api.messages import response_of
 from cds.cards.render import write_cards
@@ -214,6 +215,7 @@ def over_http(results: Results, folder: Path, seconds: float, short: bool) -> No
                         take(name, server, size, connections)
             if workers == 1:
                 results.memory["after 5,000 resources on 64 connections, MB"] = mb_of(tree(server.pid))
+    shipped_and_mixed(results, folder, seconds)
     if HEALTHCHAIN.exists():
         there = f"/cds{here}"
         with serving("benchmarks.healthchain_app:app", there, first, python=str(HEALTHCHAIN), factory=False) as server:
@@ -222,6 +224,18 @@ def over_http(results: Results, folder: Path, seconds: float, short: bool) -> No
                     take("HealthChain", server, size, connections)
     else:
         results.skip("HealthChain (needs `make bench-peers`)")
+
+
+def shipped_and_mixed(results: Results, folder: Path, seconds: float) -> None:
+    """The shipped rules over HTTP, and small requests while some are large."""
+    cells = [Cell(True, str(size), connections) for size in SIZES[:2] for connections in (1, 8)]
+    cells += [Cell(False, "mixed", connections) for connections in (8, 64)]
+    for row, loads in measure([Variant("service")], folder / "tail", seconds, 3, cells).items():
+        what, connections, _ = row.split("/")
+        rules, sent = what.split(", ")
+        server = "service, shipped rules" if rules == "shipped" else f"service, {sent}"
+        size = {SMALL: "50", LARGE: "5000"}.get(sent, sent)
+        results.http.setdefault(server, {})[f"{size}/{connections}"] = asdict(loads["service"])
 
 
 def many(results: Results, folder: Path, requests: int) -> None:

@@ -58,10 +58,14 @@ def constant() -> Any:
 
 def ours() -> Any:
     """The whole service, journal and both opinions, on the day of the workload."""
-    from cds.app import create_app  # noqa: PLC0415
+    import cds.app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
     from cds.settings import Settings  # noqa: PLC0415
 
+    if design := os.environ.get("BENCH_DESIGN"):
+        from benchmarks.designs import DESIGNS  # noqa: PLC0415
+
+        cds.app.Admission = DESIGNS[design]  # type: ignore[attr-defined]
     settings = Settings()
     assert settings.rules == Path(os.environ[RULES])
-    return create_app(settings, clock=lambda: TODAY, journal=journal_from(settings))
+    return cds.app.create_app(settings, clock=lambda: TODAY, journal=journal_from(settings))

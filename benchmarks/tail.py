@@ -1,9 +1,8 @@
 """
 How even the answers are: rules of the workload and shipped ones over HTTP, many at once, small and large together.
 
-    make bench-tail                                         # about four minutes
-    .venv/bin/python -m benchmarks.tail --against a904168   # and what another revision does, in turns with this one
-    .venv/bin/python -m benchmarks.tail --with "one at a time: CDS_MAX_CONCURRENCY=1"    # and other settings
+    make bench-tail     # the service, and other ways to admit decisions, in turns; about five minutes
+    make bench-tail ARGUMENTS="--against a904168 --only 50/8/1"     # and another revision, some of the cells
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from benchmarks.workload import OUTCOMES, SERVICE, request
 
 SHIPPED = "ketamine-evaluation"
 MIXED = 400  # requests in one turn of a mixed load
-LARGE_SHARE = 0.05  # of them with 5,000 resources
+EVERY = 20  # one of so many has 5,000 resources
 SMALL, LARGE = "small of mixed", "large of mixed"
 
 
@@ -68,7 +67,7 @@ def bodies_of(sent: str) -> tuple[list[bytes], set[int]]:
     if sent != "mixed":
         return [request(int(sent), outcome) for outcome in OUTCOMES], set()
     chance = random.Random(22)  # noqa: S311
-    large = set(chance.sample(range(MIXED), int(MIXED * LARGE_SHARE)))
+    large = {start + chance.randrange(EVERY) for start in range(0, MIXED, EVERY)}
     small, heavy = request(50), request(5000)
     return [heavy if number in large else small for number in range(MIXED)], large
 
@@ -84,7 +83,9 @@ def loads_of(cell: Cell, rounds: Sequence[Took]) -> dict[str, Load]:
     )
     if not large:
         return {cell.names[0]: took.load()}
-    return dict(zip(cell.names, (took.load(set(range(MIXED)) - large), took.load(large)), strict=True))
+    sent = {cell.names[0]: set(range(MIXED)) - large, cell.names[1]: large}
+    answered = {number for number, _ in took.answers}
+    return {name: took.load(bodies) for name, bodies in sent.items() if bodies & answered}
 
 
 def measure(
@@ -113,7 +114,7 @@ def measure(
 
 @contextmanager
 def _server(variant: Variant, folder: Path, shipped: bool, workers: int) -> Iterator[Server]:
-    state = folder / f"{variant.name}-{shipped}-{workers}"
+    state = folder / f"{variant.name}-{shipped}-{workers}".replace(" ", "-")
     environment = {
         "CDS_RULES": str(variant.source.parent / "rules" if shipped else folder / "rules"),
         "CDS_JOURNAL": str(state),
@@ -155,15 +156,16 @@ def page(found: Mapping[str, Mapping[str, Load]]) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--against", action="append", default=[], metavar="REVISION")
-    arguments.add_argument("--with", action="append", default=[], dest="settings", metavar="NAME: SETTING=VALUE ...")
-    arguments.add_argument("--seconds", type=float, default=1.5, help="of one round of one cell")
+    arguments.add_argument("--designs", action="store_true", help="and other ways to admit decisions")
+    arguments.add_argument("--seconds", type=float, default=1.0, help="of one round of one cell")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--only", default="", help="cells whose name has this in it")
     chosen = arguments.parse_args()
     variants = [Variant("this")]
-    for given in chosen.settings:
-        name, _, settings = given.partition(":")
-        variants.append(Variant(name, settings=dict(one.split("=", 1) for one in settings.split())))
+    if chosen.designs:
+        from benchmarks.designs import DESIGNS  # noqa: PLC0415 (of the code here; another revision has others)
+
+        variants += [Variant(name, settings={"BENCH_DESIGN": name}) for name in DESIGNS]
     cells = [cell for cell in CELLS if any(chosen.only in name for name in cell.names)]
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as trees:
         variants += [Variant(revision, trees.enter_context(checked_out(revision))) for revision in chosen.against]

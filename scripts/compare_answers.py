@@ -78,7 +78,8 @@ def write_requests(folder: Path, charts: Path | None, today: date, every: int) -
 def cases() -> Iterator[tuple[str, date, str]]:
     """Every rule test case as a Bundle, and as a request where it has orders or data that were not sent."""
     from cds.authoring.testing.cases import read_rule_tests
-    from cds.authoring.testing.fhir_writer import FhirWriterError, bundle_of, request_of
+    from cds.authoring.testing.fhir_writer import bundle_of, request_of
+    from cds.authoring.testing.resource_writer import FhirWriterError
     from cds.rulebook.compile import compile_ruleset
     from cds.rulebook.loader import read_rulebook
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import time
+from functools import partial
 from typing import Any
 
 import anyio
 import pytest
 from pydantic import ValidationError
 
+from cds import app as app_module
 from cds.api import admission as admission_module
 from cds.api import callers
 from cds.api.admission import LARGE_BYTES, Admission
@@ -275,6 +279,25 @@ def test_a_request_that_waited_in_vain_holds_nothing() -> None:
             await again.expect(100)
 
     asyncio.run(run())
+
+
+def test_what_finds_no_room_is_refused_before_its_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "ByteBudget", partial(ByteBudget, wait_seconds=0.2))
+    head = f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\nConnection: close\r\n\r\n".encode()
+    with serving(max_body_bytes=1_000_000, max_bytes_in_flight=1_000_000) as client:
+        place = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(place, 30) as first, socket.create_connection(place, 30) as second:
+            first.sendall(head)  # takes its room, and sends nothing of its body
+            give_up = time.monotonic() + 30
+            while client.get("/health").json()["under_way"] < 1:
+                assert time.monotonic() < give_up
+            second.sendall(head)
+            answer = second.makefile("rb").read().decode()
+        after = client.post(SERVICE, content=EXAMPLE)
+
+    assert answer.startswith("HTTP/1.1 503")
+    assert "Too much is being sent at once" in answer
+    assert after.status_code == 200
 
 
 def test_the_budget_holds_the_largest_body() -> None:

@@ -248,6 +248,6 @@ def test_codes_that_were_not_read_are_counted_without_any_words(shipped: Ruleset
         {**condition({"text": "xyzzy plugh"}), "id": "g"},
     )
 
-    assert unread_codes(decision.record, shipped.program.codes) == {
+    assert unread_codes(decision.facts.unread) == {
         ("condition", "urn:here:dx", "4711"): 2, ("condition", "", ""): 3,
     }  # fmt: skip

@@ -20,4 +20,4 @@ def evaluate_facts(wanted: Sequence[CompiledFact], codes: Codes, record: Patient
     stated = Statements(context.sorted_record)
     for fact in wanted:
         facts[fact.name] = stated.onto(fact.answer(context))
-    return Facts(facts, today)
+    return Facts(facts, today, tuple(entry for entry, _ in context.sorted_record.unread))

@@ -11,7 +11,7 @@ import msgspec
 
 from cds.facts.history.eras import DrugIssue
 from cds.logic.truth import Truth
-from cds.record.model import Span
+from cds.record.model import Allergy, Diagnosis, Exposure, Intervention, Span
 
 
 class WhyUnknown(Enum):
@@ -168,10 +168,17 @@ class Fact(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All answers for one patient on one day."""
+    """
+    All answers for one patient on one day.
+
+    Attributes:
+        unread: The diagnoses, medications, procedures and allergies whose words or codes nobody here knows, in the
+            order of the record.
+    """
 
     by_name: Mapping[str, Fact]
     today: date
+    unread: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = ()
 
     def __getitem__(self, name: str) -> Fact:
         return self.by_name[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cds.facts.context import KINDS, ConceptReader, concepts_of
 from cds.record.model import Allergy, Diagnosis, Exposure, Intervention, PatientRecord
@@ -33,15 +33,15 @@ def unread_entries(record: PatientRecord, codes: Codes) -> Iterator[UnreadEntry]
             yield entry
 
 
-def unread_codes(record: PatientRecord, codes: Codes) -> Counter[tuple[str, str, str]]:
+def unread_codes(entries: Iterable[UnreadEntry]) -> Counter[tuple[str, str, str]]:
     """
-    (kind, system, code) → entries that were not read, without any text of the chart.
+    (kind, system, code) → how many of these entries, which were not read, without any text of the chart.
 
     What looks like words instead of a code is left out, as are displays: both may say something of a patient. An entry
     without a code counts under `IN_WORDS`.
     """
     counted: Counter[tuple[str, str, str]] = Counter()
-    for entry in unread_entries(record, codes):
+    for entry in entries:
         kind = KINDS[type(entry)].value
         kept = {
             (coding.system, coding.code)

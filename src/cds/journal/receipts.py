@@ -152,7 +152,7 @@ def decision_record_of(
             if fact.why_unknown is not None and name not in program.copies
         },
         remarks=remarks_in(decision.record),
-        unread=dict(codes_not_read(decision.record, program.codes).most_common(MOST_UNREAD)),
+        unread=dict(codes_not_read(decision.facts.unread).most_common(MOST_UNREAD)),
         user=call.user.replace("\0", "")[:LONGEST],
         milliseconds=milliseconds,
         answer=answer_digest(decision.cards),

@@ -75,7 +75,8 @@ class CompiledConclusion:
         kind: A conclusion, a card, or a note or suggestion of a card.
         of: The conclusion or card as its author named it.
         definition: The definition it is a copy for, "" for what an author wrote.
-        reads: Every fact and conclusion its condition reads; found once, since each answer asks for it.
+        reads: Every fact and conclusion its condition reads.
+        is_an_authors: Whether it is a conclusion an author wrote: no part of a card, no copy under a definition.
     """
 
     name: str
@@ -88,15 +89,12 @@ class CompiledConclusion:
     of: str = ""
     definition: str = ""
     reads: frozenset[str] = field(init=False, repr=False, compare=False)
+    is_an_authors: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Find what the condition reads."""
+        """Find what each answer would ask again."""
         object.__setattr__(self, "reads", names_in(self.condition))
-
-    @property
-    def is_an_authors(self) -> bool:
-        """Whether it is a conclusion an author wrote: no part of a card, no copy under a definition."""
-        return self.kind is HeadKind.CONCLUSION and not self.definition
+        object.__setattr__(self, "is_an_authors", self.kind is HeadKind.CONCLUSION and not self.definition)
 
 
 def card_head_of(card: str) -> str:
