@@ -246,3 +246,46 @@ def test_a_reader_of_what_if_may_add_what_it_misses(run: Run) -> None:
     result = run("-c", WHAT_IF)
 
     assert "days ill: 0" in result.stdout, result.stderr
+
+
+LEAVE_OUT = """
+import ast, runpy, sys, types
+from pathlib import Path
+
+from cds.facts import kinds
+
+whole = ast.parse(Path(kinds.__file__).with_name("days_since.py").read_text())
+check = runpy.run_path(sys.argv[1])["test_a_kind_tells_all_it_must"]
+REQUIRED = {"role", "find", "unit", "compile", "needs", "data", "entry", "answer"}
+
+def name_of(part):
+    return part.target.id if isinstance(part, ast.AnnAssign) else getattr(part, "name", "")
+
+def found_out(number, part):
+    source = ast.parse(ast.unparse(whole))
+    if part is not None:
+        kept = [one for one in source.body if isinstance(one, ast.ClassDef)][number]
+        kept.body = [one for one in kept.body if name_of(one) != part]
+    module = sys.modules["without"] = types.ModuleType("without")
+    try:
+        exec(compile(source, "without", "exec"), module.__dict__)
+        check(module.DaysSinceFact)
+    except Exception as error:
+        return type(error).__name__
+    return ""
+
+print("nothing:", found_out(0, None) or "whole")
+for number, made in enumerate(part for part in whole.body if isinstance(part, ast.ClassDef)):
+    for part in map(name_of, made.body):
+        if part in REQUIRED:
+            print(f"{part}:", found_out(number, part) or "not noticed")
+"""
+
+
+def test_leaving_out_any_part_of_a_kind_is_noticed(run: Run) -> None:
+    result = run("-c", LEAVE_OUT, Path(__file__).with_name("test_kinds.py"))
+
+    said = dict(line.split(": ") for line in result.stdout.splitlines())
+    assert said.pop("nothing") == "whole", result.stderr
+    assert said.keys() == {"role", "find", "unit", "compile", "needs", "data", "entry", "answer"}, result.stderr
+    assert "not noticed" not in said.values(), said

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from cds.facts.override import CompiledOverride
 from cds.journal import feedback
 from cds.journal.journal import Journal
 from cds.journal.store import StoreDownError
@@ -66,7 +65,7 @@ class Overrides:
     async def of(self, program: CompiledRuleset, tenant: str, patient_id: str, today: date) -> OverrideLookup:
         """The patient's answers; raises nothing of the store, and takes no longer than it may."""
         journal = self._journal
-        windows = [wanted.look_back_days for wanted in program.wanted if isinstance(wanted, CompiledOverride)]
+        windows = [wanted.look_back_days for wanted in program.wanted if wanted.reads_overrides]
         if journal is None or not windows:
             return NOT_ASKED
         if not journal.store.works or self._given_up:  # the writer tries the store again, behind the answers

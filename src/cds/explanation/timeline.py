@@ -9,9 +9,9 @@ from datetime import date
 from cds.decide import Decision
 from cds.facts.context import SortedRecord, sort_record
 from cds.facts.fact import Fact, Trial
-from cds.facts.measurement import CompiledNumber, readings
+from cds.facts.kind import CompiledFact
+from cds.facts.trials.definition import TrialDefinition, trial_definitions
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
-from cds.facts.trials.medication_trials import CompiledTrials
 from cds.facts.trials.treatment_episodes import TreatmentEpisode, day_reached
 from cds.facts.trials.trials import Timeline, TrialFinder
 from cds.rulebook.program import CompiledRuleset
@@ -113,13 +113,13 @@ def timelines(program: CompiledRuleset, decision: Decision) -> tuple[MedicationH
     """One for each way the rules look for trials that finds any; empty when no drug was found."""
     sorted_record = sort_record(decision.record, program.codes, decision.today)
     finder = TrialFinder(sorted_record, {})
-    numbers = {wanted.name: wanted for wanted in program.wanted if isinstance(wanted, CompiledNumber)}
+    facts = {wanted.name: wanted for wanted in program.wanted}
     made: list[MedicationHistory] = []
-    for wanted in program.wanted:
-        if isinstance(wanted, CompiledTrials) and wanted.name not in program.copies:
+    for wanted in trial_definitions(program.wanted):
+        if wanted.name not in program.copies:
             laid = finder.timeline(wanted, decision.facts.by_name.get(wanted.episode))
             fact = decision.facts[wanted.name]
-            scales = [numbers[by.score] for by in wanted.no_response.measured_by if by.score in numbers]
+            scales = [facts[by.score] for by in wanted.no_response.measured_by]
             timeline = _timeline(wanted, laid, fact, scales, sorted_record)
             if timeline is not None:
                 made.append(timeline)
@@ -127,7 +127,7 @@ def timelines(program: CompiledRuleset, decision: Decision) -> tuple[MedicationH
 
 
 def _timeline(
-    wanted: CompiledTrials, laid: Timeline, fact: Fact, scales: Iterable[CompiledNumber], sorted_record: SortedRecord
+    wanted: TrialDefinition, laid: Timeline, fact: Fact, scales: Iterable[CompiledFact], sorted_record: SortedRecord
 ) -> MedicationHistory | None:
     bars = [_bar(spell, fact, wanted) for spell in (*laid.earlier, *laid.spells)]
     bars = sorted(bars, key=lambda bar: (bar.runs[0].first or date.min, bar.name))
@@ -155,7 +155,7 @@ def _timeline(
     )
 
 
-def _bar(spell: TreatmentEpisode, fact: Fact, wanted: CompiledTrials) -> DrugBar:
+def _bar(spell: TreatmentEpisode, fact: Fact, wanted: TrialDefinition) -> DrugBar:
     first = spell.runs[0].first if spell.runs else None
     trial = next(
         (
@@ -175,7 +175,7 @@ def _bar(spell: TreatmentEpisode, fact: Fact, wanted: CompiledTrials) -> DrugBar
     )
 
 
-def _beside(laid: Timeline, wanted: CompiledTrials, sorted_record: SortedRecord) -> list[DrugBar]:
+def _beside(laid: Timeline, wanted: TrialDefinition, sorted_record: SortedRecord) -> list[DrugBar]:
     table = sorted_record.codes.drugs[wanted.drugs]
     today, begins = sorted_record.today.toordinal(), laid.begins.earliest.toordinal()
     by_key: dict[str, list[Days]] = {}
@@ -202,13 +202,13 @@ def _runs(days: Iterable[Days]) -> tuple[Run, ...]:
     )
 
 
-def _course(scale: CompiledNumber, sorted_record: SortedRecord) -> ScoreCourse:
+def _course(scale: CompiledFact, sorted_record: SortedRecord) -> ScoreCourse:
     points = [
         Point(one.when.latest, one.low, one.high, one.source)
-        for one in readings(scale, sorted_record)
+        for one in scale.course(sorted_record)
         if one.final and one.when is not None and one.low is not None and one.high is not None
     ][-MOST_POINTS:]
-    lowest, highest = scale.plausible or (
+    lowest, highest = scale.scale() or (
         min((point.low for point in points), default=0.0),
         max((point.high for point in points), default=0.0),
     )

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
-from cds.facts.data import ALLERGIES, DataQuery
+from cds.facts.data import DataQuery, allergies
 from cds.facts.kind import Numbers
 from cds.facts.presence import CompiledPresence, Match, PresenceFact, could_be_anything, hits, not_told, weigh
 from cds.record.model import NOT_UNDERSTOOD, Allergy, Delivery, Verification
@@ -49,7 +49,7 @@ class CompiledAllergy(CompiledPresence):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (ALLERGIES,)
+        return (allergies((*self.coded, *self.possibly_coded)),)
 
     def entry(self) -> ChartEntry | None:
         """An allergy; None where only codes that may be it are listed."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.data import CodedQuery, DataQuery, camel_case
+from cds.facts.data import AskedByCode, CodedQuery, DataQuery, asked_by_code, camel_case
 from cds.facts.kind import Numbers
 from cds.facts.presence import CompiledPresence, Match, PresenceFact, hits, weigh
-from cds.logic.truth import Truth
+from cds.logic.truth import TRUTHS, Truth
 from cds.record.model import Delivery, Measurement
 from cds.yaml_source.fields import Names, NoMutant, listed
 
@@ -28,6 +28,14 @@ class AnswerFact(PresenceFact):
     answered_no: Names | None = None
     asks_for: Annotated[Names | None, NoMutant()] = None
     prefetch: Annotated[str | None, NoMutant()] = None
+
+    def truths(self) -> frozenset[Truth]:
+        """All three: an answer of no makes it false, whatever `if_none_found` says."""
+        return TRUTHS
+
+    def asked_by_code(self) -> AskedByCode:
+        """The item or question, or what is asked for instead."""
+        return asked_by_code(self.coded, self.asks_for, self.prefetch)
 
     def compile(self, name: str, numbers: Numbers) -> CompiledAnswer:
         """The fact with every number in place."""

@@ -14,9 +14,9 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, STATEMENT, WORD, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
-from cds.logic.truth import Truth
+from cds.logic.truth import KNOWN, Truth
 from cds.record.model import Span
-from cds.yaml_source.fields import Refers, Snake, Text
+from cds.yaml_source.fields import Refers, Snake, Text, WordOf
 
 
 class AgeFact(FactBase):
@@ -99,6 +99,10 @@ class DeceasedFact(FactBase):
     no_window: ClassVar[str] = "Whether somebody died has no window: remove it."
     find: Literal["deceased"]
 
+    def truths(self) -> frozenset[Truth]:
+        """True or false, never unknown."""
+        return KNOWN
+
     def compile(self, name: str, numbers: Numbers) -> CompiledDeceased:
         """The fact with every number in place."""
         return CompiledDeceased(**self.common(name, numbers))
@@ -131,7 +135,11 @@ class SettingFact(FactBase):
     no_window: ClassVar[str] = "A setting has no window: remove it."
     find: Literal["setting"]
     parameter: Annotated[Snake, Refers(WORD)]
-    is_one_of: Annotated[list[Text], Field(min_length=1)]
+    is_one_of: Annotated[list[Annotated[Text, WordOf("parameter")]], Field(min_length=1)]
+
+    def truths(self) -> frozenset[Truth]:
+        """True or false, never unknown."""
+        return KNOWN
 
     def compile(self, name: str, numbers: Numbers) -> CompiledSetting:
         """The fact with every number in place."""

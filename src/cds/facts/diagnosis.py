@@ -11,7 +11,7 @@ from pydantic import Field
 
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.data import CONDITIONS, DataQuery
+from cds.facts.data import DataQuery, conditions
 from cds.facts.kind import Numbers
 from cds.facts.presence import (
     CompiledPresence,
@@ -26,14 +26,18 @@ from cds.facts.presence import (
 )
 from cds.logic.truth import Truth
 from cds.record.model import NOT_UNDERSTOOD, Delivery, Diagnosis, Span, Verification
-from cds.yaml_source.fields import Duration, Slug
+from cds.yaml_source.fields import Duration, FhirCode, Slug
+
+ClinicalStatus = Annotated[
+    Slug, FhirCode(frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"}))
+]
 
 
 class ConditionFact(PresenceFact):
     """A diagnosis (FHIR Condition)."""
 
     find: Literal["condition"]
-    status: list[Slug] | Literal["any", "active"] = "active"
+    status: list[ClinicalStatus] | Literal["any", "active"] = "active"
     undated: Annotated[
         Literal["counts", "unknown"], Field(description="With `look_back`: what a match without a date is.")
     ] = "unknown"
@@ -76,7 +80,7 @@ class CompiledDiagnosis(CompiledPresence):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (CONDITIONS,)
+        return (conditions((*self.coded, *self.possibly_coded)),)
 
     def entry(self) -> ChartEntry | None:
         """A diagnosis made today; None where only codes that may be it are listed."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from cds.facts.context import SortedRecord, concepts_of
-from cds.facts.data import CONDITIONS, DataQuery
+from cds.facts.data import DataQuery, conditions
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.index_day import DatedEntries
 from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
@@ -49,7 +49,8 @@ class CompiledDiagnosisCount(CompiledFact):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (CONDITIONS,)
+        # Diagnoses of published definitions do not decide how an entry is read for a card, so none is looked for.
+        return (conditions(()),)
 
     def entry(self) -> None:
         """None."""

@@ -46,6 +46,10 @@ class DraftOrderFact(FactBase):
             raise ValueError("`different_from` goes with `drugs`")
         return self
 
+    def stands_as(self) -> frozenset[str]:
+        """A statement; with `drugs`, also an order of one of the drugs that trials are of."""
+        return frozenset({self.role, DRAFT} if self.drugs is not None else {self.role})
+
     def compile(self, name: str, numbers: Numbers) -> CompiledDraftOrder:
         """The fact with every number in place."""
         return CompiledDraftOrder(

@@ -12,11 +12,11 @@ from cds.facts.context import SortedRecord
 from cds.facts.data import MEDICATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.eras import DrugIssue
-from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.kind import HISTORY, NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.trials.doses import dosings
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention
 from cds.terminology.drugs import DrugTable, Recognised
-from cds.yaml_source.fields import DrugTableName, Names, Slug, listed
+from cds.yaml_source.fields import DrugName, DrugTableName, Names, Slug, listed
 
 
 class DrugHistoryFact(FactBase):
@@ -35,9 +35,15 @@ class DrugHistoryFact(FactBase):
         list[Literal["antidepressant", "augmentation", "target", "none"]] | None,
         Field(min_length=1, description="Only drugs of these roles of the tables."),
     ] = None
-    named: Annotated[list[Slug] | None, Field(min_length=1, description="Only these drugs of the tables.")] = None
+    named: Annotated[
+        list[Slug] | None, DrugName("drugs"), Field(min_length=1, description="Only these drugs of the tables.")
+    ] = None
     treatments: Names | None = None
     unit: Literal["drugs"]
+
+    def stands_as(self) -> frozenset[str]:
+        """A number, and a history of drugs that other facts look at."""
+        return frozenset({self.role, HISTORY})
 
     def compile(self, name: str, numbers: Numbers) -> CompiledDrugHistory:
         """The fact with every number in place."""

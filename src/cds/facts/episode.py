@@ -11,8 +11,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cds.facts.context import SortedRecord
-from cds.facts.data import CONDITIONS, MEDICATIONS, DataQuery
-from cds.facts.diagnosis import statuses
+from cds.facts.data import MEDICATIONS, DataQuery, conditions
+from cds.facts.diagnosis import ClinicalStatus, statuses
 from cds.facts.diagnosis_count import entries_of
 from cds.facts.drug_history import CompiledDrugHistory, drug_history
 from cds.facts.fact import Fact, FactSource, WhyUnknown
@@ -68,7 +68,7 @@ class EpisodeFact(FactBase):
     no_window: ClassVar[str] = "Write how far back to look as `otherwise`."
     find: Literal["episode"]
     of: Names
-    status: list[Slug] | Literal["active"] = "active"
+    status: list[ClinicalStatus] | Literal["active"] = "active"
     remission_coded: Names | None = None
     remission_by_score: RemissionByScore | None = None
     end_by_pause: EndByPause | None = None
@@ -139,7 +139,7 @@ class CompiledEpisode(CompiledFact):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (CONDITIONS, *(MEDICATIONS if self.taken else ()))
+        return (conditions((*self.of, *self.remission_coded)), *(MEDICATIONS if self.taken else ()))
 
     def entry(self) -> None:
         """None."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cds.facts.context import SortedRecord
-from cds.facts.data import CONDITIONS, DataQuery
+from cds.facts.data import DataQuery, conditions
 from cds.facts.diagnosis_count import entries_of
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.eras import Eras, eras
@@ -147,7 +147,8 @@ class CompiledIndexDay(CompiledFact):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (CONDITIONS,) if self.diagnosed or self.never_before else ()
+        # Diagnoses of published definitions do not decide how an entry is read for a card, so none is looked for.
+        return (conditions(()),) if self.diagnosed or self.never_before else ()
 
     def entry(self) -> None:
         """None."""

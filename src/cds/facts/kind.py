@@ -15,9 +15,10 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
-from cds.facts.data import DataQuery
+from cds.facts.data import AskedByCode, DataQuery
 from cds.facts.fact import Fact
 from cds.facts.measurements import ConvertedMeasurement
+from cds.logic.truth import TRUTHS, Truth
 from cds.yaml_source.fields import Duration, NoMutant, Snake, Strict, Text, duration_days
 
 STATEMENT, NUMBER, TRIALS, EPISODE = "statement", "number", "trials", "episode"
@@ -108,8 +109,13 @@ class CompiledFact(ABC):
         name: As in the rule file.
         label: What a clinician reads.
         look_back_days: Older entries are too old to answer; None for no window.
+        reads_overrides: It is answered from what clinicians said to earlier cards, which the journal is asked for.
+        keeps_more: Besides its answer it leaves something in the context that other facts read (`scores`,
+            `unrecognised`), so that these can differ where its answer does not.
     """
 
+    reads_overrides: ClassVar[bool] = False
+    keeps_more: ClassVar[bool] = False
     name: str
     label: str
     look_back_days: int | None
@@ -129,6 +135,14 @@ class CompiledFact(ABC):
     @abstractmethod
     def answer(self, context: EvaluationContext) -> Fact:
         """The answer from one record; unknown, with a reason, where the record does not tell."""
+
+    def course(self, record: SortedRecord) -> Sequence[ConvertedMeasurement]:  # noqa: ARG002 (most facts have none)
+        """The measurements it is answered from, oldest first, for a drawing over time; () for what is not measured."""
+        return ()
+
+    def scale(self) -> tuple[float, float] | None:
+        """The ends of the scale its measurements are on; None where none are known."""
+        return None
 
 
 class FactBase(Strict):
@@ -165,6 +179,18 @@ class FactBase(Strict):
             "label": self.label or name.replace("_", " "),
             "look_back_days": numbers.days(self.look_back) if self.look_back else None,
         }
+
+    def stands_as(self) -> frozenset[str]:
+        """Where its name may stand: its role, and what only some facts of that role are (SCORE, DRAFT …)."""
+        return frozenset({self.role})
+
+    def truths(self) -> frozenset[Truth]:
+        """The truths it can have as it is written, whatever a record holds; all three where that is not known."""
+        return TRUTHS
+
+    def asked_by_code(self) -> AskedByCode | None:
+        """The observations it asks the EHR for code by code; None where it asks for whole types, or nothing."""
+        return None
 
     def other_status(self) -> str | list[str] | None:
         """For mutants: a `status` that is another one than what is written; None where none decides."""

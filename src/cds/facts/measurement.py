@@ -13,20 +13,31 @@ from pydantic import Field, model_validator
 
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.data import CodedQuery, DataQuery, camel_case
+from cds.facts.data import AskedByCode, CodedQuery, DataQuery, asked_by_code, camel_case
 from cds.facts.fact import Fact, FactSource, WhyUnknown
-from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.kind import NUMBER, SCORE, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Measurement, Span
 from cds.record.units import factor
-from cds.yaml_source.fields import InUnit, Names, NoMutant, NumberOrName, OwnUnit, Strict, Text, listed
+from cds.yaml_source.fields import (
+    AddedUp,
+    InUnit,
+    LowestAndHighest,
+    Names,
+    NoMutant,
+    NumberOrName,
+    OwnUnit,
+    Strict,
+    Text,
+    listed,
+)
 
 
 class SummedItems(Strict):
     """The items of an instrument whose answers add up to its total."""
 
-    coded: Annotated[Names, Field(description="Value sets with one code per item, and with `answers`.")]
+    coded: Annotated[Names, AddedUp(), Field(description="Value sets with one code per item, and with `answers`.")]
     fewest: Annotated[
         NumberOrName,
         InUnit("items"),
@@ -45,6 +56,7 @@ class NumberFact(FactBase):
     plausible: Annotated[
         list[NumberOrName] | None,
         OwnUnit(),
+        LowestAndHighest(),
         Field(min_length=2, max_length=2, description="Lowest and highest value that can be true."),
     ] = None
     whole: Annotated[bool, Field(description="Only whole numbers can be true.")] = False
@@ -75,6 +87,14 @@ class NumberFact(FactBase):
         if self.relative_to is not None and (self.find != "observation" or self.unit != "1"):
             raise ValueError('`relative_to` goes with `find: observation` and `unit: "1"`')
         return self
+
+    def stands_as(self) -> frozenset[str]:
+        """A number, and a score that other facts look at over time."""
+        return frozenset({self.role, SCORE})
+
+    def asked_by_code(self) -> AskedByCode:
+        """What is measured, or what is asked for instead."""
+        return asked_by_code(self.coded, self.asks_for, self.prefetch)
 
     def compile(self, name: str, numbers: Numbers) -> CompiledNumber:
         """The fact with every number in place."""
@@ -129,6 +149,7 @@ class CompiledNumber(CompiledFact):
         items: What adds up to it where a questionnaire gives no total; None if nothing does.
     """
 
+    keeps_more: ClassVar[bool] = True
     coded: tuple[str, ...]
     asks_for: tuple[str, ...]
     unit: str
@@ -159,9 +180,17 @@ class CompiledNumber(CompiledFact):
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `number`; its final readings are kept for facts that look at their course."""
-        read = readings(self, context.sorted_record)
+        read = self.course(context.sorted_record)
         context.scores[self.name] = [reading for reading in read if reading.final]
         return number(self, context.sorted_record, read)
+
+    def course(self, record: SortedRecord) -> list[ConvertedMeasurement]:
+        """As `readings`."""
+        return readings(self, record)
+
+    def scale(self) -> tuple[float, float] | None:
+        """The lowest and highest value that can be true."""
+        return self.plausible
 
 
 def readings(wanted: CompiledNumber, sorted_record: SortedRecord) -> list[ConvertedMeasurement]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.data import MEDICATIONS, DataQuery
+from cds.facts.data import DataQuery, medications
 from cds.facts.kind import Numbers
 from cds.facts.presence import (
     CompiledPresence,
@@ -42,7 +42,7 @@ class CompiledMedication(CompiledPresence):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return MEDICATIONS
+        return medications((*self.coded, *self.possibly_coded))
 
     def entry(self) -> None:
         """None."""

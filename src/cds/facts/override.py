@@ -39,6 +39,7 @@ class CompiledOverride(CompiledFact):
         reasons: Codes of override reasons.
     """
 
+    reads_overrides: ClassVar[bool] = True
     topic: str
     reasons: frozenset[str]
 

@@ -42,6 +42,12 @@ class PresenceFact(FactBase):
             raise ValueError("write `coded`, `possibly_coded` or both")
         return self
 
+    def truths(self) -> frozenset[Truth]:
+        """True only where `coded` lists something, false only where `if_none_found` is."""
+        found = {Truth.TRUE} if listed(self.coded) else set()
+        missing = {Truth.FALSE} if self.if_none_found is False else set()
+        return frozenset({Truth.UNKNOWN} | found | missing)
+
     def common(self, name: str, numbers: Numbers) -> dict[str, Any]:
         """What every compiled presence has."""
         return super().common(name, numbers) | {

@@ -14,13 +14,13 @@ from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, PRESENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.logic.truth import Truth
-from cds.yaml_source.fields import NoMutant, Refers, Slug, Snake, Strict, Text
+from cds.yaml_source.fields import Ascending, Cites, NoMutant, Refers, Slug, Snake, Strict, Text
 
 
 class Band(Strict):
     """From this number on, so many points."""
 
-    from_: Annotated[int | float, Field(alias="from")]
+    from_: Annotated[int | float, Field(alias="from"), Ascending()]
     points: int | float
 
 
@@ -76,7 +76,7 @@ HighestItem.model_rebuild()
 class Category(Strict):
     """What a total from this number on is called."""
 
-    from_: Annotated[int | float, Field(alias="from")]
+    from_: Annotated[int | float, Field(alias="from"), Ascending()]
     name: Text
 
 
@@ -87,7 +87,7 @@ class PointsFact(FactBase):
     no_window: ClassVar[str] = "What is added has its own windows: remove it."
     find: Literal["points"]
     unit: Literal["points"]
-    evidence: Annotated[list[Slug], NoMutant(), Field(min_length=1)]
+    evidence: Annotated[list[Slug], Cites(), NoMutant(), Field(min_length=1)]
     adds: Annotated[list[PointsItem], Field(min_length=1)]
     categories: list[Category] = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import SERVICE_REQUESTS, DataQuery
@@ -12,14 +12,17 @@ from cds.facts.kind import Numbers
 from cds.facts.presence import CompiledPresence, Match, PresenceFact, hits, weigh
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, Referral
-from cds.yaml_source.fields import Slug
+from cds.yaml_source.fields import FhirCode, Slug
+
+REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
+RequestStatus = Annotated[Slug, FhirCode(REQUEST_STATUS)]
 
 
 class ReferralFact(PresenceFact):
     """A ServiceRequest already in the record."""
 
     find: Literal["referral"]
-    status: list[Slug] | Literal["any"] = "any"
+    status: list[RequestStatus] | Literal["any"] = "any"
 
     def other_status(self) -> str | list[str] | None:
         """Any status for certain ones, active for any that is written."""

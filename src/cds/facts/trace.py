@@ -11,7 +11,7 @@ from pydantic import Field
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact
 from cds.facts.kind import STATEMENT, TRACED, CompiledFact, EvaluationContext, FactBase, Numbers
-from cds.logic.truth import Truth
+from cds.logic.truth import KNOWN, Truth
 from cds.yaml_source.fields import Refers, Snake, listed
 
 
@@ -30,6 +30,10 @@ class TraceFact(FactBase):
     trace_of: Annotated[
         list[Snake] | Snake, Refers(TRACED), Field(description="Facts that are true or false, or measured numbers.")
     ]
+
+    def truths(self) -> frozenset[Truth]:
+        """True or false, never unknown."""
+        return KNOWN
 
     def compile(self, name: str, numbers: Numbers) -> CompiledTrace:
         """The fact with every number in place."""

@@ -37,6 +37,10 @@ class TreatmentFact(FactBase):
     ] = None
     because: Annotated[Text, NoMutant()]
 
+    def stands_as(self) -> frozenset[str]:
+        """A statement, and a treatment whose courses other facts look at."""
+        return frozenset({self.role, TREATMENT})
+
     def compile(self, name: str, numbers: Numbers) -> CompiledTreatment:
         """The fact with every number in place."""
         return CompiledTreatment(

@@ -30,6 +30,10 @@ class Truth(Enum):
         return Truth.of(self is Truth.FALSE)
 
 
+TRUTHS = frozenset(Truth)
+KNOWN = frozenset({Truth.TRUE, Truth.FALSE})
+
+
 def every(parts: Iterable[Truth]) -> Truth:
     """Conjunction: true if all are, false as soon as one is, unknown otherwise; TRUE for no parts."""
     settled = Truth.TRUE

@@ -11,7 +11,7 @@ import msgspec
 from cds.decide import Decision, Ruleset, decide
 from cds.explanation.flips import DecisionChanges, flips
 from cds.facts.fact import ResponseEvidence, Trial
-from cds.facts.trials.definition import TrialDefinition
+from cds.facts.trials.definition import TrialDefinition, trial_definitions
 from cds.logic.truth import Truth
 from cds.record import fhir as elements
 from cds.record.forms import form_of
@@ -131,8 +131,8 @@ def open_questions(rules: Ruleset, decision: Decision, service: str | None = Non
 
 
 def _of_trials(rules: Ruleset, decision: Decision, form: ReviewForm, service: str | None) -> Iterator[OpenQuestion]:
-    wanted = next((fact for fact in rules.program.wanted if fact.name == form.trials), None)
-    if not isinstance(wanted, TrialDefinition):
+    wanted = next((fact for fact in trial_definitions(rules.program.wanted) if fact.name == form.trials), None)
+    if wanted is None:
         return
     trials = decision.facts[form.trials].trials
     unsure = [number for number, trial in enumerate(trials) if _worth_asking(trial, form, wanted)]

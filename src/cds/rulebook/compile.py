@@ -6,13 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any as AnyValue
 
-from cds.facts.allergy import CompiledAllergy
-from cds.facts.data import CodedQuery
-from cds.facts.diagnosis import CompiledDiagnosis
-from cds.facts.episode import CompiledEpisode
+from cds.facts.data import MEDICATIONS, CodedQuery, TypeQuery
 from cds.facts.kind import CompiledFact, Numbers, ParameterValue
 from cds.facts.kinds import in_order
-from cds.facts.medication import CompiledMedication
 from cds.logic import conditions as c
 from cds.logic.strata import strata_of
 from cds.rulebook.definitions import DefinedConclusion, side_by_side
@@ -71,6 +67,12 @@ OVERRIDE_REASONS = {
     "too-costly-uncovered": "Too costly or not covered",
 }
 IN_USE = frozenset({"silent", "active"})
+NAMED_IN = {
+    # FHIR type that is asked for → the entries whose words may name what is looked for
+    "Condition": EntryKind.CONDITION,
+    "AllergyIntolerance": EntryKind.ALLERGY,
+    **{query.resource_type: EntryKind.ALLERGY for query in MEDICATIONS},
+}
 
 
 def compile_ruleset(book: Rulebook) -> CompiledRuleset:
@@ -190,17 +192,11 @@ def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
 
 def _looked_for(wanted: Iterable[CompiledFact]) -> dict[EntryKind, frozenset[str]]:
     """The value sets some fact looks for among diagnoses, and among allergies (drugs are allergens)."""
-    conditions: set[str] = set()
-    allergies: set[str] = set()
-    for fact in wanted:
-        match fact:
-            case CompiledDiagnosis():
-                conditions.update((*fact.coded, *fact.possibly_coded))
-            case CompiledEpisode():
-                conditions.update((*fact.of, *fact.remission_coded))
-            case CompiledAllergy() | CompiledMedication():
-                allergies.update((*fact.coded, *fact.possibly_coded))
-    return {EntryKind.CONDITION: frozenset(conditions), EntryKind.ALLERGY: frozenset(allergies)}
+    found: dict[EntryKind, set[str]] = {EntryKind.CONDITION: set(), EntryKind.ALLERGY: set()}
+    for query in (query for fact in wanted for query in fact.data()):
+        if isinstance(query, TypeQuery) and query.resource_type in NAMED_IN:
+            found[NAMED_IN[query.resource_type]].update(query.looked_for)
+    return {kind: frozenset(sets) for kind, sets in found.items()}
 
 
 # ---------------------------------------------------------------- conclusions and cards

@@ -65,6 +65,47 @@ class DrugTableName:
 
 
 @dataclass(frozen=True)
+class DrugName:
+    """The name of a drug of the tables that another field of the same model names."""
+
+    tables: str
+
+
+@dataclass(frozen=True)
+class WordOf:
+    """One of the words that a parameter can be; another field of the same model names the parameter."""
+
+    parameter: str
+
+
+@dataclass(frozen=True)
+class FhirCode:
+    """One of these codes of FHIR."""
+
+    codes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cites:
+    """The name of an entry of the file's `evidence`."""
+
+
+@dataclass(frozen=True)
+class AddedUp:
+    """The value sets of items whose answers add up to a total."""
+
+
+@dataclass(frozen=True)
+class LowestAndHighest:
+    """The two ends of a range, the lower one first."""
+
+
+@dataclass(frozen=True)
+class Ascending:
+    """Each number of a list is above the one before it."""
+
+
+@dataclass(frozen=True)
 class NoMutant:
     """No mutant changes the field: words for readers, how data are asked for, which kind it is."""
 

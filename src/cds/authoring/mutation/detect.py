@@ -20,8 +20,6 @@ from cds.engine.kleene import KleeneEvaluator
 from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Fact, Facts
 from cds.facts.kind import CompiledFact
-from cds.facts.measurement import CompiledNumber
-from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
@@ -205,7 +203,7 @@ class MutantDetector:
             below=_with_needs(names_below, new.wanted),
             first=_with_needs(facts, new.wanted),
             names_below=names_below,
-            hidden=any(isinstance(fact, CompiledNumber | CompiledTrials) for fact in new.wanted if fact.name in facts),
+            hidden=any(fact.keeps_more for fact in new.wanted if fact.name in facts),
             heads=heads,
             reaches=_closed(names_below | heads, reads),
         )

@@ -8,21 +8,14 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from cds.facts.answer import AnswerFact
-from cds.facts.demographics import DeceasedFact, SettingFact
 from cds.facts.kind import Numbers
-from cds.facts.presence import PresenceFact
-from cds.facts.trace import TraceFact
 from cds.logic import conditions as c
-from cds.logic.truth import Truth
+from cds.logic.truth import KNOWN, TRUTHS, Truth
 from cds.rulebook.compile import compile_condition
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format.conditions import Comparing, UnderDefinition
 from cds.rulebook.loader import Rulebook
-from cds.yaml_source.fields import listed
 
-TRUTHS = frozenset(Truth)
-KNOWN = frozenset({Truth.TRUE, Truth.FALSE})
 MOST_TRIED = 729  # all answers to six names
 
 Truths = frozenset[Truth]
@@ -39,7 +32,7 @@ class Possible:
     def __init__(self, book: Rulebook) -> None:
         rules = [rule.model for rule in book.rules.values()]
         self._conclusions = {name: spec.condition() for rule in rules for name, spec in rule.conclusions.items()}
-        self._names = {name: _of_fact(fact) for rule in rules for name, fact in rule.facts.items()}
+        self._names = {name: fact.truths() for rule in rules for name, fact in rule.facts.items()}
 
     def name(self, name: str) -> Truths:
         """The truths of a fact or conclusion."""
@@ -64,18 +57,6 @@ class Possible:
             return _combined(condition, [self._of(part) for part in c.parts_of(condition)])
         answers = (dict(zip(names, each, strict=True)) for each in product(*truths))
         return frozenset(condition.truth(answer.__getitem__, {}) for answer in answers)
-
-
-def _of_fact(fact: Any) -> Truths:
-    """What a fact can be by the way it is written."""
-    match fact:
-        case TraceFact() | SettingFact() | DeceasedFact():
-            return KNOWN
-        case PresenceFact() if not isinstance(fact, AnswerFact):
-            found = {Truth.TRUE} if listed(fact.coded) else set()
-            missing = {Truth.FALSE} if fact.if_none_found is False else set()
-            return frozenset({Truth.UNKNOWN} | found | missing)
-    return TRUTHS
 
 
 def _as_name(part: Any) -> str | None:

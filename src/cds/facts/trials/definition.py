@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -208,6 +209,11 @@ class TrialDefinition(CompiledFact):
     def needs(self) -> tuple[str, ...]:
         """Names of the facts it is computed from."""
         return (*filter(None, (self.episode,)), *(by.score for by in self.no_response.measured_by))
+
+
+def trial_definitions(facts: Iterable[CompiledFact]) -> tuple[TrialDefinition, ...]:
+    """Those among some facts that are trials, of whatever kind."""
+    return tuple(fact for fact in facts if isinstance(fact, TrialDefinition))
 
 
 def no_response(spec: NoResponseWhen, numbers: Numbers) -> NoResponse:

@@ -79,6 +79,8 @@ class TrialsFact(FactBase):
 class CompiledTrials(TrialDefinition):
     """Medication trials of the drugs of a table, found in a record."""
 
+    keeps_more: ClassVar[bool] = True
+
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
         return MEDICATIONS

@@ -9,10 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cds.facts.answer import AnswerFact
 from cds.facts.data import RESERVED_KEYS, camel_case
 from cds.facts.kind import FACTS, Numbers
-from cds.facts.measurement import NumberFact
 from cds.rulebook.compile import OVERRIDE_REASONS, parameter_values
 from cds.rulebook.format.cards import CardSpec
 from cds.rulebook.lint.names import KINDS, fits, suggest
@@ -396,13 +394,12 @@ def reserved_prefetch_key(view: RulebookView) -> Iterator[Problem]:
     """An observation is not sent under the key of something else."""
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if isinstance(fact, NumberFact | AnswerFact):
-                key = fact.prefetch or camel_case(name)
-                if key in RESERVED_KEYS:
-                    yield rule.problem(
-                        ("facts", name, "prefetch") if fact.prefetch else ("facts", name), "reserved-prefetch-key",
-                        f"The prefetch key `{key}` is used for other resources.", "Write another word as `prefetch:`.",
-                    )  # fmt: skip
+            asked = fact.asked_by_code()
+            if asked is not None and (key := asked.prefetch or camel_case(name)) in RESERVED_KEYS:
+                yield rule.problem(
+                    ("facts", name, "prefetch") if asked.prefetch else ("facts", name), "reserved-prefetch-key",
+                    f"The prefetch key `{key}` is used for other resources.", "Write another word as `prefetch:`.",
+                )  # fmt: skip
 
 
 CHECKS = (

@@ -8,24 +8,19 @@ from pathlib import PurePath
 
 from rapidfuzz import fuzz, process
 
-from cds.facts.answer import AnswerFact
-from cds.facts.measurement import NumberFact
-from cds.facts.referral import ReferralFact
 from cds.rulebook.format.value_set import ValueSetFile
-from cds.rulebook.lint.view import RulebookView, coded
+from cds.rulebook.lint.view import RulebookView, coded, lists_marked, marked_with
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
 from cds.terminology.systems import ATC, ICD10CM, ICPC2, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
 from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
-from cds.yaml_source.fields import listed
+from cds.yaml_source.fields import AddedUp, FhirCode
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 Sets = LoadedFile[ValueSetFile]
 FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
-CLINICAL_STATUS = frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"})
-REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
 KNOWN_SYSTEMS = (
     ICD10CM, LOINC, RXNORM, SNOMED, ATC, "http://hl7.org/fhir/sid/icd-9-cm", "http://hl7.org/fhir/sid/icd-10-pcs",
     "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
@@ -273,16 +268,17 @@ def nothing_to_ask_for(view: RulebookView) -> Iterator[Problem]:
     names = set_names(view)
     for rule in view.rules:
         for name, fact in rule.model.facts.items():
-            if not isinstance(fact, NumberFact | AnswerFact):
+            asked = fact.asked_by_code()
+            if asked is None:
                 continue
-            key = "asks_for" if fact.asks_for else "coded"
-            sets = [names.get(set_name) for set_name in listed(fact.asks_for or fact.coded)]
+            sets = [names.get(set_name) for set_name in asked.sets]
             if not all(files and any(_matches_something(loaded.model) for loaded in files) for files in sets):
                 continue  # told as unknown-valueset or empty-valueset
             models = [loaded.model for files in sets for loaded in files or ()]
             if not any(model.full_names or any(group.exact for group in model.codes) for model in models):
                 yield rule.problem(
-                    ("facts", name, key), "nothing-to-ask-for", f"The value sets of `{name}` list no code to ask for.",
+                    ("facts", name, asked.field), "nothing-to-ask-for",
+                    f"The value sets of `{name}` list no code to ask for.",
                     "Add codes under `exact`, or whole names under `full_names`.",
                     "Observations are asked of the EHR code by code, or among all surveys for those known by name.",
                 )  # fmt: skip
@@ -292,10 +288,8 @@ def items_without_answers(view: RulebookView) -> Iterator[Problem]:
     """Items that add up to a total are single codes, and their answers have numbers."""
     names = set_names(view)
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            if not isinstance(fact, NumberFact) or fact.items is None:
-                continue
-            files = [loaded for set_name in listed(fact.items.coded) for loaded in names.get(set_name) or ()]
+        for sets, path in lists_marked(rule, AddedUp):
+            files = [loaded for set_name in sets for loaded in names.get(set_name) or ()]
             if not files:
                 continue  # told as unknown-valueset
             items = any(group.exact for loaded in files for group in loaded.model.codes)
@@ -303,8 +297,8 @@ def items_without_answers(view: RulebookView) -> Iterator[Problem]:
             answers = any(group.values for loaded in files for group in loaded.model.answers)
             if not items or roots or not answers:
                 yield rule.problem(
-                    ("facts", name, "items", "coded"), "items-without-answers",
-                    f"The items of `{name}` cannot be added up.",
+                    path, "items-without-answers",
+                    f"The items of `{path[1]}` cannot be added up.",
                     "List each item under `exact`, none under `with_children`, and the numbers under `answers`.",
                     "The codes say which items there are, the answers what each can add to the total.",
                 )  # fmt: skip
@@ -313,15 +307,12 @@ def items_without_answers(view: RulebookView) -> Iterator[Problem]:
 def unknown_status(view: RulebookView) -> Iterator[Problem]:
     """A status is one FHIR R4 knows."""
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            known = REQUEST_STATUS if isinstance(fact, ReferralFact) else CLINICAL_STATUS
-            status = getattr(fact, "status", None)
-            for index, code in enumerate(status if isinstance(status, list) else ()):
-                if code not in known:
-                    yield rule.problem(
-                        ("facts", name, "status", index), "unknown-status", f"FHIR has no status `{code}` here.",
-                        did_you_mean(code, known, f"Write some of {', '.join(sorted(known))}."),
-                    )  # fmt: skip
+        for one, known in marked_with(rule, FhirCode):
+            if one.value not in known.codes:
+                yield rule.problem(
+                    one.path, "unknown-status", f"FHIR has no status `{one.value}` here.",
+                    did_you_mean(one.value, known.codes, f"Write some of {', '.join(sorted(known.codes))}."),
+                )  # fmt: skip
 
 
 CHECKS = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds.facts.demographics import SettingFact
-from cds.rulebook.lint.view import RulebookView
+from cds.rulebook.lint.view import RulebookView, marked_with
 from cds.rulebook.references import PARAMETER, below, read_by
 from cds.yaml_source.correction import did_you_mean
+from cds.yaml_source.fields import WordOf
 from cds.yaml_source.problem import Problem
 
 
@@ -76,16 +76,15 @@ def definition_without_effect(view: RulebookView) -> Iterator[Problem]:
 def setting_value(view: RulebookView) -> Iterator[Problem]:
     """A setting asks for words its parameter can be."""
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            found = view.one(fact.parameter) if isinstance(fact, SettingFact) else None
-            if not isinstance(fact, SettingFact) or found is None or found.role != PARAMETER:
-                continue
+        for one, of in marked_with(rule, WordOf):
+            parameter = getattr(one.within, of.parameter)
+            found = view.one(parameter)
+            if found is None or found.role != PARAMETER:
+                continue  # told as unknown-name or wrong-kind
             words = found.spec.one_of or []
-            for index, word in enumerate(fact.is_one_of):
-                if word not in words and isinstance(found.spec.value, str):
-                    fix = did_you_mean(word, words, f"Write one of {', '.join(words)}.")
-                    path = ("facts", name, "is_one_of", index)
-                    yield rule.problem(path, "setting-value", f"`{fact.parameter}` can never be {word}.", fix)
+            if one.value not in words and isinstance(found.spec.value, str):
+                fix = did_you_mean(one.value, words, f"Write one of {', '.join(words)}.")
+                yield rule.problem(one.path, "setting-value", f"`{parameter}` can never be {one.value}.", fix)
 
 
 CHECKS = (definition_choice, definition_value, definition_without_effect, setting_value)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
-from cds.facts.draft_order import DraftOrderFact
-from cds.facts.drug_history import DrugHistoryFact
-from cds.facts.trials.medication_trials import TrialsFact
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.value_set import ValueSetFile
-from cds.rulebook.lint.view import RulebookView
+from cds.rulebook.lint.view import RulebookView, marked_with
 from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC, RXNORM
 from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
-from cds.yaml_source.fields import listed
+from cds.yaml_source.fields import DrugName, DrugTableName, listed
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
@@ -27,30 +24,25 @@ MOST_WORDS = 3  # cds.terminology.drugs compares drug names up to this length
 def unknown_table(view: RulebookView) -> Iterator[Problem]:
     """A drug table that is read exists."""
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            read = fact.drugs if isinstance(fact, TrialsFact | DraftOrderFact | DrugHistoryFact) else None
-            for drugs in listed(read):
-                if drugs not in view.book.tables and not view.may_be_defined(drugs):
-                    yield rule.problem(
-                        ("facts", name, "drugs"), "unknown-table", f"There is no drug table `{drugs}`.",
-                        did_you_mean(drugs, view.book.tables, "Write the id of a file under tables."),
-                    )  # fmt: skip
+        for one, _ in marked_with(rule, DrugTableName):
+            if one.value not in view.book.tables and not view.may_be_defined(one.value):
+                yield rule.problem(
+                    one.path, "unknown-table", f"There is no drug table `{one.value}`.",
+                    did_you_mean(one.value, view.book.tables, "Write the id of a file under tables."),
+                )  # fmt: skip
 
 
 def unknown_drug(view: RulebookView) -> Iterator[Problem]:
     """A drug that is named is in one of the tables that are read."""
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            if not isinstance(fact, DrugHistoryFact):
-                continue
-            tables = [view.book.tables.get(table) for table in listed(fact.drugs)]
+        for one, of in marked_with(rule, DrugName):
+            tables = [view.book.tables.get(table) for table in listed(getattr(one.within, of.tables))]
             known = {drug for table in tables if table for drug in table.model.drugs}
-            for index, drug in enumerate(fact.named or () if all(tables) else ()):
-                if drug not in known:
-                    yield rule.problem(
-                        ("facts", name, "named", index), "unknown-drug", f"`{drug}` is in none of these tables.",
-                        did_you_mean(drug, known, "Add it to a table, or name the table that holds it."),
-                    )  # fmt: skip
+            if all(tables) and one.value not in known:
+                yield rule.problem(
+                    one.path, "unknown-drug", f"`{one.value}` is in none of these tables.",
+                    did_you_mean(one.value, known, "Add it to a table, or name the table that holds it."),
+                )  # fmt: skip
 
 
 def table_without_minimum(view: RulebookView) -> Iterator[Problem]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
-from cds.facts.rating_scale import PointsFact
-from cds.rulebook.lint.view import RulebookView
+from cds.rulebook.lint.view import RulebookView, marked_with
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import Rule
 from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import Cites
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
@@ -22,10 +22,7 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
         for name, thing in getattr(rule.model, section).items():
             for index, entry in enumerate(thing.evidence):
                 yield entry, (section, name, "evidence", index)
-    for name, fact in rule.model.facts.items():
-        if isinstance(fact, PointsFact):
-            for index, entry in enumerate(fact.evidence):
-                yield entry, ("facts", name, "evidence", index)
+    yield from ((one.value, one.path) for one, _ in marked_with(rule, Cites))
     if rule.model.definitions:
         for name, definition in rule.model.definitions.are.items():
             for index, entry in enumerate(definition.evidence):

@@ -6,8 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from cds.facts.draft_order import DraftOrderFact
-from cds.facts.drug_history import DrugHistoryFact
 from cds.facts.kind import (
     DRAFT,
     EPISODE,
@@ -22,8 +20,6 @@ from cds.facts.kind import (
     TRIALS,
     WORD,
 )
-from cds.facts.measurement import NumberFact
-from cds.facts.treatment import TreatmentFact
 from cds.logic import conditions as c
 from cds.logic.strata import find_cycles
 from cds.rulebook.compile import IN_USE
@@ -124,14 +120,8 @@ def fits(reading: NameReference, found: Definition) -> bool:
     if found.role not in FITS[reading.wants]:
         return False
     match reading.wants:
-        case "score":
-            return isinstance(found.spec, NumberFact)
-        case "drug history":
-            return isinstance(found.spec, DrugHistoryFact)
-        case "treatment":
-            return isinstance(found.spec, TreatmentFact)
-        case "draft order":
-            return isinstance(found.spec, DraftOrderFact) and found.spec.drugs is not None
+        case "score" | "drug history" | "treatment" | "draft order":
+            return reading.wants in found.spec.stands_as()
         case "limit":
             return not isinstance(found.spec.value, str)
         case "duration":

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cds.facts.kind import FACTS
-from cds.facts.measurement import NumberFact
-from cds.facts.rating_scale import BandsItem, HighestItem, PointsFact
 from cds.rulebook.format.conditions import Comparing
-from cds.rulebook.lint.view import RulebookView
+from cds.rulebook.lint.names import fits
+from cds.rulebook.lint.view import RulebookView, lists_marked
 from cds.rulebook.references import LIMIT, PARAMETER, Rule, compared, conditions, walk
 from cds.yaml_source.document import Path
+from cds.yaml_source.fields import Ascending, LowestAndHighest
 from cds.yaml_source.problem import Problem
 
 SAME_UNIT = {"%": "percent", "a": "years", "year": "years", "wk": "weeks", "week": "weeks", "trial": "trials"}
@@ -31,12 +31,17 @@ def bare_number(view: RulebookView) -> Iterator[Problem]:
 
 def unit_mismatch(view: RulebookView) -> Iterator[Problem]:
     """A limit has the unit of what it is compared with."""
+    misplaced = {
+        (reading.path[:-1], reading.name)
+        for reading in view.readings
+        if reading.path[0] == "facts" and (found := view.one(reading.name)) and not fits(reading, found)
+    }
     for reading in view.readings:
         limit = view.one(reading.name)
         if reading.wants != LIMIT or limit is None or limit.role != PARAMETER or isinstance(limit.spec.value, str):
             continue
         fact = view.one(reading.beside)
-        if fact and reading.path[0] == "facts" and not isinstance(fact.spec, NumberFact):
+        if (reading.path[:-1], reading.beside) in misplaced:
             continue  # told as wrong-kind
         unit = reading.unit or (fact.unit if fact and fact.role in FACTS else "")
         if unit and _same(unit) != _same(limit.unit):
@@ -79,9 +84,8 @@ def range_upside_down(view: RulebookView) -> Iterator[Problem]:
         for name, parameter in rule.model.parameters.items():
             if isinstance(parameter.site_may_set, list):
                 yield from _upside_down(view, rule, ("parameters", name, "site_may_set"), parameter.site_may_set)
-        for name, fact in rule.model.facts.items():
-            if isinstance(fact, NumberFact) and fact.plausible:
-                yield from _upside_down(view, rule, ("facts", name, "plausible"), fact.plausible)
+        for ends, path in lists_marked(rule, LowestAndHighest):
+            yield from _upside_down(view, rule, path, ends)
         for condition in conditions(rule):
             for statement, path in walk(condition.statement, condition.path):
                 if isinstance(statement, Comparing):
@@ -93,28 +97,12 @@ def range_upside_down(view: RulebookView) -> Iterator[Problem]:
 def bands_out_of_order(view: RulebookView) -> Iterator[Problem]:
     """Bands and categories ascend, so that each number lies in one."""
     for rule in view.rules:
-        for name, fact in rule.model.facts.items():
-            if not isinstance(fact, PointsFact):
-                continue
-            for steps, path in _steps(fact, ("facts", name)):
-                if any(later <= earlier for earlier, later in pairwise(steps)):
-                    yield rule.problem(
-                        path, "bands-out-of-order", "Each `from` here must be above the one before it.",
-                        "Write them in ascending order, each once.",
-                    )  # fmt: skip
-
-
-def _steps(fact: PointsFact, path: Path) -> Iterator[tuple[list[float], Path]]:
-    def inside(items: Sequence[object], here: Path) -> Iterator[tuple[list[float], Path]]:
-        for index, item in enumerate(items):
-            if isinstance(item, BandsItem):
-                yield [band.from_ for band in item.bands], (*here, index, "bands")
-            elif isinstance(item, HighestItem):
-                yield from inside(item.highest_of, (*here, index, "highest_of"))
-
-    yield from inside(fact.adds, (*path, "adds"))
-    if fact.categories:
-        yield [category.from_ for category in fact.categories], (*path, "categories")
+        for steps, path in lists_marked(rule, Ascending):
+            if any(later <= earlier for earlier, later in pairwise(steps)):
+                yield rule.problem(
+                    path, "bands-out-of-order", "Each `from` here must be above the one before it.",
+                    "Write them in ascending order, each once.",
+                )  # fmt: skip
 
 
 def _upside_down(view: RulebookView, rule: Rule, path: Path, ends: Sequence[float | str]) -> Iterator[Problem]:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path as FilePath
+from typing import Any
 
 from cds.facts.kind import FactBase
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import BareNumber, Definition, NameReference, Rule, definitions, readings
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DrugTableName, ValueSetName
-from cds.yaml_source.marks import marked
+from cds.yaml_source.marks import Mark, MarkedValue, marked
 from cds.yaml_source.problem import Problem
 
 _KEY = re.compile(r"""([a-z][a-z0-9_-]*)["']?\s*:""")
@@ -118,10 +119,28 @@ def is_blind(book: Rulebook) -> bool:
 
 def coded(rule: Rule) -> Iterator[tuple[str, Path]]:
     """Every value set a file reads, with its place."""
+    return ((one.value, one.path) for one, _ in marked_with(rule, ValueSetName))
+
+
+def marked_with(rule: Rule, mark: type[Mark]) -> Iterator[tuple[MarkedValue, Mark]]:
+    """Every text and number in the facts of a file whose field has a mark, with the mark."""
     for name, fact in rule.model.facts.items():
         for one in marked(fact, ("facts", name)):
-            if one.mark(ValueSetName):
-                yield one.value, one.path
+            if (found := one.mark(mark)) is not None:
+                yield one, found
+
+
+def lists_marked(rule: Rule, mark: type[Mark]) -> Iterator[tuple[list[Any], Path]]:
+    """Every list in the facts of a file that has a mark, or whose parts have, with its place; one text is a list."""
+    found: dict[Path, list[Any]] = {}
+    for one, _ in marked_with(rule, mark):
+        found.setdefault(_list_of(one.path), []).append(one.value)
+    return ((values, path) for path, values in found.items())
+
+
+def _list_of(path: Path) -> Path:
+    last = max((at for at, part in enumerate(path) if isinstance(part, int)), default=len(path))
+    return path[:last]
 
 
 def tables_read(fact: FactBase) -> Iterator[str]:
