@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
-from cds.population.row import row_of
+from cds.population.patient import CohortPatient, body_known_on
+from cds.population.row import DecisionRows
 from cds.ruleset import load_rules
 from cds.settings import Settings
 
@@ -31,7 +33,8 @@ def rules() -> Iterator[Ruleset]:
 def row(rules: Ruleset, with_race: bool = False, **members: Any) -> dict[str, Any]:
     patient = {"resourceType": "Patient", "id": "p1"} | members
     body = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}).encode()
-    return row_of(rules, Settings(), "p1", body, TODAY, with_race)
+    one = CohortPatient("p1", "p1", partial(body_known_on, body))
+    return next(DecisionRows(rules, Settings(), with_race).rows_of(one, [TODAY], TODAY))
 
 
 def coded(name: str, *categories: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from cds.engine.evaluator import EvaluatorMode
 from cds.population.cohort import cohort_in
 from cds.population.export import ExportError, find_export
 from cds.population.omop import CohortTableError, cohort_table
-from cds.population.row import definition_column
+from cds.population.row import DecisionRows, definition_column
 from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
 from cds.read_request import read_record
 from cds.record.fhir import READ_TYPES
@@ -71,7 +71,7 @@ def write(folder: Path, lines: Lines, packed: tuple[str, ...] = ()) -> Path:
 
 def run(rules: Ruleset, export: Path, out: Path, **options: Any) -> tuple[RunSummary, dict[str, dict[str, Any]]]:
     chosen = RunOptions(options.pop("as_of", TODAY), TODAY, **{"jobs": 1} | options)
-    summary = run_population(rules, Settings(), export, out, chosen, RunProgress())
+    summary = run_population(DecisionRows(rules, Settings()), export, out, chosen, RunProgress())
     return summary, {row["patient"]: row for row in rows_in(out)}
 
 

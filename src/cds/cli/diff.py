@@ -19,8 +19,9 @@ from cds.authoring.impact.revisions import RevisionNotFoundError, folder_of
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
 from cds.engine.evaluator import EvaluatorMode
-from cds.population.cohort import Cohort, CohortPatient, cohort_in
+from cds.population.cohort import Cohort, cohort_in
 from cds.population.export import ExportError
+from cds.population.patient import CohortPatient
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
@@ -67,15 +68,7 @@ def diff(
         else day_of(today)
     )
     with ExitStack() as stack:
-        try:
-            unpacked = [Path(stack.enter_context(TemporaryDirectory())) for _ in "on"]
-            folders = [folder_of(old, folder, unpacked[0]), folder_of(new, folder, unpacked[1]) if new else folder]
-            sides = [_side(one, day) for one in folders]
-        except RevisionNotFoundError as unknown:
-            raise typer.BadParameter(f"{unknown}.", param_hint="OLD or NEW") from None
-        except RulesError as wrong:
-            print_problems(wrong.problems)
-            raise typer.Exit(PROBLEMS) from None
+        sides = stack.enter_context(rule_sets((old, new), folder, day))
         changes = changes_between(sides[0].book, sides[1].book)
         has_examples = examples is not None and any(examples.rglob("*.json"))
         places = [place for place in (examples if has_examples else None, cohort) if place is not None]
@@ -87,15 +80,38 @@ def diff(
         for one in compare_cohort(sides[0], sides[1], changes, _patients(cohorts), day, settings):
             decided += 1
             affected += [one] if one is not None else []
-        for side in sides:
-            side.rules.reasoner.close()
     sys.stdout.write(report(old, new or str(folder), day, changes, affected, decided, most))
     raise typer.Exit(OK)
 
 
-def _side(folder: Path, today: date) -> RulesetVersion:
-    book = read_rulebook(folder)
-    return RulesetVersion(book, checked_rules(book, EvaluatorMode.DIRECT, today))
+@contextmanager
+def rule_sets(
+    named: tuple[str, str | None], folder: Path, today: date, cohorts: bool = False
+) -> Iterator[tuple[RulesetVersion, RulesetVersion]]:
+    """
+    The two rule sets that a command names by revision or folder, the second None for the folder; wrong ones end it.
+
+    `cohorts`: with the questions to a population.
+    """
+    with ExitStack() as stack:
+        try:
+            unpacked = [Path(stack.enter_context(TemporaryDirectory())) for _ in named]
+            folders = [
+                folder_of(one, folder, into) if one else folder for one, into in zip(named, unpacked, strict=True)
+            ]
+            books = [read_rulebook(one) for one in folders]
+            old, new = (
+                RulesetVersion(book, checked_rules(book, EvaluatorMode.DIRECT, today, cohorts=cohorts))
+                for book in books
+            )
+        except RevisionNotFoundError as unknown:
+            raise typer.BadParameter(f"{unknown}.", param_hint="OLD or NEW") from None
+        except RulesError as wrong:
+            print_problems(wrong.problems)
+            raise typer.Exit(PROBLEMS) from None
+        for side in (old, new):
+            stack.callback(side.rules.reasoner.close)
+        yield old, new
 
 
 @contextmanager

@@ -45,7 +45,8 @@ def rules_of_run(rows: Path, rules: Path | None) -> tuple[RunSummary, Ruleset]:
     What a run over a population came to, and the rules it was made with.
 
     Raises:
-        ExportError: There is no finished run, or the rules are others.
+        ExportError: There is no finished run, the rules are others, or it has several days of a patient: what is told
+            of a run counts patients.
     """
     summary = summary_of(rows)
     loaded = rules_in(rules, date.fromisoformat(summary.as_of), cohorts=True)
@@ -53,6 +54,11 @@ def rules_of_run(rows: Path, rules: Path | None) -> tuple[RunSummary, Ruleset]:
         raise ExportError(
             f"{rows}: it was made with rules {summary.rules}, these are {loaded.program.version}; "
             "name the folder of its rules by --rules, or run it again"
+        )
+    if summary.has_several_days:
+        raise ExportError(
+            f"{rows}: it has several days of a patient, and what is told of a run counts patients; "
+            "make a run with one day of each, or count the rows yourself"
         )
     return summary, loaded
 

@@ -5,18 +5,36 @@ from __future__ import annotations
 import csv
 import sys
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Definitions, RulesFolder, Today, day_of, err, out
 from cds.cli.files import listed_ids, rules_in, rules_of_run
+from cds.cli.population_diff import population_diff
 from cds.cli.population_validation import group, sample, validate
 from cds.cli.printing import print_summary
+from cds.cli.run_options import (
+    LOCAL,
+    SPARK,
+    AcceptBad,
+    AsOf,
+    AsOfDays,
+    Engine,
+    Exported,
+    Jobs,
+    Memory,
+    RowFormat,
+    decided_for,
+    listed_types,
+    run_options,
+    say_what_was_not_used,
+)
+from cds.cli.run_progress import shown_progress
 from cds.decide import decide
 from cds.errors import RequestError
 from cds.population.cohort import cohort_in
@@ -24,47 +42,32 @@ from cds.population.export import ExportError
 from cds.population.omop import CohortRow, CohortTableError, cohort_table
 from cds.population.report import report_of
 from cds.population.report_formats import FORMATS, answer_of_question
-from cds.population.run import RunOptions, RunProgress, rows_in, run_population
+from cds.population.row import DecisionRows
+from cds.population.row_files import NDJSON
+from cds.population.run import RunOptions, RunSummary, rows_in, run_population
+from cds.population.shuffle import ReadLimits
 from cds.read_request import read_record
+from cds.settings import Settings
 
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
+
+population.command("diff")(population_diff)
 population.command()(validate)
 population.command()(sample)
 population.command()(group)
-MOST_SHOWN = 20  # faults printed; all counted, the first thousand are in summary.json
-
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", help="Decide as of this day; what was charted later is not seen.", show_default=False),
-]
-Exported = Annotated[
-    str, typer.Option("--exported", help="Types that were exported besides those with a file, by commas.")
-]
-
-
-def _decided_for(as_of: str | None, today: date) -> date:
-    try:
-        return date.fromisoformat(as_of) if as_of else today
-    except ValueError:
-        raise typer.BadParameter(f"{as_of} is not a day; write it as 2026-06-01.", param_hint="--as-of") from None
-
-
-def _types(exported: str) -> tuple[str, ...]:
-    return tuple(sorted(listed_ids(exported)))
 
 
 @population.command()
 def run(
-    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="Folder of a bulk export, or of Bundles.")],
+    export: Annotated[str, typer.Argument(metavar="EXPORT", help="Folder of a bulk export, or of Bundles.")],
     into: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the rows; new, or of the same run.")],
-    as_of: AsOf = None,
+    as_of: AsOfDays = None,
     exported: Exported = "",
-    accept_bad: Annotated[
-        int, typer.Option("--accept-bad", min=0, help="Lines that may be unreadable without exit 1.")
-    ] = 0,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Processes; as many as processors.", show_default=False)
-    ] = None,
+    accept_bad: AcceptBad = 0,
+    jobs: Jobs = None,
+    memory: Memory = "1GB",
+    form: RowFormat = NDJSON,
+    engine: Engine = LOCAL,
     with_race: Annotated[
         bool, typer.Option("--with-race", help="Rows hold race and ethnicity, for subgroups of a validation.")
     ] = False,
@@ -73,37 +76,48 @@ def run(
     today: Today = None,
 ) -> None:
     """
-    Write one row a patient into OUT/rows, as NDJSON; what was done stays done if the run is ended.
+    Write a row for each patient and day into OUT/rows; what was done stays done if the run is ended.
 
     [bold]Example:[/bold] cds population run export/ rows-2026 --as-of 2026-01-01
+    [bold]Example:[/bold] cds population run export/ rows --as-of index-days.csv --format parquet
     """
-    if not export.exists():
+    if engine not in {LOCAL, SPARK}:
+        raise typer.BadParameter(f"{engine} is none of {LOCAL}, {SPARK}.", param_hint="--engine")
+    if engine == LOCAL and not Path(export).exists():
         raise typer.BadParameter(f"{export} does not exist.", param_hint="EXPORT")
-    day = day_of(today)
-    decided_for = _decided_for(as_of, day)
-    options = RunOptions(decided_for, day, _types(exported), accept_bad, jobs, with_race)
-    loaded = rules_in(rules, decided_for, None if definitions is None else listed_ids(definitions), cohorts=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    options = run_options(as_of, today, exported, accept_bad, jobs, form, memory)
+    day = options.as_of if isinstance(options.as_of, date) else options.today
+    asked = None if definitions is None else listed_ids(definitions)
+    loaded = rules_in(rules, day, asked, cohorts=True)
+    settings = settings_in_force()
     try:
-        with Progress(*columns, console=err) as bar:
-            task = bar.add_task("sorting", total=None)
-
-            def say(stage: str, done: int, of: int) -> None:
-                bar.update(task, description=stage, completed=done, total=of)
-
-            summary = run_population(loaded, settings_in_force(), export, into, options, RunProgress(say))
+        if engine == SPARK:
+            shown = settings.show_definitions if asked is None else asked
+            summary = _on_spark(export, into, options, (rules or settings.rules, day, shown, settings, with_race))
+        else:
+            with shown_progress() as progress:
+                maker = DecisionRows(loaded, settings, with_race)
+                summary = run_population(maker, Path(export), into, options, progress)
     except ExportError as wrong:
         err.print(escape(f"{wrong}."))
         raise typer.Exit(PROBLEMS) from None
-    for what in summary.passed_over:
-        err.print(escape(f"passed over {what}"))
-    for fault in summary.faults[:MOST_SHOWN]:
-        err.print(escape(f"not read: {fault}"))
-    if summary.in_part:
-        err.print(f"not known whole for anybody, since a line was lost: {', '.join(summary.in_part)}")
+    say_what_was_not_used(summary)
     told = ", ".join(f"{count} {name}" for name, count in summary.outcomes.items())
     out.print(escape(f"{into}: {summary.patients} patient(s): {told or 'none'}; {summary.bad_lines} line(s) not read"))
     raise typer.Exit(OK if summary.is_whole(accept_bad) else PROBLEMS)
+
+
+def _on_spark(
+    export: str, into: Path, options: RunOptions, sent: tuple[Path, date, tuple[str, ...], Settings, bool]
+) -> RunSummary:  # fmt: skip
+    """A run in the Spark session there is, or one of this machine."""
+    if find_spec("pyspark") is None or find_spec("pyarrow") is None:
+        raise ExportError("Spark needs pyspark and pyarrow: install them with `pip install 'thirdline[spark]'`")
+    from pyspark.sql import SparkSession  # noqa: PLC0415 (an extra)
+
+    from cds.population.spark import SentRules, run_on_spark  # noqa: PLC0415 (an extra)
+
+    return run_on_spark(SparkSession.builder.getOrCreate(), SentRules.of(*sent), export, into, options)
 
 
 @population.command()
@@ -152,14 +166,16 @@ def show(
     [bold]Example:[/bold] cds population show export/ p1 --as-of 2026-01-01
     """
     now = day_of(today)
-    day = _decided_for(as_of, now)
+    day = decided_for(as_of, now)
     loaded = rules_in(rules, day, cohorts=True)
     try:
-        with cohort_in(export, _types(exported)) as cohort:
-            body = cohort.body_of(patient, day.isoformat() if day < now else "")
-        if body is None:
-            raise ExportError(f"{export}: no patient is named so; take the name from `patient` of a row")
-        record, service = read_record(body, loaded, settings_in_force())
+        with cohort_in(
+            export, listed_types(exported), ReadLimits(most_resources=settings_in_force().most_entries)
+        ) as cohort:
+            named = cohort.called(patient)
+            if named is None:
+                raise ExportError(f"{export}: no patient is named so; take the name from `patient` of a row")
+            record, service = read_record(named.body_as_of(day, now), loaded, settings_in_force())
     except (ExportError, RequestError) as wrong:
         err.print(escape(f"{wrong}."))
         raise typer.Exit(PROBLEMS) from None

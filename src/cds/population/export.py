@@ -43,6 +43,13 @@ class ExportFile:
     lines: bool
     type: str
 
+    def place_of(self, number: int) -> str:
+        """What a Bundle or request in it is called: file and line; of line 0 the file, or the folder of an example."""
+        folder, _, last = self.name.rpartition("/")
+        if not number and last == "request.json" and folder:
+            return folder
+        return f"{self.name}:{number}" if number else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Export:

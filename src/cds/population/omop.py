@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from cds.errors import CdsError
@@ -39,6 +40,8 @@ def cohort_table(
     """
     Who meets a published definition for certain, in the order of the rows; who is unknown is not in it.
 
+    Of a patient with several index days, the last counts.
+
     `number` becomes cohort_definition_id. `persons` are the person_id of each patient's id; None: the ids are these
     numbers.
 
@@ -46,7 +49,8 @@ def cohort_table(
         CohortTableError: The run did not decide the definition, or a patient has no person_id.
     """
     column = definition_column(published)
-    for row in rows:
+    for _, of_one in groupby(rows, key=lambda row: row["patient"]):
+        *_, row = of_one
         if row["outcome"] != "decided":
             continue
         if column not in row:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
 
 import msgspec
 
+from cds.population.index_days import DecisionDay
+from cds.record.collect import too_many_entries
+
+BOM = b"\xef\xbb\xbf"
 MEDICATION = re.compile(rb'"((?:[^"\\]*/)?)Medication/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"/]*)?"')
 NOT_READ = msgspec.json.encode(
     {
@@ -40,14 +46,55 @@ class PatientLines:
     Attributes:
         id: The logical id of the Patient.
         name: Where the Patient line is, or the first line about them: file and line, never a name of theirs.
-        by_type: FHIR type → lines.
+        by_type: FHIR type → lines; empty where there are too many.
         not_read: Types of which a line of this patient could not be read.
+        resources: How many lines there are.
+        too_many: The number of lines that are read of a patient, where there are more; else 0.
+        days: Days to decide for, where a file names them.
     """
 
     id: str
     name: str
     by_type: dict[str, list[bytes]] = field(default_factory=dict)
     not_read: set[str] = field(default_factory=set)
+    resources: int = 0
+    too_many: int = 0
+    days: list[DecisionDay] = field(default_factory=list)
+
+    def add(self, kind: str, line: bytes, most: int) -> None:
+        """Take a line; beyond `most`, none is kept."""
+        self.resources += 1
+        if self.resources > most:
+            self.too_many = most
+            self.by_type.clear()
+        else:
+            self.by_type.setdefault(kind, []).append(line)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortPatient:
+    """
+    One patient of a folder of examples, or of an export.
+
+    Attributes:
+        name: Where the data are: a folder, a file, or file and line. Never a name or number of the patient.
+        id: What rows name the patient by: the id in the export; file and line for a Bundle or request.
+        as_known_on: ISO day → a FHIR Bundle or CDS Hooks request without what was charted after it; "" → with all.
+            It raises TooLargeError where there is more than is read of one patient.
+    """
+
+    name: str
+    id: str
+    as_known_on: Callable[[str], bytes] = field(repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """All there is."""
+        return self.as_known_on("")
+
+    def body_as_of(self, day: date, today: date) -> bytes:
+        """What was charted by that day; as of today, nothing is left out."""
+        return self.as_known_on("" if day == today else day.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +124,12 @@ def bundle_of(patient: PatientLines, export: ExportedTypes, known_on: str = "") 
     A type that was exported and of which this patient has nothing is an empty search: none. Of a type with a line
     that could not be read, the search reports an error: in part. With `known_on`, an ISO day, what was charted after
     it is left out.
+
+    Raises:
+        TooLargeError: There are more lines than are read of one patient.
     """
+    if patient.too_many:
+        raise too_many_entries(patient.too_many)
     entries = [_entry(line) for line in patient.by_type.get("Patient", ())]
     kinds = (export.types | patient.by_type.keys() | patient.not_read) - {"Patient", "Medication", ""}
     for kind in sorted(kinds):
@@ -108,8 +160,53 @@ def _charted_after(line: bytes, day: str) -> bool:
         dates = msgspec.json.decode(line, type=ChartedDates)
     except msgspec.MsgspecError:
         return False  # the reader judges it
-    charted = next((text for name in CHARTED if (text := getattr(dates, name))), "")
-    return charted[:10] > day if len(charted) >= len(day) else False
+    return _is_after(next((text for name in CHARTED if (text := getattr(dates, name))), ""), day)
+
+
+def _is_after(charted: str, day: str) -> bool:
+    """Whether a moment is surely after a day: a year or month is not, as long as the day lies in it."""
+    return charted[: len(day)] > day[: len(charted)]
+
+
+def body_known_on(body: bytes, day: str) -> bytes:
+    """
+    A Bundle or CDS Hooks request without the entries that were charted after an ISO day; "" leaves nothing out.
+
+    What cannot be read comes back as it is: the reader judges it.
+    """
+    if not day:
+        return body
+    try:
+        sent = msgspec.json.decode(body.removeprefix(BOM))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body
+    return msgspec.json.encode(sent) if _leave_out_later(sent, day) else body
+
+
+def _leave_out_later(sent: Any, day: str) -> bool:
+    """Take later entries out of every Bundle inside; whether there were any."""
+    if not isinstance(sent, dict):
+        return False
+    entries = sent.get("entry")
+    later = 0
+    if sent.get("resourceType") == "Bundle" and isinstance(entries, list):
+        known = [entry for entry in entries if not _entry_is_later(entry, day)]
+        later = len(entries) - len(known)
+        sent["entry"] = known
+        if isinstance(sent.get("total"), int):
+            sent["total"] -= later
+    inside = [entry.get("resource") for entry in sent.get("entry") or () if isinstance(entry, dict)]
+    if isinstance(prefetch := sent.get("prefetch"), dict) and "hook" in sent:
+        inside += prefetch.values()
+    return sum(_leave_out_later(one, day) for one in inside) + later > 0
+
+
+def _entry_is_later(entry: Any, day: str) -> bool:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    if not isinstance(resource, dict) or resource.get("resourceType") in {"Bundle", "Patient"}:
+        return False
+    charted = next((text for name in CHARTED if (text := resource.get(name))), "")
+    return isinstance(charted, str) and _is_after(charted, day)
 
 
 def _named_medications(patient: PatientLines, export: ExportedTypes) -> list[bytes]:

@@ -73,6 +73,8 @@ class PopulationReport:
         definitions: Each conclusion that has several definitions, under each of them.
         lacking: Facts that leave some conclusion unknown, in how many patients.
         kinds: How facts come to be unknown, in how many patients.
+        first_day: With index days the first of them, `as_of` the last; else "".
+        has_too_large: Whether somebody has more resources than are read, and so no decision.
     """
 
     as_of: str
@@ -88,6 +90,20 @@ class PopulationReport:
     definitions: tuple[BoundedCount, ...]
     lacking: tuple[ReasonCount, ...]
     kinds: tuple[ReasonCount, ...]
+    first_day: str = ""
+    has_too_large: bool = False
+
+    @property
+    def when(self) -> str:
+        """The day or days decided for, as read."""
+        return f"index days from {self.first_day} to {self.as_of}" if self.first_day else self.as_of
+
+    @property
+    def left_out(self) -> str:
+        """Whom nothing is told of since they are too large, as a sentence; "" where that is nobody."""
+        if not self.has_too_large:
+            return ""
+        return "Some patients have too many resources (CDS_MOST_ENTRIES): they were refused, and are unknown below."
 
     @property
     def answers_everything(self) -> bool:
@@ -167,6 +183,8 @@ def report_of(
         ),
         _reasons(lacking, labels, cells),
         _reasons(kinds, labels, cells),
+        summary.first_day,
+        summary.too_large > 0,
     )
 
 

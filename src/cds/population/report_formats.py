@@ -38,8 +38,8 @@ def as_markdown(report: PopulationReport) -> str:
 def _markdown(report: PopulationReport) -> Iterator[str]:
     yield "# Population report"
     yield ""
-    yield f"{told(report.patients)} patients, as of {report.as_of}, rules {report.rules}, Thirdline {report.program}."
-    yield report.suppression
+    yield f"{told(report.patients)} patients, as of {report.when}, rules {report.rules}, Thirdline {report.program}."
+    yield from filter(None, (report.left_out, report.suppression))
     yield ""
     yield "| outcome | patients |"
     yield "| --- | ---: |"
@@ -130,7 +130,7 @@ def _measure_report(question: BoundedCount, report: PopulationReport) -> dict[st
         "status": "complete",
         "type": "summary",
         "measure": f"{MEASURE}{question.id}|{report.rules}",
-        "period": {"start": report.as_of, "end": report.as_of},
+        "period": {"start": report.first_day or report.as_of, "end": report.as_of},
         "group": [
             {
                 "code": {"text": question.label},

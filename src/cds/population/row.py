@@ -1,54 +1,111 @@
-"""One patient's bytes on one day → one row. Pure: knows no file, no process, no clock."""
+"""One patient's bytes and days → a row each. Pure: knows no file, no process, no clock."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from cds.decide import Decision, Ruleset, decide, index_day, truth_of
 from cds.engine.evaluator import DisagreementError
 from cds.engine.explain import Missing, missing
-from cds.errors import RequestError
+from cds.errors import RequestError, TooLargeError
 from cds.logic.truth import Truth
+from cds.population.columns import Column, ColumnKind
 from cds.population.demographics import demographics_of
+from cds.population.patient import CohortPatient
 from cds.read_request import read_record
+from cds.record.model import PatientRecord
 from cds.rulebook.program import CohortQuestion
 from cds.settings import Settings
 
+_Lacking = Mapping[str, Sequence[Missing]]
+TOO_LARGE = "too large"  # how the reason of a row begins, where a patient has more than is read
 
-def row_of(
-    rules: Ruleset, settings: Settings, patient: str, body: bytes, day: date, with_race: bool = False
-) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class DecisionRows:
     """
-    What the rules say of one patient as of one day, as plain values; never a reason tree.
+    What the rules say of one patient as of some days, as plain values; never a reason tree.
 
     `outcome` is decided, refused (the data cannot be answered; `why` says so) or failed (a fault of ours). `is_NAME`
     is the truth of each conclusion, under a definition `is_NAME__DEFINITION`; `missing` lists what would settle the
     unknown ones. `definition_ID` is the truth of each published definition that was asked for, `index_day_ID` its day
-    where the algorithm has one, None while it is not met. `cohort_ID` is the answer to each
-    question of the rules. `age_at_least` and `age_at_most` are whole years on the day, None where the birth is not
-    recorded; they differ where it is known to the year only. `sex` is the administrative gender. `with_race`: `race`
-    and `ethnicity` besides, which no rule reads. The same bytes, rules and day give the same row.
+    where the algorithm has one, None while it is not met. `cohort_ID` is the answer to each question of the rules.
+    `age_at_least` and `age_at_most` are whole years on the day, None where the birth is not recorded; they differ where
+    it is known to the year only. `sex` is the administrative gender. The same bytes, rules and day give the same row.
+
+    Attributes:
+        rules, settings: What is decided by.
+        with_race: Rows hold `race` and `ethnicity` besides, which no rule reads.
     """
-    row: dict[str, Any] = {
-        "patient": patient,
-        "as_of": day.isoformat(),
-        "rules": rules.program.version,
-        "input": hashlib.sha256(body).hexdigest()[:16],
-    }
-    try:
-        record, service = read_record(body, rules, settings)
-        decision = decide(rules, record, day, service)
-    except RequestError as refused:
-        return row | {"outcome": "refused", "why": refused.what}
-    except DisagreementError:
-        return row | {"outcome": "failed", "why": "the two evaluators disagree"}
-    except Exception as fault:  # noqa: BLE001 (one patient's fault is a row of the run, never a missing one)
-        return row | {"outcome": "failed", "why": type(fault).__name__}
-    return row | {"outcome": "decided"} | demographics_of(decision, body, with_race) | _answers(rules, decision)
+
+    rules: Ruleset
+    settings: Settings
+    with_race: bool = False
+
+    @property
+    def version(self) -> str:
+        """The version of the rules."""
+        return self.rules.program.version
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a row may hold, in its order."""
+        program = self.rules.program
+        truths = [
+            *(f"is_{name}" for name, head in program.heads.items() if head.is_an_authors),
+            *(f"is_{of}__{one.id}" for of, many in program.definitions.items() for one in many),
+        ]
+        published = [
+            column
+            for one in program.published
+            for column in (
+                Column(definition_column(one.id), ColumnKind.TRUTH),
+                *([Column(index_day_column(one.id), ColumnKind.DAY)] if one.index_days else []),
+            )
+        ]
+        return (
+            Column("patient", ColumnKind.TEXT),
+            Column("as_of", ColumnKind.DAY),
+            *(Column(name, ColumnKind.TEXT) for name in ("rules", "input", "outcome", "why")),
+            *(Column(name, ColumnKind.NUMBER) for name in ("age_at_least", "age_at_most")),
+            Column("sex", ColumnKind.TEXT),
+            *(Column(name, ColumnKind.TEXT) for name in ("race", "ethnicity") if self.with_race),
+            Column("resources", ColumnKind.NUMBER),
+            Column("newest", ColumnKind.DAY),
+            *(Column(name, ColumnKind.TRUTH) for name in truths),
+            *published,
+            *(Column(cohort_column(one.id), ColumnKind.TRUTH) for one in program.cohorts),
+            Column("missing", ColumnKind.RECORDS, ("conclusion", "fact", "because", "kind")),
+            Column("cards", ColumnKind.RECORDS, ("name", "indicator", "rule", "version")),
+            Column("issues", ColumnKind.COUNTS),
+        )
+
+    def rows_of(self, patient: CohortPatient, days: Iterable[date], today: date) -> Iterator[dict[str, Any]]:
+        """A row for each day; what was charted later is not seen. Days that see the same share one reading of it."""
+        read: tuple[bytes, PatientRecord, str | None] | None = None
+        for day in days:
+            row: dict[str, Any] = {"patient": patient.id, "as_of": day.isoformat(), "rules": self.version, "input": ""}
+            try:
+                body = patient.body_as_of(day, today)
+                row["input"] = hashlib.sha256(body).hexdigest()[:16]
+                if read is None or read[0] != body:
+                    read = (body, *read_record(body, self.rules, self.settings))
+                decision = decide(self.rules, read[1], day, read[2])
+                who = demographics_of(decision, body, self.with_race)
+                yield row | {"outcome": "decided"} | who | _answers(self.rules, decision)
+            except TooLargeError as refused:
+                yield row | {"outcome": "refused", "why": f"{TOO_LARGE}: {refused.what}"}
+            except RequestError as refused:
+                yield row | {"outcome": "refused", "why": refused.what}
+            except DisagreementError:
+                yield row | {"outcome": "failed", "why": "the two evaluators disagree"}
+            except Exception as fault:  # noqa: BLE001 (one patient's fault is a row of the run, never a missing one)
+                yield row | {"outcome": "failed", "why": type(fault).__name__}
 
 
 def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
@@ -59,18 +116,14 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         for of, many in program.definitions.items()
         for one in many
     }
-    lacking = {
-        name: missing(name, program.heads, decision.facts, decision.truths)
-        for name, truth in truths.items()
-        if truth is Truth.UNKNOWN
-    }
+    lacking = _lacking(rules, decision, truths)
     return {
         "resources": decision.record.resources,
         "newest": decision.record.newest.isoformat() if decision.record.newest else None,
         **{f"is_{name}": truth.value for name, truth in truths.items()},
         **defined,
         **_published(rules, decision),
-        **{cohort_column(one.id): _cohort(one, decision, lacking.get(one.lacks, ())).value for one in program.cohorts},
+        **{cohort_column(name): truth.value for name, truth in answers_to_questions(rules, decision, lacking).items()},
         "missing": [
             [name, item.fact, item.because, item.why_unknown.value if item.why_unknown else ""]
             for name, items in lacking.items()
@@ -79,6 +132,17 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
         "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
     }
+
+
+def answers_to_questions(rules: Ruleset, decision: Decision, lacking: _Lacking | None = None) -> dict[str, Truth]:
+    """Question of the rules → its answer for one patient; `lacking` is what each unknown conclusion lacks, if known."""
+    known = _lacking(rules, decision, {one.lacks for one in rules.program.cohorts}) if lacking is None else lacking
+    return {one.id: _cohort(one, decision, known.get(one.lacks, ())) for one in rules.program.cohorts}
+
+
+def _lacking(rules: Ruleset, decision: Decision, names: Iterable[str]) -> _Lacking:
+    heads, truths = rules.program.heads, decision.truths
+    return {name: missing(name, heads, decision.facts, truths) for name in names if truths.get(name) is Truth.UNKNOWN}
 
 
 def _cohort(question: CohortQuestion, decision: Decision, lacking: Sequence[Missing]) -> Truth:

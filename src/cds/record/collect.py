@@ -244,11 +244,7 @@ class ResourceCollection:
         lost = False
         self.entries += len(entries)
         if self.entries > self.most_entries:
-            raise TooLargeError(
-                f"There are more than {self.most_entries} entries",
-                fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
-                where=where,
-            )
+            raise too_many_entries(self.most_entries, where)
         for index, entry in enumerate(entries):
             if entry is None:
                 lost = True
@@ -571,6 +567,13 @@ def _instant(text: str) -> datetime | None:
     except ValueError:
         return None
     return read if read is not None and read.tzinfo is not None else None
+
+
+def too_many_entries(most: int, where: str = "") -> TooLargeError:
+    """The error that more resources came than are read."""
+    return TooLargeError(
+        f"There are more than {most} entries", fix="Send fewer resources, or raise CDS_MOST_ENTRIES", where=where
+    )
 
 
 def refuse_too_many_names(characters: int) -> None:

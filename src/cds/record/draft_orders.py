@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cds.errors import TooLargeError
 from cds.record import fhir as elements
-from cds.record.collect import LENIENT, ResourceCollection
+from cds.record.collect import LENIENT, ResourceCollection, too_many_entries
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
 from cds.record.medications import FindDrug
@@ -89,11 +88,7 @@ def read_draft_orders(
         return (), Delivery(DeliveryState.NOT_SENT, "the EHR did not send the orders")
     gathered.entries += len(entries)
     if gathered.entries > gathered.most_entries:
-        raise TooLargeError(
-            f"There are more than {gathered.most_entries} entries",
-            fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
-            where=WHERE,
-        )
+        raise too_many_entries(gathered.most_entries, WHERE)
     for entry in entries:
         if isinstance(entry.said, dict) and entry.said.get("resourceType") == "Medication":
             with suppress(*UNREADABLE):

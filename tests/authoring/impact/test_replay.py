@@ -9,7 +9,8 @@ import pytest
 
 from cds.authoring.impact.compare import AffectedPatient, RulesetVersion, compare_cohort
 from cds.engine.evaluator import EvaluatorMode
-from cds.population.cohort import CohortPatient, cohort_in
+from cds.population.cohort import cohort_in
+from cds.population.patient import CohortPatient
 from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules

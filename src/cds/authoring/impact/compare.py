@@ -13,7 +13,7 @@ from cds.decide import Decision, Ruleset, decide
 from cds.errors import RequestError
 from cds.facts.fact import Fact
 from cds.logic.conditions import Compare, names_in, walk
-from cds.population.cohort import CohortPatient
+from cds.population.patient import CohortPatient
 from cds.read_request import read_record
 from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
 from cds.rulebook.lint.view import coded, tables_read
@@ -93,10 +93,10 @@ class RulesetVersion:
             names |= {chosen_by[name] for name in names if name in chosen_by}
         return {name: frozenset(names) for name, names in found.items()}
 
-    def decide(self, patient: CohortPatient, today: date, settings: Settings) -> Decision | RequestError:
-        """What these rules say of a patient."""
+    def decide(self, body: bytes, today: date, settings: Settings) -> Decision | RequestError:
+        """What these rules say of a patient's Bundle or request."""
         try:
-            record, service = read_record(patient.body, self.rules, settings)
+            record, service = read_record(body, self.rules, settings)
             return decide(self.rules, record, today, service)
         except RequestError as refusal:
             return refusal
@@ -113,30 +113,32 @@ def compare_cohort(
     """Each patient under both rule sets; None for one for whom nothing differs."""
     told = tuple(changes)
     for patient in patients:
-        before, after = old.decide(patient, today, settings), new.decide(patient, today, settings)
+        body = patient.body
+        before, after = old.decide(body, today, settings), new.decide(body, today, settings)
         if isinstance(before, RequestError) or isinstance(after, RequestError):
             words = [f"refused: {one.what}" if isinstance(one, RequestError) else "answered" for one in (before, after)]
             same = words[0] == words[1]
             turn = OutcomeDifference("answer", "answer", "the request", *words)
             yield None if same else AffectedPatient(patient.name, (turn,), (), ())
             continue
-        yield _affected(patient, old, new, told, before, after)
+        yield difference(patient.name, old, new, told, before, after)
 
 
-def _affected(
-    patient: CohortPatient,
+def difference(
+    patient: str,
     old: RulesetVersion,
     new: RulesetVersion,
     changes: tuple[RuleChange, ...],
     before: Decision,
     after: Decision,
 ) -> AffectedPatient | None:
+    """What comes out differently for a patient called so, and because of which changes; None where nothing does."""
     values = [{new.formerly.get(name, name): said for name, said in _values(before).items()}, _values(after)]
     differ = {name for name in values[0].keys() | values[1].keys() if values[0].get(name) != values[1].get(name)}
-    was, now = _by_name(before, new), _by_name(after, new)
+    was, now = cards_by_name(before, new), cards_by_name(after, new)
     turns = [
         *_cards(was, now),
-        *(_turn("conclusion", name, new, old, values) for name in _conclusions(old, new) if name in differ),
+        *(_turn("conclusion", name, new, old, values) for name in conclusions_of(old, new) if name in differ),
         *_definitions(old, new, before, after),
     ]
     reworded = tuple(name for name, card in was.items() if name in now and _words(card) != _words(now[name]))
@@ -153,7 +155,7 @@ def _affected(
     if turns and not because:
         because = tuple(change for change in changes if change.path[-1:] in PLACING or not change.path)
     turns += [_turn("fact", name, new, old, values) for name in own]
-    return AffectedPatient(patient.name, tuple(turns), because, reworded)
+    return AffectedPatient(patient, tuple(turns), because, reworded)
 
 
 def _values(decision: Decision) -> dict[str, str]:
@@ -170,7 +172,8 @@ def _said(fact: Fact) -> str:
     )  # fmt: skip
 
 
-def _conclusions(old: RulesetVersion, new: RulesetVersion) -> list[str]:
+def conclusions_of(old: RulesetVersion, new: RulesetVersion) -> list[str]:
+    """Every conclusion of an author, of the new rules first; one that was renamed is there under both names."""
     programs = (new.rules.program, old.rules.program)
     return list(dict.fromkeys(n for p in programs for n, head in p.heads.items() if head.is_an_authors))
 
@@ -204,7 +207,7 @@ def _definitions(
                 yield OutcomeDifference("definition", f"{of} under {one.id}", one.label, was[one.id], now, one.head)
 
 
-def _by_name(decision: Decision, new: RulesetVersion) -> dict[str, Card]:
+def cards_by_name(decision: Decision, new: RulesetVersion) -> dict[str, Card]:
     """The cards shown, by the names they have in the new rules."""
     found: dict[str, Card] = {}
     for card in decision.cards:

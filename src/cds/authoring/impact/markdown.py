@@ -23,15 +23,8 @@ def report(
     return "\n".join(_lines(old, new, today, changes, affected, patients, most)) + "\n"
 
 
-def _lines(
-    old: str,
-    new: str,
-    today: date,
-    changes: Sequence[RuleChange],
-    affected: Sequence[AffectedPatient],
-    patients: int,
-    most: int,
-) -> Iterator[str]:
+def lines_of_changes(old: str, new: str, changes: Sequence[RuleChange]) -> Iterator[str]:
+    """The head of a page, and what changed in the rules."""
     yield f"# Rules: {old} → {new}"
     yield ""
     yield "## What changed"
@@ -44,6 +37,18 @@ def _lines(
         yield ""
         yield from (f"- {change.says} ({change.place})" for change in group)
         yield ""
+
+
+def _lines(
+    old: str,
+    new: str,
+    today: date,
+    changes: Sequence[RuleChange],
+    affected: Sequence[AffectedPatient],
+    patients: int,
+    most: int,
+) -> Iterator[str]:
+    yield from lines_of_changes(old, new, changes)
     other = [one for one in affected if one.turns]
     reworded = [one for one in affected if one.reworded]
     yield "## For whom"
@@ -76,11 +81,12 @@ def _lines(
 
 
 def _row(turn: OutcomeDifference) -> str:
-    label = "" if turn.label in {turn.name, ""} else f" ({_cell(turn.label)})"
-    return f"| {turn.what} `{turn.name}`{label} | {_cell(turn.before)} | {_cell(turn.after)} |"
+    label = "" if turn.label in {turn.name, ""} else f" ({cell(turn.label)})"
+    return f"| {turn.what} `{turn.name}`{label} | {cell(turn.before)} | {cell(turn.after)} |"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text as a cell of a table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
