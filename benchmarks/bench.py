@@ -30,8 +30,9 @@ import orjson
 from benchmarks import as_cql
 from benchmarks.as_rules import write_rules
 from benchmarks.measure import ROOT, Load, cpu_ms, serving
-from benchmarks.page import write_page
+from benchmarks.page import population_rows, write_page
 from benchmarks.plain import Walk
+from benchmarks.population import measure_cql, measure_population
 from benchmarks.tail import LARGE, SMALL, Cell, Variant, measure
 from benchmarks.workload import OUTCOMES, SERVICE, SETS, SIZES, SUMMARIES, TODAY, request, value_sets
 from cds.api.messages import response_of
@@ -60,6 +61,7 @@ class Results:
     cql: dict[str, dict[str, float]] = field(default_factory=dict)
     http: dict[str, dict[str, Any]] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    population: dict[str, float] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
 
     def skip(self, what: str) -> None:
@@ -181,6 +183,16 @@ def cql_execution(results: Results, folder: Path, seconds: float) -> None:
     print(results.cql, flush=True)
 
 
+def population(results: Results, folder: Path, rules: Path, cql: Path) -> None:
+    """A population run by the workload's rules and the shipped ones; after `cql_execution`, whose CQL it takes."""
+    folder.mkdir()
+    workload, shipped = Ours(rules, SERVICE), Ours(ROOT / "rules", SHIPPED_SERVICE)
+    results.population = measure_population(folder, workload.rules, shipped.rules)
+    if results.cql:
+        results.population |= measure_cql(cql, NODE_MODULES)
+    print({name: round(value, 3) for name, value in results.population.items()}, flush=True)
+
+
 def over_http(results: Results, folder: Path, seconds: float, short: bool) -> None:
     bodies = {size: [request(size, outcome) for outcome in OUTCOMES] for size in SIZES}
     first = bodies[50][0]
@@ -277,6 +289,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--short", action="store_true", help="a few minutes: shorter rounds, fewer cells")
     arguments.add_argument("--many", action="store_true", help="and memory over 100,000 requests")
+    arguments.add_argument("--population", action="store_true", help="the population rows alone")
     arguments.add_argument("--page", action="store_true", help="write docs/developers/performance.* anew")
     chosen = arguments.parse_args()
     seconds = 0.15 if chosen.short else 0.5
@@ -284,11 +297,18 @@ def main() -> None:
     print(results.machine, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = write_rules(Path(temporary) / "rules")
+        if chosen.population:
+            (cql := Path(temporary) / "cql").mkdir()
+            cql_execution(results, cql, 0)
+            population(results, Path(temporary) / "population", folder, cql)
+            print("\n".join(map(" | ".join, population_rows(results.population))))
+            return
         in_process(results, folder, seconds)
         growth(results, Path(temporary) / "growth", seconds)
         cql = Path(temporary) / "cql"
         cql.mkdir()
         cql_execution(results, cql, 1 if chosen.short else 5)
+        population(results, Path(temporary) / "population", folder, cql)
         over_http(results, folder, 1 if chosen.short else 3, chosen.short)
         if chosen.many:
             many(results, folder, 100_000)

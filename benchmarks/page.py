@@ -62,6 +62,16 @@ def _text(results: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def population_rows(population: dict[str, float]) -> list[list[str]]:
+    """Each way to go through the population: CPU ms of a patient, patients a CPU second, and against reading alone."""
+    read = population["read and json.loads"]
+    return [
+        [name, f"{ms:.2f}", f"{1000 / ms:,.0f}", f"{ms / read:.2f}"]
+        for name, ms in population.items()
+        if name != "resources of a patient"
+    ]
+
+
 def targets(results: dict[str, Any]) -> list[list[str]]:
     """Each target as a ratio inside this run: what was asked, what was reached."""
     rooms, http, growth, memory = (results[key] for key in ("rooms", "http", "growth", "memory"))
@@ -113,6 +123,16 @@ def targets(results: dict[str, Any]) -> list[list[str]]:
         )
     rows.append(["5: MB idle", *each((100,), [memory["idle, MB"]], "≤")])
     rows.append(["5: first answer, s", *each((1.0,), [memory["first answer, seconds"]], "≤")])
+    population = results["population"]
+    if population:
+        read = population["read and json.loads"]
+        rows.append(["population 2: grouping, times reading", *each((1,), [population["grouping"] / read], "≤")])
+        whole_run = population["run, shipped rules"] / read
+        rows.append(["population 3: run by shipped rules, times reading", *each((6.5,), [whole_run], "≤")])
+    for style, times in (("tuned", 4.0), ("idiomatic", 35.0)):
+        if (name := f"cql-execution, {style}") in population:
+            faster_run = population[name] / population["run, workload rules"]
+            rows.append([f"population 4: times faster than {name}", *each((times,), [faster_run], "≥")])
     rules = growth["rules"]["500"] / growth["rules"]["20"]
     rows.append(["6: CPU, 500 rules against 20", *each((1.3,), [rules], "≤")])
     rows.append(["6: CPU, 5,000 resources against 500", *each((9,), [whole[5000] / whole[500]], "≤")])

@@ -15,9 +15,9 @@ from cds.record.model import Issue
 from cds.rulebook.program import CompiledDefinition, Published
 
 
-def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
+def answer_of(rules: Ruleset, decision: Decision, with_reasons: bool = True) -> dict[str, Any]:
     """
-    Everything about one answer.
+    Everything about one answer; without the trees of reasons, which are most of its size and cost, where not wanted.
 
     Keys: today; rules (program version and each file's version); cards; conclusions (name → true, false, unknown);
     definitions (conclusion → what it is under each of its definitions, with reasons; id of a published definition that
@@ -27,6 +27,7 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
     """
     heads = rules.program.heads
     reasons = Reasons(heads, decision.facts, decision.truths)
+    told = reasons if with_reasons else None
     copies = rules.program.copies
     conclusions = {name: truth.value for name, truth in decision.truths.items() if heads[name].is_an_authors}
     return {
@@ -38,12 +39,12 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         "cards": [card_values(card) for card in decision.cards],
         "conclusions": conclusions,
         "definitions": {
-            of: [definition_values(one, decision, reasons) for one in definitions]
+            of: [definition_values(one, decision, told) for one in definitions]
             for of, definitions in rules.program.definitions.items()
         }
-        | {one.id: published_values(one, decision, reasons) for one in rules.program.published},
+        | {one.id: published_values(one, decision, reasons, with_reasons) for one in rules.program.published},
         "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
-        "reasons": {name: why_values(reasons.why(name)) for name in conclusions},
+        **({"reasons": {name: why_values(reasons.why(name)) for name in conclusions}} if with_reasons else {}),
         "missing": [
             {
                 "conclusion": name,
@@ -60,8 +61,8 @@ def answer_of(rules: Ruleset, decision: Decision) -> dict[str, Any]:
     }
 
 
-def definition_values(definition: CompiledDefinition, decision: Decision, reasons: Reasons) -> dict[str, Any]:
-    """What a conclusion is under one definition, what the definition says and sets, and the reasons."""
+def definition_values(definition: CompiledDefinition, decision: Decision, reasons: Reasons | None) -> dict[str, Any]:
+    """What a conclusion is under one definition, what the definition says and sets, and the reasons if given."""
     return dict(
         without_empty(
             {
@@ -74,13 +75,15 @@ def definition_values(definition: CompiledDefinition, decision: Decision, reason
                 "evidence": [
                     {"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in definition.evidence
                 ],
-                "reasons": why_values(reasons.why(definition.head)),
+                "reasons": why_values(reasons.why(definition.head)) if reasons else None,
             }
         )
     )
 
 
-def published_values(published: Published, decision: Decision, reasons: Reasons) -> dict[str, Any]:
+def published_values(
+    published: Published, decision: Decision, reasons: Reasons, with_reasons: bool = True
+) -> dict[str, Any]:
     """
     A definition of others: whether it is met, and on which day first.
 
@@ -103,7 +106,8 @@ def published_values(published: Published, decision: Decision, reasons: Reasons)
     values["license"] = published.license
     values["read"] = published.read.isoformat()
     values["evidence"] = [{"cite": c.cite, "url": c.url, "verified": c.verified} for c in published.evidence]
-    values["reasons"] = why_values(reasons.why(published.head))
+    if with_reasons:
+        values["reasons"] = why_values(reasons.why(published.head))
     return values
 
 

@@ -166,6 +166,21 @@ def test_evaluate_answers_with_everything_needed_to_check_it(client: httpx.Clien
     assert any(item["conclusion"] == "ketamine_contraindicated" for item in answer["missing"])
 
 
+def test_reasons_can_be_left_out_and_nothing_else_is(client: httpx.Client) -> None:
+    full = client.post("/evaluate", json=BUNDLE)
+    lean = client.post("/evaluate", params={"reasons": "false"}, json=BUNDLE)
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: without(member) for key, member in value.items() if key != "reasons"}
+        return [without(one) for one in value] if isinstance(value, list) else value
+
+    assert lean.json() == without(full.json())
+    assert full.json() == client.post("/evaluate", params={"reasons": "true"}, json=BUNDLE).json()
+    assert len(lean.content) < len(full.content) / 2
+    assert client.post("/evaluate", params={"reasons": "maybe"}, json=BUNDLE).status_code == 400
+
+
 def test_the_day_of_an_answer_can_be_given(client: httpx.Client) -> None:
     later = client.post("/evaluate", params={"today": "2027-06-01"}, json=BUNDLE).json()
 

@@ -154,8 +154,14 @@ def routes(deployment: Deployment) -> APIRouter:
         return JSONResponse(discovery_of(list(tenant_rules_of(offers, request).rules.program.services.values())))
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
-    async def evaluate(request: Request, service: str | None = None, today: str | None = None) -> Response:
-        """Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing."""
+    async def evaluate(
+        request: Request, service: str | None = None, today: str | None = None, reasons: str = "true"
+    ) -> Response:
+        """
+        Decide for a FHIR R4 Bundle: cards, conclusions, reasons, what is missing.
+
+        `reasons=false` leaves out the trees of reasons, most of an answer's size and cost.
+        """
         offer = tenant_rules_of(offers, request)
         rules = offer.rules
         if service is not None:
@@ -167,7 +173,7 @@ def routes(deployment: Deployment) -> APIRouter:
 
             def answer() -> tuple[Decision, bytes]:
                 decision = decide(rules, read_bundle(body, **limits(settings, rules)), day, service)
-                return decision, msgspec.json.encode(answer_of(rules, decision))
+                return decision, msgspec.json.encode(answer_of(rules, decision, flag_of(reasons, "reasons")))
 
             decision, encoded = await admission.run_in_worker(answer, len(body))
             decided(offer.tenant, service or "", decision)
@@ -341,6 +347,20 @@ def refuse_without(
 
 def _no_patient(prefetch: Prefetch, fetched: FetchedValue) -> bool:
     return fetched.value is None and prefetch.query.startswith("Patient/")
+
+
+def flag_of(text: str, where: str) -> bool:
+    """
+    Yes or no, of a query parameter.
+
+    Raises:
+        NotFhirError: It is neither true nor false.
+    """
+    if text not in ("true", "false"):
+        raise NotFhirError(
+            f"{where} is neither true nor false", fix=f"Write {where}=true or {where}=false", where=where
+        )
+    return text == "true"
 
 
 def day_of(text: str) -> date:
