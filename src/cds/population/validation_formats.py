@@ -53,8 +53,8 @@ class IntervalPlot:
 
 def interval_plot(rows: Sequence[tuple[str, Sequence[Estimate | None]]], says: str) -> IntervalPlot | None:
     """A plot of shares; a second estimate of a line is an open dot. None where there is nothing to draw."""
-    drawn = [(label, [one for one in many if one is not None]) for label, many in rows]
-    highest = max((one.high for _, many in drawn for one in many), default=None)
+    drawn = [(label, [(one, bool(at)) for at, one in enumerate(many) if one is not None]) for label, many in rows]
+    highest = max((one.high for _, many in drawn for one, _ in many), default=None)
     if highest is None:
         return None
     end = next(one for one in ROUND_ENDS if highest <= one + 1e-9)
@@ -66,10 +66,7 @@ def interval_plot(rows: Sequence[tuple[str, Sequence[Estimate | None]]], says: s
         PlotLine(
             label,
             TOP + LINE * place,
-            tuple(
-                PlotMark(along(one.low), along(one.value), along(one.high), bool(number))
-                for number, one in enumerate(many)
-            ),
+            tuple(PlotMark(along(one.low), along(one.value), along(one.high), is_open) for one, is_open in many),
         )
         for place, (label, many) in enumerate(drawn)
     )
