@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 import httpx
 import pytest
 
+from cds.api import admission
 from cds.journal.journal import Journal
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
@@ -65,6 +66,15 @@ def page_of(client: httpx.Client) -> str:
 
 
 def test_a_hook_leaves_nothing(kept: httpx.Client) -> None:
+    def ask() -> None:
+        assert kept.post(SERVICE, content=REQUEST).json()["cards"]
+
+    assert left_by(ask) == {}
+
+
+def test_a_decision_that_takes_long_leaves_nothing(kept: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0)
+
     def ask() -> None:
         assert kept.post(SERVICE, content=REQUEST).json()["cards"]
 

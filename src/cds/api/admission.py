@@ -152,6 +152,7 @@ class Admission:
         turn.patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._leave_lane, turn)
 
     def _leave_lane(self, turn: DecisionTurn) -> None:
+        turn.patience = None  # it holds the turn: a circle that only the garbage collector would open
         if turn.lane.taken_by is turn:
             turn.lane.taken_by = None
             self._serve()
