@@ -17,6 +17,7 @@ from cds.rulebook.loader import LOCK, read_rulebook
 from cds.rulebook.lock import lock_text
 from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.problem import Problem
+from cds.yaml_source.source_file import SourceFiles
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TODAY, book_of, changed, write_rules
 
 FILES: Mapping[str, str] = {**GOOD, OTHER: ANOTHER_FILE}
@@ -142,7 +143,7 @@ def test_when_a_list_was_compared_is_said_only_by_who_compared_it(tmp_path: Path
 def test_the_fixes_of_texts_that_are_not_saved(tmp_path: Path) -> None:
     folder = write_rules(tmp_path, FILES)
     unsaved = {folder / RULE: changed(FILES[RULE], "look_back: 60 days", "look_bakc: 60 days")}
-    book = read_rulebook(folder, unsaved)
+    book = read_rulebook(folder, SourceFiles(unsaved))
     texts = {str(path): text for path, text in texts_of(book).items()}
     (fix,) = fixes_of(book, problems_to_fix(book, TODAY), texts, TODAY)
     assert fix.problem is not None

@@ -17,6 +17,7 @@ from cds.cli.evaluate import evaluate, explain_command
 from cds.cli.fix import fix
 from cds.cli.journal import journal
 from cds.cli.lock import lock
+from cds.cli.lsp import lsp
 from cds.cli.make import docs, fmt, new
 from cds.cli.population import population
 from cds.cli.schema import schema
@@ -44,6 +45,7 @@ app.add_typer(population, name="population")
 app.command()(lock)
 app.command()(fmt)
 app.command()(docs)
+app.command()(lsp)
 app.command()(attributes)
 app.add_typer(new, name="new")
 app.add_typer(site, name="site")

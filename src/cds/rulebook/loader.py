@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from os.path import normpath
 from pathlib import Path
@@ -31,7 +31,7 @@ from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.loaded import LoadedFile, Model
 from cds.yaml_source.problem import Problem
-from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
+from cds.yaml_source.source_file import DISK, SourceFiles, UnreadableSourceError
 
 LOCK = "rules.lock"
 READING = "reading"
@@ -74,7 +74,7 @@ class Rulebook:
         vocabulary: What codes and texts of the site mean.
         wording: Other words, or translations, of rule files at the site.
         overrides: What is different at the site.
-        unsaved: Path → text that takes the place of what is in the file: an editor's, or one to be tried.
+        files: Where its files come from.
     """
 
     root: Path
@@ -94,7 +94,7 @@ class Rulebook:
     vocabulary: LoadedFile[SiteVocabularyFile] | None = None
     wording: list[LoadedFile[WordingFile]] = field(default_factory=list)
     overrides: tuple[SiteOverride, ...] = ()
-    unsaved: Mapping[Path, str] = field(default_factory=dict)
+    files: SourceFiles = field(default=DISK, repr=False, compare=False)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -120,15 +120,15 @@ def is_rule_file(path: Path, root: Path) -> bool:
     }
 
 
-def read_rulebook(root: Path, unsaved: Mapping[Path, str] | None = None) -> Rulebook:
+def read_rulebook(root: Path, files: SourceFiles = DISK) -> Rulebook:
     """
     Read every file under `root`; with a site.yaml there, the rules it is an overlay of, too, with the overlay in place.
 
-    `unsaved` texts are read in place of what is in those files.
+    `files` may hold texts that are read in place of what is on disk.
 
     Raises nothing: what cannot be read is in `problems`.
     """
-    book = Rulebook(root, unsaved=unsaved or {})
+    book = Rulebook(root, files=files)
     if not root.is_dir():
         book.problems.append(
             Problem(str(root), 0, 0, "no-rules", "There is no such folder.", "Name a folder that holds rule files.")
@@ -253,10 +253,8 @@ def _read_tables(folder: Path, reading: LoadedFile[ReadingFile], book: Rulebook,
 
 
 def _text(path: Path, book: Rulebook) -> str | None:
-    if path in book.unsaved:
-        return book.unsaved[path]
     try:
-        raw = source_bytes(path, book.folders)
+        raw = book.files.read(path, book.folders)
     except UnreadableSourceError as unreadable:
         book.broken[str(path)] = ""
         book.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
@@ -275,6 +273,15 @@ def _text(path: Path, book: Rulebook) -> str | None:
 
 
 def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> LoadedFile[Model] | None:
+    read, found = book.files.made((str(path), model, text), lambda: _parsed(path, text, model))
+    book.problems.extend(found)
+    if read is None:
+        book.broken[str(path)] = text
+    return read
+
+
+def _parsed(path: Path, text: str, model: type[Model]) -> tuple[LoadedFile[Model] | None, tuple[Problem, ...]]:
+    """A text as a model, and every mistake of its form; None for a text with one."""
     located = read_yaml(text, str(path))
     found = list(located.problems)
     read = None
@@ -286,11 +293,9 @@ def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> LoadedFi
         except ValidationError as error:
             told = {(problem.line, problem.column) for problem in empty}
             found += [p for p in problems_of(error, located, model) if (p.line, p.column) not in told]
-    book.problems.extend(found)
     if read is None or found:
-        book.broken[str(path)] = text
-        return None
-    return LoadedFile(str(path), located, read, hashlib.sha256(text.encode()).hexdigest(), text)
+        return None, tuple(found)
+    return LoadedFile(str(path), located, read, hashlib.sha256(text.encode()).hexdigest(), text), ()
 
 
 def _empty_values(located: YamlDocument) -> Iterator[Problem]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from cds.errors import CdsError
+
+Made = TypeVar("Made")
 
 MAX_SOURCE_BYTES = 2_000_000  # the largest file of the shipped rules has 80 kB
 
@@ -60,6 +63,30 @@ def source_bytes(path: Path, folders: Iterable[Path] = (), max_bytes: int = MAX_
     if len(text) > max_bytes:
         raise _too_large(max_bytes)  # it grew while it was read
     return text
+
+
+class SourceFiles:
+    """
+    Where files come from: what is on disk, with other texts in place of some.
+
+    Attributes:
+        unsaved: Path → text that takes the place of what is in the file: an editor's, or one to be tried.
+    """
+
+    def __init__(self, unsaved: Mapping[Path, str] | None = None) -> None:
+        self.unsaved: Mapping[Path, str] = dict(unsaved or {})
+
+    def read(self, path: Path, folders: Iterable[Path] = ()) -> bytes:
+        """The text in its place, or what stands in a file, as `source_bytes`."""
+        text = self.unsaved.get(path)
+        return text.encode() if text is not None else source_bytes(path, folders)
+
+    def made(self, key: Hashable, make: Callable[[], Made]) -> Made:  # noqa: ARG002 (for those that keep it)
+        """What is made of a text; `key` names the text and what is made of it."""
+        return make()
+
+
+DISK = SourceFiles()
 
 
 def _too_large(max_bytes: int) -> UnreadableSourceError:

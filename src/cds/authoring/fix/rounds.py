@@ -13,7 +13,7 @@ from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import LOCK, Rulebook, read_rulebook
 from cds.rulebook.lock import lock_problems
 from cds.yaml_source.problem import Problem
-from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
+from cds.yaml_source.source_file import SourceFiles, UnreadableSourceError
 
 MOST_ROUNDS = 8  # a fix may show another: a name, then a kind, then a version, then the lock
 
@@ -47,7 +47,7 @@ def fixed_folder(
     texts = dict(original)
     done: list[Fix] = []
     for _ in range(MOST_ROUNDS):
-        book = read_rulebook(folder, texts)
+        book = read_rulebook(folder, SourceFiles(texts))
         problems = problems_to_fix(book, today)
         named = {str(path): text for path, text in texts.items() if path.suffix == ".yaml"}
         fixes = without_overlap(fixes_of(book, problems, named, today, step, compared_with))
@@ -74,7 +74,7 @@ def texts_of(book: Rulebook) -> dict[Path, str]:
     lock = [book.root / LOCK] if book.lock is not None else []
     for path in [*sorted(book.root.rglob("*.yaml")), *lock]:
         try:
-            found[path] = book.unsaved[path] if path in book.unsaved else source_bytes(path, book.folders).decode()
+            found[path] = book.files.read(path, book.folders).decode()
         except (UnreadableSourceError, UnicodeDecodeError):
             continue  # told as unreadable
     return found

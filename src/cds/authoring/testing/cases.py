@@ -33,7 +33,7 @@ from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
-from cds.yaml_source.source_file import UnreadableSourceError, source_bytes
+from cds.yaml_source.source_file import UnreadableSourceError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -215,6 +215,7 @@ class Case:
         service: Whose cards are meant; "" for all.
         then: What must be so.
         snapshot: Its exact cards as cards.snapshot says; None where it does not say.
+        written: What a `but` set in the patient → where in the file it is written.
     """
 
     name: str
@@ -228,6 +229,7 @@ class Case:
     service: str
     then: Then
     snapshot: Cards | None = None
+    written: Mapping[YamlPath, YamlPath] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class RuleTests:
         explained: Changes that no case can notice.
         problems: Every mistake, each at its line.
         snapshot: Case → its exact cards, as cards.snapshot has them; None where there is no such file.
-        unsaved: Path → text that takes the place of what is in the file.
+        files: Every file of patients and every file of tests that has no mistake of form, as written.
     """
 
     root: Path
@@ -271,7 +273,7 @@ class RuleTests:
     explained: list[EquivalentMutant] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     snapshot: Mapping[CaseKey, Cards] | None = None
-    unsaved: Mapping[Path, str] = field(default_factory=dict)
+    files: list[LoadedFile[TestFile] | LoadedFile[PatientsFile]] = field(default_factory=list)
 
     def key(self, case: Case) -> CaseKey:
         """What a case is called in the snapshot."""
@@ -297,17 +299,20 @@ class PatientDescription:
 
 
 def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
-    """Read every case under `root`, `unsaved` texts of `book` too. Raises nothing: what is wrong is in `problems`."""
-    casebook = RuleTests(root, snapshot=read_snapshot(root), unsaved=book.unsaved if book is not None else {})
-    known = names_of(book if book is not None else read_rulebook(root))
+    """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
+    casebook = RuleTests(root, snapshot=read_snapshot(root))
+    book = book if book is not None else read_rulebook(root)
+    known = names_of(book)
     shared: dict[str, PatientDescription] = {}
-    base = book.base if book is not None else None
+    base = book.base
     folders = tuple(folder for folder in (base, root) if folder)
     for path in sorted(p for folder in folders for p in (folder / "patients").glob("*.yaml")):
-        if read := _read(path, PatientsFile, casebook, folders):
+        if read := _read(path, PatientsFile, casebook, folders, book):
+            casebook.files.append(read)
             _take_patients(read, shared, known, casebook)
     for path in sorted(root.rglob("*.test.yaml")):
-        if tests := _read(path, TestFile, casebook, folders):
+        if tests := _read(path, TestFile, casebook, folders, book):
+            casebook.files.append(tests)
             patients = dict(shared)
             _take_patients(tests, patients, known, casebook)
             _take_tests(path, tests, patients, known, casebook)
@@ -318,9 +323,11 @@ def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
     return casebook
 
 
-def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...]) -> LoadedFile[Model] | None:
+def _read(
+    path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...], book: Rulebook
+) -> LoadedFile[Model] | None:
     try:
-        text = casebook.unsaved[path] if path in casebook.unsaved else source_bytes(path, folders).decode("utf-8")
+        text = book.files.read(path, folders).decode("utf-8")
     except UnreadableSourceError as unreadable:
         casebook.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None
@@ -328,16 +335,21 @@ def _read(path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Pa
         what, fix = "This file is not UTF-8 text.", "Save it as UTF-8 text."
         casebook.problems.append(Problem(str(path), 0, 0, "unreadable", what, fix))
         return None
+    read, found = book.files.made((str(path), model, text), lambda: _parsed(path, text, model))
+    casebook.problems.extend(found)
+    return read
+
+
+def _parsed(path: Path, text: str, model: type[Model]) -> tuple[LoadedFile[Model] | None, tuple[Problem, ...]]:
+    """A text as a model, and every mistake of its form; None for a text with one."""
     located = read_yaml(text, str(path))
-    casebook.problems.extend(located.problems)
     if located.value is None:
-        return None
+        return None, tuple(located.problems)
     try:
         read = model.model_validate(located.value)
     except ValidationError as error:
-        casebook.problems.extend(_in_test_words(error, located, model))
-        return None
-    return None if located.problems else LoadedFile(str(path), located, read, "", text)
+        return None, (*located.problems, *_in_test_words(error, located, model))
+    return None if located.problems else LoadedFile(str(path), located, read, "", text), tuple(located.problems)
 
 
 def _in_test_words(error: ValidationError, located: YamlDocument, model: type[BaseModel]) -> Iterator[Problem]:
@@ -418,6 +430,7 @@ def _take_tests(
         seen.setdefault(test.name, line)
         problems = [read.problem((*here, *at), "unknown-name", what, fix) for at, what, fix in _names(test, known)]
         patient, request, bundle = None, None, None
+        written: Mapping[YamlPath, YamlPath] = {}
         if isinstance(test.given, Whole):
             request, bundle = _file(test.given.request, casebook), _file(test.given.bundle, casebook)
             problems += _whole(test, request or bundle, read, here)
@@ -425,7 +438,7 @@ def _take_tests(
             fix = did_you_mean(test.given, frozenset(patients), "Describe the patient under `patients:`.")
             problems.append(read.problem((*here, "given"), "unknown-name", f"There is no patient `{test.given}`.", fix))
         else:
-            patient, wrong = changed(patients[test.given], test.but, read.located, here, known)
+            patient, wrong, written = changed(patients[test.given], test.but, read.located, here, known)
             problems += wrong
         casebook.problems.extend(problems)
         if not problems:
@@ -442,6 +455,7 @@ def _take_tests(
                     service=test.service or "",
                     then=test.then,
                     snapshot=(casebook.snapshot or {}).get((path.relative_to(casebook.root).as_posix(), test.name)),
+                    written=written,
                 )
             )
 
@@ -529,8 +543,11 @@ def _wrong_expectation(expected: Any) -> str:
 
 def changed(
     given: PatientDescription, but: Mapping[str, Any], located: YamlDocument, here: YamlPath, known: KnownNames
-) -> tuple[ExamplePatient | None, list[Problem]]:
-    """The patient with every `but` applied, and what is wrong with them, each at its line of the test file."""
+) -> tuple[ExamplePatient | None, list[Problem], Mapping[YamlPath, YamlPath]]:
+    """
+    The patient with every `but` applied, what is wrong with them, each at its line of the test file, and what a `but`
+    set in the patient → where it is written.
+    """
     raw = _copy(dict(given.raw))
     problems: list[Problem] = []
     touched: dict[YamlPath, YamlPath] = {}  # where it is in the patient → where it is written
@@ -544,16 +561,17 @@ def changed(
             continue
         touched[path] = (*here, "but", dotted)
     if problems:
-        return None, problems
+        return None, problems, touched
     try:
         patient = ExamplePatient.model_validate(raw)
     except ValidationError as error:
-        return None, list(_in_test_words(error, _as_written(located, here, touched, raw), ExamplePatient))
+        wrong = list(_in_test_words(error, _as_written(located, here, touched, raw), ExamplePatient))
+        return None, wrong, touched
     for where, what, fix in wrong_names(patient, known):
         if any(where[: len(path)] == path for path in touched):
             line, column = _as_written(located, here, touched, raw).at(where)
             problems.append(Problem(located.file, line, column, "unknown-name", what, fix))
-    return patient, problems
+    return patient, problems, touched
 
 
 def _copy(value: Any) -> Any:

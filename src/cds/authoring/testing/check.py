@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,27 +14,45 @@ from cds.rulebook.lint.lint import check
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.ruleset import problems_of
 from cds.yaml_source.problem import Problem
+from cds.yaml_source.source_file import DISK, SourceFiles
 
 
-def check_folder(folder: Path, today: date) -> list[Problem]:
+def check_folder(folder: Path, today: date, files: SourceFiles = DISK) -> list[Problem]:
     """
     Every mistake in the rule files and test files of a folder, warnings included, by file and line.
 
     Of a site: what it wrote, and what its changes mean for the rules it stands on; not what is said of those rules
     without the site, unless it keeps them from running.
     """
-    book = read_rulebook(folder)
+    book = read_rulebook(folder, files)
     casebook = read_rule_tests(folder, book)
-    problems = {*problems_of(book, today), *casebook.problems}
+    problems = with_cases(problems_of(book, today), book, casebook, today)
+    return sorted({*problems, *decided_problems(book, casebook, problems)})
+
+
+def with_cases(of_rules: Iterable[Problem], book: Rulebook, casebook: RuleTests, today: date) -> list[Problem]:
+    """
+    What `check_folder` says of the files alone, without deciding a case.
+
+    `of_rules` is what is wrong with the rulebook (cds.ruleset.problems_of).
+    """
+    problems = {*of_rules, *casebook.problems}
     if not any(not problem.warning for problem in problems):
         own = book.own()
         problems |= {*conclusion_without_test(own, casebook), *card_without_test(own, casebook)}
-        problems |= {*card_over_budget(book, casebook)}
     if book.base is not None:
-        before = {_apart_from_its_line(problem) for problem in check(read_rulebook(book.base), today=today)}
+        base = read_rulebook(book.base, book.files)
+        before = {_apart_from_its_line(problem) for problem in check(base, today=today)}
         before = {problem for problem in before if problem.warning}
         problems = {problem for problem in problems if _apart_from_its_line(problem) not in before}
     return sorted(problems)
+
+
+def decided_problems(book: Rulebook, casebook: RuleTests, problems: Iterable[Problem]) -> list[Problem]:
+    """What it says besides, of the cards of every case; nothing where files hold an error (`problems`)."""
+    if any(not problem.warning for problem in problems):
+        return []
+    return list(card_over_budget(book, casebook))
 
 
 def _apart_from_its_line(problem: Problem) -> Problem:

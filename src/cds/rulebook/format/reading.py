@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from cds.rulebook.format.value_set import Language
-from cds.yaml_source.fields import Slug, Strict, Text
+from cds.yaml_source.fields import Slug, Strict, Text, ValueSetName
 
+ValueSetSlug = Annotated[Slug, ValueSetName()]
 Kind = Literal["condition", "procedure", "medication", "allergy"]
 
 
@@ -41,7 +42,8 @@ class SuspiciousWords(WordList):
 
     for_: Annotated[list[Kind], Field(alias="for", min_length=1)]
     never_of: Annotated[
-        list[Slug], Field(description="Value sets that none of them stands for by itself; without, they may be of any.")
+        list[ValueSetSlug],
+        Field(description="Value sets that none of them stands for by itself; without, they may be of any."),
     ] = []
 
 
@@ -83,9 +85,13 @@ class ReadingFile(Strict):
 
     reading: ReadingHeader
     closed_systems: list[ClosedSystems] = []
-    says_nothing: Annotated[list[Slug], Field(description="Value sets of codes and words that say nothing.")] = []
-    none_known: Annotated[list[Slug], Field(description="Value sets of codes and words that say there is none.")] = []
-    frequencies: Annotated[Slug | None, Field(description="Value set of how often a medicine is taken.")] = None
+    says_nothing: Annotated[
+        list[ValueSetSlug], Field(description="Value sets of codes and words that say nothing.")
+    ] = []
+    none_known: Annotated[
+        list[ValueSetSlug], Field(description="Value sets of codes and words that say there is none.")
+    ] = []
+    frequencies: Annotated[ValueSetSlug | None, Field(description="Value set of how often a medicine is taken.")] = None
     counts: Annotated[list[WordList], Field(description="Words that count: two, half.")] = []
     ignored: list[WordList] = []
     articles: Annotated[list[WordList], Field(description="Words of other languages that add nothing.")] = []

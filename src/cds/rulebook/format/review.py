@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from cds.yaml_source.fields import Duration, Slug, Snake, Strict, Text
+from cds.yaml_source.fields import Duration, Refers, Slug, Snake, Strict, Text
 
 Percent = Annotated[float, Field(strict=False, ge=0, le=100)]
 
@@ -18,7 +18,9 @@ class ReviewHeader(Strict):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     url: Annotated[Text, Field(description="Canonical address of the Questionnaire.")]
     codes: Annotated[Text, Field(description="Address of the code system of the answers.")]
-    trials: Annotated[Snake, Field(description="The medication_trials fact whose trials are asked about.")]
+    trials: Annotated[
+        Snake, Refers("trials"), Field(description="The medication_trials fact whose trials are asked about.")
+    ]
     source: Text
     verified: bool
 
