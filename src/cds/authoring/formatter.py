@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from cds.yaml_source.document import read_yaml
 
-SECTIONS = ("about", "evidence", "parameters", "facts", "conclusions", "definitions", "services", "cards", "lists")
+SECTIONS = (
+    "about", "evidence", "parameters", "patterns", "facts", "conclusions", "definitions", "services", "cards", "lists",
+)  # fmt: skip
 TOP = re.compile(r"([a-z_]+):")
 
 

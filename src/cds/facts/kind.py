@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, ClassVar, TypeVar, cast
 
+from pydantic import Field
+
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import AskedByCode, DataQuery
@@ -167,6 +169,9 @@ class FactBase(Strict):
     label: Annotated[Text | None, NoMutant()] = None
     look_back: Duration | None = None
     formerly: Annotated[list[Snake], NoMutant()] = []
+    like: Annotated[
+        Snake | None, NoMutant(), Field(description="The pattern of this file whose keys are added to these.")
+    ] = None
 
     @abstractmethod
     def compile(self, name: str, numbers: Numbers) -> CompiledFact:

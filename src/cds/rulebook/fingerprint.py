@@ -14,6 +14,7 @@ from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.patterns import LIKE
 from cds.rulebook.references import Rule
 from cds.rulebook.tables import code_sets
 from cds.terminology.phrases import WordGroup
@@ -75,6 +76,9 @@ def digests(book: Rulebook) -> dict[str, str]:
 
 def _rule(model: f.RuleFile) -> dict[str, Any]:
     values: dict[str, Any] = plain(model)
+    values.pop("patterns", None)  # what they say is in the facts
+    for fact in values.get("facts", {}).values():
+        fact.pop(LIKE, None)
     for name, conclusion in model.conclusions.items():
         spec = values["conclusions"][name]
         for key in ("when", "all", "any", "not", "at_least", "of"):

@@ -8,6 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+LIKE_A_PATTERN = {
+    "type": "object",
+    "description": "A fact with `like` may leave out what its pattern says; `cds check` looks at the whole.",
+    "required": ["like"],
+    "properties": {"like": {"type": "string"}},
+}
 TITLES = {
     "rules.schema.json": "Rule file",
     "valueset.schema.json": "Value set",
@@ -28,6 +34,9 @@ def schema_text(name: str, model: type[BaseModel]) -> str:
     if statement is not None:
         body = _refer(body, statement)
         body["$defs"]["Statement"] = {"description": "A condition.", **statement}
+    if "patterns" in body["properties"]:
+        for facts in body["properties"]["facts"]["patternProperties"].values():
+            facts["anyOf"].append(LIKE_A_PATTERN)
     head = {"$schema": DRAFT, "$id": name, "title": TITLES.get(name, name.removesuffix(".schema.json"))}
     return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
 

@@ -25,6 +25,7 @@ from cds.rulebook.format.wording import WordingFile
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
 from cds.rulebook.overlay_tables import product_files, with_tables
 from cds.rulebook.overlay_wording import worded
+from cds.rulebook.patterns import fill_patterns
 from cds.rulebook.shipped import SHIPPED, default_rules_folder
 from cds.yaml_source.correction import Correction, did_you_mean, nearest
 from cds.yaml_source.document import Path as YamlPath
@@ -283,7 +284,7 @@ def _read(path: Path, text: str, model: type[Model], book: Rulebook) -> LoadedFi
 def _parsed(path: Path, text: str, model: type[Model]) -> tuple[LoadedFile[Model] | None, tuple[Problem, ...]]:
     """A text as a model, and every mistake of its form; None for a text with one."""
     located = read_yaml(text, str(path))
-    found = list(located.problems)
+    found = [*located.problems, *(fill_patterns(located) if model is RuleFile else ())]
     read = None
     if located.value is not None:
         empty = list(_empty_values(located))

@@ -24,6 +24,7 @@ from cds.rulebook.format.drug_table import DrugFile, DrugRow
 from cds.rulebook.format.rule_file import Conclusion, DefinitionSpec
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.patterns import OWN
 
 FEW = 8
 """How many places, codes or cases a hover lists before it only counts them."""
@@ -83,9 +84,12 @@ def _of_spec(definition: NameDefinition, book: Rulebook, index: FolderIndex) -> 
 
 
 def _fact(spec: FactBase) -> Iterator[str]:
-    yield from (spec.label or "", "", "```yaml")
+    yield from (spec.label or "", "")
+    if spec.like is not None:
+        yield from (f"With the pattern `{spec.like}`, as a whole:", "")
+    yield "```yaml"
     for key, value in plain(spec).items():
-        if key not in ("label", "formerly"):
+        if key not in OWN:
             yield f"{key}: {written(value)}"
     yield "```"
 

@@ -14,6 +14,7 @@ from cds.rulebook.fingerprint import plain
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.lock import lock_problems
+from cds.rulebook.patterns import OWN
 from cds.rulebook.references import BareNumber, Rule, readings
 
 FACT, CONCLUSION, CARD, FILE = "fact", "conclusion", "card", "file"
@@ -256,7 +257,7 @@ def _range(spec: Parameter) -> str:
 
 
 def _without_label(spec: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in spec.items() if key not in ("label", "formerly")}
+    return {key: value for key, value in spec.items() if key not in OWN}
 
 
 def _definitions(rule: Rule) -> Iterator[DefinitionSummary]:

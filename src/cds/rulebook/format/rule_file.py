@@ -110,6 +110,9 @@ class RuleFile(Strict):
     about: About
     evidence: dict[Slug, Evidence] = {}
     parameters: dict[Snake, Parameter] = {}
+    patterns: Annotated[
+        dict[Snake, dict[str, Any]], Field(description="Keys that several facts share; a fact names them with `like`.")
+    ] = {}
     facts: dict[Snake, FactSpec] = {}
     conclusions: dict[Snake, Conclusion] = {}
     definitions: DefinitionsSpec | None = None

@@ -302,6 +302,16 @@ def unused_parameter(view: RulebookView) -> Iterator[Problem]:
             )
 
 
+def unused_pattern(view: RulebookView) -> Iterator[Problem]:
+    """A pattern is there because some fact is like it."""
+    for rule in view.rules:
+        used = {fact.like for fact in rule.model.facts.values()}
+        for name in rule.model.patterns:
+            if name not in used:
+                what, fix = f"No fact of this file is like `{name}`.", "Remove it, or name it in a fact: `like:`."
+                yield rule.problem(("patterns", name), "unused-pattern", what, fix, warning=True)
+
+
 def file_uses_draft(view: RulebookView) -> Iterator[Problem]:
     """What is in use rests only on what is in use."""
     for reading in view.readings:
@@ -360,5 +370,6 @@ def _decided(reading: NameReference, view: RulebookView) -> str:
 
 
 CHECKS = (
-    unknown_name, wrong_kind, duplicate_name, reserved_name, cycle, unused_fact, unused_parameter, file_uses_draft,
+    unknown_name, wrong_kind, duplicate_name, reserved_name, cycle, unused_fact, unused_parameter, unused_pattern,
+    file_uses_draft,
 )  # fmt: skip
