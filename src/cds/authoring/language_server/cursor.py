@@ -79,12 +79,19 @@ def _readings(lines: list[str], line: int, start: int, end: int, endings: tuple[
         rest = row[end:]
         whole = [*lines[:line], written + rest, *lines[line + 1 :]]
         cut = [*lines[:line], written + _closing([*lines[max(0, line - 20) : line], row[:start]])]
-        for attempt in (whole, cut):
+        for attempt in (whole, cut, [*_entry(lines, line), cut[-1]]):
             text = "\n".join(attempt)
             for scalar in written_scalars(text):
                 if HERE in scalar.value and "\n" not in scalar.value:
                     path = scalar.path[:-1] if scalar.is_key else scalar.path
                     yield _Reading(path, scalar.is_key, read_yaml(text, "").value)
+
+
+def _entry(lines: list[str], line: int) -> list[str]:
+    """The section and the entry of it around a line, up to there: for a file with a mistake somewhere before."""
+    section = next((at for at in range(line - 1, -1, -1) if re.match(r"[a-z_]+:", lines[at])), 0)
+    entry = next((at for at in range(line - 1, section, -1) if re.match(r"  \S", lines[at])), section + 1)
+    return [lines[section], *lines[entry:line]]
 
 
 def _closing(lines: list[str]) -> str:
