@@ -18,11 +18,13 @@ from cds.rulebook.format.rule_file import RuleFile
 from cds.rulebook.format.site import SiteFile
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
-from cds.rulebook.loader import READING, REVIEW, SITE, VOCABULARY, is_rule_file
+from cds.rulebook.format.wording import WordingFile
+from cds.rulebook.loader import READING, REVIEW, SITE, VOCABULARY, WORDING, is_rule_file
 from cds.yaml_source.document import Path as YamlPath
 
 BY_FOLDER: Mapping[str, type[BaseModel]] = {
     "valuesets": ValueSetFile, "tables": DrugFile, "patients": PatientsFile, READING: ReadingFile, REVIEW: ReviewFile,
+    WORDING: WordingFile,
 }  # fmt: skip
 
 

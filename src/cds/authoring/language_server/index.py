@@ -215,7 +215,12 @@ def _occurrences(loaded: Loaded, cases: Iterable[Case], local: frozenset[str]) -
 
 
 SECTIONS: Mapping[str, Mapping[str, Namespace]] = {
-    "SiteFile": {"set": Namespace.NAME, "valuesets": Namespace.VALUE_SET, "cards": Namespace.CARD},
+    "SiteFile": {
+        "set": Namespace.NAME,
+        "valuesets": Namespace.VALUE_SET,
+        "cards": Namespace.CARD,
+        "tables": Namespace.TABLE,
+    },
     "ReviewFile": {"statements": Namespace.NAME},
 }
 """Sections whose keys are names of things defined elsewhere."""
