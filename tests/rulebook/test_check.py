@@ -186,6 +186,15 @@ SLIPS = [
         "  spare:",
         warning=True,
     ),
+    Slip(
+        "unused-pattern",
+        RULE,
+        "\nfacts:\n",
+        "\npatterns:\n  spare: {find: condition}\n\nfacts:\n",
+        "  spare:",
+        says="`like:`",
+        warning=True,
+    ),
     # numbers
     Slip(
         "bare-number",
@@ -1087,7 +1096,7 @@ def test_every_check_has_its_page_and_its_test() -> None:
 
     elsewhere = {
         "file-uses-draft", "engine-limits", "drug-without-row", "conclusion-without-test", "card-without-test",
-        "card-over-budget", "unknown-definition",
+        "card-over-budget", "unknown-definition", "site-wording", "wording-behind",
     }  # fmt: skip
     assert pages == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
 
