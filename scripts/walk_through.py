@@ -1,7 +1,8 @@
 """
-Run the commands of docs/rule-authors/walk-through.md on a clean copy, and write below each what it prints now.
+Run the commands of docs/rule-authors/walk-through.md and of each recipe, on a clean copy, and write below each what it
+prints now.
 
-A test holds the page true. When a rule it shows has changed, run this and read the page again as an author would.
+A test holds the pages true. When a rule they show has changed, run this and read the page again as an author would.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "rule-authors" / "walk-through.md"
+RECIPES = sorted((PAGE.parent / "recipes").glob("*.md"))
 CONSOLE = re.compile(r"(```console\n)(.*?)(```)", re.DOTALL)
 
 
@@ -69,9 +71,12 @@ def renewed(page: str, folder: Path) -> str:
 
 
 def main() -> None:
-    """Write the page anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), clean_copy(Path(folder))), encoding="utf-8")
+    """Write the pages anew: all, or those named."""
+    named = {Path(name).resolve() for name in sys.argv[1:]}
+    for page in (PAGE, *RECIPES):
+        if not named or page.resolve() in named:
+            with tempfile.TemporaryDirectory() as folder:
+                page.write_text(renewed(page.read_text(encoding="utf-8"), clean_copy(Path(folder))), encoding="utf-8")
 
 
 if __name__ == "__main__":
