@@ -16,6 +16,8 @@ import pytest
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.server import ROOT
 
+pytestmark = pytest.mark.processes
+
 CDS = Path(sys.executable).with_name("cds")
 EXAMPLES = ROOT / "fhir_examples"
 DAY = ("--today", "2026-06-01")

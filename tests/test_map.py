@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from scripts.draw_map import DRAWING, PAGE, SOURCE, drawing_of, page_of, rooms_in
+from tests.neighbors import NEIGHBORS
+
+TESTS = Path(__file__).parent
+SHORT = 60  # lines; a shorter module is tested where it is used
+LARGEST_SHARE = 17  # percent of all lines of src/cds that one room may hold
 
 
 def without_sizes(text: str) -> str:
@@ -21,3 +27,25 @@ def test_the_map_shows_the_rooms_and_imports_there_are() -> None:
 
 def test_every_room_says_what_it_holds() -> None:
     assert [name for name, room in rooms_in(SOURCE).items() if not room.says] == []
+
+
+def test_no_room_holds_too_much_of_the_house() -> None:
+    rooms = rooms_in(SOURCE)
+    lines = sum(room.lines for room in rooms.values())
+
+    assert {name: room.lines for name, room in rooms.items() if room.lines * 100 > LARGEST_SHARE * lines} == {}
+
+
+def test_each_module_has_a_test_file_of_its_name_or_a_stated_neighbor() -> None:
+    without = set()
+    for path in SOURCE.rglob("*.py"):
+        module = path.relative_to(SOURCE).with_suffix("")
+        if path.name == "__init__.py" or len(path.read_text().splitlines()) <= SHORT:
+            continue
+        name = f"test_{path.stem}.py"
+        if not (TESTS / name).exists() and not any((TESTS / module.parts[0]).rglob(name)):
+            without.add(".".join(module.parts))
+
+    assert without - NEIGHBORS.keys() == set(), "name the test file after the module, or say in tests/neighbors.py"
+    assert NEIGHBORS.keys() - without == set()
+    assert [file for file in NEIGHBORS.values() if not (TESTS / file).exists()] == []

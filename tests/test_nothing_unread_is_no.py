@@ -21,6 +21,8 @@ from cds.logic.truth import Truth
 from tests.server import ROOT
 from tests.test_reports import decided
 
+pytestmark = pytest.mark.slow
+
 JSON = dict[str, Any]
 EXAMPLES = sorted((ROOT / "fhir_examples").glob("*/request.json"))
 CHARTS = ROOT.parent / "shared" / "data"

@@ -15,6 +15,8 @@ from cds.journal.store import Store
 from cds.settings import Settings
 from cds.web.console.access import why_not_safe
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 BUILD, FINAL = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]

@@ -9,6 +9,8 @@ from scripts.reading_table import PAGE, written
 from tests.reading_exam import MISSED, outcome, questions
 from tests.test_reports import CONTRAINDICATED, TRD, cards, chart, condition, decided
 
+pytestmark = pytest.mark.slow
+
 DENIED = (
     "denies SI/HI",
     "no suicidal ideation",

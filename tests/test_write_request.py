@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 
 from cds.read_request import REQUIRED_CONTEXT, read_file, read_request
+from cds.rulebook.format.cards import ServiceSpec
 from cds.rulebook.program import RuleRef, Service
 from cds.write_request import RequestContext, write_request
 
@@ -28,6 +30,10 @@ def test_a_request_has_what_its_hook_requires_and_no_more(hook: str) -> None:
     assert set(written["context"]) == {"patientId", *REQUIRED_CONTEXT[hook]}
     assert (asked.patient_id, asked.user, set(asked.prefetch)) == ("p", "Practitioner/1", {"patient"})
     assert (asked.orders is not None) == ("draftOrders" in REQUIRED_CONTEXT[hook])
+
+
+def test_rule_files_may_name_the_hooks_whose_context_is_known() -> None:
+    assert set(get_args(ServiceSpec.model_fields["hook"].annotation)) == REQUIRED_CONTEXT.keys()
 
 
 def test_every_order_with_an_id_is_selected() -> None:

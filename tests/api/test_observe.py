@@ -18,6 +18,8 @@ from tests.api.test_process import process
 from tests.moved import example
 from tests.server import ROOT, serving
 
+pytestmark = pytest.mark.processes
+
 SERVICE = "/cds-services/ketamine-evaluation"
 SUICIDAL = json.loads((ROOT / "fhir_examples" / "13-thoughts-of-self-harm" / "request.json").read_text())
 TOKEN = "a token for the one that scrapes"  # noqa: S105

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from benchmarks.hostile import schemathesis
+
+pytestmark = pytest.mark.slow
 
 
 def test_whatever_the_document_allows_or_forbids_brings_no_server_error(client: httpx.Client) -> None:

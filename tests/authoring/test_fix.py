@@ -20,6 +20,8 @@ from cds.yaml_source.problem import Problem
 from cds.yaml_source.source_file import SourceFiles
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TODAY, book_of, changed, write_rules
 
+pytestmark = pytest.mark.slow
+
 FILES: Mapping[str, str] = {**GOOD, OTHER: ANOTHER_FILE}
 SCHEMAS = Path(__file__).resolve().parents[2] / "rules"
 

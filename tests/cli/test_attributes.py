@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, write_rules
 from tests.test_cli import cds
+
+pytestmark = pytest.mark.slow
 
 AS_OF = ("--today", str(TODAY))
 

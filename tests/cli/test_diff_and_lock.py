@@ -4,8 +4,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, write_rules
 from tests.test_cli import cds
+
+pytestmark = pytest.mark.processes
 
 AS_OF = ("--today", str(TODAY))
 GIT = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

@@ -15,6 +15,8 @@ import yaml
 from cds.settings import Settings
 from tests.certificates import self_signed
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "thirdline"

@@ -13,6 +13,8 @@ from cds.engine.evaluator import EvaluatorMode
 from cds.ruleset import load_rules, problems_in
 from tests.server import TODAY, serving
 
+pytestmark = pytest.mark.slow
+
 RULES = Path(__file__).parent / "rules"
 SOURCE = Path(__file__).parents[2] / "src" / "cds"
 WORDS_OF_OUR_RULES = re.compile(

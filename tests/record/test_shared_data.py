@@ -12,6 +12,8 @@ import pytest
 from cds.errors import NoPatientError, NotJsonError, WrongPatientError
 from cds.record.bundle import read_bundle
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 WHOLE_PATIENTS = ("synthea", "pysynthea", "mimic", "ecqm")
 LIMITS: dict[str, Any] = {"most_entries": 50_000, "deepest": 64}

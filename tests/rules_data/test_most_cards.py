@@ -18,6 +18,8 @@ from cds.rulebook.program import CompiledRuleset
 from cds.ruleset import load_rules
 from tests.server import TODAY
 
+pytestmark = pytest.mark.slow
+
 
 def parts_of(condition: Condition) -> Iterator[Condition]:
     """A condition and everything inside it."""

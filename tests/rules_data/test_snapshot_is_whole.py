@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.snapshot import read_snapshot, snapshot_text
 from cds.rulebook.loader import read_rulebook
 from tests.server import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_shipped_case_is_in_the_snapshot_and_nothing_else() -> None:

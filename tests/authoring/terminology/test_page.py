@@ -15,6 +15,8 @@ from cds.cli.main import app
 from cds.rulebook.shipped import default_rules_folder
 from tests.authoring.terminology.rxnorm_writer import SmallRelease
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[3] / "docs" / "rule-authors" / "terminology.md"
 
 

@@ -22,6 +22,8 @@ from cds.rulebook.loader import read_rulebook
 from cds.rulebook.shipped import default_rules_folder
 from tests.authoring.terminology.rxnorm_writer import FORMS, SmallRelease
 
+pytestmark = pytest.mark.slow
+
 TODAY = date(2026, 11, 29)
 DRUGS = (
     "sertraline",

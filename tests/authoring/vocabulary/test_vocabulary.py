@@ -21,6 +21,8 @@ from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.terminology.vocabulary import EntryKind
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[3] / "docs" / "rule-authors" / "vocabulary.md"
 TODAY = date(2026, 6, 1)
 SITE = "site: {id: st-elsewhere, name: St. Elsewhere, uses: [evaluation >=1.0 <99.0]}\n"

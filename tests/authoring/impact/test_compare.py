@@ -17,6 +17,8 @@ from cds.ruleset import checked_rules
 from cds.settings import Settings
 from tests.server import ROOT, TODAY
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = ROOT / "fhir_examples"
 TRD = "depression/treatment-resistant-depression.yaml"
 EVALUATION = "ketamine/evaluation.yaml"
