@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 PORT ?= $(or $(CDS_PORT),8000)
 
-.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-peers examples clean
+.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-definitions bench-peers examples clean
 
 run: .venv/service
 	PORT=$(PORT) scripts/run
@@ -28,6 +28,9 @@ bench-short: .venv/ready
 # How even answers are under load, by ways to admit decisions; ARGUMENTS="--against REVISION" adds another revision.
 bench-tail: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.tail --designs $(ARGUMENTS)
+
+bench-definitions: .venv/ready
+	PYTHONPATH=. .venv/bin/python -m benchmarks.definitions --page
 
 # What the benchmark compares with, outside the environment of the project; needs node.
 bench-peers:

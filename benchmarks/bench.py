@@ -72,8 +72,14 @@ class Results:
 class Ours:
     """One rulebook and one service of it, ready to answer."""
 
-    def __init__(self, folder: Path, service: str, opinions: EvaluatorMode = EvaluatorMode.BOTH) -> None:
-        self.rules: Ruleset = load_rules(folder, opinions, TODAY)
+    def __init__(
+        self,
+        folder: Path,
+        service: str,
+        opinions: EvaluatorMode = EvaluatorMode.BOTH,
+        definitions: tuple[str, ...] = (),
+    ) -> None:
+        self.rules: Ruleset = load_rules(folder, opinions, TODAY, definitions)
         self.service = self.rules.program.services[service]
 
     def read(self, body: bytes) -> PatientRecord:

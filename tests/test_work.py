@@ -11,6 +11,9 @@ from benchmarks.as_rules import write_rules
 from benchmarks.workload import OUTCOMES, SERVICE, SUMMARIES, TODAY, request
 from cds.decide import Ruleset, decide
 from cds.engine import durable as engine
+from cds.engine.evaluator import EvaluatorMode
+from cds.facts import drug_history
+from cds.facts.trials import response
 from cds.read_request import read_request, record_of
 from cds.record import bundle_parts, collect
 from cds.record.model import PatientRecord
@@ -151,3 +154,27 @@ def test_of_the_shipped_rules_the_engine_fires_a_fraction(monkeypatch: pytest.Mo
 
     assert counting.calls["complete_and_start_action"] < len(truths)
     assert counting.calls["assert_facts"] < len(truths) / 10
+
+
+def test_what_published_definitions_ask_alike_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone_through, said = [], []
+    kept, by_scores = drug_history._issues, response._said_by_scores
+
+    def reading(names: tuple[str, ...], *rest: Any) -> Any:
+        gone_through.append(names)
+        return kept(names, *rest)
+
+    def saying(*arguments: Any) -> Any:
+        said.append(arguments)
+        return by_scores(*arguments)
+
+    monkeypatch.setattr(drug_history, "_issues", reading)
+    monkeypatch.setattr(response, "_said_by_scores", saying)
+    folder = Path(__file__).parents[1]
+    body = (folder / "fhir_examples" / "01-two-failed-trials" / "request.json").read_bytes()
+    for definitions in ((), ("all",)):
+        rules = load_rules(folder / "rules", EvaluatorMode.DIRECT, TODAY, definitions)
+        decision = decide(rules, read(rules, body, "ketamine-evaluation"), TODAY)
+        trials = [fact for fact in decision.facts.by_name.values() if fact.trials]
+    assert len(gone_through) == len(set(gone_through)) == 2  # our table alone, and with the drugs of definitions
+    assert len(said) < sum(len(fact.trials) for fact in trials) / 2

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from cds.facts.context import SortedRecord, sort_record
+from cds.facts.drug_history import CompiledDrugHistory, IssueFinder, drug_history
 from cds.facts.episode import CompiledEpisode, find_episode
 from cds.facts.fact import Fact, Trial
 from cds.facts.measurement import CompiledNumber, readings
@@ -249,7 +250,7 @@ def trials(
     return look(record(*entries), want, episode)[0].trials
 
 
-def episode_of(patient: PatientRecord, **changes: Any) -> Fact:
+def episode_of(patient: PatientRecord, taking: CompiledDrugHistory | None = None, **changes: Any) -> Fact:
     sorted_record = sort(patient)
     want = replace(
         CompiledEpisode(
@@ -257,4 +258,5 @@ def episode_of(patient: PatientRecord, **changes: Any) -> Fact:
         ),
         **changes,
     )
-    return find_episode(want, sorted_record, readings(SCORE, sorted_record))
+    history = drug_history(taking, sorted_record, IssueFinder()) if taking else None
+    return find_episode(want, sorted_record, readings(SCORE, sorted_record), history)

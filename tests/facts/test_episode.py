@@ -8,6 +8,8 @@ from cds.record.model import Diagnosis, Span, Verification
 from cds.terminology.concepts import Coding, Concept
 from tests.facts.builders import day, episode_of, month, record, scored, taken
 
+TAKING = CompiledDrugHistory("taken", "taken", None, ("antidepressants",), frozenset({"antidepressant"}), None, ())
+
 
 def depressed(code: str = "mdd", **changes: Any) -> Diagnosis:
     concept = Concept((Coding("x", code),))
@@ -74,13 +76,9 @@ def test_two_low_scores_far_enough_apart_are_a_remission() -> None:
 
 
 def test_where_a_pause_ends_it_the_episode_begins_after_the_pause_as_surely_as_drugs_are_known() -> None:
-    taking = CompiledDrugHistory(
-        "episode", "episode", None, ("antidepressants",), frozenset({"antidepressant"}), None, ()
-    )
-
-    def began(*entries: Any, **changes: Any) -> Fact:
-        patient = record(*entries, diagnoses=(depressed(onset=day("2024-01-10")),), **changes)
-        return episode_of(patient, taken=taking, pause_days=180)
+    def began(*entries: Any) -> Fact:
+        patient = record(*entries, diagnoses=(depressed(onset=day("2024-01-10")),))
+        return episode_of(patient, TAKING, pause_days=180)
 
     first, then = taken("alfadep", "2024-02-01", "2024-04-30", 75), taken("betadep", "2026-01-10", "2026-05-30", 150)
     after = began(first, then)
@@ -96,10 +94,9 @@ def test_where_a_pause_ends_it_the_episode_begins_after_the_pause_as_surely_as_d
 
 
 def test_an_episode_that_a_pause_ended_up_to_today_has_not_begun_again() -> None:
-    taking = CompiledDrugHistory("episode", "episode", None, ("antidepressants",), None, None, ())
     patient = record(taken("alfadep", "2024-02-01", "2024-04-30", 75), diagnoses=(depressed(onset=day("2024-01-10")),))
 
-    fact = episode_of(patient, taken=taking, pause_days=180)
+    fact = episode_of(patient, TAKING, pause_days=180)
 
     assert fact.day is not None
     assert fact.day.earliest == day("2024-05-01").earliest

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from cds.auth.client_jwt import is_open
-from tests.server import serving
+from cds.engine.evaluator import EvaluatorMode
+from cds.ruleset import load_rules
+from tests.server import ROOT, TODAY, serving
 from tests.web.serving_pages import SERVICE, example, keeping, page_of
 
 TWO_TRIALS = "01-two-failed-trials"
@@ -157,3 +159,18 @@ def test_what_is_unknown_is_a_question_and_no_alarm(client: httpx.Client, addres
     assert "Ask." in questions
     assert not [word for word in ("acute", "Crisis", "<strong", "<b>") if word in questions]
     assert "Crisis line" not in page
+
+
+def test_definitions_of_others_are_on_the_page_of_a_site_that_shows_them_and_on_no_other(
+    client: httpx.Client, address: str, tmp_path: Path
+) -> None:
+    shown = ("two-biobank-1", "payer-cigna")
+    with keeping(tmp_path, rules=load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, shown)) as showing:
+        page = showing.get(page_of(showing, example(TWO_TRIALS))).text
+
+    assert "Two biobanks, one switch" in page
+    assert "2025-05-10" in page.split('<th scope="row">Two biobanks, one switch</th>')[1].split("</tr>")[0]
+    policy = page.split('<th scope="row">Cigna and eviCore</th>')[1].split("</tr>")[0]
+    assert "A psychiatrist prescribes: no record tells." in policy
+    assert "confirm before use" in policy
+    assert "Definitions of others" not in client.get(address).text

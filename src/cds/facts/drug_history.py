@@ -85,7 +85,7 @@ class CompiledDrugHistory(CompiledFact):
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `drug_history`."""
-        return drug_history(self, context.sorted_record)
+        return drug_history(self, context.sorted_record, context.kept(IssueFinder, IssueFinder))
 
 
 ISSUED = frozenset({ExposureKind.REQUEST, ExposureKind.DISPENSE})
@@ -93,14 +93,34 @@ SUPPLIED_BY = ("MedicationRequest", "MedicationDispense", "MedicationStatement")
 UNKNOWN_DRUG = "?"  # before a number: each medication without a name may be another drug
 
 
-def drug_history(wanted: CompiledDrugHistory, sorted_record: SortedRecord) -> Fact:
+class IssueFinder:
+    """
+    Every issue of the drugs of some tables in one record, with its role; read once for all histories of these tables.
+
+    Attributes:
+        read: How often medications were gone through.
+    """
+
+    def __init__(self) -> None:
+        self.read = 0
+        self._found: dict[tuple[str, ...], tuple[tuple[DrugIssue, str | None], ...]] = {}
+
+    def issues(self, tables: tuple[str, ...], sorted_record: SortedRecord) -> tuple[tuple[DrugIssue, str | None], ...]:
+        """Issue and role in the tables, in the order of the record; None as the role of what nobody could read."""
+        if tables not in self._found:
+            self.read += 1
+            self._found[tables] = tuple(_issues(tables, sorted_record))
+        return self._found[tables]
+
+
+def drug_history(wanted: CompiledDrugHistory, sorted_record: SortedRecord, finder: IssueFinder) -> Fact:
     """
     How many different drugs the record shows, with every issue of them.
 
     The count is a range: from the drugs that were surely given to those that possibly were, each medication nobody
     could read counted as one more. Where medications did not come whole, there may be any number.
     """
-    issues = tuple(sorted(_issues(wanted, sorted_record), key=lambda i: (i.first, i.drug, i.source)))
+    issues = tuple(sorted(_wanted_of(wanted, sorted_record, finder), key=lambda i: (i.first, i.drug, i.source)))
     sure = {issue.drug for issue in issues if issue.sure}
     possible = {issue.drug for issue in issues}
     sent = history_sent(sorted_record)
@@ -145,8 +165,21 @@ def history_sent(sorted_record: SortedRecord) -> Delivery:
     return next((sent for sent in of_kind if sent.state is DeliveryState.WHOLE), of_kind[0])
 
 
-def _issues(wanted: CompiledDrugHistory, sorted_record: SortedRecord) -> Iterator[DrugIssue]:
-    tables = [sorted_record.codes.drugs[name] for name in wanted.tables]
+def _wanted_of(wanted: CompiledDrugHistory, sorted_record: SortedRecord, finder: IssueFinder) -> Iterator[DrugIssue]:
+    for issue, role in finder.issues(wanted.tables, sorted_record):
+        if role is None or (
+            (wanted.roles is None or role in wanted.roles) and (wanted.named is None or issue.drug in wanted.named)
+        ):
+            yield issue
+    today = sorted_record.today.toordinal()
+    for name in wanted.treatments:
+        for hit in sorted_record.interventions.get(name, ()):
+            if isinstance(hit.entry, Intervention):
+                yield from _session(hit.entry, name, today)
+
+
+def _issues(names: tuple[str, ...], sorted_record: SortedRecord) -> Iterator[tuple[DrugIssue, str | None]]:
+    tables = [sorted_record.codes.drugs[name] for name in names]
     today = sorted_record.today.toordinal()
     unreadable = 0
     for exposure in sorted_record.record.exposures:
@@ -154,15 +187,12 @@ def _issues(wanted: CompiledDrugHistory, sorted_record: SortedRecord) -> Iterato
         if found is None:
             if any(table.unrecognisable(exposure.drug) for table in tables):
                 unreadable += 1
-                yield from _issue(exposure, f"{UNKNOWN_DRUG}{unreadable}", "", None, today)
+                for issue in _issue(exposure, f"{UNKNOWN_DRUG}{unreadable}", "", None, today):
+                    yield issue, None
             continue
         for drug, drug_class, role in _ingredients(found, tables):
-            if (wanted.roles is None or role in wanted.roles) and (wanted.named is None or drug in wanted.named):
-                yield from _issue(exposure, drug, drug_class, found, today)
-    for name in wanted.treatments:
-        for hit in sorted_record.interventions.get(name, ()):
-            if isinstance(hit.entry, Intervention):
-                yield from _session(hit.entry, name, today)
+            for issue in _issue(exposure, drug, drug_class, found, today):
+                yield issue, role
 
 
 def _ingredients(found: Recognised, tables: Iterable[DrugTable]) -> Iterator[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from cds.facts.context import SortedRecord
 from cds.facts.data import MEDICATIONS, DataQuery, conditions
 from cds.facts.diagnosis import ClinicalStatus, statuses
 from cds.facts.diagnosis_count import entries_of
-from cds.facts.drug_history import CompiledDrugHistory, drug_history
+from cds.facts.drug_history import CompiledDrugHistory, IssueFinder, drug_history
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.pauses import BusyDays, Resumption, resumption
 from cds.facts.kind import EPISODE, NUMBER, SCORE, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
@@ -146,7 +146,11 @@ class CompiledEpisode(CompiledFact):
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_episode`."""
-        return find_episode(self, context.sorted_record, context.scores.get(self.remission_score, ()))
+        scores = context.scores.get(self.remission_score, ())
+        taken = None
+        if self.taken is not None:
+            taken = drug_history(self.taken, context.sorted_record, context.kept(IssueFinder, IssueFinder))
+        return find_episode(self, context.sorted_record, scores, taken)
 
 
 class EpisodeLengthFact(FactBase):
@@ -185,14 +189,19 @@ class CompiledEpisodeLength(CompiledFact):
         return episode_length(self, context.facts[self.episode], context.today)
 
 
-def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: Sequence[ConvertedMeasurement]) -> Fact:
+def find_episode(
+    wanted: CompiledEpisode,
+    sorted_record: SortedRecord,
+    scores: Sequence[ConvertedMeasurement],
+    taken: Fact | None = None,
+) -> Fact:
     """
     The first day of the current episode, as a span of days.
 
     The earliest recorded onset of the active illness; or, when none is recorded, a fixed time back, said so. A
     remission documented later than that (coded, or by two low scores far enough apart) begins a new episode after it
     (ATHF: two months of euthymia separate episodes). So does a pause where the rules say so, as early and as late as
-    what was sent allows.
+    what was sent allows; `taken` is the history of the drugs then, and None where no pause does.
     """
     today = sorted_record.today
     current, ended = _illness(wanted, sorted_record)
@@ -217,7 +226,7 @@ def find_episode(wanted: CompiledEpisode, sorted_record: SortedRecord, scores: S
             because = f"current episode since {begin.text}, after {words}"
             found = [FactSource(reference, words, last_day.text)]
             why = None
-    if wanted.taken is not None and (after_pause := _after_pause(wanted, wanted.taken, sorted_record)) is not None:
+    if taken is not None and (after_pause := _after_pause(wanted, taken, sorted_record)) is not None:
         resumed = Span(
             max(begin.earliest, date.fromordinal(max(after_pause.earliest, 1))),
             max(begin.latest, date.fromordinal(after_pause.latest)),
@@ -303,10 +312,9 @@ def _coded_remissions(
     )
 
 
-def _after_pause(wanted: CompiledEpisode, taken: CompiledDrugHistory, sorted_record: SortedRecord) -> Resumption | None:
+def _after_pause(wanted: CompiledEpisode, history: Fact, sorted_record: SortedRecord) -> Resumption | None:
     """The begin after the last pause without one of the drugs and without an entry of the illness."""
     today = sorted_record.today
-    history = drug_history(taken, sorted_record)
     entries = entries_of(wanted.of, sorted_record)
     dated = entries.dated(today)
     recorded = [BusyDays(day, day) for day in dated.sure]

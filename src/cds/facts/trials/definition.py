@@ -149,12 +149,24 @@ class NoResponse:
     switch_after_days: int
     augmentation_days: int
     accepts_inferred: bool
+    accepts_reviewed: bool
+
+    @property
+    def asks_of_scores(self) -> tuple[object, ...]:
+        """What decides what scores say of a trial: the same for definitions that differ in other things."""
+        return (
+            self.measured_by,
+            self.fall,
+            self.fall_included,
+            self.baseline_before_days,
+            self.baseline_after_days,
+            self.end_before_days,
+            self.end_after_days,
+        )
 
     def is_response(self, fall: float) -> bool:
         """Whether a fall from the baseline, in percent, is a response."""
         return fall > self.fall if self.fall_included else fall >= self.fall
-
-    accepts_reviewed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,17 @@ class ScoreReading(msgspec.Struct, frozen=True):
 
 
 class ScoreHistory:
-    """The scores of each scale in the order of their days; those of one day are one range."""
+    """
+    The scores of each scale in the order of their days; those of one day are one range.
+
+    Attributes:
+        said: What they say of a trial, for definitions that ask alike; worked out once.
+    """
 
     def __init__(self, readings: Mapping[str, Sequence[ConvertedMeasurement]]) -> None:
         self._readings = readings
         self._scores: dict[str, tuple[list[ScoreReading], list[date]]] = {}
+        self.said: dict[tuple[object, ...], ResponseAssessment | None] = {}
 
     def between(self, name: str, first: date, last: date) -> list[ScoreReading]:
         """The scores of one scale that surely lie between two days, both included."""
@@ -239,6 +245,21 @@ def _by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -
 
     A fall from a baseline says more than a score at the end alone. Scales that contradict each other leave it open.
     """
+    # Everything of the definition and the trial that `_measured` reads.
+    asked = (
+        wanted.asks_of_scores,
+        trial.key,
+        trial.start,
+        trial.end,
+        trial.adequate_from if trial.ongoing else None,
+        trial.unconfirmed,
+    )
+    if asked not in courses.said:
+        courses.said[asked] = _said_by_scores(wanted, trial, courses)
+    return courses.said[asked]
+
+
+def _said_by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -> ResponseAssessment | None:
     found = [one for by in wanted.measured_by if (one := _measured(wanted, by, trial, courses)) is not None]
     for kind in (ResponseEvidence.MEASURED, ResponseEvidence.STILL_SYMPTOMATIC):
         said = [one for one in found if one.evidence is kind]
