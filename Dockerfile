@@ -7,12 +7,15 @@ FROM ${PYTHON_IMAGE} AS build
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE NOTICE requirements.lock ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY deploy/requirements.txt ./deploy/requirements.txt
 COPY src ./src
 COPY rules ./rules
 COPY docs/rule-authors/checks ./docs/rule-authors/checks
 COPY fhir_examples ./fhir_examples
-RUN pip wheel --no-cache-dir --wheel-dir /wheels --constraint requirements.lock '.[all]'
+# Each file of others is the one that was locked: its hash is compared.
+RUN pip wheel --no-cache-dir --wheel-dir /wheels --require-hashes --requirement deploy/requirements.txt \
+    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps .
 
 # Stage 2: no compiler, no source, no root. The root file system may be read-only: only the volume and /tmp are written.
 FROM ${PYTHON_IMAGE}
@@ -27,7 +30,7 @@ LABEL org.opencontainers.image.title="Thirdline" \
       org.opencontainers.image.created="${CREATED}"
 RUN useradd --system --uid 10001 --no-create-home cds && install -d -m 0700 -o cds -g cds /var/lib/thirdline
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --no-index --find-links /wheels 'thirdline[all]' && rm -rf /wheels
+RUN pip install --no-cache-dir --no-index --find-links /wheels 'thirdline[oidc,otel,postgres]' && rm -rf /wheels
 COPY NOTICE /usr/share/doc/thirdline/NOTICE
 USER 10001
 VOLUME /var/lib/thirdline

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-STATIC = Path(__file__).parents[1] / "src" / "cds" / "pages" / "static"
+STATIC = Path(__file__).parents[1] / "src" / "cds" / "web" / "static"
 FILES = {
     # file → package and version, path in it, sha-256
     "htmx.min.js": (

@@ -53,6 +53,7 @@ from cds.settings import Settings
 from cds.web.console.access import ConsoleAccess, why_not_safe
 from cds.web.decisions import decision_routes
 from cds.web.page import Pages, static_routes
+from cds.web.start import start_routes
 from cds.yaml_source.problem import Problem, RulesError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def create_app(
     app = FastAPI(
         title="Thirdline",
         version=__version__,
-        docs_url=None,  # it would load scripts from elsewhere
+        docs_url=None,  # it would load scripts from elsewhere; `cds.web.start` has one that does not
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy the redirect would name the wrong address
         lifespan=lifespan,
@@ -288,6 +289,7 @@ def _add_routes(
         deployment.links,
     )
     app.include_router(static_routes())
+    app.include_router(start_routes(pages, console=deployment.settings.console))
     if links is not None and journal is not None:
         app.include_router(decision_routes(pages, deployment, journal, links))
     if not registered or journal is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from cds.cards.card import Card
 from cds.cards.render import write_cards
@@ -77,14 +79,35 @@ def index_day(published: Published, decision: Decision) -> date | None:
     return min(days, default=None)
 
 
-def decide(rules: Ruleset, record: PatientRecord, today: date, service: str | None = None) -> Decision:
+def untimed(_: str) -> AbstractContextManager[Any]:
+    """Nothing is told of a stage."""
+    return nullcontext()
+
+
+def decide(
+    rules: Ruleset,
+    record: PatientRecord,
+    today: date,
+    service: str | None = None,
+    stage: Callable[[str], AbstractContextManager[Any]] = untimed,
+) -> Decision:
     """
     Answer one request for one service, or for all services together. Pure: no clock, no network, no log.
+
+    Args:
+        rules: What decides.
+        record: What is known of the patient.
+        today: The day that is decided for.
+        service: Whose cards; None: those of all services.
+        stage: Entered around each stage (facts, reasoning, cards), so that a caller can time it.
 
     Raises:
         DisagreementError: The two opinions differ; nobody gets a card.
     """
-    facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, today)
-    truths = rules.reasoner.conclude(facts)
-    cards = write_cards(rules.program, record, facts, truths, service)
+    with stage("facts"):
+        facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, today)
+    with stage("reasoning"):
+        truths = rules.reasoner.conclude(facts)
+    with stage("cards"):
+        cards = write_cards(rules.program, record, facts, truths, service)
     return Decision(today, facts, truths, cards, record)

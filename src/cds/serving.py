@@ -11,6 +11,7 @@ from cds.app import create_app
 from cds.configuration import SettingsError, configure
 from cds.journal.journal import journal_from
 from cds.telemetry.logs import log_by
+from cds.telemetry.traces import trace_by
 
 
 def served() -> FastAPI:
@@ -29,4 +30,8 @@ def served() -> FastAPI:
     except SettingsError as wrong:
         raise SystemExit(str(wrong)) from None
     log_by(settings)
+    try:
+        trace_by(settings)
+    except ValueError as wrong:
+        raise SystemExit(str(wrong)) from None
     return create_app(settings, journal=journal_from(settings))

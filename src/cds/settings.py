@@ -189,6 +189,14 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(min_length=16, description="Bearer token that /metrics asks for; unset: nobody is asked."),
     ] = None
+    traces_endpoint: Annotated[
+        str,
+        Field(
+            pattern="^(https?://.+)?$",
+            description="OTLP/HTTP address that OpenTelemetry traces go to (http://127.0.0.1:4318/v1/traces); "
+            "unset: none. Needs the extra otel.",
+        ),
+    ] = ""
     log_format: Annotated[Literal["text", "json"], Field(description="Lines for people, or a JSON object a line.")] = (
         "text"
     )

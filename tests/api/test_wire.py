@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -204,4 +206,30 @@ def test_the_api_is_described_and_no_page_loads_scripts_from_elsewhere(client: h
         "/source-attributes/{rule}",
         "/",
     } == described["paths"].keys()
-    assert client.get("/docs").status_code == 404
+    for page in ("/docs", "/"):
+        shown = client.get(page, headers={"Accept": "text/html"})
+        assert shown.headers["content-type"].startswith("text/html")
+        assert not re.search(r'(src|href)="(?!/|#)', shown.text)
+        assert "<script" not in shown.text
+
+
+def test_the_page_of_the_api_has_every_address_that_is_described(client: httpx.Client) -> None:
+    shown = html.unescape(client.get("/docs").text)
+    described = client.get("/openapi.json").json()["paths"]
+
+    for path, methods in described.items():
+        for method in methods:
+            assert f"{method.upper()} {path}</h2>" in shown
+    assert "Practitioner/id" not in shown  # members of members are for tools
+    assert "<code>hookInstance</code>: string; required" in shown
+
+
+def test_the_first_page_is_for_people_and_json_for_programs(client: httpx.Client) -> None:
+    page = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    links = re.findall(r'<a href="(/[^"]*)"', page.text)
+
+    assert {"/docs", "/cds-services", "/health", "/openapi.json"} <= set(links)
+    assert all(client.get(link).status_code == 200 for link in links)
+    assert str(client.base_url).rstrip("/") + "/cds-services" in page.text
+    assert page.headers["vary"] == client.get("/").headers["vary"] == "Accept"
+    assert client.get("/").json()["discovery"] == "/cds-services"

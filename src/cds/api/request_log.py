@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds.api.response_headers import current_request_id
 from cds.decide import Decision
-from cds.telemetry import metrics
+from cds.telemetry import metrics, traces
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HANGING_UP = 499  # counted for callers that left before their answer, as nginx does
@@ -48,7 +48,12 @@ class RequestLog:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=current_request_id())
         try:
-            await self.app(scope, receive, answering)
+            with traces.request(endpoint, scope["headers"]) as span:
+                structlog.contextvars.bind_contextvars(**traces.trace_id_of(span))
+                try:
+                    await self.app(scope, receive, answering)
+                finally:
+                    traces.describe({"status": status, "request_id": current_request_id()})
         finally:
             took = perf_counter() - began
             metrics.requests.labels(endpoint, str(status)).inc()
@@ -101,8 +106,6 @@ def decided(
         "decision": decision_id,
         "hook_instance": hook_instance if UUID.fullmatch(hook_instance) else "",
     }
-    structlog.contextvars.bind_contextvars(
-        **{name: value for name, value in names.items() if value},
-        cards=len(decision.cards),
-        decide_ms=round(took * 1000, 1),
-    )
+    known = {name: value for name, value in names.items() if value} | {"cards": len(decision.cards)}
+    traces.describe(known)
+    structlog.contextvars.bind_contextvars(**known, decide_ms=round(took * 1000, 1))

@@ -35,6 +35,7 @@ from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.telemetry import metrics
+from cds.telemetry.traces import stage
 
 FAILED = frozenset({"failed", "stuck"})  # statuses with which nobody should be sent here
 READ_AT_ONCE = 256_000  # bytes of a body whose envelope is read in less time than it takes to wake a thread
@@ -85,20 +86,6 @@ def routes(deployment: Deployment) -> APIRouter:
             if journal is not None and made.receipt is not None:
                 journal.note(made.receipt)  # not in the thread: a decision that came too late was shown to nobody
             return Response(made.encoded, media_type="application/json")
-
-    @router.head("/", include_in_schema=False)
-    @router.get("/")
-    async def root() -> dict[str, str]:
-        """Where to go from here."""
-        return {
-            "service": "Thirdline",
-            "version": __version__,
-            "discovery": "/cds-services",
-            "attributes": "/source-attributes",
-            "evaluate": "/evaluate",
-            "health": "/health",
-            "description": "/openapi.json",
-        }
 
     @router.head("/health", include_in_schema=False)
     @router.get("/health")
@@ -172,7 +159,9 @@ def routes(deployment: Deployment) -> APIRouter:
             body = await read_body(request, settings.max_body_bytes)
 
             def answer() -> tuple[Decision, bytes]:
-                decision = decide(rules, read_bundle(body, **limits(settings, rules)), day, service)
+                with stage("record"):
+                    record = read_bundle(body, **limits(settings, rules))
+                decision = decide(rules, record, day, service, stage)
                 return decision, msgspec.json.encode(answer_of(rules, decision, flag_of(reasons, "reasons")))
 
             decision, encoded = await admission.run_in_worker(answer, len(body))
@@ -231,9 +220,10 @@ def answer_hook(
     begun, decision_id = perf_counter(), str(uuid.uuid4())
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
-    record = record_of(asked, service.templates, limits(deployment.settings, rules), fetched)
+    with stage("record"):
+        record = record_of(asked, service.templates, limits(deployment.settings, rules), fetched)
     read = perf_counter()
-    decision = decide(rules, earlier.onto(record), today, service.id)
+    decision = decide(rules, earlier.onto(record), today, service.id, stage)
     decided = perf_counter()
     linked: Sequence[Mapping[str, str]] = ()
     if deployment.card_links is not None and decision.cards:
@@ -243,25 +233,31 @@ def answer_hook(
     if journal is None:
         return HookResult(decision_id, decision, response, encoded, None, perf_counter() - begun)
     took = {"read": read - begun, "decide": decided - read, "answer": perf_counter() - decided}
-    receipt = decision_record_of(
-        rules,
-        decision,
-        call_of(offer.tenant, service, asked, fetched, earlier),
-        card_records_of(decision.cards, response),
-        {stage: round(seconds * 1000, 3) for stage, seconds in took.items()},
-        id=decision_id,
-        decided_at=datetime.now(UTC),
-        keep_input=journal.keeps_inputs,
-    )
+    with stage("journal"):
+        receipt = decision_record_of(
+            rules,
+            decision,
+            call_of(offer.tenant, service, asked, fetched, earlier),
+            card_records_of(decision.cards, response),
+            {name: round(seconds * 1000, 3) for name, seconds in took.items()},
+            id=decision_id,
+            decided_at=datetime.now(UTC),
+            keep_input=journal.keeps_inputs,
+        )
     return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
 
 
 async def _read(request: Request, service: Service, deployment: Deployment) -> tuple[HookRequest, int]:
     """What a hook asks, and in how many bytes; its FHIR data are not read yet."""
     body = await read_body(request, deployment.settings.max_body_bytes)
+
+    def read() -> HookRequest:
+        with stage("read"):
+            return read_request(body, service)
+
     if len(body) <= READ_AT_ONCE:
-        return read_request(body, service), len(body)
-    return await deployment.admission.run_in_worker(lambda: read_request(body, service), len(body)), len(body)
+        return read(), len(body)
+    return await deployment.admission.run_in_worker(read, len(body)), len(body)
 
 
 async def _fetch(
@@ -272,7 +268,8 @@ async def _fetch(
         return NOTHING_FETCHED, "this service fetches from no server"
     try:
         orders = asked.orders.sent if asked.orders is not None else b""
-        fetched = await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders)
+        with stage("fetch"):
+            fetched = await fetcher.fetch(service.prefetch, asked.prefetch, asked.patient_id, asked.access, orders)
     except NoFhirServerError as why:
         metrics.fetches.labels("none", "not usable").inc()
         return NOTHING_FETCHED, str(why)

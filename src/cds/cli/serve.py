@@ -69,6 +69,7 @@ def serve(
     from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
     from cds.journal.journal import journal_from  # noqa: PLC0415
     from cds.telemetry.logs import log_by  # noqa: PLC0415
+    from cds.telemetry.traces import trace_by  # noqa: PLC0415
 
     if site is not None:
         if rules is not None or not (site / SITE).is_file():
@@ -86,6 +87,10 @@ def serve(
     changes = {name: value for name, value in options.items() if value is not None}
     settings = settings_in_force(**changes)
     log_by(settings)
+    try:
+        trace_by(settings)
+    except ValueError as wrong:
+        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_TRACES_ENDPOINT") from None
     try:
         kept = journal_from(settings)
     except ValueError as wrong:
