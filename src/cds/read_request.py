@@ -113,6 +113,7 @@ def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
         "most_entries": settings.most_entries,
         "deepest": settings.max_json_depth,
         "sought": rules.program.sought,
+        "withheld": frozenset(settings.withhold_labels),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cds.cards.card import Card
+from cds.cards.suggestions import coding_of
 from cds.decide import Decision, Ruleset, index_day, truth_of
 from cds.engine.explain import Reasons, Why, missing
 from cds.facts.fact import Fact, Trial
@@ -156,6 +157,7 @@ def card_values(card: Card) -> dict[str, Any]:
                 "version": card.rule.version,
                 "digest": card.rule.digest,
                 "references": list(card.references),
+                "labels": [coding_of(label) for label in card.labels],
             }
         },
     }

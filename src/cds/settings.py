@@ -86,6 +86,14 @@ class Settings(BaseSettings):
             "then 429. 0: any number.",
         ),
     ] = 6_000
+    withhold_labels: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(
+            description="Codes of security labels (meta.security, such as 42CFRPart2) whose resources are not read, "
+            "separated by commas: what they say is unknown; none: all are read."
+        ),
+    ] = ()
     fhir_servers: Annotated[
         tuple[str, ...],
         NoDecode,
@@ -206,6 +214,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "show_definitions",
+        "withhold_labels",
         "cors_origins",
         "fhir_servers",
         "fhir_networks",

@@ -61,7 +61,7 @@ def test_a_trace_of_the_caller_goes_on(spans: InMemorySpanExporter) -> None:
     with serving() as client:
         told = of_request(spans, client, traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
 
-    assert {f"{span.context.trace_id:032x}" for span in told.values()} == {TRACE}  # type: ignore[union-attr]
+    assert {f"{span.context.trace_id:032x}" for span in told.values()} == {TRACE}
 
 
 def test_nothing_of_the_patient_is_in_a_span(spans: InMemorySpanExporter) -> None:

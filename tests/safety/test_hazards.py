@@ -108,7 +108,7 @@ def test_the_list_of_other_peoples_software_is_as_the_lock_says() -> None:
     written = [
         tuple(cell.strip() for cell in line.split("|")[1:4])
         for line in renew_safety.SOUP.read_text(encoding="utf-8").splitlines()
-        if line.startswith("| ") and "==" not in line and not line.startswith("| package")
+        if line.startswith("| ") and "==" not in line and not line.startswith("| package |")
     ]
 
     assert written == [(one.name, one.version, one.role) for one in renew_safety.packages()]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cds.record.model import SecurityLabel
 from cds.rulebook.program import LinkText, RuleRef
 
 
@@ -43,6 +44,7 @@ class Card:
         override_reasons: (system, code, display).
         rule: Which rule file and version said it.
         references: FHIR references the card rests on, sorted.
+        labels: Security labels of these, and of what its notes say; its drafts have them, too.
     """
 
     name: str
@@ -59,3 +61,4 @@ class Card:
     override_reasons: tuple[tuple[str, str, str], ...]
     rule: RuleRef
     references: tuple[str, ...]
+    labels: tuple[SecurityLabel, ...] = ()

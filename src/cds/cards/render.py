@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
@@ -10,7 +10,7 @@ from cds.cards.template import TemplateValues, escape, fill, plain
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
-from cds.record.model import Issue, IssueKind, PatientRecord
+from cds.record.model import Issue, IssueKind, PatientRecord, SecurityLabel
 from cds.rulebook.program import CardText, CompiledDefinition, CompiledRuleset
 
 MOST_ISSUES = 6
@@ -60,6 +60,8 @@ def _write(
     briefs = tuple((brief, words) for brief, words in said if brief)
     values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, briefs, patient)
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts)))
+    rests_on = references(text.head, program, facts)
+    labels = _labels({*rests_on, *(one for note in holding for one in references(note.head, program, facts))}, record)
     # Notes are in the order of their weight.
     strongest = None if text.keep_summary else next((note for note in holding if note.summary), None)
     return Card(
@@ -75,7 +77,7 @@ def _write(
             Suggestion(
                 suggestion.label,
                 suggestion.recommended,
-                tuple(Action(words, build(resource, values)) for words, resource in suggestion.actions),
+                tuple(Action(words, build(resource, values, labels)) for words, resource in suggestion.actions),
             )
             for suggestion in text.suggestions
             if not suggestion.head or truths[suggestion.head] is Truth.TRUE
@@ -84,8 +86,16 @@ def _write(
         links=text.links,
         override_reasons=text.override_reasons,
         rule=text.rule,
-        references=references(text.head, program, facts),
+        references=rests_on,
+        labels=labels,
     )
+
+
+def _labels(sources: Collection[str], record: PatientRecord) -> tuple[SecurityLabel, ...]:
+    """The security labels of what a card rests on, each once."""
+    if not record.labels:
+        return ()
+    return tuple(sorted({label for source in sources for label in record.labels.get(source, ())}))
 
 
 def footer(text: CardText, record: PatientRecord, facts: Facts) -> str:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fhir.resources.R4B import get_fhir_model_class
 
 from cds.cards.template import HOLE, TemplateValues
 from cds.facts.fact import FactSource
+from cds.record.model import SecurityLabel
 
 
-def build(template: Mapping[str, Any], values: TemplateValues) -> dict[str, Any]:
+def build(template: Mapping[str, Any], values: TemplateValues, labels: Sequence[SecurityLabel] = ()) -> dict[str, Any]:
     """
     The resource a suggestion creates.
 
     A text with holes is filled; a value that is only `{{ references(fact) }}` becomes a list of References. Empty
-    members are left out. Raises pydantic's ValidationError when the result is not valid FHIR R4 (R4B model): that is
-    our mistake, since `cds check` has tried the template.
+    members are left out. The `labels` of the data it is made from become its own (meta.security).
+
+    Raises:
+        ValidationError: The result is not valid FHIR R4 (R4B model). That is our mistake, since `cds check` has tried
+            the template.
     """
     filled = _fill(template, values)
+    if labels:
+        filled["meta"] = filled.get("meta", {}) | {"security": [coding_of(label) for label in labels]}
     get_fhir_model_class(filled["resourceType"]).model_validate(filled)
     return dict(filled)
+
+
+def coding_of(label: SecurityLabel) -> dict[str, str]:
+    """A label as a FHIR Coding."""
+    return {name: value for name, value in label._asdict().items() if value}
 
 
 def _fill(value: Any, values: TemplateValues) -> Any:

@@ -78,14 +78,20 @@ NOTHING_FETCHED: Mapping[str, FetchedValue] = MappingProxyType({})
 
 
 def read_bundle(
-    body: bytes, *, most_entries: int, deepest: int, sought: RelevanceCriteria | None = None
+    body: bytes,
+    *,
+    most_entries: int,
+    deepest: int,
+    sought: RelevanceCriteria | None = None,
+    withheld: frozenset[str] = frozenset(),
 ) -> PatientRecord:
     """
     The record in a FHIR R4 Bundle of any type that holds one patient.
 
     A kind of data with at least one resource was sent; a kind with none was not, unless a searchset (the Bundle or
     one inside it) says in its self link that it was asked for. With `sought`, no values are made of what no rule wants
-    (see `RelevanceFilter`). Requests with the status draft are orders being written.
+    (see `RelevanceFilter`). Requests with the status draft are orders being written. Resources with a security label of
+    a `withheld` code are not read, and their type is known in part.
 
     Raises:
         NotJsonError, NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
@@ -103,7 +109,7 @@ def read_bundle(
         raise NotFhirError(
             f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources"
         )
-    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day)
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day, withheld)
     gathered.bundle(msgspec.Raw(body), "Bundle")
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
 
@@ -116,6 +122,7 @@ def read_prefetch(
     most_entries: int,
     deepest: int,
     sought: RelevanceCriteria | None = None,
+    withheld: frozenset[str] = frozenset(),
     fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
     orders: DraftOrders | None = None,
 ) -> PatientRecord:
@@ -130,7 +137,7 @@ def read_prefetch(
     Raises:
         NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
     """
-    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day)
+    gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day, withheld)
     for key, template in sorted(templates.items()):
         if key in fetched:
             _read_fetched(gathered, key, template, fetched[key])
@@ -252,6 +259,7 @@ def _record(
         drafts_sent=drafts_sent,
         sent=_sent(gathered),
         issues=gathered.issues.listed(),
+        labels=gathered.labels,
         resources=gathered.resources,
         newest=_newest(
             diagnoses,

@@ -36,7 +36,7 @@ from cds.record.bundle_parts import (
 )
 from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
-from cds.record.model import Delivery, DeliveryState, IssueKind
+from cds.record.model import Delivery, DeliveryState, IssueKind, SecurityLabel
 from cds.record.search import Query, asked_by
 
 KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
@@ -44,7 +44,10 @@ RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
 LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
 HEAD = msgspec.json.Decoder(elements.Head)
 VERSION = msgspec.json.Decoder(elements.Version)
+LABELED = msgspec.json.Decoder(elements.Labeled)
 LONGEST_NOTHING = 4
+LABELS = b'"security"'  # of meta; without it in a body nothing has a label
+WITHHELD = "It has a security label whose data this site leaves out."
 
 """What is repeated in cards; a dot would do for a link ("www.example")."""
 
@@ -123,6 +126,7 @@ class ResourceCollection:
     Attributes:
         most_entries: More than this are refused.
         left_out: Gives the day of a resource no rule wants ("" for none), None for one that is to be read.
+        withheld: Codes of security labels whose resources are not read.
         names: The different names of those that are read.
         copies: Type → id or digest → the first copy met; more: every copy, where there are several.
         deleted: Those a DELETE in the request names, as "Type/id".
@@ -135,10 +139,13 @@ class ResourceCollection:
         empty: Searches that found nothing, with the id of the patient they name: what they say depends on whose data
             these turn out to be.
         altered: Somewhere in the request stands a modifierExtension.
+        labeled: Somewhere in it may stand a security label.
+        labels: "Type/id" → the security labels of its copies.
     """
 
     most_entries: int
     left_out: LeftOut = lambda kind, resource: None  # noqa: ARG005 (nothing is left out)
+    withheld: frozenset[str] = frozenset()
     names: set[str] = field(default_factory=set)
     named: int = 0
     copies: dict[str, dict[str, CollectedResource]] = field(default_factory=lambda: defaultdict(dict))
@@ -154,6 +161,8 @@ class ResourceCollection:
     lost: bool = False
     empty: list[tuple[str, str, Delivery]] = field(default_factory=list)
     altered: bool = False
+    labeled: bool = False
+    labels: dict[str, tuple[SecurityLabel, ...]] = field(default_factory=dict)
     entries: int = 0
     resources: int = 0
 
@@ -215,7 +224,7 @@ class ResourceCollection:
                 self.empty.append((resource_type, run.patient, Delivery(DeliveryState.WHOLE, "", codes)))
                 return
         else:
-            self.altered = self.altered or ALTERS in bytes(raw)
+            self._look_for_marks(raw)
             kind = self.resource(raw, where)
             trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
         if resource_type:
@@ -235,7 +244,7 @@ class ResourceCollection:
         `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch;
         `sound` is the Bundle where it is already decoded.
         """
-        self.altered = self.altered or ALTERS in bytes(raw)
+        self._look_for_marks(raw)
         bundle, entries = (sound, sound.entry or []) if sound is not None else bundle_in(raw, where, self.issues)
         run = self_query(bundle)
         found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
@@ -311,6 +320,12 @@ class ResourceCollection:
             self.say(kind, Delivery(DeliveryState.NOT_SENT, because, sent.codes, failed=True))
             self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
 
+    def _look_for_marks(self, raw: msgspec.Raw) -> None:
+        """Whether any resource in it needs a closer look; nearly none does."""
+        text = bytes(raw)
+        self.altered = self.altered or ALTERS in text
+        self.labeled = self.labeled or LABELS in text
+
     def resource(self, raw: msgspec.Raw, place: str, index: int = -1, full_url: str = "") -> str:
         """Read one resource, where `path_of` says that it stands; give its type, "" if that cannot be told."""
         as_expected = True
@@ -333,6 +348,12 @@ class ResourceCollection:
                 self._broken(kind, IssueKind.IGNORED, path_of(place, index), flaw)
                 return kind
         identity = resource.id or hashlib.blake2b(bytes(raw), digest_size=6).hexdigest()
+        if self.labeled and (labels := _labels(raw)):
+            if kind != "Patient" and not self.withheld.isdisjoint(label.code for label in labels):
+                self._broken(kind, IssueKind.IGNORED, path_of(place, index), WITHHELD)
+                return kind
+            source = f"{kind}/{identity}"
+            self.labels[source] = tuple(dict.fromkeys((*self.labels.get(source, ()), *labels)))
         day = self._left_out(resource, kind) if as_expected else None
         if day is None:
             self._count_names(resource)
@@ -546,6 +567,22 @@ def _newest_of(copies: list[CollectedResource]) -> tuple[CollectedResource, bool
 
     listed.sort(key=lambda said: age(said[0]))
     return listed[-1][2], age(listed[-1][0]) != age(listed[-2][0])
+
+
+def _labels(raw: msgspec.Raw) -> tuple[SecurityLabel, ...]:
+    """The security labels of a resource (FHIR R4 §6.1.1)."""
+    try:
+        meta = LABELED.decode(raw).meta
+    except UNREADABLE:
+        return ()
+    sent = meta.security if meta is not None else None
+    listed = [one for one in (sent if isinstance(sent, list) else [sent]) if isinstance(one, dict)]
+    read = [SecurityLabel(*(_text(one.get(name)) for name in SecurityLabel._fields)) for one in listed]
+    return tuple(label for label in read if label.code)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _version(kept: CollectedResource) -> _Version:

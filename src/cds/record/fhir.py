@@ -471,6 +471,18 @@ class Version(Struct, frozen=True, gc=False):
     meta: Meta | None = None
 
 
+class LabeledMeta(Element, frozen=True):
+    """The labels as they were sent: one that is malformed must not hide another."""
+
+    security: Any = None
+
+
+class Labeled(Struct, frozen=True, gc=False):
+    """Enough of a resource to say which security labels it has."""
+
+    meta: LabeledMeta | None = None
+
+
 class Whose(Struct, frozen=True, gc=False):
     """Enough of a resource to say whom it is about."""
 

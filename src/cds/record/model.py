@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import Enum
+from typing import NamedTuple
 
 from cds.terminology.concepts import Concept
 
@@ -464,6 +466,14 @@ class Draft:
     reasons: tuple[Concept, ...] = ()
 
 
+class SecurityLabel(NamedTuple):
+    """A label of meta.security, as it was sent; "" for what it lacks."""
+
+    system: str
+    code: str
+    display: str
+
+
 @dataclass(frozen=True, slots=True)
 class PatientRecord:
     """
@@ -480,6 +490,7 @@ class PatientRecord:
         issues: What was left out or doubted, in the order it was met.
         resources: How many resources were looked at (this patient's and shared ones).
         newest: The latest day any entry carries, None if no entry has a date.
+        labels: Source ("Type/id") → the security labels it has; only sources that have any.
     """
 
     patient: Patient
@@ -498,6 +509,7 @@ class PatientRecord:
     issues: tuple[Issue, ...] = ()
     resources: int = 0
     newest: date | None = None
+    labels: Mapping[str, tuple[SecurityLabel, ...]] = field(default_factory=dict)
 
     def how_sent(self, resource_type: str, codes: frozenset[str] = frozenset()) -> Delivery:
         """
