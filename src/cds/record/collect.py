@@ -7,9 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from operator import attrgetter
-from typing import NamedTuple, TypeVar, Union
+from typing import TypeVar, Union
 
 import msgspec
 
@@ -34,16 +33,15 @@ from cds.record.bundle_parts import (
     refused_by,
     self_query,
 )
-from cds.record.dates import LONGEST
 from cds.record.issues import Issues, Origin
 from cds.record.model import Delivery, DeliveryState, IssueKind, SecurityLabel
 from cds.record.search import Query, asked_by
+from cds.record.versions import newest_copy
 
 KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
 RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
 LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
 HEAD = msgspec.json.Decoder(elements.Head)
-VERSION = msgspec.json.Decoder(elements.Version)
 LABELED = msgspec.json.Decoder(elements.Labeled)
 LONGEST_NOTHING = 4
 LABELS = b'"security"'  # of meta; without it in a body nothing has a label
@@ -53,7 +51,6 @@ WITHHELD = "It has a security label whose data this site leaves out."
 
 RESTFUL = re.compile(r"https?://(?P<server>.+)/(?P<kind>[A-Z][A-Za-z]+)/[^/?#|]+(?:/_history/[^/?#|]+)?/?")
 DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 SPOILS = {
     # FHIR type → what gives the elements that nearly no resource has and none may have (see `_unusable`), and nothing.
@@ -485,7 +482,7 @@ class ResourceCollection:
             by_server.setdefault(copy.server or (servers[0] if len(servers) == 1 else ""), []).append(copy)
         chosen: dict[bytes, CollectedResource] = {}
         for _, of_one in sorted(by_server.items()):
-            newest, told = _newest_of(of_one)
+            newest, told = newest_copy(of_one)
             chosen.setdefault(bytes(newest.raw), newest)
             if not told:
                 self.issues.note(
@@ -539,36 +536,6 @@ def _unusable(resource: elements.Resource, kind: str) -> str:
     return ""
 
 
-class _Version(NamedTuple):
-    """What a copy says of how new it is; None where it does not, or not to the second with a time zone."""
-
-    updated: datetime | None
-    number: int | None
-
-
-def _newest_of(copies: list[CollectedResource]) -> tuple[CollectedResource, bool]:
-    """The newest of several copies, and whether they say so: by lastUpdated, else versionId, else by content."""
-    same: dict[bytes, CollectedResource] = {}
-    for copy in copies:
-        first = same.setdefault(bytes(copy.raw), copy)
-        if copy.where < first.where:
-            same[bytes(copy.raw)] = copy
-    listed = sorted(((_version(copy), raw, copy) for raw, copy in same.items()), key=lambda said: said[1])
-    if len(listed) == 1:
-        return listed[0][2], True
-    dated = all(version.updated is not None for version, _, _ in listed)
-    numbered = all(version.number is not None for version, _, _ in listed)
-
-    def age(version: _Version) -> tuple[datetime, int]:
-        return (
-            version.updated if version.updated and dated else LONG_AGO,
-            version.number or 0 if dated or numbered else 0,
-        )
-
-    listed.sort(key=lambda said: age(said[0]))
-    return listed[-1][2], age(listed[-1][0]) != age(listed[-2][0])
-
-
 def _labels(raw: msgspec.Raw) -> tuple[SecurityLabel, ...]:
     """The security labels of a resource (FHIR R4 §6.1.1)."""
     try:
@@ -583,27 +550,6 @@ def _labels(raw: msgspec.Raw) -> tuple[SecurityLabel, ...]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _version(kept: CollectedResource) -> _Version:
-    try:
-        meta = VERSION.decode(kept.raw).meta or elements.Meta()
-    except UNREADABLE:
-        meta = elements.Meta()
-    number = meta.versionId or ""
-    return _Version(
-        _instant(meta.lastUpdated or ""),
-        int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None,
-    )
-
-
-def _instant(text: str) -> datetime | None:
-    """A FHIR instant (R4 §2.24.0.1), with its time zone; None for anything less."""
-    try:
-        read = datetime.fromisoformat(text) if len(text) <= LONGEST else None
-    except ValueError:
-        return None
-    return read if read is not None and read.tzinfo is not None else None
 
 
 def too_many_entries(most: int, where: str = "") -> TooLargeError:
