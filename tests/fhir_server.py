@@ -38,6 +38,7 @@ class Seen:
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def kind(self) -> str:
@@ -56,6 +57,7 @@ class FhirServer:
         page_size: Entries of one page.
         together: Nobody is answered before this many requests have come.
         no_include: It refuses `_include`.
+        late: Seconds that it waits after it created something, before it says so.
         needs_intent: MedicationRequest is searched with an intent only, and nothing is sorted (US Core).
     """
 
@@ -66,6 +68,7 @@ class FhirServer:
     together: int = 1
     needs_intent: bool = False
     no_include: bool = False
+    late: float = 0.0
     next_base: str = ""
     seen: list[Seen] = field(default_factory=list)
 
@@ -83,12 +86,15 @@ class FhirServer:
             return
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        seen = Seen(scope["method"], scope["path"], query, headers)
+        body = (await receive()).get("body", b"") if scope["method"] == "POST" else b""
+        seen = Seen(scope["method"], scope["path"], query, headers, body)
         self.seen.append(seen)
         while len(self.seen) < self.together:
             await asyncio.sleep(0.005)
         listed = self.instead.get(seen.kind, [])
         answer = (listed.pop(0) if len(listed) > 1 else listed[0]) if listed else None
+        if answer is None and seen.method == "POST":
+            answer = self.create(seen)
         if answer is None:
             status, resource = self.right(seen)
             answer = Answer(status, json.dumps(resource).encode())
@@ -103,6 +109,18 @@ class FhirServer:
             }
         )
         await send({"type": "http.response.body", "body": answer.body})
+
+    def create(self, seen: Seen) -> Answer:
+        """A conditional create (FHIR R4 §3.1.0.8.1): by the identifier of If-None-Exist."""
+        made: JSON = json.loads(seen.body)
+        system, _, value = parse_qs(seen.headers["if-none-exist"])["identifier"][0].partition("|")
+        listed = [r for r in self.resources if r["resourceType"] == seen.kind]
+        found = [r for r in listed if r.get("identifier") == {"system": system, "value": value}]
+        one = found[0] if found else made | {"id": f"saved-{len(listed) + 1}"}
+        if not found:
+            self.resources.append(one)
+        where = f"{self.base}/{seen.kind}/{one['id']}/_history/1"
+        return Answer(200 if found else 201, headers=(("location", where),), after=self.late)
 
     def right(self, seen: Seen) -> tuple[int, JSON]:
         kind, parts = seen.kind, seen.path.split("/")

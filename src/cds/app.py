@@ -51,9 +51,13 @@ from cds.rulebook.reviews import overdue_reviews
 from cds.ruleset import evaluator_mode_from, refuse_errors, rules_of
 from cds.settings import Settings
 from cds.web.console.access import ConsoleAccess, why_not_safe
-from cds.web.decisions import decision_routes
+from cds.web.decisions import DecisionLookup, decision_routes
+from cds.web.packet_pages import packet_routes
 from cds.web.page import Pages, static_routes
+from cds.web.saving import ReviewSaver
 from cds.web.start import start_routes
+from cds.web.what_if_pages import what_if_routes
+from cds.web.write_grants import WriteGrants
 from cds.yaml_source.problem import Problem, RulesError
 
 if TYPE_CHECKING:
@@ -93,7 +97,7 @@ def create_app(
         } or {ANYBODY: TenantRules(rules or made[settings.rules], fetcher_for(settings.servers, settings))}
         admission = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
         half_made.callback(admission.close)
-        overrides = Overrides(journal)
+        overrides = Overrides(journal, keeps_reviews="journal" in settings.save_reviews)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 
@@ -290,15 +294,23 @@ def _add_routes(
     )
     app.include_router(static_routes())
     app.include_router(start_routes(pages, console=deployment.settings.console))
-    if links is not None and journal is not None:
-        app.include_router(decision_routes(pages, deployment, journal, links))
-    if not registered or journal is None:
+    if journal is None:
         return []
-    from cds.web.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
+    clients: dict[str, httpx.AsyncClient] = {}
+    grants = WriteGrants()
+    if registered:
+        from cds.web.launch import Launcher  # noqa: PLC0415 (as `tenants_of`)
 
-    launcher = Launcher(pages, registered, deployment, journal)
-    app.include_router(launcher.routes())
-    return list(launcher.clients.values())
+        launcher = Launcher(pages, registered, deployment, journal, grants)
+        app.include_router(launcher.routes())
+        clients = launcher.clients
+    if links is not None:
+        saver = ReviewSaver(deployment, journal, grants, clients)
+        lookup = DecisionLookup(deployment, journal, links)
+        app.include_router(decision_routes(pages, lookup))
+        app.include_router(what_if_routes(pages, lookup, saver))
+        app.include_router(packet_routes(pages, lookup))
+    return list(clients.values())
 
 
 def registered_of(

@@ -9,6 +9,7 @@ The others are caught where a person reads them: at start, on the command line, 
         BlockedAddressError  fhir_client/network.py
         ChartReviewError  population/chart_review.py
         CohortTableError  population/omop.py
+        CreateError  fhir_client/create.py
         DerivableCountError  population/linked.py
         DisagreementError  engine/evaluator.py
         EngineError  engine/durable.py

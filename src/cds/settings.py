@@ -146,6 +146,17 @@ class Settings(BaseSettings):
     keep_audit_days: Annotated[
         int, Field(ge=1, le=36_500, description="Days the record of who looked at what is kept.")
     ] = 2_190
+    save_reviews: Annotated[
+        tuple[Literal["ehr", "journal"], ...],
+        NoDecode,
+        Field(
+            description="Where a page may save what a clinician states: ehr (by the SMART launch), journal, or both "
+            "separated by commas, in this order; none: it is given as text for the note."
+        ),
+    ] = ()
+    keep_reviews_days: Annotated[
+        int, Field(ge=1, le=36_500, description="Days what a clinician stated is kept in the journal, and counts.")
+    ] = 730
     keep_users: Annotated[
         Literal["digest", "plain"],
         Field(description="How the EHR's user (context.userId) is kept with a receipt: a keyed digest, or as sent."),
@@ -215,6 +226,7 @@ class Settings(BaseSettings):
     @field_validator(
         "show_definitions",
         "withhold_labels",
+        "save_reviews",
         "cors_origins",
         "fhir_servers",
         "fhir_networks",
@@ -266,6 +278,20 @@ class Settings(BaseSettings):
             raise ValueError("CDS_SMART_CLIENT_ID needs CDS_FHIR_SERVERS: the FHIR server of the EHR that launches")
         if self.smart_client_id and not (self.public_url or self.for_this_machine):
             raise ValueError("CDS_SMART_CLIENT_ID needs CDS_PUBLIC_URL: the EHR sends browsers back there")
+        return self
+
+    @model_validator(mode="after")
+    def _saving(self) -> Self:
+        if "ehr" in self.save_reviews and not (self.smart_client_id or self.tenants):
+            raise ValueError("CDS_SAVE_REVIEWS=ehr needs CDS_SMART_CLIENT_ID: what is saved there needs a SMART launch")
+        if "ehr" in self.save_reviews and self.workers > 1:
+            raise ValueError(
+                "CDS_SAVE_REVIEWS=ehr needs CDS_WORKERS=1: the token of a launch is in the memory of one process alone"
+            )
+        if self.save_reviews and self.keep_inputs_days == 0:
+            raise ValueError(
+                "CDS_SAVE_REVIEWS needs CDS_KEEP_INPUTS_DAYS: the page that saves is of a decision whose data are kept"
+            )
         return self
 
     @model_validator(mode="after")

@@ -295,7 +295,7 @@ def test_what_the_chart_says_surely_is_not_asked() -> None:
 
     asked = {(question.trial, question.role) for question in open_questions(RULES, decision, "ketamine-evaluation")}
 
-    assert asked == {(1, "dose"), (1, "duration")}
+    assert asked == {(1, role) for role in ("dose", "duration", "taken", "prescribed")}
     assert open_questions(RULES, decided(example("01")), "ketamine-evaluation") == ()
 
 

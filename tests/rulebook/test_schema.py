@@ -22,6 +22,8 @@ def kind_of(place: tuple[str, ...]) -> str | None:
     """Which schema a file under rules/ follows; None for tests and patients."""
     if place[-1].endswith(".test.yaml") or place[0] == "patients":
         return None
+    if place == ("review", "packet.yaml"):
+        return "packet.schema.json"
     kinds = {"valuesets": "valueset", "tables": "drugs", "reading": "reading", "review": "review"}
     return f"{kinds.get(place[0], 'rules')}.schema.json"
 

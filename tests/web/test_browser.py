@@ -66,7 +66,7 @@ def test_axe_finds_a_flaw_where_there_is_one(
 
 def test_what_if_flips_the_card_on_the_page_itself(visit: Callable[[str], Page], address: str) -> None:
     page = visit(address)
-    page.get_by_role("link", name="Change a date, a dose or a score").click()
+    page.get_by_role("link", name="change a date, a dose or a score").click()
     page.get_by_label("dose each time, mg").first.fill("1")
     page.get_by_role("button", name="Ask again with these").click()
 
@@ -80,7 +80,7 @@ def test_what_if_works_without_scripts(browser: Browser, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
-    page.get_by_role("link", name="Change a date, a dose or a score").click()
+    page.get_by_role("link", name="change a date, a dose or a score").click()
     page.get_by_label("dose each time, mg").first.fill("1")
     page.get_by_role("button", name="Ask again with these").click()
 

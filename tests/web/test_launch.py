@@ -34,12 +34,12 @@ RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
 
 @contextmanager
 def launching(
-    folder: Path, *, keep: int = 0, secret: str | None = None, **settings: Any
+    folder: Path, *, keep: int = 0, secret: str | None = None, request: dict[str, Any] | None = None, **settings: Any
 ) -> Iterator[tuple[httpx.Client, FhirServer, SmartServer]]:
     """The service, an EHR's FHIR server, and its authorization server; each on a port of its own."""
     journal = Journal(Store(str(folder / "journal.sqlite3")), RetentionPeriods(100, 10, keep))
     with fhir_server() as fhir, smart_server(fhir.base, secret=secret) as smart:
-        fhir.resources = resources_in(REQUEST["prefetch"])
+        fhir.resources = resources_in((request or REQUEST)["prefetch"])
         publish(fhir, smart)
         known = {
             "fhir_servers": (fhir.base,),

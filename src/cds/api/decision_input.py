@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cds.api.overrides import OverrideLookup
-from cds.api.receipts import FETCHED, ORDERS, OVERRIDES, SELECTIONS
+from cds.api.receipts import FETCHED, ORDERS, OVERRIDES, REVIEWS, SELECTIONS
 from cds.fhir_client.fetch import FhirAccess
 from cds.read_request import HookRequest, record_of
 from cds.record.bundle import FetchedValue
@@ -60,7 +60,12 @@ def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> 
 
 
 def _looked_up(prefetch: dict[str, msgspec.Raw]) -> OverrideLookup:
-    if OVERRIDES not in prefetch:
-        return OverrideLookup()
-    found = msgspec.json.decode(prefetch.pop(OVERRIDES), type=tuple[Override, ...] | None)
-    return OverrideLookup(found, failed=found is None)
+    asked, kept = OVERRIDES in prefetch, REVIEWS in prefetch
+    found = msgspec.json.decode(prefetch.pop(OVERRIDES, b"null"), type=tuple[Override, ...] | None)
+    listed = msgspec.json.decode(prefetch.pop(REVIEWS, b"null"), type=tuple[dict[str, Any], ...] | None)
+    return OverrideLookup(
+        found,
+        failed=asked and found is None,
+        reviews=None if listed is None else tuple(msgspec.json.encode(one) for one in listed),
+        reviews_failed=kept and listed is None,
+    )

@@ -16,7 +16,7 @@ from cds.rulebook.program import Service
 
 # No prefetch key of ours has a dot.
 ORDERS, SELECTIONS = "context.draftOrders", "context.selections"
-OVERRIDES, FETCHED = "journal.overrides", "server.fetched"
+OVERRIDES, REVIEWS, FETCHED = "journal.overrides", "journal.reviews", "server.fetched"
 
 
 def call_of(
@@ -26,7 +26,7 @@ def call_of(
     Who asked, and the data that were decided from.
 
     These are what was sent, what was fetched in its place and how that went, the orders, and answers to earlier cards
-    (null where these could not be looked up).
+    and reviews kept here (null where these could not be looked up).
     """
     data: dict[str, bytes | msgspec.Raw] = dict(asked.prefetch)
     if fetched:
@@ -36,6 +36,9 @@ def call_of(
         data[SELECTIONS] = msgspec.json.encode(asked.orders.selections)
     if earlier.overrides is not None or earlier.failed:
         data[OVERRIDES] = msgspec.json.encode(earlier.overrides)
+    if earlier.reviews or earlier.reviews_failed:
+        listed = None if earlier.reviews is None else [msgspec.Raw(body) for body in earlier.reviews]
+        data[REVIEWS] = msgspec.json.encode(listed)
     return HookCall(tenant, service.id, service.hook, asked.hook_instance, asked.patient_id, data, asked.user)
 
 

@@ -63,11 +63,29 @@ class SmartConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class TokenGrant:
-    """A token response, as far as it is read: the token, the patient in context, and what the card's link said."""
+    """
+    A token response, as far as it is read.
+
+    Attributes:
+        access_token, patient: The token, and whose chart is open.
+        app_context: What the card's link said; "" for nothing.
+        scope: What was granted; "" where the server does not say, which is nothing.
+        seconds: How long the token is good for; 0 where the server does not say.
+    """
 
     access_token: str = field(repr=False)
     patient: str = field(repr=False)
     app_context: str
+    scope: str = ""
+    seconds: float = 0
+
+    def may_create(self, kind: str) -> bool:
+        """
+        Whether it gives leave to create a kind of resource of this patient, in scopes of v1 (`.write`) or v2 (`.c`).
+
+        A scope that is limited to some resources counts: the server says what it takes.
+        """
+        return any(_may_create(one, kind) for one in self.scope.split())
 
 
 class _Discovery(msgspec.Struct):
@@ -81,6 +99,8 @@ class _TokenResponse(msgspec.Struct):
     access_token: str
     token_type: str
     patient: str | None = None
+    scope: str | None = None
+    expires_in: float | None = None
     appContext: Any = None  # noqa: N815 (the specification's name)
 
 
@@ -94,10 +114,15 @@ def challenge_of(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def scopes_for(prefetch: Iterable[Prefetch], *, v2: bool) -> str:
-    """`launch`, and leave to read each kind of data that is asked for; nothing of the user, nothing to write."""
+def scopes_for(prefetch: Iterable[Prefetch], *, v2: bool, creates: Iterable[str] = ()) -> str:
+    """
+    `launch`, and leave to read each kind of data that is asked for; nothing of the user.
+
+    Leave to write is asked for the kinds of `creates` alone: to create, which v1 cannot tell from to change.
+    """
     kinds = sorted({one.query.partition("?")[0].partition("/")[0] for one in prefetch} | {"Medication"})
-    return " ".join(["launch", *(f"patient/{kind}.{'rs' if v2 else 'read'}" for kind in kinds)])
+    reads = [f"patient/{kind}.{'rs' if v2 else 'read'}" for kind in kinds]
+    return " ".join(["launch", *reads, *(f"patient/{kind}.{'c' if v2 else 'write'}" for kind in creates)])
 
 
 async def configuration_of(client: httpx.AsyncClient, base: httpx.URL, servers: ServerAllowlist) -> SmartConfiguration:
@@ -185,7 +210,21 @@ async def token_for(
         raise LaunchError("The EHR gave a token of a kind that is not used here")
     if not found.patient:
         raise LaunchError("The EHR did not say which patient's chart is open")
-    return TokenGrant(found.access_token, found.patient, found.appContext if isinstance(found.appContext, str) else "")
+    return TokenGrant(
+        found.access_token,
+        found.patient,
+        found.appContext if isinstance(found.appContext, str) else "",
+        found.scope or "",
+        max(0.0, found.expires_in or 0.0),
+    )
+
+
+def _may_create(scope: str, kind: str) -> bool:
+    context, _, rest = scope.partition("/")
+    of, _, may = rest.partition("?")[0].partition(".")
+    if context not in ("patient", "user") or of not in (kind, "*"):
+        return False
+    return may in ("write", "*") or (may.startswith("c") and not set(may) - set("cruds"))
 
 
 def _basic(name: str, secret: str) -> str:

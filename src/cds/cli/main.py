@@ -19,6 +19,7 @@ from cds.cli.journal import journal
 from cds.cli.lock import lock
 from cds.cli.lsp import lsp
 from cds.cli.make import docs, fmt, new
+from cds.cli.packet import packet_command
 from cds.cli.population import population
 from cds.cli.schema import schema
 from cds.cli.serve import serve
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(evaluate)
 app.command(name="explain")(explain_command)
+app.command(name="packet")(packet_command)
 app.command()(check)
 app.command()(fix)
 app.command()(test)

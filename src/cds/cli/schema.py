@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cds.authoring.testing import cases
+from cds.rulebook.format import packet as packet_format
 from cds.rulebook.format import reading as reading_format
 from cds.rulebook.format import review as review_format
 from cds.rulebook.format import rule_file as rule_format
@@ -20,6 +21,7 @@ SCHEMAS = (
     rule_format.SCHEMAS
     | reading_format.SCHEMAS
     | review_format.SCHEMAS
+    | packet_format.SCHEMAS
     | site_format.SCHEMAS
     | vocabulary_format.SCHEMAS
     | wording_format.SCHEMAS

@@ -191,6 +191,11 @@ def plain_conclusions(program: CompiledRuleset) -> tuple[str, ...]:
     return tuple(name for name, head in program.heads.items() if head.is_an_authors)
 
 
+def criterion_of(program: CompiledRuleset, decision: Decision, name: str) -> Criterion:
+    """The tree of one conclusion or card."""
+    return _Trees(program, decision).of(name)
+
+
 class _Trees:
     """The trees of criteria of one decision; what several conclusions rest on is made once."""
 

@@ -48,6 +48,10 @@ class DecisionChanges:
     facts: tuple[FactChange, ...]
 
 
+NO_CHANGES = DecisionChanges((), (), (), (), ())
+"""What an answer changes that nothing reads."""
+
+
 def flips(rules: Ruleset, was: Decision, now: Decision) -> DecisionChanges:
     """What is different now; both decisions are by these rules, for one day."""
     program = rules.program

@@ -11,7 +11,7 @@ import msgspec
 from cds.facts.context import SortedRecord
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.logic.truth import Truth
-from cds.record.model import FilledForm, FormAnswer, FormItem, Span
+from cds.record.model import DeliveryState, FilledForm, FormAnswer, FormItem, Span
 from cds.terminology.review_form import ReviewAnswer, ReviewForm
 
 TRIAL, STATEMENT = "trial", "statement."
@@ -117,6 +117,9 @@ class Statements:
     def __init__(self, sorted_record: SortedRecord) -> None:
         form = sorted_record.codes.review
         self._by_fact: dict[str, list[Statement]] = {}
+        sent = sorted_record.record.reviews_sent
+        self._lost = sent.because if sent.state is not DeliveryState.WHOLE else ""
+        self._asked = frozenset(form.statements) if form is not None else frozenset()
         for filled, on in _reviews(sorted_record, form) if form is not None else ():
             for item in _all(filled.items):
                 name = item.link.removeprefix(STATEMENT)
@@ -132,8 +135,17 @@ class Statements:
 
         A statement settles what is unknown, or only not recorded. Against an entry that says otherwise it leaves the
         fact unknown, with both. An entry that is newer than the review, or has no sure day, is not covered by it: a
-        "no" then changes nothing.
+        "no" then changes nothing. Where reviews could not be looked up, what is not recorded is unknown.
         """
+        if self._lost and fact.name in self._asked and fact.truth is Truth.FALSE:
+            return msgspec.structs.replace(
+                fact,
+                truth=Truth.UNKNOWN,
+                text="",
+                because=self._lost,
+                why_unknown=WhyUnknown.NOT_SENT,
+                missing=(*fact.missing, fact.label) if fact.label not in fact.missing else fact.missing,
+            )
         listed = self._by_fact.get(fact.name)
         if not listed or fact.truth is None:
             return fact

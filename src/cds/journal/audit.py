@@ -1,4 +1,4 @@
-"""Who looked at what of patients, when and from where: kept append-only, given out as FHIR R4 AuditEvent."""
+"""Who looked at or saved what of patients, when and from where: kept append-only, given as FHIR R4 AuditEvent."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ class AuditAction(Enum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     REFUSED = "refused"
+    SAVED_IN_EHR = "saved-in-ehr"
+    SAVED_HERE = "saved-here"
+    NOT_SAVED = "not-saved"
+
+
+SAVES = (AuditAction.SAVED_IN_EHR, AuditAction.SAVED_HERE, AuditAction.NOT_SAVED)
+FAILURES = (AuditAction.REFUSED, AuditAction.NOT_SAVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +141,16 @@ def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
         event["subtype"] = [_coding(DCM, *(("110122", "Login") if login else ("110123", "Logout")))]
         event["action"] = "E"
     else:
-        if entry.action is not AuditAction.REFUSED:  # the patterns are for what succeeded
-            event["meta"] = {"profile": [BALP + ("PatientRead" if entry.patient else "Read")]}
+        did = "create" if entry.action in SAVES else "read"
+        if entry.action not in FAILURES:  # the patterns are for what succeeded
+            event["meta"] = {"profile": [f"{BALP}{'Patient' if entry.patient else ''}{did.capitalize()}"]}
         event["type"] = _coding(f"{TERMINOLOGY}audit-event-type", "rest", "Restful Operation")
-        event["subtype"] = [_coding("http://hl7.org/fhir/restful-interaction", "read", "read")]
+        event["subtype"] = [_coding("http://hl7.org/fhir/restful-interaction", did, did)]
         if entry.action is AuditAction.EXPORT:
             event["subtype"].append(_coding(DCM, "110106", "Export"))
-        event["action"] = "R"
+        event["action"] = "C" if entry.action in SAVES else "R"
     user: dict[str, Any] = {
-        "type": {"coding": [_coding(f"{TERMINOLOGY}v3-ParticipationType", "IRCP", "information recipient")]},
+        "type": {"coding": [_coding(f"{TERMINOLOGY}v3-ParticipationType", *_part(entry.action))]},
         "who": {"identifier": {"value": entry.who}},
         "name": entry.who,
         "requestor": True,
@@ -151,7 +159,7 @@ def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
         user["role"] = [{"text": entry.role}]
     event |= {
         "recorded": entry.at.isoformat(),
-        "outcome": "4" if entry.action is AuditAction.REFUSED else "0",
+        "outcome": "4" if entry.action in FAILURES else "0",
         "agent": [
             user,
             {
@@ -188,6 +196,10 @@ def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
             }
         )
     return event
+
+
+def _part(action: AuditAction) -> tuple[str, str]:
+    return ("AUT", "author (originator)") if action in SAVES else ("IRCP", "information recipient")
 
 
 def _coding(system: str, code: str, display: str) -> dict[str, str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cds.journal import feedback
+from cds.journal import feedback, reviews
 from cds.journal.receipts import DecisionRecord
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store, StoreDownError
@@ -29,6 +29,7 @@ class Journal:
     def __init__(self, store: Store, keep: RetentionPeriods) -> None:
         self.store = store
         self.keeps_inputs = keep.inputs > 0
+        self._keep = keep
         self._writer = JournalWriter(store, keep)
 
     def start(self) -> None:
@@ -64,6 +65,17 @@ class Journal:
         """
         return feedback.recent_overrides(self.store, tenant, patient_id, since)
 
+    def kept_reviews(self, tenant: str, patient_id: str, now: datetime) -> list[bytes]:
+        """
+        What clinicians stated of this patient and was saved here, as FHIR JSON, oldest first.
+
+        What is older than it is to be kept counts no more, whether it was removed yet or not.
+
+        Raises:
+            StoreDownError: Nobody can tell.
+        """
+        return reviews.kept_reviews(self.store, tenant, patient_id, now - timedelta(days=self._keep.reviews))
+
     @property
     def newest(self) -> datetime | None:
         """When the newest decision was made that was there when last looked; None for none."""
@@ -88,7 +100,11 @@ class Journal:
 def keep_from(settings: Settings) -> RetentionPeriods:
     """How long things are kept."""
     return RetentionPeriods(
-        settings.keep_receipts_days, settings.keep_comments_days, settings.keep_inputs_days, settings.keep_audit_days
+        settings.keep_receipts_days,
+        settings.keep_comments_days,
+        settings.keep_inputs_days,
+        settings.keep_audit_days,
+        settings.keep_reviews_days,
     )
 
 

@@ -12,7 +12,16 @@ from cds.journal import chain
 from cds.journal.audit import CHAIN
 from cds.journal.receipt_chain import chain_of
 from cds.journal.store import Store
-from cds.journal.tables import audit_events, comments, console_sessions, feedback, inputs, receipts, tokens
+from cds.journal.tables import (
+    audit_events,
+    comments,
+    console_sessions,
+    feedback,
+    inputs,
+    receipts,
+    reviews,
+    tokens,
+)
 
 RECENT = timedelta(days=7)  # a clock that has been wrong for longer would have been noticed
 PRUNE_GAP = timedelta(days=30)  # without a decision; then somebody must confirm that the clock is right
@@ -26,6 +35,7 @@ class RetentionPeriods:
     comments: int
     inputs: int
     audit: int = 2_190
+    reviews: int = 730
 
 
 def newest_entry(store: Store, now: datetime) -> tuple[datetime | None, timedelta]:
@@ -61,6 +71,7 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
         (inputs, inputs.c.kept_at < now - timedelta(days=min(keep.inputs, keep.receipts))),
         (receipts, receipts.c.decided_at < now - timedelta(days=keep.receipts)),
         (feedback, feedback.c.received_at < now - timedelta(days=keep.receipts)),
+        (reviews, reviews.c.saved_at < now - timedelta(days=keep.reviews)),
         (tokens, tokens.c.until < now),
         (console_sessions, console_sessions.c.until < now),
         (audit_events, audit_events.c.at < now - timedelta(days=keep.audit)),

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
-VERSION = "0007"
+VERSION = "0008"
 """The revision of migrations/ that makes these tables."""
 
 
@@ -216,6 +216,23 @@ comments = Table(
     Index("comments_by_time", "received_at"),
 )
 """What a clinician typed, and the words a client gave a reason: free text, so health information."""
+
+reviews = Table(
+    "reviews",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("patient", String(64), nullable=False),
+    Column("decision", String(36), nullable=False),
+    Column("saved_at", Instant, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("reviews_by_patient", "patient", "saved_at"),
+    Index("reviews_by_time", "saved_at"),
+)
+"""
+What clinicians stated, as QuestionnaireResponses packed with gzip: health information; empty unless a setting asks for
+it. `digest` is of the identifier, so that one that is sent twice is kept once; `patient` is as in receipts.
+"""
 
 tokens = Table(
     "tokens",

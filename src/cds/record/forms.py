@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+
+import msgspec
 
 from cds.record import fhir as elements
 from cds.record.concepts import coding_of
 from cds.record.dates import span_of
-from cds.record.issues import Origin
-from cds.record.measurements import ANSWERED, DEEPEST_ITEM
-from cds.record.model import FilledForm, FormAnswer, FormItem
+from cds.record.issues import Issues, Origin
+from cds.record.measurements import ANSWERED, DEEPEST_ITEM, answers_of
+from cds.record.model import FilledForm, FormAnswer, FormItem, PatientRecord
 from cds.terminology.concepts import Concept
 
 
@@ -56,3 +60,31 @@ def _answer(answer: elements.Answer, origin: Origin, path: str) -> FormAnswer:
         day=span_of(answer.valueDate, origin, f"{path}.answer"),
         said=answer.valueBoolean,
     )
+
+
+def with_responses(record: PatientRecord, responses: Iterable[tuple[str, bytes]]) -> PatientRecord:
+    """
+    A record with QuestionnaireResponses that did not come with it: what they answer, as it would be read from the EHR.
+
+    Args:
+        record: Of the patient they are about.
+        responses: Id of each, and the resource as JSON that we wrote ourselves.
+    """
+    forms, measurements, issues = list(record.forms), list(record.measurements), Issues()
+    for identity, body in responses:
+        said = msgspec.json.decode(body, type=elements.QuestionnaireResponse)
+        origin = Origin("QuestionnaireResponse", f"QuestionnaireResponse/{identity}", "review", issues)
+        measurements += answers_of(said, origin)
+        if (filled := form_of(said, origin)) is not None:
+            forms.append(filled)
+    return replace(
+        record,
+        forms=tuple(sorted(forms, key=lambda form: (_day(form), form.source))),
+        measurements=tuple(
+            sorted(measurements, key=lambda m: (m.when.earliest if m.when else date.min, m.source, m.where))
+        ),
+    )
+
+
+def _day(form: FilledForm) -> date:
+    return form.authored.earliest if form.authored is not None else date.min

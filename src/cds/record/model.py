@@ -484,6 +484,7 @@ class PatientRecord:
         forms: Forms that were filled in about the patient, oldest first.
         overrides: Answers to earlier cards; None where they are not kept.
         overrides_sent: Whether those that are kept could be looked up; WHOLE where none are kept.
+        reviews_sent: Whether reviews that are kept by this service could be looked up; WHOLE where none are kept.
         drafts: Orders being written right now.
         drafts_sent: Whether they came; WHOLE and none where nobody is writing orders.
         sent: FHIR type → every query of that type and how much of it arrived; a type without an entry was not sent.
@@ -505,6 +506,7 @@ class PatientRecord:
     drafts_sent: Delivery = Delivery(DeliveryState.WHOLE)
     overrides: tuple[Override, ...] | None = None
     overrides_sent: Delivery = Delivery(DeliveryState.WHOLE)
+    reviews_sent: Delivery = Delivery(DeliveryState.WHOLE)
     sent: dict[str, tuple[Delivery, ...]] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
     resources: int = 0
@@ -537,3 +539,13 @@ def without_overrides(record: PatientRecord) -> PatientRecord:
     issue = Issue(IssueKind.NOT_SENT, "", "", f"{NOT_LOOKED_UP.capitalize()}.")
     sent = Delivery(DeliveryState.NOT_SENT, NOT_LOOKED_UP, failed=True)
     return replace(record, overrides=None, overrides_sent=sent, issues=(*record.issues, issue))
+
+
+REVIEWS_NOT_LOOKED_UP = "reviews that are kept by this service could not be looked up"
+
+
+def without_reviews(record: PatientRecord) -> PatientRecord:
+    """The record where reviews are kept by this service, and could not be looked up."""
+    issue = Issue(IssueKind.NOT_SENT, "QuestionnaireResponse", "", f"{REVIEWS_NOT_LOOKED_UP.capitalize()}.")
+    sent = Delivery(DeliveryState.NOT_SENT, REVIEWS_NOT_LOOKED_UP, failed=True)
+    return replace(record, reviews_sent=sent, issues=(*record.issues, issue))

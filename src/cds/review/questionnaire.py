@@ -14,6 +14,8 @@ BASE_PROFILE = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire
 UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
 UCUM = "http://unitsofmeasure.org"
 DRUGS = "antidepressant"  # role of the drugs that a trial can be of
+HIDDEN = "http://hl7.org/fhir/StructureDefinition/questionnaire-hidden"
+ENTRIES = "entries"
 TYPES = {"drug": "choice", "start": "date", "dose": "decimal", "duration": "decimal"}
 """FHIR type of the questions that are answered by a value; all others are a choice."""
 
@@ -42,7 +44,16 @@ def questionnaire(form: ReviewForm, drugs: DrugTable) -> Json:
                 "text": form.trial,
                 "type": "group",
                 "repeats": True,
-                "item": [_item(role, question, form, drugs) for role, question in form.questions.items()],
+                "item": [
+                    *(_item(role, question, form, drugs) for role, question in form.questions.items()),
+                    {
+                        "extension": [{"url": HIDDEN, "valueBoolean": True}],
+                        "linkId": f"{TRIAL}.{ENTRIES}",
+                        "text": form.entries,
+                        "type": "reference",
+                        "repeats": True,
+                    },
+                ],
             },
             *(
                 {"linkId": f"{STATEMENT}{fact}", "text": text, "type": "boolean"}

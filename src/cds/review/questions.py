@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 import msgspec
 
 from cds.decide import Decision, Ruleset, decide
-from cds.explanation.flips import DecisionChanges, flips
+from cds.explanation.flips import NO_CHANGES, DecisionChanges, flips
 from cds.facts.fact import ResponseEvidence, Trial
 from cds.facts.trials.definition import TrialDefinition, trial_definitions
 from cds.logic.truth import Truth
-from cds.record import fhir as elements
-from cds.record.forms import form_of
-from cds.record.issues import Issues, Origin
+from cds.record.forms import with_responses
 from cds.record.model import PatientRecord
 from cds.review.response import ReviewAnswers, TrialAnswers, questionnaire_response
 from cds.terminology.review_form import ReviewForm
 
 MOST_TRIALS = 8  # that are asked about, the newest ones: a page is not a chart review
-ASSUMED = "QuestionnaireResponse/assumed"
-"""What a review that is only tried out is called."""
+ROUNDING_OFF = {"taken": "not-taken", "stopped": "not-tolerated", "prescribed": "often-missed"}
+"""Questions of a trial that is asked about anyhow → the one answer of theirs that can change anything."""
+ASSUMED = "assumed"
+"""Id of a review that is only tried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class OpenQuestion:
         recorded: What the record says so far.
         answers: What can be answered; of a value, one below and one at what the rules ask for.
         decides: Whether some answer alone settles what is unknown.
+        prefilled: What a field holds at first, from the record: it counts once another of the trial is answered.
     """
 
     name: str
@@ -60,21 +61,19 @@ class OpenQuestion:
     recorded: str
     answers: tuple[PossibleAnswer, ...]
     decides: bool
+    prefilled: str = ""
 
     @property
-    def weight(self) -> tuple[bool, int]:
-        """How much its answers change, for ranking: cards first, then conclusions."""
+    def weight(self) -> tuple[bool, bool, int]:
+        """How much its answers change, for ranking: what rounds a trial off last; then cards, then conclusions."""
         cards = max((len(one.changes.gone) + len(one.changes.come) for one in self.answers), default=0)
         conclusions = max((len(one.changes.conclusions) for one in self.answers), default=0)
-        return self.decides, 100 * cards + conclusions
+        return self.role not in ROUNDING_OFF, self.decides, 100 * cards + conclusions
 
 
 def assumed(record: PatientRecord, form: ReviewForm, said: ReviewAnswers) -> PatientRecord:
     """The record as it would be with a review: read from the very QuestionnaireResponse that would be saved."""
-    made = msgspec.json.encode(questionnaire_response(form, said))
-    response = msgspec.json.decode(made, type=elements.QuestionnaireResponse)
-    filled = form_of(response, Origin("QuestionnaireResponse", ASSUMED, "review", Issues()))
-    return record if filled is None else replace(record, forms=(*record.forms, filled))
+    return with_responses(record, [(ASSUMED, msgspec.json.encode(questionnaire_response(form, said)))])
 
 
 def review_of(
@@ -87,6 +86,7 @@ def review_of(
     author_reference: str = "",
     authored: datetime | None = None,
     elsewhere: Sequence[TrialAnswers] = (),
+    number: str = "",
 ) -> ReviewAnswers:
     """
     A review of a decision's own trials, by their number; each carries its start and its references.
@@ -107,6 +107,7 @@ def review_of(
             *elsewhere,
         ),
         statements=statements,
+        number=number,
     )
 
 
@@ -144,7 +145,9 @@ def _of_trials(rules: Ruleset, decision: Decision, form: ReviewForm, service: st
                 PossibleAnswer(
                     value,
                     question.answers[str(value)].display if question.answers else f"{value:g}",
-                    _changes(rules, decision, form, service, {number: {role: value}}, {}),
+                    _changes(rules, decision, form, service, {number: {role: value}}, {})
+                    if ROUNDING_OFF.get(role, value) == value
+                    else NO_CHANGES,
                 )
                 for value in values
             )
@@ -156,10 +159,26 @@ def _of_trials(rules: Ruleset, decision: Decision, form: ReviewForm, service: st
                 role=role,
                 trial=number,
                 unit=question.unit,
-                recorded=trial.outcome if role == "outcome" else "; ".join(trial.notes) or "not known surely",
+                recorded=_recorded(trial, role),
                 answers=answers,
                 decides=_decides(rules, answers),
+                prefilled=_prefilled(trial, role, form),
             )
+
+
+def _recorded(trial: Trial, role: str) -> str:
+    if role == "outcome":
+        return trial.outcome
+    if role in ROUNDING_OFF:
+        return ""
+    return "; ".join(trial.notes) or "not known surely"
+
+
+def _prefilled(trial: Trial, role: str, form: ReviewForm) -> str:
+    low, high = trial.highest_mg_a_day if role == "dose" else trial.days_at_dose
+    if role not in ("dose", "duration") or low is None or low != high or not low:
+        return ""
+    return f"{low:g}" if role == "dose" else f"{low / form.days_each:.3g}"
 
 
 def _worth_asking(trial: Trial, form: ReviewForm, wanted: TrialDefinition) -> dict[str, tuple[str | float, ...]]:
@@ -174,7 +193,19 @@ def _worth_asking(trial: Trial, form: ReviewForm, wanted: TrialDefinition) -> di
         asked["dose"] = (minimum / 2, minimum)
         units = -(-wanted.adequate_days // form.days_each)
         asked["duration"] = (max(1, units // 2), units)
+    if asked:
+        asked |= {role: tuple(form.questions[role].answers or ()) for role in _rounding_off(trial)}
     return asked
+
+
+def _rounding_off(trial: Trial) -> Iterator[str]:
+    """What else is asked of a trial, as far as the record does not say it."""
+    yield "taken"
+    known = trial.evidence in (ResponseEvidence.CODED, ResponseEvidence.WORDS) or trial.intolerance
+    if not trial.ongoing and not known:
+        yield "stopped"
+    if trial.poorly_taken is Truth.UNKNOWN:
+        yield "prescribed"
 
 
 def _of_facts(rules: Ruleset, decision: Decision, form: ReviewForm, service: str | None) -> Iterator[OpenQuestion]:
@@ -234,7 +265,8 @@ def answers_needed(rules: Ruleset, decision: Decision, service: str | None = Non
         left = [
             question
             for question in open_questions(rules, now, service)
-            if (
+            if question.role not in ROUNDING_OFF
+            and (
                 question.role not in given.get(question.trial, {})
                 if question.trial is not None
                 else question.role not in stated

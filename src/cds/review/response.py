@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from cds.facts.reviews import STATEMENT, TRIAL
-from cds.review.questionnaire import TYPES, answer_coding, drug_coding
+from cds.review.questionnaire import ENTRIES, TYPES, answer_coding, drug_coding
 from cds.terminology.review_form import ReviewForm
 
 Json = dict[str, Any]
@@ -46,6 +46,7 @@ class ReviewAnswers:
         authored: When, with its time zone.
         trials: What was answered about trials.
         statements: Fact → yes or no.
+        number: Of the form it was filled in on: the same again when that is sent again; "" where there is none.
     """
 
     patient: str
@@ -54,13 +55,15 @@ class ReviewAnswers:
     authored: datetime
     trials: Sequence[TrialAnswers]
     statements: Mapping[str, bool]
+    number: str = ""
 
 
 def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
     """
     The review as FHIR.
 
-    Its identifier is made of what was answered by whom about whom, and when: the same review sent twice has the same.
+    Its identifier is made of what was answered by whom about whom, and of the number of the form or, without one, of
+    when: the same review sent twice has the same.
     """
     author = {key: value for key, value in (("reference", said.author_reference), ("display", said.author)) if value}
     made: Json = {
@@ -82,7 +85,8 @@ def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
             ),
         ],
     }
-    number = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:32]
+    same = made | ({"authored": said.number} if said.number else {})
+    number = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
     return made | {"identifier": {"system": f"{form.codes}{IDENTIFIER}", "value": number}}
 
 
@@ -106,6 +110,9 @@ def _trial(form: ReviewForm, trial: TrialAnswers) -> list[Json]:
             else {"valueCoding": answer_coding(form, role, str(value))}
         )
         items.append({"linkId": f"{TRIAL}.{role}", "text": question.text, "answer": [answer]})
+    if trial.sources:
+        references = [{"valueReference": {"reference": source}} for source in trial.sources]
+        items.append({"linkId": f"{TRIAL}.{ENTRIES}", "text": form.entries, "answer": references})
     return items
 
 
@@ -116,7 +123,8 @@ def as_text(form: ReviewForm, said: ReviewAnswers) -> str:
         lines.append(f"{form.trial}: {trial.drug}")
         for role, value in trial.answers.items():
             question = form.questions[role]
-            words = question.answers[str(value)].display if question.answers else f"{value} {question.unit}".strip()
+            number = f"{value:g}" if isinstance(value, float) else value
+            words = question.answers[str(value)].display if question.answers else f"{number} {question.unit}".strip()
             lines.append(f"  {question.text}: {words}")
     lines += [f"{form.statements[fact]}: {'yes' if answer else 'no'}" for fact, answer in said.statements.items()]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ from cds.rulebook.format.conditions import (
 from cds.rulebook.format.published import PublishedSpec
 from cds.rulebook.list_ages import list_ages
 from cds.rulebook.loader import Rulebook
+from cds.rulebook.packet_form import packet_form
 from cds.rulebook.placeholders import placeholders_in
 from cds.rulebook.prefetch import prefetch
 from cds.rulebook.program import (
@@ -132,6 +133,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         cohorts=tuple(cohort(name, spec, numbers) for rule in rules for name, spec in rule.model.cohorts.items()),
         overrides=book.overrides,
         list_ages=list_ages(book),
+        packet=packet_form(book.packet.model) if book.packet is not None else None,
         attributes={
             name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
         },

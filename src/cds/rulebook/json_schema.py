@@ -20,6 +20,7 @@ TITLES = {
     "drugs.schema.json": "Drug table",
     "reading.schema.json": "Reading of what no value set names",
     "review.schema.json": "Review by a clinician",
+    "packet.schema.json": "Evidence packet",
     "site.schema.json": "Site overlay",
     "wording.schema.json": "Wording of a site",
     "casetest.schema.json": "Test file",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cds.rulebook.format.drug_table import DrugFile
+from cds.rulebook.format.packet import PacketFile
 from cds.rulebook.format.reading import ReadingFile
 from cds.rulebook.format.review import ReviewFile
 from cds.rulebook.format.rule_file import RuleFile, known_keys
@@ -66,6 +67,7 @@ class Rulebook:
         reading: What says what an entry is beside value sets and tables; None for rules without it.
         reading_tables: Names of the files it points to → their lines.
         review: What a clinician is asked in a review; None for rules without one.
+        packet: What an evidence packet lists; None for rules without one.
         problems: Mistakes of form found while reading; a file with any is not among the others.
         broken: Path → text of files that could not be used: what they define may be missed elsewhere.
         digest: Over the bytes of all files, in the order of their names.
@@ -86,6 +88,7 @@ class Rulebook:
     reading: LoadedFile[ReadingFile] | None = None
     reading_tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     review: LoadedFile[ReviewFile] | None = None
+    packet: LoadedFile[PacketFile] | None = None
     problems: list[Problem] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -238,6 +241,8 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
                 _read_tables(path.parent, reading, book, total)
         elif place == (REVIEW, f"{REVIEW}.yaml"):
             book.review = _read(path, text, ReviewFile, book)
+        elif place == (REVIEW, "packet.yaml"):
+            book.packet = _read(path, text, PacketFile, book)
         else:
             continue
         total.update(f"{'/'.join(place)}\n".encode())

@@ -12,6 +12,7 @@ from cds.logic.conditions import Condition, names_in
 from cds.logic.strata import Stratum
 from cds.rulebook.list_ages import ListAges
 from cds.rulebook.overlay import SiteOverride
+from cds.rulebook.packet_form import PacketForm
 from cds.rulebook.source_attributes import SourceAttributes
 from cds.terminology.index import Codes
 from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria
@@ -309,6 +310,7 @@ class CompiledRuleset:
         cohorts: Questions to a population; empty unless they were asked for.
         overrides: What is different at the site these rules are for.
         attributes: Rule file → its source attributes.
+        packet: What an evidence packet lists; None for rules that bring no packet.yaml.
         list_ages: When each value set and drug table was last compared with a release.
     """
 
@@ -330,6 +332,7 @@ class CompiledRuleset:
     overrides: tuple[SiteOverride, ...] = ()
     attributes: Mapping[str, SourceAttributes] = field(default_factory=dict)
     list_ages: ListAges = field(default_factory=ListAges)
+    packet: PacketForm | None = None
 
     def card_called(self, name: str) -> CardText | None:
         """The card of this name, or the one that had it formerly; None for what is no card any more."""

@@ -239,6 +239,7 @@ def review_form(book: Rulebook) -> ReviewForm | None:
         codes=header.codes,
         trials=header.trials,
         trial=trial.text,
+        entries=trial.entries,
         questions=questions,
         days_each=duration_days(trial.duration.lasts) or 1,
         statements=model.statements,

@@ -47,6 +47,7 @@ class ReviewForm:
         codes: Code system of the answers.
         trials: The fact whose trials are asked about.
         trial: Words of the group that stands once for each trial.
+        entries: Words of what names the entries of the record that a trial was read from.
         questions: Role (drug, start, taken, dose, duration, outcome, stopped, prescribed) → what is asked of a trial.
         days_each: Days in one unit of a duration.
         statements: Fact → its question, answered yes or no.
@@ -59,6 +60,7 @@ class ReviewForm:
     codes: str
     trials: str
     trial: str
+    entries: str
     questions: Mapping[str, ReviewQuestion]
     days_each: int
     statements: Mapping[str, str]

@@ -42,9 +42,11 @@ from cds.read_request import HookRequest, limits, record_of
 from cds.rulebook.program import Service
 from cds.web.explained import explained_values
 from cds.web.page import Pages, page_route
+from cds.web.write_grants import WriteGrants, set_grant_cookie
 
 MINUTES = 10  # from launch to callback: time to sign in
 PURPOSE = "SMART launch"
+SAVED = "QuestionnaireResponse"  # the only kind of resource that is ever created
 AGAIN = "Open the chart again, and follow the link of its card"
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 LONGEST = 4_000  # characters of what an EHR sends along
@@ -115,6 +117,7 @@ class Launcher:
         registered: tuple[SmartRegistration, ...],
         deployment: Deployment,
         journal: Journal,
+        grants: WriteGrants,
     ) -> None:
         timeout = deployment.settings.fetch_seconds
         self.clients = {one.tenant: client_for(one.servers, timeout) for one in registered}
@@ -122,6 +125,7 @@ class Launcher:
         self._registered = registered
         self._deployment = deployment
         self._journal = journal
+        self._grants = grants
         self._launches = LaunchCookies(journal)
 
     def routes(self) -> APIRouter:
@@ -144,7 +148,11 @@ class Launcher:
         address = authorize_at(
             configuration,
             one.app,
-            scope=scopes_for(_service(self._deployment.offers[one.tenant], {}).prefetch, v2=configuration.v2),
+            scope=scopes_for(
+                _service(self._deployment.offers[one.tenant], {}).prefetch,
+                v2=configuration.v2,
+                creates=(SAVED,) if "ehr" in self._deployment.settings.save_reviews else (),
+            ),
             redirect_uri=self._callback(request),
             launch=launch,
             audience=iss,
@@ -195,7 +203,9 @@ class Launcher:
         kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
         if kept is not None and self._deployment.links is not None:
             key = await to_thread.run_sync(self._deployment.links.key, kept.id)
-            return RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
+            answer = RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
+            self._let_save(request, answer, one, granted, issuer, kept.id)
+            return answer
         origin = request.client.host if request.client is not None else ""
         patient = await to_thread.run_sync(patient_digest, self._journal.store, offer.tenant, granted.patient)
         entry = AuditEntry(
@@ -203,6 +213,24 @@ class Launcher:
         )
         await to_thread.run_sync(record_audit, self._journal.store, entry)
         return await self._decided_now(offer, granted, issuer, _service(offer, context))
+
+    def _let_save(
+        self,
+        request: Request,
+        answer: Response,
+        one: SmartRegistration,
+        granted: TokenGrant,
+        issuer: str,
+        decision: str,
+    ) -> None:
+        """Keep a token that may save, for the page of this decision in this browser; any other is forgotten."""
+        settings = self._deployment.settings
+        if "ehr" not in settings.save_reviews or not granted.may_create(SAVED):
+            return
+        server = str(one.servers.base_of(issuer))
+        secret, seconds = self._grants.keep(one.tenant, granted.patient, server, granted.access_token, granted.seconds)
+        secure, framed = self._callback(request).startswith("https:"), bool(settings.frame_ancestors)
+        set_grant_cookie(answer, decision, secret, seconds, secure=secure, framed=framed)
 
     async def _decided_now(self, offer: TenantRules, granted: TokenGrant, issuer: str, service: Service) -> Response:
         if offer.fetcher is None:

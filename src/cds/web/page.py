@@ -33,6 +33,7 @@ SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: 
 MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
 MOST_ISSUES = 50  # remarks about the data
 OF_A_PAGE = "of_a_page"
+HTMX = "hx-request"  # the header by which htmx asks for a piece of a page
 _MADE: ContextVar[list[PageContext] | None] = ContextVar("contexts", default=None)
 FOREVER = "public, max-age=31536000, immutable"  # the address of a file holds its digest
 

@@ -2,57 +2,222 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from cds.decide import Decision
-from cds.review.questions import OpenQuestion, review_of
-from cds.review.response import as_text, questionnaire_response
+from cds.decide import Decision, Ruleset
+from cds.review.questionnaire import TYPES, drug_table, trial_drugs
+from cds.review.questions import OpenQuestion, open_questions, review_of, undecided
+from cds.review.response import TrialAnswers, as_text, questionnaire_response
 from cds.terminology.review_form import ReviewForm
 from cds.web.what_if import WhatIfInputError, number_in
 
-AUTHOR = "author"
-"""Field of who answers."""
+AUTHOR, NUMBER = "author", "number"
+"""Fields of who answers, and of the form itself: what is sent twice has one number."""
+NUMBERED = re.compile(r"[A-Za-z0-9_-]{16}")
 MOST_AUTHOR = 100  # characters
+ELSEWHERE = 2  # trials elsewhere that can be added at once
+ASKED_ELSEWHERE = ("drug", "start", "dose", "duration", "outcome", "stopped", "prescribed")
+DOES_NOT_FIT = "This form does not fit the data any more: load the page again"
+
+
+@dataclass(frozen=True, slots=True)
+class SettleField:
+    """
+    One field of the panel.
+
+    Attributes:
+        name: Of the field.
+        text: What is asked.
+        kind: choice, number or date.
+        unit: UCUM unit of a number; "" for none.
+        choices: Value → how it reads; empty for what is typed.
+        value: What it holds at first.
+        recorded: What the chart says; "" for nothing.
+    """
+
+    name: str
+    text: str
+    kind: str
+    unit: str
+    choices: Mapping[str, str]
+    value: str = ""
+    recorded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettleGroup:
+    """Fields about one trial or one fact."""
+
+    title: str
+    fields: tuple[SettleField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePanel:
+    """
+    What the panel asks.
+
+    Attributes:
+        questions: What is open, first what changes most.
+        groups: The same as fields, by trial.
+        elsewhere: Fields of trials that can be added; empty where nothing is open.
+    """
+
+    questions: tuple[OpenQuestion, ...]
+    groups: tuple[SettleGroup, ...]
+    elsewhere: tuple[SettleGroup, ...]
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """Every field, with what it holds at first."""
+        return {field.name: field.value for group in (*self.groups, *self.elsewhere) for field in group.fields}
+
+    def tells_of_elsewhere(self, typed: Mapping[str, str]) -> bool:
+        """Whether something was typed about a trial elsewhere."""
+        return any(field.name in typed for group in self.elsewhere for field in group.fields)
+
+    @staticmethod
+    def is_number(text: str) -> bool:
+        """Whether this can be the number of a form; a form that was sent without one has none."""
+        return not text or NUMBERED.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class FilledReview:
-    """A review as it was filled in on a page: the FHIR resource, the same as JSON text, and as text for the note."""
+    """
+    A review as it was filled in on a page.
+
+    Attributes:
+        resource: As FHIR.
+        json: The same as text.
+        note: As text for the note.
+        author: Who answers; "" where that was left out.
+    """
 
     resource: Mapping[str, Any]
     json: str
     note: str
+    author: str
+
+
+def new_number() -> str:
+    """The number of a form that is shown now."""
+    return secrets.token_urlsafe(12)
+
+
+def without_signature(typed: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, without who answers and the number of the form, which change no answer."""
+    return {name: text for name, text in typed.items() if name not in (AUTHOR, NUMBER)}
+
+
+def settling_of(rules: Ruleset, decision: Decision, service: str) -> SettlePanel:
+    """What is asked of this decision; trials elsewhere can be added while something is open."""
+    questions = open_questions(rules, decision, service)
+    grouped: dict[tuple[str, int | None], list[SettleField]] = {}
+    for question in questions:
+        where = (question.about, question.trial) if question.trial is not None else (question.name, None)
+        grouped.setdefault(where, []).append(_field(question))
+    groups = tuple(SettleGroup(title if trial is not None else "", tuple(of)) for (title, trial), of in grouped.items())
+    form, drugs = rules.program.codes.review, drug_table(rules.program)
+    if form is None or drugs is None or not (questions or undecided(rules, decision)):
+        return SettlePanel(questions, groups, ())
+    named = {key: key for key in trial_drugs(drugs)}
+    elsewhere = tuple(SettleGroup("", tuple(_elsewhere_fields(form, named, number))) for number in range(ELSEWHERE))
+    return SettlePanel(questions, groups, elsewhere)
+
+
+def _field(question: OpenQuestion) -> SettleField:
+    kind = "number" if question.unit else "choice"
+    return SettleField(
+        question.name, question.text, kind, question.unit, choices(question), question.prefilled, question.recorded
+    )
+
+
+def _elsewhere_fields(form: ReviewForm, drugs: Mapping[str, str], number: int) -> Iterator[SettleField]:
+    kinds = {"date": "date", "decimal": "number"}
+    for role in ASKED_ELSEWHERE:
+        question = form.questions[role]
+        listed = drugs if role == "drug" else {code: one.display for code, one in (question.answers or {}).items()}
+        kind = kinds.get(TYPES.get(role, "choice"), "choice")
+        yield SettleField(f"elsewhere.{number}.{role}", question.text, kind, question.unit, listed)
 
 
 def filled_review(
-    questions: Sequence[OpenQuestion], typed: Mapping[str, str], was: Decision, form: ReviewForm | None
+    panel: SettlePanel,
+    typed: Mapping[str, str],
+    was: Decision,
+    form: ReviewForm | None,
+    authored: datetime | None = None,
 ) -> FilledReview | None:
     """
     What was answered, as a review of this decision; None where no question was.
+
+    Args:
+        panel: What was asked.
+        typed: Field → what was typed. What a field held at first counts once another of its trial is answered.
+        was: The decision.
+        form: The questionnaire; None for rules without one.
+        authored: When; None for the day of the decision.
 
     Raises:
         WhatIfInputError: An answer is none of those that can be chosen, or no number above zero.
     """
     trials: dict[int, dict[str, str | float]] = {}
     statements: dict[str, bool] = {}
-    for question in questions:
+    answered = {
+        one.trial for one in panel.questions if one.name in typed and typed[one.name] != one.prefilled
+    }  # of statements, None
+    for question in panel.questions:
         text = typed.get(question.name)
-        if text is None:
+        if text is None or question.trial not in answered:
             continue
         if question.trial is None:
-            statements[question.role] = _chosen(question, text) == "yes"
+            statements[question.role] = _chosen(choices(question), text) == "yes"
         else:
-            value = _amount(text) if question.unit else _chosen(question, text)
+            value = _amount(text) if question.unit else _chosen(choices(question), text)
             trials.setdefault(question.trial, {})[question.role] = value
-    if form is None or not (trials or statements):
+    elsewhere = [one for group in panel.elsewhere if (one := _trial_elsewhere(group, typed)) is not None]
+    if form is None or not (trials or statements or elsewhere):
         return None
-    said = review_of(was, trials, statements, form, author=typed.get(AUTHOR, "")[:MOST_AUTHOR])
+    author = typed.get(AUTHOR, "")[:MOST_AUTHOR]
+    said = review_of(
+        was,
+        trials,
+        statements,
+        form,
+        author=author,
+        authored=authored,
+        elsewhere=elsewhere,
+        number=typed.get(NUMBER, ""),
+    )
     made = questionnaire_response(form, said)
-    return FilledReview(made, msgspec.json.format(msgspec.json.encode(made), indent=2).decode(), as_text(form, said))
+    text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode()
+    return FilledReview(made, text, as_text(form, said), author)
+
+
+def _trial_elsewhere(group: SettleGroup, typed: Mapping[str, str]) -> TrialAnswers | None:
+    answers: dict[str, str | float] = {}
+    for field in group.fields:
+        text = typed.get(field.name)
+        if text is None:
+            continue
+        role = field.name.rpartition(".")[2]
+        if field.kind == "number":
+            answers[role] = _amount(text)
+        else:
+            answers[role] = _day(text) if field.kind == "date" else _chosen(field.choices, text)
+    if not answers:
+        return None
+    if "drug" not in answers:
+        raise WhatIfInputError("Say which antidepressant the trial elsewhere was of")
+    return TrialAnswers(str(answers.pop("drug")), answers)
 
 
 def choices(question: OpenQuestion) -> Mapping[str, str]:
@@ -64,9 +229,9 @@ def choices(question: OpenQuestion) -> Mapping[str, str]:
     return {str(one.value): one.words for one in question.answers}
 
 
-def _chosen(question: OpenQuestion, text: str) -> str:
-    if text not in choices(question):
-        raise WhatIfInputError("This form does not fit the data any more: load the page again")
+def _chosen(listed: Mapping[str, str], text: str) -> str:
+    if text not in listed:
+        raise WhatIfInputError(DOES_NOT_FIT)
     return text
 
 
@@ -75,3 +240,10 @@ def _amount(text: str) -> float:
     if value <= 0:
         raise WhatIfInputError(f"“{text[:40]}” is not above zero")
     return value
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise WhatIfInputError(f"“{text[:40]}” is no day: write it as 2026-06-01") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -148,17 +148,17 @@ def changeable(body: bytes, program: CompiledRuleset, service: Service, decision
     )
 
 
-def edits_of(form: EditableChart, typed: Mapping[str, str], others: Iterable[str] = ()) -> dict[str, str]:
+def edits_of(form: EditableChart, typed: Mapping[str, str], others: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     Of what was typed into a form, what differs from what it held, in the order of the form; `others` are its fields
-    that held nothing.
+    beside these, with what they held.
 
     Raises:
         WhatIfInputError: Nothing differs, or a field is none of this form.
     """
     held = {element.name: element.value for entry in form.entries for element in entry.elements}
     held |= {element.name: element.value for element in (*form.numbers, *form.days)}
-    held |= {choice.name: "" for choice in form.choices} | dict.fromkeys(others, "")
+    held |= {choice.name: "" for choice in form.choices} | dict(others or {})
     if typed.keys() - held.keys():
         raise WhatIfInputError("This form does not fit the data any more: load the page again")
     asked = {name: typed[name] for name, value in held.items() if name in typed and typed[name] != value}

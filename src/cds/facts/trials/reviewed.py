@@ -56,6 +56,24 @@ def with_reviews(
     return [*settled, *(trial for trial in added if trial is not None)]
 
 
+def stated_of(trials: Sequence[Trial], wanted: TrialDefinition, sorted_record: SortedRecord) -> str:
+    """
+    Which of the trials a clinician stated something of, who and when; "" for none.
+
+    Said once, for the trials that the form asks about: other definitions count the same ones.
+    """
+    form = sorted_record.codes.review
+    if form is None or wanted.name != form.trials or not wanted.no_response.accepts_reviewed:
+        return ""
+    by_source = {one.source: one.by for one in reviewed_trials(sorted_record, wanted.drugs)}
+    said: dict[str, list[str]] = {}
+    for trial in trials:
+        for source in trial.sources:
+            if source in by_source and trial.name not in said.setdefault(by_source[source], []):
+                said[by_source[source]].append(trial.name)
+    return "; ".join(f"{', '.join(names)}, {by}" for by, names in said.items())
+
+
 def _is_about(said: ReviewedTrial, spell: TreatmentEpisode, wanted: TrialDefinition) -> bool:
     first = spell.runs[0].first
     if said.drug != spell.key or first > said.on.toordinal():
@@ -100,6 +118,10 @@ def _settled(trial: Trial, spell: TreatmentEpisode, said: Sequence[ReviewedTrial
         note = f"entries after it was {review.by}; what was stated then does not cover them"
         return msgspec.structs.replace(trial, notes=(*trial.notes, note))
     trial = _how_taken(trial, spell, review, wanted)
+    if review.stopped is not None and not trial.ongoing:
+        intolerance = trial.intolerance or (review.stopped.not_tolerated and trial.adequate is not Truth.TRUE)
+        note = f"stopped: {review.stopped.display[:1].lower()}{review.stopped.display[1:]} ({review.by})"
+        trial = msgspec.structs.replace(trial, intolerance=intolerance, notes=(*trial.notes, note))
     return _response(trial, review, wanted)
 
 

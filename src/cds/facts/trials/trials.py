@@ -17,7 +17,7 @@ from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.doses import DailyDose, dosings
 from cds.facts.trials.exposure_periods import ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
-from cds.facts.trials.reviewed import with_reviews
+from cds.facts.trials.reviewed import stated_of, with_reviews
 from cds.facts.trials.treatment_episodes import (
     TreatmentEpisode,
     bounds,
@@ -105,8 +105,9 @@ class TrialFinder:
             trials = with_reviews(trials, laid.spells, laid.earlier, laid.begins, wanted, self._record)
         trials = _one_score_for_one(_no_separate_evidence(sorted(trials, key=_order)))
         today = self._record.today.toordinal()
+        fact = _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record)
         return (
-            _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record),
+            msgspec.structs.replace(fact, stated_by=stated_of(trials, wanted, self._record)),
             _open_questions(wanted, laid.taken, today, laid.begins),
         )
 

@@ -102,6 +102,7 @@ class TrialQuestions(Strict):
     """What is asked about each trial."""
 
     text: Text
+    entries: Annotated[Text, Field(description="Words of what names the entries of the record it was read from.")]
     drug: Text
     start: Text
     taken: TakenQuestion

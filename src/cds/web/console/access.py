@@ -24,6 +24,7 @@ from cds.web.console.door import HOURS, ConsoleDoor
 from cds.web.console.sessions import ConsoleSession, JournalSessions, LocalSessions, SessionStore, now
 from cds.web.console.urls import CALLBACK, ENTER, HOME, LOGIN, LOGOUT, SAFE
 from cds.web.console.users import EVERY_TENANT, ConsoleGrant, NotSignedInError, Role, allowed_by
+from cds.web.own_pages import origin_of, sent_by_our_page
 from cds.web.page import Pages, page_route
 
 if TYPE_CHECKING:
@@ -84,12 +85,6 @@ def _is_here(address: str) -> bool:
     return not address or _is_loopback(urlsplit(address).hostname or "")
 
 
-def _origin(address: str) -> str:
-    """The origin of an address, scheme included (RFC 6454); "" for none."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}" if address else ""
-
-
 def _is_loopback(host: str) -> bool:
     literal = literal_address(host)
     return host == "localhost" if literal is None else literal.is_loopback
@@ -106,7 +101,7 @@ class ConsoleAccess:
     def __init__(self, settings: Settings, journal: Journal | None) -> None:
         store = journal.store if journal is not None else None
         self.allowed = allowed_by(settings.oidc_allowed)
-        self._origin = _origin(settings.public_url)
+        self._origin = origin_of(settings.public_url)
         self._base = settings.public_url or f"http://{settings.host}:{settings.port}"
         self._store = store
         self._sessions: SessionStore = LocalSessions() if store is None else JournalSessions(store)
@@ -182,10 +177,7 @@ class ConsoleAccess:
         """
         if request.method in SAFE:
             return
-        site = request.headers.get("sec-fetch-site")
-        own = self._origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
-        ours = site == "same-origin" if site is not None else request.headers.get("origin") == own
-        if not ours:
+        if not sent_by_our_page(request, self._origin):
             raise NotAllowedError("This was sent by a page of somebody else", fix=f"Start again at {HOME}")
 
     def _cookie(self, request: Request) -> str:

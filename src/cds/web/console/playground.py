@@ -25,8 +25,9 @@ from cds.web.console.examples import examples, examples_day
 from cds.web.console.layout import Console, console_route
 from cds.web.console.pasted import PastedRequest, read_pasted
 from cds.web.console.urls import HOME
-from cds.web.decisions import HTMX, fields_of
+from cds.web.decisions import fields_of
 from cds.web.explained import explained_values
+from cds.web.page import HTMX
 
 PLAYGROUND = f"{HOME}/playground"
 MOST_SHOWN = 200_000  # characters of a request or response; more is cut
