@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from cds.api.decision_input import record_from_input
-from cds.api.overrides import FAILED, NOT_ASKED, OverrideLookup
+from cds.api.overrides import NOT_ASKED, OverrideLookup
 from cds.api.receipts import call_of
 from cds.decide import decide
 from cds.engine.evaluator import EvaluatorMode
@@ -81,8 +81,9 @@ def test_what_was_fetched_is_told_from_what_was_sent(fetched: dict[str, FetchedV
     "earlier",
     [
         NOT_ASKED,
-        FAILED,
+        OverrideLookup(failed=True),
         OverrideLookup(()),
+        OverrideLookup(reviews_failed=True),
         OverrideLookup((Override("topic", "reason", date(2026, 5, 1)), Override("other", "", date(2026, 4, 1)))),
     ],
 )
