@@ -31,6 +31,7 @@ from cds.api.links import SignedLinks
 from cds.api.metrics import Gauges, metrics_routes
 from cds.api.openapi import ERRORS
 from cds.api.overrides import Overrides
+from cds.api.questionnaire import questionnaire_routes
 from cds.api.request_log import RequestLog
 from cds.api.response_headers import REQUEST_ID, ResponseHeaders
 from cds.api.routes import routes
@@ -287,6 +288,7 @@ def _add_routes(
     app.include_router(routes(deployment))
     app.include_router(feedback_routes(deployment))
     app.include_router(attribute_routes(deployment))
+    app.include_router(questionnaire_routes(deployment))
     pages, journal, links = (
         Pages(deployment.settings.frame_ancestors, below=deployment.settings.below),
         deployment.journal,

@@ -101,6 +101,18 @@ def test_what_ehrs_did_not_send_is_counted(client: httpx.Client) -> None:
     assert listed["not sent", "AllergyIntolerance"] == "3"
 
 
+def test_what_stayed_unknown_is_counted_by_what_was_missing(client: httpx.Client) -> None:
+    client.post(SERVICE, json=example("05-dose-not-recorded"))
+    give_up = time.monotonic() + 30
+    listed: list[dict[str, str]] = []
+    while not listed and time.monotonic() < give_up:
+        listed = rows(client, "/console/data-settled.csv")
+
+    assert {"missing": "", "unknown": "1"}.items() <= listed[0].items()
+    assert any(row["missing"] == "failed_trials" for row in listed)
+    assert "Unknown, and settled later" in client.get("/console/data").text
+
+
 @pytest.mark.parametrize(
     ("query", "decisions"),
     [

@@ -104,6 +104,28 @@ def stats_command(
     out.print(f"{found.decisions} decisions; feedback on {found.unknown_cards} cards without a receipt here")
 
 
+@journal.command(name="settled")
+def settled_command(
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
+    ] = None,
+) -> None:
+    """
+    Write as CSV what stayed unknown, by what was missing: how much was settled, after how long, and what it became.
+
+    [bold]Example:[/bold] cds journal settled --since 2026-06-01 > settled.csv
+    """
+    from cds.cli.console import day_of  # noqa: PLC0415
+    from cds.cli.files import rules_in  # noqa: PLC0415
+    from cds.journal.period import JournalPeriod  # noqa: PLC0415
+    from cds.journal.settled import settled, settled_as_csv  # noqa: PLC0415
+
+    period = JournalPeriod(_first_day(since))
+    names = rules_in(None, day_of(None)).program.definitions
+    with store_in_force() as store:
+        sys.stdout.write(settled_as_csv(settled(store, period, names)))
+
+
 @journal.command(name="feedback")
 def feedback_command(
     since: Annotated[

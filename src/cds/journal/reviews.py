@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import select
 
 from cds.journal.receipts import patient_digest
@@ -16,15 +17,15 @@ def keep_review(
     store: Store, tenant: str, patient: str, decision: str, identifier: str, body: bytes, now: datetime
 ) -> bool:
     """
-    Keep one review; durable once this returns. False: it is there already, and nothing was kept.
+    Keep what was saved together; durable once this returns. False: it is there already, and nothing was kept.
 
     An earlier one of the same decision gives way to it: it was filled in on the same page, and is corrected.
 
     Args:
         patient: The keyed digest of the patient (receipts.patient_digest).
         decision: The decision whose page it was filled in on.
-        identifier: What the same review has again, and no other.
-        body: A QuestionnaireResponse, as JSON.
+        identifier: What the same answers have again, and no other.
+        body: A list of QuestionnaireResponses, as JSON.
 
     Raises:
         StoreDownError: Nothing was kept.
@@ -58,4 +59,8 @@ def kept_reviews(store: Store, tenant: str, patient_id: str, since: datetime) ->
     )
     with store.reading() as connection:
         found = connection.execute(select(reviews.c.body).where(*mine).order_by(reviews.c.saved_at, reviews.c.digest))
-        return [gzip.decompress(body) for body in found.scalars()]
+        return [
+            bytes(one)
+            for body in found.scalars()
+            for one in msgspec.json.decode(gzip.decompress(body), type=list[msgspec.Raw])
+        ]

@@ -11,7 +11,8 @@ from typing import Any
 
 from cds.facts.reviews import STATEMENT, TRIAL
 from cds.review.questionnaire import ENTRIES, TYPES, answer_coding, drug_coding
-from cds.terminology.review_form import ReviewForm
+from cds.terminology.review_form import PanelForm, ReviewForm
+from cds.terminology.systems import LOINC
 
 Json = dict[str, Any]
 IDENTIFIER = "/review"  # after the address of the code system: the system of a review's own number
@@ -85,9 +86,7 @@ def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
             ),
         ],
     }
-    same = made | ({"authored": said.number} if said.number else {})
-    number = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
-    return made | {"identifier": {"system": f"{form.codes}{IDENTIFIER}", "value": number}}
+    return made | {"identifier": _identifier(form, said, made)}
 
 
 def _trial(form: ReviewForm, trial: TrialAnswers) -> list[Json]:
@@ -127,4 +126,58 @@ def as_text(form: ReviewForm, said: ReviewAnswers) -> str:
             words = question.answers[str(value)].display if question.answers else f"{number} {question.unit}".strip()
             lines.append(f"  {question.text}: {words}")
     lines += [f"{form.statements[fact]}: {'yes' if answer else 'no'}" for fact, answer in said.statements.items()]
+    return "\n".join(lines)
+
+
+def panel_response(form: ReviewForm, panel: PanelForm, answers: Mapping[str, str], said: ReviewAnswers) -> Json:
+    """
+    A panel as FHIR: the patient's answers, as somebody filled them in, with the total once every item is answered.
+
+    Args:
+        form: The questionnaire of the review it goes along with.
+        panel: The panel.
+        answers: Item → answer, by their LOINC codes.
+        said: Who filled it in, about whom and when; its trials and statements are not looked at.
+    """
+    author = {key: value for key, value in (("reference", said.author_reference), ("display", said.author)) if value}
+    items: list[Json] = [
+        {
+            "linkId": f"/{code}",
+            "text": text,
+            "answer": [
+                {"valueCoding": {"system": LOINC, "code": answers[code], "display": panel.answers[answers[code]][0]}}
+            ],
+        }
+        for code, text in panel.items.items()
+        if code in answers
+    ]
+    if len(items) == len(panel.items):
+        code, text = panel.total
+        total = sum(panel.answers[answer][1] for answer in answers.values())
+        items.append({"linkId": f"/{code}", "text": text, "answer": [{"valueDecimal": total}]})
+    made: Json = {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": panel.url,
+        "status": "completed",
+        "subject": {"reference": said.patient},
+        "authored": said.authored.isoformat(timespec="seconds"),
+        **({"author": author} if author else {}),
+        "source": {"reference": said.patient},
+        "item": items,
+    }
+    return made | {"identifier": _identifier(form, said, made)}
+
+
+def _identifier(form: ReviewForm, said: ReviewAnswers, made: Json) -> Json:
+    same = made | ({"authored": said.number} if said.number else {})
+    number = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:32]
+    return {"system": f"{form.codes}{IDENTIFIER}", "value": number}
+
+
+def panel_as_text(panel: PanelForm, answers: Mapping[str, str]) -> str:
+    """The same in plain lines."""
+    lines = [panel.title]
+    lines += [f"  {text}: {panel.answers[answers[code]][0]}" for code, text in panel.items.items() if code in answers]
+    if len(answers) == len(panel.items):
+        lines.append(f"  {panel.total[1]}: {sum(panel.answers[answer][1] for answer in answers.values()):g}")
     return "\n".join(lines)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import inf
 
 from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
-from cds.rulebook.format.review import ReviewFile
+from cds.rulebook.format.review import ReviewFile, ReviewPanel
 from cds.rulebook.format.value_set import NamesGroup, ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyEntry
 from cds.rulebook.loader import Rulebook
@@ -15,9 +15,9 @@ from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
 from cds.terminology.index import Codes
 from cds.terminology.phrases import WordGroup, words_of
-from cds.terminology.review_form import ReviewAnswer, ReviewForm, ReviewQuestion
+from cds.terminology.review_form import PanelForm, ReviewAnswer, ReviewForm, ReviewQuestion
 from cds.terminology.statements import Cues, Meant, phrases_of
-from cds.terminology.systems import ATC, RXNORM, canonical_code, canonical_system
+from cds.terminology.systems import ATC, LOINC, RXNORM, canonical_code, canonical_system
 from cds.terminology.unknown_words import SuspiciousGroup
 from cds.terminology.value_sets import CodeRange, ValueSet
 from cds.terminology.vocabulary import EntryKind, Vocabulary, without
@@ -68,7 +68,8 @@ def code_sets(book: Rulebook) -> dict[str, ValueSet]:
 def code_index(book: Rulebook) -> Codes:
     """Every value set, drug table and word of a rulebook in one index, with what a site adds."""
     drugs = {name: drug_table(name, book) for name in book.tables}
-    return Codes(code_sets(book), drugs, vocabulary(book), review_form(book))
+    sets = code_sets(book)
+    return Codes(sets, drugs, vocabulary(book), review_form(book, sets))
 
 
 def site_entries(book: Rulebook) -> list[SiteVocabularyEntry]:
@@ -198,7 +199,7 @@ def _folded(groups: Iterable[WordList]) -> frozenset[str]:
     return frozenset(word for text in _listed(groups) for word in words_of(text))
 
 
-def review_form(book: Rulebook) -> ReviewForm | None:
+def review_form(book: Rulebook, sets: Mapping[str, ValueSet]) -> ReviewForm | None:
     """The questionnaire of a review; None for rules that bring no review.yaml."""
     if book.review is None:
         return None
@@ -245,6 +246,22 @@ def review_form(book: Rulebook) -> ReviewForm | None:
         statements=model.statements,
         source=header.source,
         verified=header.verified,
+        panels=tuple(_panel(name, panel, sets[panel.items]) for name, panel in model.panels.items()),
+    )
+
+
+def _panel(name: str, panel: ReviewPanel, items: ValueSet) -> PanelForm:
+    """A panel with its items in the order of the value set; a LOINC name ends where its bracket begins."""
+    return PanelForm(
+        id=name,
+        title=panel.title,
+        url=panel.url,
+        items={code: display.partition(" [")[0] for (system, code), display in items.codes.items() if system == LOINC},
+        answers={code: (words, items.answers[LOINC, code]) for code, words in panel.answers.items()},
+        total=(panel.total.code, panel.total.text),
+        tells=tuple(panel.tells),
+        safety=panel.safety,
+        notice=panel.notice,
     )
 
 

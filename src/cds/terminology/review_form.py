@@ -38,6 +38,33 @@ class ReviewQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelForm:
+    """
+    A form of the patient that is filled in while a score is missing.
+
+    Attributes:
+        id, title: Of ours.
+        url: Canonical address of its Questionnaire.
+        items: LOINC code → its words.
+        answers: LOINC answer → its words and its number.
+        total: LOINC code of the total, and its words.
+        tells: Facts it tells.
+        safety: The item whose answer is looked at at once.
+        notice: Terms of its words.
+    """
+
+    id: str
+    title: str
+    url: str
+    items: Mapping[str, str]
+    answers: Mapping[str, tuple[str, float]]
+    total: tuple[str, str]
+    tells: tuple[str, ...]
+    safety: str
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewForm:
     """
     The questionnaire of a review.
@@ -51,6 +78,7 @@ class ReviewForm:
         questions: Role (drug, start, taken, dose, duration, outcome, stopped, prescribed) → what is asked of a trial.
         days_each: Days in one unit of a duration.
         statements: Fact → its question, answered yes or no.
+        panels: Forms of the patient.
         source, verified: Where the wording comes from, and whether anybody has confirmed it.
     """
 
@@ -66,3 +94,4 @@ class ReviewForm:
     statements: Mapping[str, str]
     source: str
     verified: bool
+    panels: tuple[PanelForm, ...] = ()

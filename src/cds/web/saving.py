@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -29,6 +29,7 @@ from cds.web.own_pages import origin_of, sent_by_our_page
 from cds.web.write_grants import WriteGrant, WriteGrants, grant_cookie
 
 log = logging.getLogger(__name__)
+Responses = Sequence[Mapping[str, Any]]
 COPY = "Copy the text below into the note"
 
 
@@ -89,9 +90,9 @@ class ReviewSaver:
         """When a review is written: the day that is decided for, and the time of this machine."""
         return datetime.combine(self._deployment.today(), datetime.now().astimezone().timetz())
 
-    async def save(self, request: Request, found: StoredDecision, resource: Mapping[str, Any]) -> SaveResult:
+    async def save(self, request: Request, found: StoredDecision, resources: Responses) -> SaveResult:
         """
-        Save a QuestionnaireResponse in the first place that takes it, and write down that this was done.
+        Save QuestionnaireResponses in the first place that takes them, and write down that this was done.
 
         Where the EHR surely saved nothing, the journal is next; where that is not known, saving again is safe.
 
@@ -100,7 +101,7 @@ class ReviewSaver:
         """
         if not sent_by_our_page(request, origin_of(self._settings.public_url)):
             raise NotAllowedError("This was sent by a page of somebody else", fix="Open the chart again")
-        result = await self._saved(request, found, resource)
+        result = await self._saved(request, found, resources)
         action = {
             SavePlace.EHR: AuditAction.SAVED_IN_EHR,
             SavePlace.JOURNAL: AuditAction.SAVED_HERE,
@@ -117,7 +118,7 @@ class ReviewSaver:
             log.error("saving a review could not be written down: %s", action.value)
         return result
 
-    async def _saved(self, request: Request, found: StoredDecision, resource: Mapping[str, Any]) -> SaveResult:
+    async def _saved(self, request: Request, found: StoredDecision, resources: Responses) -> SaveResult:
         place = await to_thread.run_sync(self.place, request, found)
         if place is SavePlace.NOWHERE:
             why = "This page may not save: it was not opened from the chart, or that is too long ago"
@@ -125,30 +126,32 @@ class ReviewSaver:
                 why = "This service is not set up to save"
             return SaveResult(place, f"{why}. Nothing was saved", COPY)
         if place is SavePlace.JOURNAL:
-            return await self._in_journal(found, resource, "")
+            return await self._in_journal(found, resources, "")
         grant = await to_thread.run_sync(self._grant, request, found)
         if grant is None:  # its time was over since `place`
             return SaveResult(SavePlace.NOWHERE, "The sign-in at the EHR is over, and nothing was saved", COPY)
         try:
             access = FhirAccess(grant.server, grant.token)
-            made = await create_once(self._clients[grant.tenant], access, resource, self._settings.fetch_seconds)
+            client, seconds = self._clients[grant.tenant], self._settings.fetch_seconds
+            made = [await create_once(client, access, resource, seconds) for resource in resources]
         except CreateError as failed:
             if failed.certain and "journal" in self._settings.save_reviews:
-                return await self._in_journal(found, resource, f"{failed}. ")
+                return await self._in_journal(found, resources, f"{failed}. ")
             return SaveResult(SavePlace.NOWHERE, str(failed), failed.fix)
-        named = f" as {made.reference}" if made.reference else ""
-        if made.existed:
+        references = " and ".join(one.reference for one in made if one.reference)
+        named = f" as {references}" if references else ""
+        if all(one.existed for one in made):
             return SaveResult(SavePlace.EHR, f"It is in the chart already{named}; no second one was made")
         return SaveResult(
             SavePlace.EHR, f"Saved in the chart{named}. The next card reads it; to correct it, amend it there"
         )
 
-    async def _in_journal(self, found: StoredDecision, resource: Mapping[str, Any], before: str) -> SaveResult:
+    async def _in_journal(self, found: StoredDecision, resources: Responses, before: str) -> SaveResult:
         now = datetime.now(UTC)
 
         def keep() -> bool:
-            body = msgspec.json.encode(resource)
-            number = resource["identifier"]["value"]
+            body = msgspec.json.encode(resources)
+            number = " ".join(resource["identifier"]["value"] for resource in resources)
             return keep_review(self._journal.store, found.tenant, found.patient, found.id, number, body, now)
 
         try:

@@ -14,8 +14,8 @@ import msgspec
 from cds.decide import Decision, Ruleset
 from cds.review.questionnaire import TYPES, drug_table, trial_drugs
 from cds.review.questions import OpenQuestion, open_questions, review_of, undecided
-from cds.review.response import TrialAnswers, as_text, questionnaire_response
-from cds.terminology.review_form import ReviewForm
+from cds.review.response import TrialAnswers, as_text, panel_as_text, panel_response, questionnaire_response
+from cds.terminology.review_form import PanelForm, ReviewForm
 from cds.web.what_if import WhatIfInputError, number_in
 
 AUTHOR, NUMBER = "author", "number"
@@ -40,6 +40,7 @@ class SettleField:
         choices: Value → how it reads; empty for what is typed.
         value: What it holds at first.
         recorded: What the chart says; "" for nothing.
+        at_once: What its answer changes is shown as soon as it is given.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SettleField:
     choices: Mapping[str, str]
     value: str = ""
     recorded: str = ""
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,23 @@ class SettlePanel:
         questions: What is open, first what changes most.
         groups: The same as fields, by trial.
         elsewhere: Fields of trials that can be added; empty where nothing is open.
+        panels: Forms of the patient of which a score is unknown, with their fields.
     """
 
     questions: tuple[OpenQuestion, ...]
     groups: tuple[SettleGroup, ...]
     elsewhere: tuple[SettleGroup, ...]
+    panels: tuple[tuple[PanelForm, SettleGroup], ...] = ()
 
     @property
     def fields(self) -> Mapping[str, str]:
         """Every field, with what it holds at first."""
-        return {field.name: field.value for group in (*self.groups, *self.elsewhere) for field in group.fields}
+        return {field.name: field.value for group in self.all_groups for field in group.fields}
+
+    @property
+    def all_groups(self) -> Iterator[SettleGroup]:
+        """Every group of fields."""
+        yield from (*self.groups, *self.elsewhere, *(group for _, group in self.panels))
 
     def tells_of_elsewhere(self, typed: Mapping[str, str]) -> bool:
         """Whether something was typed about a trial elsewhere."""
@@ -95,13 +104,13 @@ class FilledReview:
     A review as it was filled in on a page.
 
     Attributes:
-        resource: As FHIR.
+        resources: As FHIR: the review, and each panel, as far as anything was answered.
         json: The same as text.
         note: As text for the note.
         author: Who answers; "" where that was left out.
     """
 
-    resource: Mapping[str, Any]
+    resources: tuple[Mapping[str, Any], ...]
     json: str
     note: str
     author: str
@@ -126,11 +135,25 @@ def settling_of(rules: Ruleset, decision: Decision, service: str) -> SettlePanel
         grouped.setdefault(where, []).append(_field(question))
     groups = tuple(SettleGroup(title if trial is not None else "", tuple(of)) for (title, trial), of in grouped.items())
     form, drugs = rules.program.codes.review, drug_table(rules.program)
+    panels = tuple(_panels(form, decision)) if form is not None else ()
     if form is None or drugs is None or not (questions or undecided(rules, decision)):
-        return SettlePanel(questions, groups, ())
+        return SettlePanel(questions, groups, (), panels)
     named = {key: key for key in trial_drugs(drugs)}
     elsewhere = tuple(SettleGroup("", tuple(_elsewhere_fields(form, named, number))) for number in range(ELSEWHERE))
-    return SettlePanel(questions, groups, elsewhere)
+    return SettlePanel(questions, groups, elsewhere, panels)
+
+
+def _panels(form: ReviewForm, decision: Decision) -> Iterator[tuple[PanelForm, SettleGroup]]:
+    """The forms that tell a number nothing in the record tells now."""
+    for panel in form.panels:
+        facts = [decision.facts.by_name[name] for name in panel.tells if name in decision.facts.by_name]
+        if any(fact.truth is None and fact.low is None and fact.high is None for fact in facts):
+            listed = {code: words for code, (words, _) in panel.answers.items()}
+            fields = (
+                SettleField(f"panel.{panel.id}.{code}", text, "choice", "", listed, at_once=code == panel.safety)
+                for code, text in panel.items.items()
+            )
+            yield panel, SettleGroup(panel.title, tuple(fields))
 
 
 def _field(question: OpenQuestion) -> SettleField:
@@ -184,7 +207,8 @@ def filled_review(
             value = _amount(text) if question.unit else _chosen(choices(question), text)
             trials.setdefault(question.trial, {})[question.role] = value
     elsewhere = [one for group in panel.elsewhere if (one := _trial_elsewhere(group, typed)) is not None]
-    if form is None or not (trials or statements or elsewhere):
+    answers = {one.id: _panel_answers(group, typed) for one, group in panel.panels}
+    if form is None or not (trials or statements or elsewhere or any(answers.values())):
         return None
     author = typed.get(AUTHOR, "")[:MOST_AUTHOR]
     said = review_of(
@@ -197,9 +221,17 @@ def filled_review(
         elsewhere=elsewhere,
         number=typed.get(NUMBER, ""),
     )
-    made = questionnaire_response(form, said)
-    text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode()
-    return FilledReview(made, text, as_text(form, said), author)
+    filled = [(one, answers[one.id]) for one, _ in panel.panels if answers[one.id]]
+    resources = [questionnaire_response(form, said)] if said.trials or said.statements else []
+    resources += [panel_response(form, one, given, said) for one, given in filled]
+    notes = [as_text(form, said), *(panel_as_text(one, given) for one, given in filled)]
+    text = "\n".join(msgspec.json.format(msgspec.json.encode(one), indent=2).decode() for one in resources)
+    return FilledReview(tuple(resources), text, "\n".join(notes), author)
+
+
+def _panel_answers(group: SettleGroup, typed: Mapping[str, str]) -> dict[str, str]:
+    given = ((field, typed[field.name]) for field in group.fields if field.name in typed)
+    return {field.name.rpartition(".")[2]: _chosen(field.choices, text) for field, text in given}
 
 
 def _trial_elsewhere(group: SettleGroup, typed: Mapping[str, str]) -> TrialAnswers | None:

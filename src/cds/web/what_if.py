@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -173,7 +173,7 @@ def changed(
     program: CompiledRuleset,
     service: Service,
     today: date,
-    review: Mapping[str, Any] | None = None,
+    reviews: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
     """
     The kept data with the changes of a form.
@@ -183,7 +183,7 @@ def changed(
         asked: Field → what was typed; only fields that differ from what they held.
         program, service: What decided, and decides again.
         today: The day of the answer; what is added is of that day.
-        review: A QuestionnaireResponse that is added as it is; None for none.
+        reviews: QuestionnaireResponses that are added as they are.
 
     Raises:
         WhatIfInputError: Something that was typed cannot be used, or is no field of ours.
@@ -212,8 +212,7 @@ def changed(
             added.append(_added(_entry(program, rest), writer, number_in(text)))
         elif kind == "present" and text == "yes":
             added.append(_added(_entry(program, rest), writer))
-    if review is not None:
-        added.append(dict(review))
+    added += map(dict, reviews)
     if added:
         data["prefetch"][ADDED] = {
             "resourceType": "Bundle",

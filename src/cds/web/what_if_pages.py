@@ -53,7 +53,7 @@ class SentForm:
                 raise WhatIfInputError("This form does not fit the data any more: load the page again")
             edits = edits_of(chart, without_signature(typed), settling.fields)
             tried = filled_review(settling, typed, was, questionnaire)
-            body = changed(found.body, edits, rules.program, service, found.day, tried.resource if tried else None)
+            body = changed(found.body, edits, rules.program, service, found.day, tried.resources if tried else ())
             now = self._lookup.decided(found, rules, body)
             values |= {"flips": flips(rules, was, now), "review": tried}
             values |= explained_values(rules, now, found.service)
@@ -109,7 +109,7 @@ def what_if_routes(pages: Pages, lookup: DecisionLookup, saver: ReviewSaver) -> 
         typed = fields_of(await read_body(request, MOST_FORM))
         values, review = await lookup.in_worker(lambda: form.answered(request, found, rules, typed, saver.now()))
         if review is not None:
-            result = await saver.save(request, found, review.resource)
+            result = await saver.save(request, found, review.resources)
             values |= {"saved": result, "review": review}
         return shown(request, values, key)
 

@@ -113,12 +113,34 @@ class TrialQuestions(Strict):
     prescribed: AdherenceQuestion
 
 
+class PanelTotal(Strict):
+    """The total of a panel, where every item was answered."""
+
+    code: Annotated[Text, Field(description="LOINC code.")]
+    text: Text
+
+
+class ReviewPanel(Strict):
+    """A form of the patient that is filled in on the page while a score is missing."""
+
+    title: Text
+    url: Annotated[Text, Field(description="Canonical address of its Questionnaire.")]
+    items: Annotated[Slug, Field(description="Value set whose LOINC codes are its items, worded as they are there.")]
+    answers: Annotated[dict[str, Text], Field(description="LOINC answer → its words; the value set says its number.")]
+    total: PanelTotal
+    tells: Annotated[list[Snake], Field(description="Facts that it tells; it is shown while one of them is unknown.")]
+    safety: Annotated[Text, Field(description="The item whose answer is looked at at once.")]
+    notice: Text
+    verified: bool
+
+
 class ReviewFile(Strict):
     """What a clinician is asked about trials and about facts the record leaves open."""
 
     review: ReviewHeader
     trial: TrialQuestions
     statements: Annotated[dict[Snake, Text], Field(description="Fact → the question, answered yes or no.")] = {}
+    panels: Annotated[dict[Slug, ReviewPanel], Field(description="Forms of the patient, by id.")] = {}
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {"review.schema.json": ReviewFile}

@@ -18,6 +18,7 @@ from cds.journal.export import feedback_as_csv
 from cds.journal.interval import Share, share
 from cds.journal.period import JournalPeriod
 from cds.journal.playground import is_playground, playground_of
+from cds.journal.settled import settled, settled_as_csv
 from cds.journal.stats import Stats, Tally, stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, by_day, comments_of, read_newest, remarks_of, versions_of
@@ -125,6 +126,7 @@ def analytics_routes(console: Console) -> APIRouter:
             "playground": is_playground(asked.period.tenant or ""),
             "services": list(program.services),
             "csv": f"{request.url.path}.csv?{request.url.query}",
+            "settled_csv": f"{DATA}-settled.csv?{request.url.query}",
             "unread_csv": f"{DATA}-unread.csv?{request.url.query}",
             "export": f"{FEEDBACK}-export.csv?{request.url.query}",
         }
@@ -213,6 +215,7 @@ def analytics_routes(console: Console) -> APIRouter:
                 "remarks": remarks_of(kept, about.period),
                 "unread": unread_of(kept, about.period),
                 "unread_days": [about.last - timedelta(days=ago) for ago in range(SHOWN_DAYS - 1, -1, -1)],
+                "settled": settled(kept, about.period, program.definitions),
                 "versions": versions_of(kept, about.period),
             }
 
@@ -224,6 +227,12 @@ def analytics_routes(console: Console) -> APIRouter:
         listed = await to_thread.run_sync(remarks_of, store(), about.period)
         rows = ((one.kind, one.resource_type, one.what, one.decisions, one.times) for one in listed)
         return _csv("data", about, ("kind", "resource_type", "what", "decisions", "times"), rows)
+
+    @router.get(f"{DATA}-settled.csv")
+    async def settled_csv(request: Request) -> Response:
+        about, program = asked(request)
+        listed = await to_thread.run_sync(settled, store(), about.period, program.definitions)
+        return _download("settled", about, settled_as_csv(listed))
 
     @router.get(f"{DATA}-unread.csv")
     async def unread_csv(request: Request) -> Response:
