@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 PORT ?= $(or $(CDS_PORT),8000)
 
-.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-definitions bench-peers examples clean
+.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-definitions bench-peers examples unverified renew clean
 
 run: .venv/service
 	PORT=$(PORT) scripts/run
@@ -52,6 +52,19 @@ docs: .venv/ready
 examples: .venv/ready
 	.venv/bin/python scripts/renew_examples.py
 	.venv/bin/python scripts/renew_safety.py
+
+unverified: .venv/ready
+	.venv/bin/python scripts/renew_unverified.py
+
+# Everything that is made from the rules, after a change of them: read the diff before it is committed.
+renew: .venv/ready
+	.venv/bin/cds fmt rules
+	.venv/bin/cds lock rules
+	.venv/bin/cds test rules --update
+	.venv/bin/python scripts/renew_examples.py
+	.venv/bin/python scripts/renew_safety.py
+	.venv/bin/python scripts/renew_unverified.py
+	.venv/bin/python scripts/walk_through.py
 
 clean:
 	rm -rf .venv

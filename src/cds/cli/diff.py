@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cds.authoring.impact.compare import AffectedPatient, RulesetVersion, compare_cohort
+from cds.authoring.impact.compare import RulesetVersion, impact_of
 from cds.authoring.impact.markdown import report
+from cds.authoring.impact.replay import ComparedRules, cases_of, impact_on_cases
 from cds.authoring.impact.revisions import RevisionNotFoundError, folder_of
 from cds.cli.config import settings_in_force
 from cds.cli.console import OK, PROBLEMS, Today, day_of, err, print_problems
@@ -48,6 +49,9 @@ def diff(
     examples: Annotated[
         Path | None, typer.Option("--examples", help="Folder of examples; fhir_examples.", show_default=False)
     ] = None,
+    cases: Annotated[
+        bool, typer.Option("--cases/--no-cases", help="Also the patients of the test cases, each as of its own day.")
+    ] = True,
     today: Today = None,
     most: Annotated[int, typer.Option("--most", min=0, help="Patients shown in full.")] = 20,
 ) -> None:
@@ -75,12 +79,14 @@ def diff(
         cohorts = [stack.enter_context(_cohort(place)) for place in places]
         if cohort is not None:
             _say_what_was_not_read(cohorts[-1])
-        affected: list[AffectedPatient] = []
-        decided = 0
-        for one in compare_cohort(sides[0], sides[1], changes, _patients(cohorts), day, settings):
-            decided += 1
-            affected += [one] if one is not None else []
-    sys.stdout.write(report(old, new or str(folder), day, changes, affected, decided, most))
+        impact = impact_of(*sides, changes, _patients(cohorts), day, settings)
+        replayed = f"{impact.decided} of examples and cohorts"
+        if cases:
+            rules_of_both = ComparedRules(*sides, tuple(changes))
+            of_cases = impact_on_cases(rules_of_both, cases_of(rules_of_both), day, settings)
+            impact.add(of_cases)
+            replayed += f", {of_cases.decided} of test cases, each as of its own day"
+    sys.stdout.write(report(old, new or str(folder), day, changes, impact, most, replayed))
     raise typer.Exit(OK)
 
 

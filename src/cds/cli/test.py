@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from rich.markup import escape
 from cds.authoring.mutation.report import print_mutants, progress_on
 from cds.authoring.mutation.run import MutantSelection, run_mutants
 from cds.cli.config import settings_in_force
-from cds.cli.console import OK, PROBLEMS, err, out, print_problems
+from cds.cli.console import OK, PROBLEMS, Today, day_of, err, out, print_problems
+from cds.cli.diff import rule_sets
 from cds.cli.files import folder_to_write
 from cds.yaml_source.problem import RulesError
 
@@ -37,6 +39,16 @@ def test(
         list[str] | None,
         typer.Option("--changes-of", help="Only changes of this file, fact, conclusion, card, parameter or value set."),
     ] = None,
+    changes_since: Annotated[
+        str | None,
+        typer.Option(
+            "--changes-since",
+            metavar="REV",
+            help="Whom the changes since a git revision (or another folder) touch, and only changes of what changed.",
+            show_default=False,
+        ),
+    ] = None,
+    today: Today = None,
     sample: Annotated[
         int | None,
         typer.Option("--sample", min=1, help="Only about so many changes, spread evenly.", show_default=False),
@@ -70,6 +82,7 @@ def test(
     [bold]Example:[/bold] cds test rules --coverage --html coverage.html
     [bold]Example:[/bold] cds test rules --changes
     [bold]Example:[/bold] cds test rules --changes-of contraindications
+    [bold]Example:[/bold] cds test rules --changes-since main
     """
     from cds.authoring.testing.coverage_html import coverage_page  # noqa: PLC0415 (not needed by the other commands)
     from cds.authoring.testing.coverage_text import print_coverage  # noqa: PLC0415
@@ -85,8 +98,11 @@ def test(
     folder = folder_to_write(path, "PATH") if update else path or settings_in_force().rules
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder.", param_hint="PATH")
-    if changes or changes_of or sample:
-        wanted = MutantSelection(tuple(changes_of or ()), sample, every_code)
+    if changes or changes_of or sample or changes_since:
+        since = None if changes_since is None else _changed_since(changes_since, folder, day_of(today))
+        if since is not None and not since:
+            raise typer.Exit(OK)
+        wanted = MutantSelection(tuple(changes_of or ()), sample, every_code, since)
         raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
     try:
         among = failed_last_time(folder) if failed else None
@@ -128,6 +144,25 @@ def _write(file: Path, text: str, option: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise typer.BadParameter(f"cannot write {file}: {error.strerror}.", param_hint=option) from None
+
+
+def _changed_since(revision: str, folder: Path, today: date) -> frozenset[str]:
+    """Names of what changed since a revision; prints whom that touches, of all patients of the cases."""
+    from cds.authoring.impact.markdown import counts_by_card, counts_by_cause  # noqa: PLC0415
+    from cds.authoring.impact.replay import ComparedRules, cases_of, impact_on_cases  # noqa: PLC0415
+    from cds.rulebook.diff import changes_between  # noqa: PLC0415
+
+    with rule_sets((revision, None), folder, today) as (old, new):
+        rules = ComparedRules(old, new, tuple(changes_between(old.book, new.book)))
+        impact = impact_on_cases(rules, cases_of(rules), today, settings_in_force())
+        affected = [one for one in impact.affected if one.turns]
+        out.print(
+            f"{len(rules.changes)} change(s) since {revision}: {len(affected)} of {impact.decided} patients of the "
+            "cases with another card or conclusion"
+        )
+        for line in (*counts_by_card(affected), *counts_by_cause(affected)):
+            out.print(escape(line))
+    return frozenset(name for change in rules.changes for name in change.names)
 
 
 def _try_changes(folder: Path, wanted: MutantSelection, jobs: int | None, most_survivors: float) -> bool:

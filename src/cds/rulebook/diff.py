@@ -41,6 +41,7 @@ class RuleChange:
         says: The change in a sentence, Markdown.
         path: Where under the thing: ("value",), ("show_when",); () for all of it.
         place: "depression/staging.yaml:93", in the new rules, or the old for what is gone.
+        section: Section of the rule file; "valuesets" or "tables"; "rules" for a whole file; "" for a new name.
     """
 
     kind: RuleChangeKind
@@ -48,6 +49,7 @@ class RuleChange:
     says: str
     place: str
     path: Path = ()
+    section: str = ""
 
 
 def changes_between(old: Rulebook, new: Rulebook) -> list[RuleChange]:
@@ -160,13 +162,13 @@ def _in_rules(before: Fingerprint, after: Fingerprint, old: Rulebook, new: Ruleb
         book = new if name in new.rules else old
         place = _place(book, book.rules[name], ("about",))
         if left is None or right is None:
-            yield RuleChange(RuleChangeKind.LIFE, frozenset({name}), f"Rule file `{name}` {_came(right)}", place)
+            says = f"Rule file `{name}` {_came(right)}"
+            yield RuleChange(RuleChangeKind.LIFE, frozenset({name}), says, place, section="rules")
             continue
         for path, a, b in _differences(left, right, ()):
             says = f"`{name}` {'.'.join(map(str, path))}: {_arrow(a, b)}"
-            yield RuleChange(
-                RuleChangeKind.LIFE, frozenset({name}), says, _place(book, book.rules[name], ("about", *path)), path
-            )
+            place = _place(book, book.rules[name], ("about", *path))
+            yield RuleChange(RuleChangeKind.LIFE, frozenset({name}), says, place, path, "about")
 
 
 def _together(meaning: Fingerprint, section: str) -> dict[str, tuple[str, Any]]:
@@ -214,17 +216,17 @@ def _change(
             says += f": `{written(condition)}`"
         elif value is not None:
             says += f": {value}{unit}"
-        return RuleChange(kind, names, says, place)
+        return RuleChange(kind, names, says, place, section=section)
     if path[-1] in {"when", "show_when"}:
         note = f", note {int(path[1]) + 1}" if path[0] == "notes" and len(path) > 1 else ""
         return RuleChange(
-            RuleChangeKind.CLAUSE, names, f"{what.capitalize()} `{name}`{note}: {_clauses(a, b)}", place, path
+            RuleChangeKind.CLAUSE, names, f"{what.capitalize()} `{name}`{note}: {_clauses(a, b)}", place, path, section
         )
     if section == "parameters" and path == ("value",):
-        return RuleChange(kind, names, f"`{name}`: {a} → {b}{unit}", place, path)
+        return RuleChange(kind, names, f"`{name}`: {a} → {b}{unit}", place, path, section)
     where = " ".join(str(step + 1) if isinstance(step, int) else str(step) for step in path)
     kind = RuleChangeKind.EVIDENCE if path[-1] == "evidence" else kind
-    return RuleChange(kind, names, f"`{name}` {where}: {_arrow(a, b)}", place, path)
+    return RuleChange(kind, names, f"`{name}` {where}: {_arrow(a, b)}", place, path, section)
 
 
 def _clauses(a: Any, b: Any) -> str:
@@ -281,11 +283,12 @@ def _in_codes(before: Mapping[str, Any], after: Mapping[str, Any], what: str) ->
         a, b = before.get(name), after.get(name)
         place = "valuesets" if what == "Value set" else "tables"
         if a is None or b is None:
-            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), f"{what} `{name}` {_came(b)}", place)
+            says = f"{what} `{name}` {_came(b)}"
+            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), says, place, section=place)
             continue
         for path, left, right in _differences(a, b, ()):
             said = _entry(path, left, right)
-            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), f"{what} `{name}`: {said}", place)
+            yield RuleChange(RuleChangeKind.CODE, frozenset({name}), f"{what} `{name}`: {said}", place, section=place)
 
 
 def _entry(path: Path, left: Any, right: Any) -> str:

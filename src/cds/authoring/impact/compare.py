@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
-from cds.authoring.testing.run import said
+from cds.authoring.impact.alone import ChangesAlone, worth_trying
+from cds.authoring.testing.cases import Case
+from cds.authoring.testing.resource_writer import FhirWriterError
+from cds.authoring.testing.run import record_of, said
 from cds.cards.card import Card
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import RequestError
@@ -49,7 +53,8 @@ class AffectedPatient:
     Attributes:
         patient: Where the data stand.
         turns: Cards and conclusions that differ, and the facts that led there.
-        because: The changes of the rules behind them.
+        because: The changes that bring some of it about alone; where none does, all that lead there.
+        together: Whether it takes several of them.
         reworded: Cards shown before and after, in other words.
     """
 
@@ -57,6 +62,29 @@ class AffectedPatient:
     turns: tuple[OutcomeDifference, ...]
     because: tuple[RuleChange, ...]
     reworded: tuple[str, ...]
+    together: bool = False
+
+
+@dataclass
+class Impact:
+    """
+    What a change of rules means for patients.
+
+    Attributes:
+        decided: How many were decided under both.
+        affected: Those for whom something comes out differently.
+        concluded: (new conclusion, its truth) → of how many; of conclusions that the old rules do not have.
+    """
+
+    decided: int = 0
+    affected: list[AffectedPatient] = field(default_factory=list)
+    concluded: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, other: Impact) -> None:
+        """Take in what was found of other patients."""
+        self.decided += other.decided
+        self.affected += other.affected
+        self.concluded += other.concluded
 
 
 @dataclass(frozen=True)
@@ -70,6 +98,12 @@ class RulesetVersion:
     def formerly(self) -> Mapping[str, str]:
         """Former name of a fact or conclusion → the one it has now."""
         return {was: now for rule in self.book.rules.values() for was, now in renamed(rule)}
+
+    @cached_property
+    def conclusions(self) -> Mapping[str, str]:
+        """Every conclusion an author wrote → its label."""
+        program = self.rules.program
+        return {name: program.labels.get(name, name) for name, head in program.heads.items() if head.is_an_authors}
 
     @cached_property
     def reads(self) -> Mapping[str, frozenset[str]]:
@@ -102,26 +136,88 @@ class RulesetVersion:
             return refusal
 
 
-def compare_cohort(
+ReplayedPatient = CohortPatient | Case
+
+
+def decided(rules: Ruleset, patient: ReplayedPatient, today: date, settings: Settings) -> Decision | RequestError:
+    """What rules say of a patient of a cohort; of that of a case, as of its own day and whatever it claims."""
+    try:
+        if isinstance(patient, Case):
+            return decide(rules, record_of(patient, rules), patient.today, patient.service or None)
+        record, service = read_record(patient.body, rules, settings)
+        return decide(rules, record, today, service)
+    except RequestError as refusal:
+        return refusal
+
+
+def named(patient: ReplayedPatient) -> str:
+    """Where the data of a patient are: a file, or a case with its file."""
+    return f"{patient.file.name}: {patient.name}" if isinstance(patient, Case) else patient.name
+
+
+def impact_of(
     old: RulesetVersion,
     new: RulesetVersion,
     changes: Iterable[RuleChange],
-    patients: Iterable[CohortPatient],
+    patients: Iterable[ReplayedPatient],
     today: date,
     settings: Settings,
-) -> Iterator[AffectedPatient | None]:
-    """Each patient under both rule sets; None for one for whom nothing differs."""
-    told = tuple(changes)
+) -> Impact:
+    """Each patient under both rule sets, and which change alone is behind what differs."""
+    impact = Impact()
+    told, alone = tuple(changes), ChangesAlone(old.book, new.book)
     for patient in patients:
-        body = patient.body
-        before, after = old.decide(body, today, settings), new.decide(body, today, settings)
+        try:
+            before, after = (decided(side.rules, patient, today, settings) for side in (old, new))
+        except FhirWriterError:  # one of the two lacks a code that the case names
+            continue
+        impact.decided += 1
         if isinstance(before, RequestError) or isinstance(after, RequestError):
             words = [f"refused: {one.what}" if isinstance(one, RequestError) else "answered" for one in (before, after)]
-            same = words[0] == words[1]
             turn = OutcomeDifference("answer", "answer", "the request", *words)
-            yield None if same else AffectedPatient(patient.name, (turn,), (), ())
+            impact.affected += [AffectedPatient(named(patient), (turn,), (), ())] if words[0] != words[1] else []
             continue
-        yield difference(patient.name, old, new, told, before, after)
+        impact.concluded.update(
+            (name, after.truths[name].value) for name in new.conclusions if name not in old.conclusions
+        )
+        if (one := difference(named(patient), old, new, told, before, after)) is not None:
+            impact.affected.append(_with_causes(one, patient, alone, today, settings))
+    return impact
+
+
+def _with_causes(
+    affected: AffectedPatient,
+    patient: ReplayedPatient,
+    alone: ChangesAlone,
+    today: date,
+    settings: Settings,
+) -> AffectedPatient:
+    """The same, with only those changes as causes that bring about some of it when they alone are made."""
+    if not worth_trying(affected.because):
+        return affected
+    shown = {(turn.name, turn.after) for turn in affected.turns if turn.what == "card"}
+    concluded = {(turn.name, turn.after) for turn in affected.turns if turn.what == "conclusion"}
+    did_it: list[RuleChange] = []
+    for change in affected.because:
+        rules = alone.rules(change)
+        if rules is None:
+            continue
+        then = decided(rules, patient, today, settings)
+        if isinstance(then, RequestError):
+            continue
+        cards = {(name, after) for name, after in shown if _as_shown(after, name, then) == after}
+        truths = {(name, then.truths[name].value) for name, _ in concluded if name in then.truths}
+        if cards or truths & concluded:
+            did_it.append(change)
+    return replace(affected, because=tuple(did_it)) if did_it else replace(affected, together=True)
+
+
+def _as_shown(turn_after: str, card: str, decision: Decision) -> str:
+    """How a card comes out, in the words of a turn: shown or not, or its indicator where that is what differs."""
+    found = next((one for one in decision.cards if one.name == card), None)
+    if turn_after in ("shown", "not shown"):
+        return "shown" if found else "not shown"
+    return found.indicator if found else "not shown"
 
 
 def difference(
@@ -138,7 +234,7 @@ def difference(
     was, now = cards_by_name(before, new), cards_by_name(after, new)
     turns = [
         *_cards(was, now),
-        *(_turn("conclusion", name, new, old, values) for name in conclusions_of(old, new) if name in differ),
+        *(_turn("conclusion", name, new, old, values) for name in _of_both(old, new) if name in differ),
         *_definitions(old, new, before, after),
     ]
     reworded = tuple(name for name, card in was.items() if name in now and _words(card) != _words(now[name]))
@@ -174,8 +270,12 @@ def _said(fact: Fact) -> str:
 
 def conclusions_of(old: RulesetVersion, new: RulesetVersion) -> list[str]:
     """Every conclusion of an author, of the new rules first; one that was renamed is there under both names."""
-    programs = (new.rules.program, old.rules.program)
-    return list(dict.fromkeys(n for p in programs for n, head in p.heads.items() if head.is_an_authors))
+    return list(dict.fromkeys((*new.conclusions, *old.conclusions)))
+
+
+def _of_both(old: RulesetVersion, new: RulesetVersion) -> list[str]:
+    """Conclusions of both: one that only one of the two has is told of all patients together, or as a change."""
+    return [name for name in new.conclusions if name in old.conclusions or name in new.formerly.values()]
 
 
 def _turn(

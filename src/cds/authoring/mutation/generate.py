@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from cds.authoring.mutation.codes import mutants_of_codes, mutants_of_doses
 from cds.authoring.mutation.conditions import mutants_of_conditions
 from cds.authoring.mutation.facts import mutants_of_facts, mutants_of_parameters
-from cds.authoring.mutation.mutant import Mutant, labels_of, unique
+from cds.authoring.mutation.mutant import Mutant, MutantKind, MutationSite, labels_of, unique
 from cds.authoring.testing.possible_truths import Possible
 from cds.rulebook.compile import IN_USE
 from cds.rulebook.lint.view import coded
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import NameReference, readings
+from cds.yaml_source.document import Path
 
 BEYOND = ("above", "at_most", "look_back")  # a number that is the limit is not yet on the other side of it
 
@@ -20,6 +22,38 @@ BEYOND = ("above", "at_most", "look_back")  # a number that is the limit is not 
 def mutants_of(book: Rulebook, *, every_code: bool = False) -> tuple[Mutant, ...]:
     """Every change; `every_code`: any code of any value set, not one of each list. Draft and retired files are left."""
     return tuple(unique(_all(book, every_code)))
+
+
+def dropped_of(book: Rulebook) -> tuple[Mutant, ...]:
+    """For each conclusion, card and note in use the change that it never holds: its clause dropped altogether."""
+    found: list[Mutant] = []
+    for rule in book.rules.values():
+        if rule.model.about.status not in IN_USE:
+            continue
+        raw, safety = rule.located.value, rule.model.about.safety
+        for name in rule.model.conclusions:
+            spec = raw["conclusions"][name]
+            condition = spec.get("when", {key: spec[key] for key in CONDITION_KEYS if key in spec})
+            rest = {key: value for key, value in spec.items() if key not in (*CONDITION_KEYS, "when")}
+            found.append(_never(MutationSite(rule, name, safety), ("conclusions", name), condition, rest))
+        for name in rule.model.cards:
+            spec = raw["cards"][name]
+            here: Path = ("cards", name)
+            found.append(_never(MutationSite(rule, f"card {name}", safety), (*here, "show_when"), spec["show_when"]))
+            for index, note in enumerate(spec.get("notes", [])):
+                site = MutationSite(rule, f"note {index + 1} of card {name}", safety)
+                found.append(_never(site, (*here, "notes", index, "when"), note["when"]))
+    return tuple(unique(iter(found)))
+
+
+CONDITION_KEYS = ("all", "any", "not", "at_least", "of")
+
+
+def _never(site: MutationSite, path: Path, condition: Any, rest: dict[str, Any] | None = None) -> Mutant:
+    never = {"all": [condition, {"not": condition}]}
+    value = never if rest is None else {**rest, "when": never}
+    patient = f"A patient for whom “{site.target}” holds would be treated as one for whom it does not."
+    return site.change(MutantKind.DROPPED, path, value, what="without all of it", patient=patient)
 
 
 def _all(book: Rulebook, every_code: bool) -> Iterator[Mutant]:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cds.authoring.mutation.detect import DetectionOutcome, MutantDetector
-from cds.authoring.mutation.generate import mutants_of
+from cds.authoring.mutation.generate import dropped_of, mutants_of
 from cds.authoring.mutation.mutant import Mutant
 from cds.authoring.testing.cases import Case, EquivalentMutant, read_rule_tests
 from cds.authoring.testing.rulesets import RulesetCache
@@ -81,16 +81,19 @@ class MutantSelection:
         of: Names of files (stems), facts, conclusions, cards, parameters, value sets or drugs; all without any.
         sample: About so many, spread evenly; all without.
         every_code: Any code of a value set, not one of each list.
+        changed: Names of what changed since a revision, of any kind: those alone, each clause of them also dropped
+            altogether; None for all.
     """
 
     of: tuple[str, ...] = ()
     sample: int | None = None
     every_code: bool = False
+    changed: frozenset[str] | None = None
 
     @property
     def everything(self) -> bool:
         """Whether nothing is left out."""
-        return not self.of and self.sample is None
+        return not self.of and self.sample is None and self.changed is None
 
 
 @collecting_seldom()
@@ -110,7 +113,8 @@ def run_mutants(
         raise RulesError(tuple(casebook.problems))
     if casebook.cases:
         shelf.check(casebook.cases[0].today)
-    changes = _chosen(mutants_of(shelf.book, every_code=wanted.every_code), wanted)
+    found = mutants_of(shelf.book, every_code=wanted.every_code)
+    changes = _chosen(found if wanted.changed is None else (*found, *dropped_of(shelf.book)), wanted)
     watch = MutantDetector(shelf, casebook)
     if watch.failing:
         return MutationReport((), failing=tuple(watch.failing))
@@ -147,6 +151,8 @@ def _chosen(changes: tuple[Mutant, ...], wanted: MutantSelection) -> tuple[Mutan
             if not any(_is_of(change, name) for change in changes):
                 raise LookupError(name)
         changes = tuple(change for change in changes if any(_is_of(change, name) for name in wanted.of))
+    if wanted.changed is not None:
+        changes = tuple(change for change in changes if any(_is_of(change, name) for name in wanted.changed))
     if wanted.sample is not None and wanted.sample < len(changes):
         step = len(changes) / wanted.sample
         changes = tuple(changes[int(index * step)] for index in range(wanted.sample))
