@@ -16,6 +16,7 @@ import orjson
 from benchmarks.workload import OUTCOMES, TODAY, request
 from cds.decide import Ruleset
 from cds.population.cohort import cohort_in
+from cds.population.row import DecisionRows
 from cds.population.run import RunOptions, RunProgress, run_population
 from cds.settings import Settings
 
@@ -69,7 +70,7 @@ def measure_population(folder: Path, workload: Ruleset, shipped: Ruleset) -> dic
         out = folder / "out"
         shutil.rmtree(out, ignore_errors=True)
         options = RunOptions(TODAY, TODAY, jobs=1)
-        summary = run_population(rules, Settings(), export, out, options, RunProgress())
+        summary = run_population(DecisionRows(rules, Settings()), export, out, options, RunProgress())
         assert summary.outcomes == {"decided": PATIENTS}, summary
 
     work: dict[str, Callable[[], None]] = {
