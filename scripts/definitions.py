@@ -87,13 +87,13 @@ def main() -> None:
     compared = compared_definitions()
     lines = [HEAD.format(count=len(published), people=count).rstrip("\n")]
     for name in compared:
-        one = published[name]
+        definition = published[name]
         share = len(found.met(name) & untrapped) / len(untrapped)
-        lines.append(f"| `{name}` | {one.says} | {100 * share:.1f} % | {one.found or 'not read'} |")
-    one, two = (len(found.met(f"two-biobank-{number}") & untrapped) for number in (1, 2))
+        lines.append(f"| `{name}` | {definition.says} | {100 * share:.1f} % | {definition.found or 'not read'} |")
+    switched, twice = (len(found.met(f"two-biobank-{number}") & untrapped) for number in (1, 2))
     others = ", ".join(f"`{name}`" for name in published if name not in compared)
     lines += [
-        *BESIDE.format(ratio=one / two, names=others).rstrip("\n").split("\n"),
+        *BESIDE.format(ratio=switched / twice, names=others).rstrip("\n").split("\n"),
         "",
         "## How far each pair agrees",
         "",
@@ -101,8 +101,10 @@ def main() -> None:
         "",
     ]
     lines += ["| first | second | both | first | second | neither | kappa |", "|---|---|--:|--:|--:|--:|--:|"]
-    for one, other in combinations(compared, 2):
-        lines.append(_agreement(one, other, found.met(one) & untrapped, found.met(other) & untrapped, len(untrapped)))
+    for first, second in combinations(compared, 2):
+        lines.append(
+            _agreement(first, second, found.met(first) & untrapped, found.met(second) & untrapped, len(untrapped))
+        )
     lines += ["", "## Ten people on whom two differ", ""]
     bodies = dict(requests_of(database(count)))
     for name, (met, not_met) in zip(NAMES, PAIRS, strict=True):

@@ -40,7 +40,7 @@ LINK = "Settle what is unknown"
 
 @contextmanager
 def saving(folder: Path, *places: str, **settings: Any) -> Iterator[tuple[httpx.Client, FhirServer, SmartServer]]:
-    known = {"save_reviews": places, "keep_inputs_days": 5} | settings
+    known: dict[str, Any] = {"save_reviews": places, "keep_inputs_days": 5} | settings
     with launching(folder, keep=5, request=REQUEST, **known) as running:
         yield running
 
@@ -117,7 +117,7 @@ def test_saved_twice_it_is_there_once_and_changed_answers_are_another_review(tmp
         assert "no second one was made" in says(again)
         assert len(saved_in(fhir)) == 1
 
-        save(client, page, **{"trial.1.dose": "75"})
+        save(client, page, ANSWERS | {"trial.1.dose": "75"})
         save(client, page, number="ponmlkjihgfedcba")
         assert len(saved_in(fhir)) == 3
 
@@ -335,7 +335,7 @@ def test_kept_in_the_journal_it_is_evidence_of_the_next_call_and_of_its_page(tmp
         told = says(save(client, page))
         assert "Kept by this service until" in told
         assert "not in the chart" in told
-        save(client, page, **{"trial.1.dose": "10"})  # is corrected
+        save(client, page, ANSWERS | {"trial.1.dose": "10"})  # is corrected
         save(client, page)
         assert "keeps it already" in says(save(client, page))
         assert posts(fhir) == 0
