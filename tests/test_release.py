@@ -71,3 +71,17 @@ def test_a_release_lists_what_is_in_it(tmp_path: Path) -> None:
         assert {f"thirdline-{__version__}/{name}" for name in ("NOTICE", "LICENSE", "deploy/requirements.txt")} <= set(
             opened.getnames()
         )
+
+
+def test_one_version_is_told_everywhere() -> None:
+    """`pip install` again after the version was raised: the installed package knows its own."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    heads = re.findall(r"^## (\S+)(?: - (\S+))?$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    released = [(version, day) for version, day in heads if version != "Unreleased"]
+    chart = (ROOT / "deploy" / "helm" / "thirdline" / "Chart.yaml").read_text(encoding="utf-8")
+    safety = (ROOT / "SAFETY.md").read_text(encoding="utf-8")
+
+    assert released[0][0] == project == __version__
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for _, day in released)
+    assert set(re.findall(r'^(?:version|appVersion): "?([0-9.]+)"?$', chart, re.MULTILINE)) == {project}
+    assert re.search(rf"^version: {re.escape(project)}$", safety, re.MULTILINE)

@@ -51,6 +51,7 @@ from cds.rulebook.published import with_definitions
 from cds.rulebook.reviews import overdue_reviews
 from cds.ruleset import evaluator_mode_from, refuse_errors, rules_of
 from cds.settings import Settings
+from cds.web.compressed_pages import CompressedPages
 from cds.web.console.access import ConsoleAccess, why_not_safe
 from cds.web.decisions import DecisionLookup, decision_routes
 from cds.web.packet_pages import packet_routes
@@ -167,6 +168,7 @@ def create_app(
 
 def add_middleware(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, journal: Journal | None) -> None:
     """Everything a request passes before its address is looked up, innermost first."""
+    app.add_middleware(CompressedPages)
     add_limits(app, tenants, settings, journal)
     refusals.register(app)
     if settings.cors_origins:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
+
 from cds.journal import receipts
-from cds.journal.decision_log import decisions_as_ndjson
+from cds.journal.decision_log import decisions_as_ndjson, decisions_as_they_come
 from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
 from tests.journal.said import NOON, receipt, shown
@@ -37,3 +39,19 @@ def test_only_the_period_asked_for_is_written(store: Store) -> None:
     receipts.write(store, [receipt(shown())])
 
     assert not list(decisions_as_ndjson(store, JournalPeriod(NOON + timedelta(days=1))))
+
+
+def test_followed_each_decision_comes_once_also_one_that_is_written_late(store: Store) -> None:
+    first, late, later = (receipt(decided_at=NOON + timedelta(minutes=minute)) for minute in (30, 10, 90))
+    receipts.write(store, [first])
+    written = iter([[late], [], [later], []])
+
+    def pause() -> None:
+        receipts.write(store, next(written))
+
+    lines = decisions_as_they_come(store, ALL, pause)
+    came = [json.loads(next(lines))["id"] for _ in range(3)]
+
+    assert came == [first.id, late.id, later.id]
+    with pytest.raises(RuntimeError):  # nothing more came until the pauses ended
+        next(lines)

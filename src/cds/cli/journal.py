@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from cds.cli.console import PROBLEMS, err, out
 if TYPE_CHECKING:
     from cds.journal.store import Store
 
+FOLLOW_SECONDS = 1.0  # between two looks at the journal
 journal = typer.Typer(help="Receipts of decisions, and what clinicians did with the cards.", no_args_is_help=True)
 
 
@@ -149,18 +151,29 @@ def decisions_command(
     since: Annotated[
         str | None, typer.Option("--since", help="Only what was decided from this day on.", show_default=False)
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with each decision that is made, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """
     Write every decision as a line of JSON (NDJSON), oldest first; patients and users are keyed digests.
 
     [bold]Example:[/bold] cds journal decisions --since 2026-06-01 > decisions.ndjson
+    [bold]Example:[/bold] cds journal decisions --follow | nc collector 5170
     """
-    from cds.journal.decision_log import decisions_as_ndjson  # noqa: PLC0415
+    from cds.journal.decision_log import decisions_as_ndjson, decisions_as_they_come  # noqa: PLC0415
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
 
+    def pause() -> None:
+        sys.stdout.buffer.flush()
+        time.sleep(FOLLOW_SECONDS)
+
     with store_in_force() as store:
-        for line in decisions_as_ndjson(store, JournalPeriod(_first_day(since))):
-            sys.stdout.buffer.write(line)
+        period = JournalPeriod(_first_day(since))
+        lines = decisions_as_they_come(store, period, pause) if follow else decisions_as_ndjson(store, period)
+        with suppress(KeyboardInterrupt, BrokenPipeError):
+            for line in lines:
+                sys.stdout.buffer.write(line)
 
 
 @journal.command(name="audit")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import msgspec
@@ -13,6 +15,9 @@ from cds.journal.store import Store
 from cds.journal.tables import cards, receipts
 
 AT_A_TIME = 500  # rows held in memory
+LATE = timedelta(
+    hours=1
+)  # a receipt may be written so long after its decision: the store was down, or a worker is busy
 
 
 def decisions_as_ndjson(store: Store, period: JournalPeriod) -> Iterator[bytes]:
@@ -23,6 +28,36 @@ def decisions_as_ndjson(store: Store, period: JournalPeriod) -> Iterator[bytes]:
     Raises:
         StoreDownError: The journal cannot be read.
     """
+    for _, _, line in _decisions(store, period):
+        yield line
+
+
+def decisions_as_they_come(store: Store, period: JournalPeriod, pause: Callable[[], None]) -> Iterator[bytes]:
+    """
+    The same for those there are, and then for each that is written, without end; each decision once.
+
+    Args:
+        store: The journal.
+        period: Which decisions.
+        pause: Called when all there are were given, before the journal is looked at again.
+
+    Raises:
+        StoreDownError: The journal cannot be read.
+    """
+    given: dict[str, datetime] = {}
+    while True:
+        for identity, decided_at, line in _decisions(store, period):
+            if identity not in given:
+                given[identity] = decided_at
+                yield line
+        since = max(given.values(), default=period.since + LATE) - LATE
+        period = replace(period, since=max(period.since, since))
+        given = {identity: at for identity, at in given.items() if at >= period.since}
+        pause()
+
+
+def _decisions(store: Store, period: JournalPeriod) -> Iterator[tuple[str, datetime, bytes]]:
+    """Id, time and line of each decision, oldest first."""
     shown = (cards.c.uuid, cards.c.name, cards.c.rule, cards.c.version, cards.c.indicator)
     query = (
         select(receipts, *(column.label(f"card_{column.name}") for column in shown))
@@ -33,7 +68,7 @@ def decisions_as_ndjson(store: Store, period: JournalPeriod) -> Iterator[bytes]:
     )
     with store.reading() as connection:
         rows = connection.execute(query).mappings()
-        for _, of_one in groupby(rows, key=lambda row: row["id"]):
+        for identity, of_one in groupby(rows, key=lambda row: row["id"]):
             found = list(of_one)
             line = {column.name: found[0][column.name] for column in receipts.c}
             line["cards"] = [
@@ -41,4 +76,4 @@ def decisions_as_ndjson(store: Store, period: JournalPeriod) -> Iterator[bytes]:
                 for row in found
                 if row["card_uuid"] is not None
             ]
-            yield msgspec.json.encode(line) + b"\n"
+            yield identity, found[0]["decided_at"], msgspec.json.encode(line) + b"\n"
