@@ -198,6 +198,7 @@ def test_the_api_is_described_and_no_page_loads_scripts_from_elsewhere(client: h
         "/cds-services",
         "/cds-services/{identity}",
         "/cds-services/{identity}/feedback",
+        "/Questionnaire/{identity}",
         "/evaluate",
         "/health",
         "/livez",
