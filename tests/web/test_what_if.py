@@ -200,7 +200,13 @@ def test_a_form_too_large_or_in_no_text_is_refused_politely(client: httpx.Client
 
 
 def test_asking_changes_nothing(client: httpx.Client, addresses: dict[str, str]) -> None:
-    before = client.get(addresses[TWO_TRIALS]).text
+    def page() -> str:
+        """Without the number that keeps one click from saving twice, which is of each page its own."""
+        text, replaced = re.subn(r'name="number" value="[^"]+"', "", client.get(addresses[TWO_TRIALS]).text)
+        assert replaced == 1
+        return text
+
+    before = page()
     ask(client, addresses[TWO_TRIALS], **{"number:bdi2": "5"})
 
-    assert client.get(addresses[TWO_TRIALS]).text == before
+    assert page() == before
