@@ -136,6 +136,8 @@ def _schema_of(path: Path, root: Path) -> str:
     place = path.relative_to(root).parts
     if path.name.endswith(".test.yaml"):
         return "casetest.schema.json"
+    if place == (REVIEW, "packet.yaml"):
+        return "packet.schema.json"
     folders = {
         "patients": "patients", "valuesets": "valueset", "tables": "drugs", READING: READING, REVIEW: REVIEW,
         SITE: "site", VOCABULARY: "vocabulary", WORDING: "wording",
