@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from cds.authoring.testing.cases import read_rule_tests
 from tests.server import ROOT
 
@@ -20,6 +22,7 @@ def test_no_evaluation_case_is_left_out() -> None:
     assert numbered == {*range(1, 36), *range(101, 136)} - BESIDE_THE_RULE
 
 
+@pytest.mark.slow
 def test_each_case_of_a_definition_says_what_it_is_under_every_written_profile() -> None:
     book = read_rule_tests(ROOT / "rules")
     profiles = {"default", "delphi-2022", "fda-trial", "lenient-4wk", "strict"}
