@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from lsprotocol import types
 
-from tests.authoring.language_server.editor import Editor, copy_of_shipped, editing
+from tests.language_server.editor import Editor, copy_of_shipped, editing
 
 FILE = "ketamine/contraindications.yaml"
 

@@ -17,7 +17,7 @@ ORDER = [
     "errors", "logic", "terminology", "yaml_source", "compression", "parallel", "record", "facts", "rulebook", "engine",
     "cards", "decide", "serialize", "explanation", "review", "ruleset", "fhir_client", "settings",
     "configuration", "telemetry", "read_request", "write_request", "population", "journal", "api", "auth", "authoring",
-    "web", "reload", "app", "serving", "cli",
+    "language_server", "web", "reload", "app", "serving", "cli",
 ]  # fmt: skip
 # The compiler needs nothing of the record.
 NEVER = {("rulebook", "record"), ("api", "authoring"), ("authoring", "api")}

@@ -23,7 +23,7 @@ The others are caught where a person reads them: at start, on the command line, 
         LaunchError  auth/smart.py
         NoFhirServerError  fhir_client/fetch.py
         NotSignedInError  web/console/users.py
-        RenameError  authoring/language_server/rename.py
+        RenameError  language_server/rename.py
         RequestError
             BusyError
             NoJournalError

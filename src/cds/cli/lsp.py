@@ -20,7 +20,7 @@ def lsp(today: Today = None) -> None:
     if find_spec("pygls") is None:
         err.print("pygls is not installed: pip install 'thirdline\\[lsp]'.")
         raise typer.Exit(PROBLEMS)
-    from cds.authoring.language_server.server import make_server  # noqa: PLC0415 (an extra)
+    from cds.language_server.server import make_server  # noqa: PLC0415 (an extra)
 
     server = make_server(lambda: day_of(today))
     try:

@@ -14,7 +14,7 @@ from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.check import with_cases
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_of
-from tests.authoring.language_server.editor import TODAY, Editor, copy_of_shipped, editing, labels, plain
+from tests.language_server.editor import TODAY, Editor, copy_of_shipped, editing, labels, plain
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes]
 

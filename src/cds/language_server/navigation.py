@@ -8,10 +8,10 @@ from pathlib import Path
 from lsprotocol import types
 from pygls.workspace import PositionCodec
 
-from cds.authoring.language_server.documents import EditorFiles, Place, range_of, uri_of
-from cds.authoring.language_server.folder import FolderSnapshot
-from cds.authoring.language_server.hover import cases_of
-from cds.authoring.language_server.index import Namespace, Symbol, occurrence_at, scalars_of, spans, word_at
+from cds.language_server.documents import EditorFiles, Place, range_of, uri_of
+from cds.language_server.folder import FolderSnapshot
+from cds.language_server.hover import cases_of
+from cds.language_server.index import Namespace, Symbol, occurrence_at, scalars_of, spans, word_at
 
 WITH_CASES = frozenset({Namespace.NAME, Namespace.CARD})
 OPEN_CASE = "cds.openCase"

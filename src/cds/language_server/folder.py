@@ -8,10 +8,10 @@ from datetime import date
 from pathlib import Path
 from threading import Lock
 
-from cds.authoring.language_server.documents import EditorFiles
-from cds.authoring.language_server.index import FolderIndex, index_of
 from cds.authoring.testing.cases import RuleTests, read_rule_tests
 from cds.authoring.testing.check import with_cases
+from cds.language_server.documents import EditorFiles
+from cds.language_server.index import FolderIndex, index_of
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.ruleset import problems_of
 from cds.yaml_source.problem import Problem

@@ -17,16 +17,16 @@ from pygls.lsp.server import LanguageServer
 
 from cds import __version__
 from cds.authoring.fix.fix import Edit, Fix
-from cds.authoring.language_server.completion import Choice, choices
-from cds.authoring.language_server.cursor import cursors_at
-from cds.authoring.language_server.documents import Place, path_of, place_of, range_of, uri_of
-from cds.authoring.language_server.expected import expected_at, format_of
-from cds.authoring.language_server.folder import CheckStage, FolderSnapshot, RulesFolder
-from cds.authoring.language_server.hover import about, about_code
-from cds.authoring.language_server.index import Namespace, Symbol, scalars_of, word_at
-from cds.authoring.language_server.navigation import OPEN_CASE, lenses, locations, symbol_at
-from cds.authoring.language_server.quick_fixes import offered
-from cds.authoring.language_server.rename import NAMES, FolderChange, RenameError, renamed
+from cds.language_server.completion import Choice, choices
+from cds.language_server.cursor import cursors_at
+from cds.language_server.documents import Place, path_of, place_of, range_of, uri_of
+from cds.language_server.expected import expected_at, format_of
+from cds.language_server.folder import CheckStage, FolderSnapshot, RulesFolder
+from cds.language_server.hover import about, about_code
+from cds.language_server.index import Namespace, Symbol, scalars_of, word_at
+from cds.language_server.navigation import OPEN_CASE, lenses, locations, symbol_at
+from cds.language_server.quick_fixes import offered
+from cds.language_server.rename import NAMES, FolderChange, RenameError, renamed
 from cds.rulebook.shipped import check_pages, nearest_rules_folder
 from cds.yaml_source.problem import Problem
 
@@ -151,7 +151,7 @@ class RulesServer(LanguageServer):
     async def _decide(self, watched: WatchedFolder) -> None:
         texts = {str(path): text for path, text in watched.folder.files.unsaved.items()}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cds.authoring.language_server.decided", str(watched.folder.root),
+            sys.executable, "-m", "cds.language_server.decided", str(watched.folder.root),
             self.today().isoformat(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cds.authoring.fix.fix import Edit, applied
 from cds.authoring.fix.fixes import VersionStep, fixes_of
-from cds.authoring.language_server.documents import EditorFiles, Place, written_scalars
-from cds.authoring.language_server.folder import FolderSnapshot
-from cds.authoring.language_server.index import Loaded, Namespace, Symbol, scalars_of, spans
 from cds.errors import CdsError
+from cds.language_server.documents import EditorFiles, Place, written_scalars
+from cds.language_server.folder import FolderSnapshot
+from cds.language_server.index import Loaded, Namespace, Symbol, scalars_of, spans
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.lock import CHECK as LOCK_CHECK
 from cds.yaml_source.document import Path as YamlPath

@@ -10,12 +10,12 @@ from typing import Any, Literal, get_args, get_origin
 from lsprotocol.types import CompletionItemKind
 from pydantic import BaseModel, RootModel
 
-from cds.authoring.language_server.cursor import Cursor
-from cds.authoring.language_server.expected import Expected, expected_at
-from cds.authoring.language_server.index import FolderIndex, NameDefinition, Namespace
 from cds.authoring.testing import patient_format
 from cds.authoring.testing.cases import Test, Then
 from cds.facts.kind import FACTS, NUMBER, STATEMENT, FactBase
+from cds.language_server.cursor import Cursor
+from cds.language_server.expected import Expected, expected_at
+from cds.language_server.index import FolderIndex, NameDefinition, Namespace
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.format.rule_file import DefinitionSpec

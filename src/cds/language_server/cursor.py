@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cds.authoring.language_server.documents import Place, written_scalars
+from cds.language_server.documents import Place, written_scalars
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import read_yaml
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from cds.authoring.language_server.documents import uri_of
-from cds.authoring.language_server.index import (
+from cds.authoring.reference.wording import ConditionWording, NameMeanings, unit_words, words_of
+from cds.authoring.testing.cases import Case
+from cds.facts.kind import FactBase
+from cds.language_server.documents import uri_of
+from cds.language_server.index import (
     FolderIndex,
     NameDefinition,
     Namespace,
     Occurrence,
     Symbol,
 )
-from cds.authoring.reference.wording import ConditionWording, NameMeanings, unit_words, words_of
-from cds.authoring.testing.cases import Case
-from cds.facts.kind import FactBase
 from cds.rulebook.diff import written
 from cds.rulebook.fingerprint import plain
 from cds.rulebook.format.about import Evidence, Parameter

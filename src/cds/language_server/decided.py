@@ -1,7 +1,7 @@
 """
 What only deciding every case tells of a folder, in a process of its own: it takes many seconds.
 
-`python -m cds.authoring.language_server.decided FOLDER DAY` reads unsaved texts from standard input, as JSON of path →
+`python -m cds.language_server.decided FOLDER DAY` reads unsaved texts from standard input, as JSON of path →
 text, and writes the problems found as JSON.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
-from cds.authoring.language_server.documents import EditorFiles
 from cds.authoring.testing.cases import read_rule_tests
 from cds.authoring.testing.check import decided_problems, with_cases
+from cds.language_server.documents import EditorFiles
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_of
 from cds.yaml_source.problem import Problem

@@ -16,7 +16,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 from pygls.uris import from_fs_path, to_fs_path
 
-SHIPPED = Path(__file__).parents[3] / "rules"
+SHIPPED = Path(__file__).parents[2] / "rules"
 TODAY = date(2026, 11, 29)
 PATIENCE = 90.0
 """Seconds until an answer that never comes fails the test."""

@@ -9,10 +9,10 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from cds.authoring.language_server.documents import EditorFiles, Place, WrittenScalar, written_scalars
 from cds.authoring.testing.cases import Case, RuleTests, Test, TestFile, Then
 from cds.authoring.testing.patient_format import PatientNameReference
 from cds.facts.kind import FactBase
+from cds.language_server.documents import EditorFiles, Place, WrittenScalar, written_scalars
 from cds.rulebook.format.cards import HOLE
 from cds.rulebook.format.rule_file import RuleFile
 from cds.rulebook.loader import Rulebook
