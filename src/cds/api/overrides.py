@@ -20,6 +20,7 @@ from cds.rulebook.program import CompiledRuleset
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # for one look-up, which takes some milliseconds; a store that hangs must not cost the clinician the card
+HANGS_SECONDS = 5.0  # after that: until a look-up that goes on says that the store does not work at all
 FIRST = datetime(1900, 1, 1, tzinfo=UTC)  # feedback of earlier years is refused
 
 
@@ -110,11 +111,18 @@ class Overrides:
             return failed
         except TimeoutError:
             log.warning("%s within %g s", NOT_LOOKED_UP, self._seconds)
+            asyncio.get_running_loop().call_later(HANGS_SECONDS, _look_again, looking, journal)
             return failed
         finally:
             if not looking.cancel() and not looking.done():
                 self._given_up.add(looking)
                 looking.add_done_callback(self._given_up.discard)
+
+
+def _look_again(looking: Future[OverrideLookup], journal: Journal) -> None:
+    """A store that does not answer raises nothing either, so that nothing else would say so to `/health`."""
+    if not looking.done():
+        journal.store.does_not_come_back()
 
 
 def _since(windows: Sequence[int | None], today: date) -> datetime:

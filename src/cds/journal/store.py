@@ -141,6 +141,12 @@ class Store:
             self._kept = kept = self._connection_to_keep()
             return query.run(kept.dbapi_connection, self._engine.dialect, parameters)
 
+    def does_not_come_back(self) -> None:
+        """Note that a use has taken far too long; the next one that writes proves the opposite."""
+        if self.works:
+            log.error("the journal does not work: no answer (%s)", self.name)
+        self.works = False
+
     def open(self) -> None:
         """
         Make or update the tables, once; safe in several processes at the same moment.
