@@ -54,7 +54,9 @@ def share(hits: int, of: int) -> Estimate | None:
 
 
 def kappa(both: int, first: int, second: int, neither: int) -> Estimate | None:
-    """Cohen's kappa of two yes-or-no answers; None where chance alone would agree always."""
+    """Cohen's kappa of two yes-or-no answers; None where chance alone would agree always, and of nobody."""
+    if not both + first + second + neither:
+        return None
     from statsmodels.stats.inter_rater import cohens_kappa  # noqa: PLC0415
 
     with warnings.catch_warnings():
