@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 PORT ?= $(or $(CDS_PORT),8000)
 
-.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-definitions bench-peers examples unverified renew clean
+.PHONY: run test test-fast check map docs bench bench-short bench-tail bench-population bench-definitions bench-peers examples unverified renew clean
 
 run: .venv/service
 	PORT=$(PORT) scripts/run
@@ -9,9 +9,9 @@ run: .venv/service
 test: .venv/ready
 	scripts/test
 
-# What a developer runs after each change: no browser, no database, no other processes, nothing slow.
+# What a developer runs after each change: no browser, no database, no other processes, nothing that takes a fifth of a second.
 test-fast: .venv/ready
-	scripts/test -m 'not (slow or browser or database or processes)'
+	scripts/test -m 'not (seconds or slow or browser or database or processes)' --durations=10 --durations-min=0.5
 
 check: .venv/ready
 	scripts/check
@@ -28,6 +28,10 @@ bench-short: .venv/ready
 # How even answers are under load, by ways to admit decisions; ARGUMENTS="--against REVISION" adds another revision.
 bench-tail: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.tail --designs $(ARGUMENTS)
+
+# Population runs of thousands of patients; Spark needs '.[spark]' and Java.
+bench-population: .venv/ready
+	PYTHONPATH=. .venv/bin/python -m benchmarks.population_scale $(ARGUMENTS)
 
 bench-definitions: .venv/ready
 	PYTHONPATH=. .venv/bin/python -m benchmarks.definitions --page
@@ -51,6 +55,8 @@ docs: .venv/ready
 
 examples: .venv/ready
 	.venv/bin/python scripts/renew_examples.py
+	.venv/bin/python scripts/renew_words.py
+	.venv/bin/python scripts/words_and_codes.py
 	.venv/bin/python scripts/renew_safety.py
 
 unverified: .venv/ready

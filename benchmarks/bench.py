@@ -76,15 +76,15 @@ class Ours:
         self,
         folder: Path,
         service: str,
-        opinions: EvaluatorMode = EvaluatorMode.BOTH,
+        mode: EvaluatorMode = EvaluatorMode.BOTH,
         definitions: tuple[str, ...] = (),
     ) -> None:
-        self.rules: Ruleset = load_rules(folder, opinions, TODAY, definitions)
+        self.rules: Ruleset = load_rules(folder, mode, TODAY, definitions)
         self.service = self.rules.program.services[service]
 
     def read(self, body: bytes) -> PatientRecord:
         asked = read_request(body, self.service)
-        bounds = {"most_entries": 50_000, "deepest": 64, "sought": self.rules.program.sought}
+        bounds = {"most_entries": 50_000, "max_depth": 64, "sought": self.rules.program.sought}
         return record_of(asked, self.service.templates, bounds)
 
     def answer(self, body: bytes) -> bytes:
@@ -119,7 +119,7 @@ def check_answers(ours: Ours) -> None:
 def in_process(results: Results, folder: Path, seconds: float) -> None:
     ours, alone = Ours(folder, SERVICE), Ours(folder, SERVICE, EvaluatorMode.DIRECT)
     shipped, shipped_alone = (
-        Ours(ROOT / "rules", SHIPPED_SERVICE, opinions) for opinions in (EvaluatorMode.BOTH, EvaluatorMode.DIRECT)
+        Ours(ROOT / "rules", SHIPPED_SERVICE, mode) for mode in (EvaluatorMode.BOTH, EvaluatorMode.DIRECT)
     )
     check_answers(ours)
     settle()

@@ -36,7 +36,7 @@ def median(times: list[float]) -> float:
 
 
 program = compile_ruleset(read_rulebook(Path(__file__).parents[1] / "rules"))
-bodies = [part for layer in program.layers for clause in layer.clauses for part in clause.body]
+bodies = [part for stratum in program.strata for clause in stratum.clauses for part in clause.body]
 names = sorted({part.name for part in bodies if not isinstance(part, ComparisonLiteral)})
 limits = sorted({(part.fact, part.limit) for part in bodies if isinstance(part, ComparisonLiteral)})
 random = Random(1)  # noqa: S311 (no secret)
@@ -48,7 +48,7 @@ for _ in range(CASES):
 
 direct = KleeneEvaluator({name: head.condition for name, head in program.heads.items()})
 times: dict[str, list[float]] = {"engine": [], "direct": []}
-with closing(DurableEvaluator(program.layers)) as engine:
+with closing(DurableEvaluator(program.strata)) as engine:
     for known in cases:
         for name, run in (("engine", engine.run), ("direct", direct.run)):
             start = time.process_time()
@@ -65,5 +65,5 @@ print(f"resident: {before:.1f} MB before, {after:.1f} MB after {EVALUATIONS:,} e
 
 before = resident_mb()
 for _ in range(500):
-    DurableEvaluator(program.layers).close()
+    DurableEvaluator(program.strata).close()
 print(f"resident: {before:.1f} MB before, {resident_mb():.1f} MB after loading and closing 500 engines")

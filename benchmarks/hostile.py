@@ -1,7 +1,8 @@
 """
-Whatever is sent, no 5xx and no hang: bodies built by Hypothesis, and schemathesis over the OpenAPI document.
+Whatever is sent, no 5xx, no hang, no wrong answer to others, and memory that stays level: bodies built by Hypothesis
+next to ordinary requests, then schemathesis over the OpenAPI document.
 
-Run: .venv/bin/python -m benchmarks.hostile [--bodies 20000] [--seconds 300]
+Run: .venv/bin/python -m benchmarks.hostile [--bodies 100000] [--ordinary 100000] [--seconds 300]
 """
 
 from __future__ import annotations
@@ -11,17 +12,79 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from hypothesis import HealthCheck, Phase, given, settings
 
-from tests.api.hostile import bodies, flaw_of, send
+from tests.api.hostile import bodies, examples, flaw_of, send
 from tests.api.test_process import process
 
 SLOWEST_SECONDS = 10.0  # for one answer, on a machine with much else to do
+LEVEL = 1.25  # how much of the memory after a quarter of the run may be taken at its end
+AT_ONCE = 5_000  # bodies of one run of Hypothesis, which remembers each
+
+
+@dataclass
+class OrdinaryTraffic:
+    """
+    Requests of an ordinary client, each compared with what was answered before anything hostile came.
+
+    Attributes:
+        statuses: Status → how often.
+        wrong: Names of examples whose answer was another.
+        seconds: What each took.
+    """
+
+    client: httpx.Client
+    statuses: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        listed = {name: body for name, (body, _) in examples().items()}
+        self._asked = {name: (body.get("hook", ""), json.dumps(body).encode()) for name, body in listed.items()}
+        self._answers = {name: said_in(send(self.client, *asked)) for name, asked in self._asked.items()}
+
+    def ask(self, count: int, over: threading.Event) -> None:
+        """Ask so many times, the examples in turn, or until it is over."""
+        names = list(self._asked)
+        for number in range(count):
+            if over.is_set():
+                return
+            name = names[number % len(names)]
+            began = time.perf_counter()
+            answer = send(self.client, *self._asked[name])
+            self.seconds.append(time.perf_counter() - began)
+            self.statuses[str(answer.status_code)] += 1
+            if said_in(answer) != self._answers[name]:
+                self.wrong[name] += 1
+
+    def lines(self) -> Iterator[str]:
+        """As text."""
+        took = sorted(self.seconds) or [0.0]
+        yield f"{len(self.seconds)} ordinary requests, by status: {dict(self.statuses)}; wrong: {dict(self.wrong)}"
+        middle, late = took[len(took) // 2] * 1000, took[len(took) * 99 // 100] * 1000
+        yield f"half of them within {middle:.0f} ms, 99 % within {late:.0f} ms"
+
+
+def said_in(answer: httpx.Response) -> Any:
+    """What an answer says, without ids of its own."""
+    said = answer.json()
+    if answer.status_code != 200:
+        return said
+    cards = [
+        {name: value for name, value in card.items() if name not in ("uuid", "links", "suggestions")}
+        | {"suggestions": [(one["label"], one.get("actions")) for one in card.get("suggestions", ())]}
+        for card in said["cards"]
+    ]
+    return cards, said.get("conclusions"), said.get("missing")
 
 
 def post(client: httpx.Client, count: int) -> Counter[str]:
@@ -29,7 +92,7 @@ def post(client: httpx.Client, count: int) -> Counter[str]:
     answers: Counter[str] = Counter()
 
     @settings(
-        max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+        max_examples=min(count, AT_ONCE), deadline=None, database=None, suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )  # fmt: skip
     @given(case=bodies())
@@ -39,8 +102,59 @@ def post(client: httpx.Client, count: int) -> Counter[str]:
         flaw = flaw_of(answer)
         assert not flaw, (flaw, case)
 
-    none_brings_it_down()
+    while answers.total() < count:
+        none_brings_it_down()
     return answers
+
+
+def memory_of(process_id: int) -> int:
+    """Bytes a process holds in memory (Linux: VmRSS)."""
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+def together(base: httpx.URL, process_id: int, hostile: int, ordinary: int) -> list[str]:
+    """
+    Hostile bodies and ordinary requests at the same time; what was wrong, a sentence each.
+
+    Says on the way how much memory the service holds.
+    """
+    over = threading.Event()
+    with httpx.Client(base_url=base, timeout=SLOWEST_SECONDS) as client:
+        traffic = OrdinaryTraffic(client)
+        memory: list[int] = []
+
+        def watch() -> None:
+            while not over.wait(2):
+                memory.append(memory_of(process_id))
+
+        threads = [
+            threading.Thread(target=watch, daemon=True),
+            threading.Thread(target=traffic.ask, args=(ordinary, over), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        began = time.perf_counter()
+        try:
+            with httpx.Client(base_url=base, timeout=SLOWEST_SECONDS) as other:
+                answers = post(other, hostile)
+            threads[1].join()
+        finally:
+            over.set()
+            threads[1].join()
+        memory.append(memory_of(process_id))
+    took = time.perf_counter() - began
+    print(f"{answers.total()} hostile bodies, by status: {dict(sorted(answers.items()))}; both in {took:.0f} s")
+    print(*traffic.lines(), sep="\n")
+    quarter, end = memory[len(memory) // 4], memory[-1]
+    told = f"{quarter / 1e6:.0f} MB after a quarter, {end / 1e6:.0f} MB at the end, {max(memory) / 1e6:.0f} MB at most"
+    print(f"memory: {told}")
+    failed = sum(count for status, count in (answers + traffic.statuses).items() if status >= "500")
+    return [
+        *([f"{failed} answers were 5xx"] if failed else []),
+        *([f"{traffic.wrong.total()} ordinary answers were wrong"] if traffic.wrong else []),
+        *(["memory grew"] if end > LEVEL * quarter else []),
+    ]
 
 
 def schemathesis(base: httpx.URL, seconds: int, *more: str) -> subprocess.CompletedProcess[str]:
@@ -56,22 +170,23 @@ def schemathesis(base: httpx.URL, seconds: int, *more: str) -> subprocess.Comple
 
 
 def main() -> int:
+    """Run as asked."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--bodies", type=int, default=20_000)
-    arguments.add_argument("--seconds", type=int, default=300)
+    arguments.add_argument("--bodies", type=int, default=100_000)
+    arguments.add_argument("--ordinary", type=int, default=100_000)
+    arguments.add_argument("--seconds", type=int, default=300, help="of schemathesis; 0 for none")
     wanted = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"CDS_JOURNAL": str(Path(folder) / "journal.sqlite3")}
-        with process(Path(folder) / "log", **settings) as (client, _):
-            client.timeout = httpx.Timeout(SLOWEST_SECONDS)
-            began = time.perf_counter()
-            answers = post(client, wanted.bodies)
-            took = time.perf_counter() - began
-            print(f"{sum(answers.values())} bodies in {took:.0f} s, by status:", dict(sorted(answers.items())))
-            ended = schemathesis(client.base_url, wanted.seconds)
-            print(ended.stdout)
+        with process(Path(folder) / "log", **settings) as (client, running):
+            problems = together(client.base_url, running.pid, wanted.bodies, wanted.ordinary)
+            if wanted.seconds:
+                ended = schemathesis(client.base_url, wanted.seconds)
+                print(ended.stdout)
+                problems += ["schemathesis found a server error"] if ended.returncode else []
             print("health:", json.dumps(client.get("/health").json()))
-    return ended.returncode
+    print(*problems, sep="\n")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

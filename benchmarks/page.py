@@ -78,13 +78,14 @@ def targets(results: dict[str, Any]) -> list[list[str]]:
     whole = {size: rooms[str(size)]["workload: whole"][0] for size in SIZES}
     ours, chain = (http.get(name, {}) for name in ("service", "HealthChain"))
 
+    def told(value: float, limit: float, sign: str) -> str:
+        met = value <= limit if sign == "≤" else value >= limit
+        return f"{value:.{'0f' if value >= 100 else '2g'}}{'' if met else ' **missed**'}"
+
     def each(asked: tuple[float, ...], reached: list[float], sign: str) -> tuple[str, str]:
         return (
             " / ".join(f"{sign} {limit:g}" for limit in asked),
-            " / ".join(
-                f"{value:.2g}{'' if (value <= limit if sign == '≤' else value >= limit) else ' **missed**'}"
-                for value, limit in zip(reached, asked, strict=False)
-            ),
+            " / ".join(told(value, limit, sign) for value, limit in zip(reached, asked, strict=False)),
         )
 
     def ratio(size: int, connections: int, over: str) -> float:

@@ -53,8 +53,8 @@ def _read(export: Path) -> None:
 
 def _group(export: Path) -> None:
     with cohort_in(export) as cohort:
-        for _ in cohort.patients():
-            pass
+        for patient in cohort.patients():
+            assert patient.body
 
 
 def measure_population(folder: Path, workload: Ruleset, shipped: Ruleset) -> dict[str, float]:

@@ -107,7 +107,7 @@ def answering(tree: Path, work: Path, name: str, rules: Path | None) -> subproce
     (work / name).mkdir()
     env = {key: value for key, value in os.environ.items() if not key.startswith("CDS_")}
     env |= {"PYTHONPATH": str(tree / "src"), "CDS_RULES": str((rules or tree / "rules").resolve())}
-    env |= {"CDS_UNAUTHENTICATED": "true", "CDS_LOG_LEVEL": "critical"}
+    env |= {"CDS_UNAUTHENTICATED": "true", "CDS_LOG_LEVEL": "critical", "CDS_REQUEST_TIMEOUT": "60"}
     command = [sys.executable, str(Path(__file__).resolve()), str(work / "requests"), "--answer", str(work / name)]
     return subprocess.Popen(command, cwd=tree, env=env)
 

@@ -1,4 +1,10 @@
-"""Take the pictures of the pages that the documentation shows, with made-up patients; needs Chromium."""
+"""
+Take the pictures of the pages that the documentation shows, with made-up patients; needs Chromium.
+
+    python scripts/screenshots.py [NAME...]
+
+With names only these pictures, such as "settle".
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +26,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from post_example import moved
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from cds.review.questionnaire import questionnaire_of  # noqa: E402 (the repository is no package)
+from cds.ruleset import load_rules  # noqa: E402
+from tests.web import lhc_forms  # noqa: E402
+
 EXAMPLES = ROOT / "fhir_examples"
 IMAGES = ROOT / "docs" / "images"
 SIZES = {"desk": (1440, 1000), "phone": (360, 780)}
@@ -71,6 +84,8 @@ def shoot(
     browser: Browser, name: str, address: str, scheme: str = "light", at: str = "", act: Any = None, session: Any = None
 ) -> None:
     """A picture of what a window shows, on a desk and on a phone; of the element `at`, from its top."""
+    if not wanted(name):
+        return
     for size, (width, height) in SIZES.items():
         page: Page = browser.new_page(
             viewport={"width": width, "height": height}, color_scheme=scheme, storage_state=session
@@ -83,6 +98,36 @@ def shoot(
         path = IMAGES / f"{name}-{size}.png"
         page.screenshot(path=path)
         print(path.relative_to(ROOT))
+        page.close()
+
+
+def wanted(name: str) -> bool:
+    """Whether this picture is to be taken."""
+    return len(sys.argv) == 1 or name in sys.argv[1:]
+
+
+def settle(page: Page) -> None:
+    """Answer what the chart leaves open."""
+    page.get_by_role("link", name="Change a date, a dose or a score").click()
+    page.locator('[name="trial.1.dose"]').fill("150")
+    page.locator('[name="trial.1.duration"]').fill("12")
+    page.locator('[name="author"]').fill("Dr. Doe")
+    page.get_by_role("button", name="See what changes").click()
+    page.get_by_role("region", name="If it were so").wait_for()
+
+
+def shoot_questionnaire(browser: Browser) -> None:
+    """A picture of our Questionnaire as LHC-Forms shows it; none where that cannot be fetched."""
+    name = "questionnaire-lhc-forms"
+    with tempfile.TemporaryDirectory() as folder:
+        renderer = lhc_forms.fetched(Path(folder)) if wanted(name) else None
+        if renderer is None:
+            return
+        page = browser.new_page(viewport={"width": 1000, "height": 712})
+        today = datetime.now(UTC).date()
+        lhc_forms.show(page, renderer, questionnaire_of(load_rules(ROOT / "rules", None, today).program))
+        page.screenshot(path=IMAGES / f"{name}.png")
+        print(f"docs/images/{name}.png")
         page.close()
 
 
@@ -140,6 +185,9 @@ def main() -> None:
         shoot(browser, "timeline", four, at="#timeline")
         shoot(browser, "timeline-dark", open_dose, scheme="dark", at="#timeline")
         shoot(browser, "what-if", open_dose, at="#what-if", act=ask_what_if)
+        shoot(browser, "settle", open_dose, at="h3:has-text('Settle it')", act=settle)
+        shoot(browser, "packet", four.replace("?key", "/packet?key"))
+        shoot_questionnaire(browser)
         fill(base)
         inside = browser.new_context()
         inside.new_page().goto(link.strip())

@@ -41,8 +41,14 @@ def steps(block: str) -> list[str]:
     found = []
     for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
         first, *rest = step.split("\n")
-        found.append("\n".join([first, *(line[2:] for line in rest if line.startswith("> "))]))
+        found.append("\n".join([first, *(line[2:] for line in rest if line.startswith(">"))]))
     return found
+
+
+def typed(command: str) -> str:
+    """A command with the signs a shell shows before each of its lines."""
+    first, *rest = command.split("\n")
+    return "\n".join([f"$ {first}", *(f"> {line}".rstrip() for line in rest)])
 
 
 def run(command: str, folder: Path) -> str:
@@ -64,7 +70,7 @@ def renewed(page: str, folder: Path) -> str:
     """The page with what its commands print in a clean copy, in their order."""
 
     def printed(block: re.Match[str]) -> str:
-        shown = [f"$ {command.replace(chr(10), chr(10) + '> ')}\n{run(command, folder)}" for command in steps(block[2])]
+        shown = [f"{typed(command)}\n{run(command, folder)}" for command in steps(block[2])]
         return block[1] + "".join(shown) + block[3]
 
     return CONSOLE.sub(printed, page)

@@ -47,7 +47,12 @@ class Question:
 @cache
 def questions() -> tuple[Question, ...]:
     said = read_yaml(EXAM.read_text(encoding="utf-8"), str(EXAM)).value
-    return (*_phrases(said["phrases"]), *_phrases(said["second_round"]), *map(_code, said["codes"]))
+    return (
+        *_phrases(said["phrases"]),
+        *_phrases(said["second_round"]),
+        *_phrases(said["third_round"]),
+        *map(_code, (*said["codes"], *said["national_codes"], *said["third_round_codes"])),
+    )
 
 
 def _phrases(said: dict[str, Any]) -> Iterator[Question]:

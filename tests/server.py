@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,10 +21,14 @@ from cds.app import create_app
 from cds.decide import Ruleset
 from cds.journal.journal import Journal
 from cds.settings import Settings
+from tests import shipped
 
-ROOT = Path(__file__).parents[1]
-TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().strip())
-
+ROOT = shipped.ROOT
+TODAY = shipped.TODAY
+READS_RULES = {"tenants", "rules", "engine", "show_definitions", "review_grace_days"}
+"""Settings, given or in the environment, with which a service reads its own rules; else it gets the shared ones."""
+NO_COLLECTOR = Mock(get_threshold=tuple)
+"""In place of the garbage collector at start and end of a server: it would go through all tests, a second each time."""
 
 _APPS: dict[int, FastAPI] = {}
 
@@ -41,22 +45,27 @@ def serving(
     # The port is kept from the start: while rules are loaded, somebody else could take a free one.
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
-    app = create_app(Settings(port=port, **settings), rules=rules, clock=lambda: today, journal=journal)
+    given = Settings(port=port, **settings)
+    if rules is None and not READS_RULES & given.model_fields_set:
+        rules = shipped.shipped_rules()
+    app = create_app(given, rules=rules, clock=lambda: today, journal=journal)
     _APPS[port] = app
     server = uvicorn.Server(uvicorn.Config(app, http=BoundedProtocol, ws="none", log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, args=([taken],), daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.01)
+    with patch("cds.app.gc", NO_COLLECTOR):
+        thread.start()
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             if settings.get("console") and not settings.get("oidc_issuer") and sign_in:
                 assert client.get(console_link(port)).status_code == 303
             yield client
     finally:
         server.should_exit = True
-        thread.join()
+        with patch("cds.app.gc", NO_COLLECTOR):
+            thread.join()
         taken.close()
         del _APPS[port]
 

@@ -36,6 +36,7 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> list[Evaluator]:
     return noted
 
 
+@pytest.mark.seconds
 def test_wrong_rules_are_all_named_and_nothing_starts(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     shutil.copytree(default_rules_folder(), folder, ignore=shutil.ignore_patterns("*.test.yaml"))
@@ -49,6 +50,7 @@ def test_wrong_rules_are_all_named_and_nothing_starts(tmp_path: Path) -> None:
     assert len({problem.file for problem in wrong.value.problems}) == 2
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("grace", "starts"), [(None, True), (30, False), (3650, True)])
 def test_an_overdue_review_is_told_and_stops_the_service_only_where_a_site_says_so(
     grace: int | None, starts: bool, caplog: pytest.LogCaptureFixture
@@ -81,6 +83,7 @@ def threshold() -> Iterator[tuple[int, int, int]]:
     gc.set_threshold(*before)
 
 
+@pytest.mark.seconds
 def test_the_engine_is_closed_and_the_garbage_collector_set_back(
     closed: list[Evaluator], threshold: tuple[int, int, int]
 ) -> None:

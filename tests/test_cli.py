@@ -216,6 +216,6 @@ def test_explain_fits_on_a_screen_and_the_tree_comes_on_request() -> None:
 
     assert code == 0
     assert len(text.splitlines()) <= 50 < len(tree.splitlines())
-    assert "TRD unknown: facts needed to decide are missing from the chart" in text
+    assert "TRD status unknown: facts needed to decide are missing from the chart" in text
     assert "would settle it: venlafaxine dose" in text
     assert "suggestion:" not in text

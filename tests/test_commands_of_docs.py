@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def commands() -> list[tuple[str, str]]:
     return sorted(found)
 
 
+@cache
+def cds() -> Any:
+    """The `cds` command, made ready once: that takes longer than to follow a line."""
+    return typer.main.get_command(app)
+
+
 def parse(command: str) -> None:
     """
     Follow a command to its end without running it.
@@ -43,7 +50,7 @@ def parse(command: str) -> None:
         UsageError: Of typer's own click: there is no such option, or one lacks its value.
     """
     words = [word.strip("[]") for word in shlex.split(command)[1:]]
-    at: Any = typer.main.get_command(app)
+    at = cds()
     context = at.context_class(at, info_name="cds")
     while hasattr(at, "commands") and words and not words[0].startswith("-"):
         name = words.pop(0)

@@ -140,6 +140,7 @@ def test_config_shows_what_is_in_force_and_no_secret(monkeypatch: pytest.MonkeyP
     assert "CDS_PORT" not in changed.stdout
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("command", [["serve"], ["config"], ["check"], ["journal", "stats"]])
 def test_no_command_answers_wrong_settings_with_a_traceback(command: list[str]) -> None:
     ended = subprocess.run(
@@ -169,6 +170,7 @@ def test_the_version_is_that_of_the_package() -> None:
     assert CliRunner().invoke(cli, ["--version"]).stdout.split() == ["thirdline", __version__]
 
 
+@pytest.mark.processes
 def test_https_is_answered_to_those_whose_certificate_is_of_the_authority(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path, "localhost")
     tls = {"CDS_TLS_CERTIFICATE": str(certificate), "CDS_TLS_KEY": str(key), "CDS_TLS_CLIENT_CA": str(certificate)}

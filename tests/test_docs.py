@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,12 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cds.rulebook.loader import read_rulebook
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from scripts import renew_unverified
 from scripts.renew_examples import PAGE, page
-from tests.server import ROOT, TODAY
+from tests.server import ROOT
+from tests.shipped import shipped_book, shipped_rules
 
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "rules" / "README.md"])
@@ -41,7 +41,7 @@ def test_the_settings_page_lists_every_setting_with_its_default() -> None:
 def test_the_prefetch_page_lists_the_keys_of_discovery() -> None:
     page = (DOCS / "integrators" / "prefetch.md").read_text()
     block = page.split("<!-- prefetch:begin -->")[1].split("<!-- prefetch:end -->")[0]
-    service = load_rules(ROOT / "rules", None, TODAY).program.services["ketamine-evaluation"]
+    service = shipped_rules().program.services["ketamine-evaluation"]
 
     listed = {key: (row[1] == "yes", row[2].strip("` |")) for key, row in table(block).items()}
 
@@ -84,6 +84,24 @@ def test_the_commands_of_the_readme_run(command: str) -> None:
     assert done.stdout
 
 
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed")
+@pytest.mark.parametrize("day", ["2027-07-01", "2030-01-01"])
+@pytest.mark.parametrize("command", commands())
+@pytest.mark.slow
+def test_they_run_when_every_review_is_overdue(command: str, day: str) -> None:
+    cds = Path(sys.executable).with_name("cds")
+    later = os.environ | {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"@{day} 10:00:00"}
+    done = subprocess.run(
+        [str(cds), *command.split()[1:]], cwd=ROOT, env=later, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout
+
+
 def test_the_curl_call_of_the_readme_is_answered_as_it_says(client: httpx.Client) -> None:
     text = (ROOT / "README.md").read_text().replace("\\\n", " ")
     ((address, body),) = re.findall(
@@ -101,7 +119,7 @@ def test_the_curl_call_of_the_readme_is_answered_as_it_says(client: httpx.Client
 def test_what_a_clinician_must_check_is_listed_as_the_rules_are() -> None:
     """When this fails: `make unverified`, and read the diff."""
     text = renew_unverified.PAGE.read_text(encoding="utf-8")
-    assert renew_unverified.page(text, read_rulebook(ROOT / "rules")) == text
+    assert renew_unverified.page(text, shipped_book()) == text
 
 
 def test_the_cards_clinicians_are_shown_are_the_ones_that_come_back() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import cds.errors
 
 SOURCE = Path(__file__).parents[1] / "src" / "cds"
 OTHERS = {
     "CaseFailedError",  # the plug-in that raises it loads nothing else of ours until it has rules to test
     "ErrorMiddleware",  # named after what it handles
+    "WorkStopped",  # like KeyboardInterrupt: no handler of errors may take it for one
 }
 
 
@@ -35,6 +38,7 @@ def drawn(errors: dict[str, tuple[str, list[str]]], name: str = "CdsError", dept
     return lines
 
 
+@pytest.mark.seconds
 def test_every_error_is_a_cds_error_named_error() -> None:
     errors = bases_by_error()
 
@@ -42,6 +46,7 @@ def test_every_error_is_a_cds_error_named_error() -> None:
     assert {line.split()[0] for line in drawn(errors)} == set(errors)
 
 
+@pytest.mark.seconds
 def test_the_drawing_in_the_docstring_is_the_hierarchy() -> None:
     doc = cds.errors.__doc__ or ""
     drawing = [line.removeprefix("    ") for line in doc.splitlines() if line.startswith("    ")]

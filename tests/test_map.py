@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from scripts.draw_map import DRAWING, PAGE, SOURCE, drawing_of, page_of, rooms_in
 from tests.neighbors import NEIGHBORS
 
@@ -18,6 +20,7 @@ def without_sizes(text: str) -> str:
     return re.sub(r"[\d,]+ lines|[\d,]+ \(\d+ %\)", "", text)
 
 
+@pytest.mark.seconds
 def test_the_map_shows_the_rooms_and_imports_there_are() -> None:
     rooms = rooms_in(SOURCE)
 
@@ -25,10 +28,12 @@ def test_the_map_shows_the_rooms_and_imports_there_are() -> None:
     assert without_sizes(DRAWING.read_text()) == without_sizes(drawing_of(rooms)), "run `make map`"
 
 
+@pytest.mark.seconds
 def test_every_room_says_what_it_holds() -> None:
     assert [name for name, room in rooms_in(SOURCE).items() if not room.says] == []
 
 
+@pytest.mark.seconds
 def test_no_room_holds_too_much_of_the_house() -> None:
     rooms = rooms_in(SOURCE)
     lines = sum(room.lines for room in rooms.values())

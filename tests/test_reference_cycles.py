@@ -65,6 +65,7 @@ def page_of(client: httpx.Client) -> str:
     return str(link)
 
 
+@pytest.mark.seconds
 def test_a_hook_leaves_nothing(kept: httpx.Client) -> None:
     def ask() -> None:
         assert kept.post(SERVICE, content=REQUEST).json()["cards"]
@@ -72,6 +73,7 @@ def test_a_hook_leaves_nothing(kept: httpx.Client) -> None:
     assert left_by(ask) == {}
 
 
+@pytest.mark.seconds
 def test_a_decision_that_takes_long_leaves_nothing(kept: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "PATIENCE_SECONDS", 0)
 
@@ -81,6 +83,7 @@ def test_a_decision_that_takes_long_leaves_nothing(kept: httpx.Client, monkeypat
     assert left_by(ask) == {}
 
 
+@pytest.mark.seconds
 def test_a_bundle_leaves_nothing(client: httpx.Client) -> None:
     def ask() -> None:
         assert client.post("/evaluate", content=BUNDLE).json()["cards"]
@@ -88,6 +91,7 @@ def test_a_bundle_leaves_nothing(client: httpx.Client) -> None:
     assert left_by(ask) == {}
 
 
+@pytest.mark.seconds
 def test_an_explanation_leaves_nothing(kept: httpx.Client) -> None:
     link = page_of(kept)
 
@@ -97,6 +101,7 @@ def test_an_explanation_leaves_nothing(kept: httpx.Client) -> None:
     assert left_by(look) == {}
 
 
+@pytest.mark.seconds
 def test_a_what_if_leaves_nothing(kept: httpx.Client) -> None:
     link = page_of(kept)
     address = link.replace("?", "/what-if?")
@@ -107,6 +112,7 @@ def test_a_what_if_leaves_nothing(kept: httpx.Client) -> None:
     assert left_by(look) == {}
 
 
+@pytest.mark.seconds
 def test_what_is_left_would_be_seen() -> None:
     def leave() -> None:
         store = Store.__new__(Store)

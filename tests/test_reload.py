@@ -40,6 +40,7 @@ def until(true: Callable[[], Any]) -> None:
     assert true()
 
 
+@pytest.mark.seconds
 def test_a_running_server_takes_good_rules_and_keeps_the_last_good_ones_otherwise(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules", FILES)
     settings = {"CDS_RULES": str(rules), "CDS_WATCH": "true", "CDS_ENGINE": "direct", "CDS_JOURNAL": "none"}
@@ -71,6 +72,7 @@ def test_a_running_server_takes_good_rules_and_keeps_the_last_good_ones_otherwis
         assert health()["watched"]["not_taken"] == []
 
 
+@pytest.mark.seconds
 def test_a_site_takes_what_changes_in_the_rules_it_is_an_overlay_of(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules", FILES)
     head = "site: {id: here, name: Here, rules: ../rules, uses: depression >=1.0 <2.0}\n"
@@ -86,6 +88,7 @@ def test_a_site_takes_what_changes_in_the_rules_it_is_an_overlay_of(tmp_path: Pa
         until(lambda: title() == "Smaller")
 
 
+@pytest.mark.seconds
 def test_no_request_sees_half_of_each(tmp_path: Path) -> None:
     """Two thresholds that always change together are always read together."""
     texts = [

@@ -17,9 +17,9 @@ from cds.decide import Decision, Ruleset, decide
 from cds.facts.fact import Fact
 from cds.logic.truth import Truth
 from cds.read_request import read_record
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 
 JSON = dict[str, Any]
 REPORTS = ROOT.parent / "shared" / "reports"
@@ -31,7 +31,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 
 @cache
 def rules() -> Ruleset:
-    return load_rules(ROOT / "rules", None, TODAY)
+    return shipped_rules()
 
 
 def decided(body: Any) -> Decision:
@@ -381,5 +381,5 @@ def test_what_was_not_read_is_named() -> None:
     decision = decided(chart(condition({"text": "Zwxq of the mind"})))
 
     fact = decision.facts["aneurysm"]
-    assert fact.because == "1 condition(s) not read, may be it"
+    assert fact.because == "1 condition not read, may be it"
     assert found_words(fact) == {"Zwxq of the mind"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from cds.read_request import read_request, record_of
 from cds.record import bundle_parts, collect
 from cds.record.model import PatientRecord
 from cds.ruleset import load_rules
+from cds.terminology.index import TerminologyIndex
+from cds.terminology.phrases import PhraseIndex
+from tests.shipped import shipped_rules
 
 both = pytest.mark.skipif(not engine.available(), reason="durable-rules does not run on this Python")
 
@@ -30,7 +34,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
 def read(rules: Ruleset, body: bytes, service_id: str = SERVICE) -> PatientRecord:
     service = rules.program.services[service_id]
     asked = read_request(body, service)
-    bounds = {"most_entries": 50_000, "deepest": 64, "sought": rules.program.sought}
+    bounds = {"most_entries": 50_000, "max_depth": 64, "sought": rules.program.sought}
     return record_of(asked, service.templates, bounds)
 
 
@@ -109,7 +113,7 @@ def test_a_ruleset_is_asked_once_and_only_if_it_is_told_anything(few: Ruleset, m
     decide(few, record, TODAY, SERVICE)
 
     batches = [text for text in counting.sent if engine.SENTINEL in text]
-    assert len(batches) == counting.calls["assert_facts"] == counting.calls["delete_state"] < len(few.program.layers)
+    assert len(batches) == counting.calls["assert_facts"] == counting.calls["delete_state"] < len(few.program.strata)
     for batch in batches:
         assert batch.count('"id"') <= 3  # the first, what is sure, what is open
 
@@ -127,6 +131,7 @@ def test_more_resources_are_no_more_work_for_the_engine(few: Ruleset, monkeypatc
     assert counts[1] <= counts[0] + 4  # the same rules; other scores and trials may fire another few
 
 
+@pytest.mark.seconds
 @both
 def test_rules_that_are_not_reached_cost_the_engine_nothing(
     few: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -145,7 +150,7 @@ def test_rules_that_are_not_reached_cost_the_engine_nothing(
 
 @both
 def test_of_the_shipped_rules_the_engine_fires_a_fraction(monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = load_rules(Path(__file__).parents[1] / "rules", None, TODAY)
+    shipped = shipped_rules()
     record = read(shipped, request(50), "ketamine-evaluation")
     counting = Counting(vars(engine)["durable"])
     monkeypatch.setattr(engine, "durable", counting)
@@ -156,6 +161,44 @@ def test_of_the_shipped_rules_the_engine_fires_a_fraction(monkeypatch: pytest.Mo
     assert counting.calls["assert_facts"] < len(truths) / 10
 
 
+@pytest.mark.seconds
+@pytest.mark.parametrize("example", ["01-two-failed-trials", "16-drugs-in-words-only", "38-ect-and-four-drugs"])
+def test_a_text_is_searched_once_for_the_record_and_once_for_all_facts(
+    example: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: Counter[str] = Counter()
+    search = PhraseIndex.find_with_exceptions
+
+    def searching(index: PhraseIndex, text: str) -> Any:
+        searched[text] += 1
+        return search(index, text)
+
+    folder = Path(__file__).parents[1]
+    rules = load_rules(folder / "rules", EvaluatorMode.DIRECT, TODAY)
+    body = (folder / "fhir_examples" / example / "request.json").read_bytes()
+    monkeypatch.setattr(PhraseIndex, "find_with_exceptions", searching)
+    record = read(rules, body, "ketamine-evaluation")
+    assert set(searched.values()) <= {1}
+    decide(rules, record, TODAY)
+    assert searched
+    assert set(searched.values()) <= {1, 2}
+
+
+@pytest.mark.seconds
+def test_rules_are_indexed_once_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    index = TerminologyIndex.__post_init__
+
+    def indexing(codes: TerminologyIndex) -> None:
+        made.append(codes)
+        index(codes)
+
+    monkeypatch.setattr(TerminologyIndex, "__post_init__", indexing)
+    load_rules(Path(__file__).parents[1] / "rules", EvaluatorMode.DIRECT, TODAY)
+    assert len(made) == 1
+
+
+@pytest.mark.seconds
 def test_what_published_definitions_ask_alike_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     gone_through, said = [], []
     kept, by_scores = drug_history._issues, response._said_by_scores

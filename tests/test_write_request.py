@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from cds.read_request import REQUIRED_CONTEXT, read_file, read_request
+from cds.rulebook.compiled_ruleset import RuleRef, Service
 from cds.rulebook.format.cards import ServiceSpec
-from cds.rulebook.program import RuleRef, Service
 from cds.write_request import RequestContext, write_request
 
 ORDER = {"resourceType": "MedicationRequest", "id": "draft", "status": "draft"}

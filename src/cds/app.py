@@ -23,7 +23,8 @@ from cds.api.below_path import BelowPath
 from cds.api.byte_budget import ByteBudget
 from cds.api.callers import CallerLimits
 from cds.api.card_links import CardLinks
-from cds.api.deployment import ANYBODY, Deployment, Offers, TenantRules
+from cds.api.deployment import ANYBODY, Deployment, RulesByTenant, TenantRules
+from cds.api.disagreements import KnownDisagreements
 from cds.api.feedback import feedback_routes
 from cds.api.http_protocol import STATE as CONNECTION_LIMITS
 from cds.api.http_protocol import ConnectionLimits
@@ -44,8 +45,9 @@ from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist
 from cds.fhir_client.fetch import Fetcher, FetchLimits
 from cds.journal.journal import Journal
+from cds.journal.rule_archives import read_to_hold
+from cds.parallel import collecting_seldom
 from cds.record import units
-from cds.rulebook.loader import read_rulebook
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.published import with_definitions
 from cds.rulebook.reviews import overdue_reviews
@@ -54,6 +56,7 @@ from cds.settings import Settings
 from cds.web.compressed_pages import CompressedPages
 from cds.web.console.access import ConsoleAccess, why_not_safe
 from cds.web.decisions import DecisionLookup, decision_routes
+from cds.web.leaflets import leaflet_routes
 from cds.web.packet_pages import packet_routes
 from cds.web.page import Pages, static_routes
 from cds.web.saving import ReviewSaver
@@ -92,20 +95,21 @@ def create_app(
     with ExitStack() as half_made:
         tenants, clients = tenants_of(settings)
         registered = registered_of(settings, tenants, journal)
-        made = _rules_of(settings, tenants, clock()) if rules is None else {}
+        made = _rules_of(settings, tenants, clock(), journal) if rules is None else {}
         half_made.callback(_close, made)
-        offers = {
+        rules_by_tenant = {
             t.name: TenantRules(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants
         } or {ANYBODY: TenantRules(rules or made[settings.rules], fetcher_for(settings.servers, settings))}
-        admission = Admission(settings.max_concurrency, settings.queue_size, settings.request_timeout)
+        admission = Admission(
+            settings.max_concurrency, settings.queue_size, settings.request_timeout, settings.max_cpu_seconds
+        )
         half_made.callback(admission.close)
         overrides = Overrides(journal, keeps_reviews="journal" in settings.save_reviews)
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 
     folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
-    reload = reload_of(offers, made, folders, settings, clock)
-    gauges = Gauges(admission, journal, offers, settings.max_concurrency)
+    reload = reload_of(rules_by_tenant, made, folders, settings, clock, journal)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, ConnectionLimits]]:
@@ -116,17 +120,16 @@ def create_app(
         gc.collect()
         gc.freeze()
         gc.set_threshold(COLLECT_AFTER)
-        for name, offer in offers.items():
+        for name, tenant_rules in rules_by_tenant.items():
             log.info(
                 "%srules %s, opinions %s",
                 f"tenant {name}: " if name else "",
-                offer.rules.program.version,
-                offer.rules.reasoner.opinions.value,
+                tenant_rules.rules.program.version,
+                tenant_rules.rules.reasoner.mode.value,
             )
-        states = app.state.workers
         tasks = [
-            asyncio.create_task(keep_beating(states, lambda: (admission.inside, admission.overdue))),
-            asyncio.create_task(_log_overdue_reviews(offers, clock)),
+            asyncio.create_task(keep_beating(app.state.disagreements.beat)),
+            asyncio.create_task(_log_overdue_reviews(rules_by_tenant, clock)),
             asyncio.create_task(gauges.run()),
         ]
         if reload is not None:
@@ -137,7 +140,7 @@ def create_app(
         await asyncio.gather(*tasks, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
-        await _hang_up(offers, clients)
+        await _hang_up(rules_by_tenant, clients)
         if journal is not None:
             await to_thread.run_sync(journal.close)
         to_close.close()
@@ -152,12 +155,14 @@ def create_app(
         responses=ERRORS,
     )
     add_middleware(app, tenants, settings, journal)
+    app.state.disagreements = known = KnownDisagreements(app.state.workers, journal, admission)
+    gauges = Gauges(admission, journal, rules_by_tenant, settings.max_concurrency, known)
     if settings.metrics:
         app.include_router(metrics_routes(settings, gauges))
     links, card_links = card_links_of(settings, journal, registered)
     reload_state = reload.health if reload is not None else None
     deployment = Deployment(
-        offers, folders, settings, clock, admission, overrides, journal, links, card_links, reload_state
+        rules_by_tenant, folders, settings, clock, admission, overrides, journal, links, card_links, reload_state
     )
     clients += _add_routes(app, deployment, registered)
     if access is not None:
@@ -231,29 +236,32 @@ def add_guard(app: FastAPI, tenants: tuple[Tenant, ...], settings: Settings, jou
 
 
 def reload_of(
-    offers: dict[str, TenantRules],
+    rules_by_tenant: dict[str, TenantRules],
     made: dict[Path, Ruleset],
     folders: dict[str, Path],
     settings: Settings,
     clock: Callable[[], date],
+    journal: Journal | None,
 ) -> RuleReloader | None:
     """What takes changed rules while the service runs; None where they are not watched."""
     if not settings.watch or not made:
         return None
     from cds.reload import RuleReloader  # noqa: PLC0415 (as `tenants_of`; it runs their tests)
 
-    opinions = evaluator_mode_from(settings.engine)
-    return RuleReloader(offers, made, folders, opinions, clock, settings.review_grace_days, settings.show_definitions)
+    mode = evaluator_mode_from(settings.engine)
+    return RuleReloader(
+        rules_by_tenant, made, folders, mode, clock, settings.review_grace_days, settings.show_definitions, journal
+    )
 
 
 def add_console(app: FastAPI, deployment: Deployment, access: ConsoleAccess) -> None:
     """The pages of the console; the authoring tools they are made of are loaded for them alone."""
     from cds.web.console import layout, routes  # noqa: PLC0415 (as `tenants_of`)
 
-    if unknown := access.allowed.tenants - deployment.offers.keys():
+    if unknown := access.allowed.tenants - deployment.rules_by_tenant.keys():
         raise UnsafeSettingsError(f"CDS_OIDC_ALLOWED names tenants that do not exist: {', '.join(sorted(unknown))}")
     # A page of the console says which page a form was sent by, and is never framed.
-    pages = Pages(referrer="same-origin", below=deployment.settings.below)
+    pages = Pages(referrer="same-origin", below=deployment.settings.below, words=lambda: deployment.words)
     routes.add_console(app, layout.Console(pages, deployment, access))
 
 
@@ -266,19 +274,19 @@ def card_links_of(
     return links, CardLinks(links, settings.public_url, launched) if links is not None or launched else None
 
 
-async def _log_overdue_reviews(offers: Offers, clock: Callable[[], date]) -> None:
+async def _log_overdue_reviews(rules_by_tenant: RulesByTenant, clock: Callable[[], date]) -> None:
     """A warning at the start and once a day for rules whose review is overdue: a service may run for months."""
     while True:
-        for name, offer in offers.items():
-            if overdue := overdue_reviews(offer.rules.program, clock()).words:
+        for name, tenant_rules in rules_by_tenant.items():
+            if overdue := overdue_reviews(tenant_rules.rules.program, clock()).words:
                 log.warning("%sclinical review overdue: %s", f"tenant {name}: " if name else "", overdue)
         await asyncio.sleep(SECONDS_A_DAY)
 
 
-async def _hang_up(offers: Offers, clients: list[httpx.AsyncClient]) -> None:
-    for offer in offers.values():
-        if offer.fetcher is not None:
-            await offer.fetcher.close()
+async def _hang_up(rules_by_tenant: RulesByTenant, clients: list[httpx.AsyncClient]) -> None:
+    for tenant_rules in rules_by_tenant.values():
+        if tenant_rules.fetcher is not None:
+            await tenant_rules.fetcher.close()
     for client in clients:
         await client.aclose()
 
@@ -292,7 +300,7 @@ def _add_routes(
     app.include_router(attribute_routes(deployment))
     app.include_router(questionnaire_routes(deployment))
     pages, journal, links = (
-        Pages(deployment.settings.frame_ancestors, below=deployment.settings.below),
+        Pages(deployment.settings.frame_ancestors, below=deployment.settings.below, words=lambda: deployment.words),
         deployment.journal,
         deployment.links,
     )
@@ -314,6 +322,7 @@ def _add_routes(
         app.include_router(decision_routes(pages, lookup))
         app.include_router(what_if_routes(pages, lookup, saver))
         app.include_router(packet_routes(pages, lookup))
+        app.include_router(leaflet_routes(pages, lookup))
     return list(clients.values())
 
 
@@ -387,17 +396,21 @@ def refuse_strangers(settings: Settings) -> None:
     log.warning("anybody who reaches %s may call: clients are not authenticated", settings.host)
 
 
-def _rules_of(settings: Settings, tenants: tuple[Tenant, ...], today: date) -> dict[Path, Ruleset]:
+@collecting_seldom()
+def _rules_of(
+    settings: Settings, tenants: tuple[Tenant, ...], today: date, journal: Journal | None
+) -> dict[Path, Ruleset]:
     """Rules by folder; a folder that several tenants name is loaded once."""
     folders = {tenant.rules for tenant in tenants} or {settings.rules}
     made: dict[Path, Ruleset] = {}
     problems: list[Problem] = []
     for folder in sorted(folders):
         try:
-            book = read_rulebook(folder)
+            book, hold = read_to_hold(folder, journal.holds_rules if journal is not None else None)
             to_be_mended = [*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book)]
             shown = with_definitions(book, settings.show_definitions)
             made[folder] = rules_of(shown, evaluator_mode_from(settings.engine))
+            hold()
             for problem in to_be_mended:
                 log.warning("%s:%s %s", problem.file, problem.line, problem.what)
         except RulesError as wrong:

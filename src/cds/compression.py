@@ -15,13 +15,13 @@ RATIO_FROM = 4_000_000  # unpacked bytes from which the ratio counts
 
 
 async def decompress(
-    headers: Mapping[str, str], chunks: AsyncIterable[bytes], most_bytes: int
+    headers: Mapping[str, str], chunks: AsyncIterable[bytes], max_bytes: int
 ) -> AsyncGenerator[bytes, None]:
     """
     A body part by part, decompressed when its headers say Content-Encoding: gzip.
 
     Raises:
-        TooLargeError: The body is, or decompresses to, more than `most_bytes`, or more than MAX_RATIO times its own
+        TooLargeError: The body is, or decompresses to, more than `max_bytes`, or more than MAX_RATIO times its own
             size; it is not read to its end.
         NotJsonError: It is not the gzip it says it is, or compressed in another way.
     """
@@ -35,16 +35,16 @@ async def decompress(
     async for chunk in chunks:
         # Bounded as it arrives, too: bytes behind the gzip, or blocks that unpack to nothing, never reach `size`.
         received += len(chunk)
-        if received > most_bytes:
-            raise too_large(most_bytes)
+        if received > max_bytes:
+            raise too_large(max_bytes)
         try:
             # The bound is never 0, which would be taken for "no bound".
-            part = unpacker.decompress(chunk, most_bytes - size + 1) if unpacker else chunk
+            part = unpacker.decompress(chunk, max_bytes - size + 1) if unpacker else chunk
         except isal_zlib.error:  # type: ignore[misc]  # the stub says it is an instance
             raise NotJsonError("The body is not gzip", fix="Send gzip, or leave Content-Encoding out") from None
         size += len(part)
-        if size > most_bytes:
-            raise too_large(most_bytes)
+        if size > max_bytes:
+            raise too_large(max_bytes)
         if unpacker is not None and size > RATIO_FROM and size > received * MAX_RATIO:
             raise TooLargeError(
                 f"The gzip body unpacks to more than {MAX_RATIO} times its size",
@@ -57,8 +57,8 @@ async def decompress(
         raise NotJsonError("The gzip body ends too early", fix="Send the whole of it")
 
 
-def too_large(most_bytes: int) -> TooLargeError:
-    """The error for a body of more than `most_bytes` bytes."""
+def too_large(max_bytes: int) -> TooLargeError:
+    """The error for a body of more than `max_bytes` bytes."""
     return TooLargeError(
-        f"The body is larger than {most_bytes} bytes", fix="Send less, or raise CDS_MAX_BODY_BYTES on the server"
+        f"The body is larger than {max_bytes} bytes", fix="Send less, or raise CDS_MAX_BODY_BYTES on the server"
     )

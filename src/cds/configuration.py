@@ -26,7 +26,7 @@ from cds.settings import Settings
 PREFIX = "CDS_"
 FILE, SECRETS = "CDS_SETTINGS", "CDS_SECRETS_DIR"  # where other settings are; no settings themselves
 RENAMED = {
-    "deepest": "max_json_depth",
+    "max_depth": "max_json_depth",
     "most_bytes": "max_body_bytes",
     "at_once": "max_concurrency",
     "waiting": "queue_size",

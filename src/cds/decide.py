@@ -15,7 +15,7 @@ from cds.facts.evaluate import evaluate_facts
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
-from cds.rulebook.program import CompiledRuleset, Published
+from cds.rulebook.compiled_ruleset import CompiledRuleset, Published
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The others are caught where a person reads them: at start, on the command line, 
     CdsError
         AlreadyExistsError  authoring/scaffold.py
         BlockedAddressError  fhir_client/network.py
+        BrokenArchiveError  rulebook/archive.py
         ChartReviewError  population/chart_review.py
         CohortTableError  population/omop.py
         CreateError  fhir_client/create.py
@@ -52,6 +53,7 @@ The others are caught where a person reads them: at start, on the command line, 
         UntrustedCallerError  auth/client_jwt.py
         ValidationError  population/validation.py
         WhatIfInputError  web/what_if.py
+        _NoRulesError  replay.py
         _TenantEntryError  auth/tenants.py
         _UnknownTablesError  journal/store.py
 """
@@ -121,7 +123,7 @@ class TookTooLongError(RequestError):
 
 
 class NoJournalError(RequestError):
-    """This service keeps no journal, so that it cannot take what it was sent (501)."""
+    """The service keeps no journal, so that feedback and reviews cannot be taken (501)."""
 
 
 class NoPageError(RequestError):

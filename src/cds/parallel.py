@@ -42,7 +42,7 @@ def run_in_processes(
 
 @contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """Look for garbage less often, in copied processes too: cases leave little, and a sixth of the time was looking."""
+    """Look for garbage less often, in copied processes too: of cases and of reading rules, a sixth was looking."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     try:

@@ -20,7 +20,7 @@ from cds.fhir_client.fetch import FhirAccess
 from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle, read_prefetch
 from cds.record.draft_orders import DraftOrders, orders_of
 from cds.record.model import PatientRecord
-from cds.rulebook.program import Service
+from cds.rulebook.compiled_ruleset import Service
 from cds.settings import Settings
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
     """How much is read of what was sent, and which observations."""
     return {
         "most_entries": settings.most_entries,
-        "deepest": settings.max_json_depth,
+        "max_depth": settings.max_json_depth,
         "sought": rules.program.sought,
         "withheld": frozenset(settings.withhold_labels),
     }

@@ -18,6 +18,8 @@ from cds.api.deployment import TenantRules
 from cds.authoring.testing.verdict import FolderVerdict
 from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
+from cds.journal.journal import Journal
+from cds.journal.rule_archives import read_to_hold
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
 from cds.yaml_source.problem import RulesError
@@ -30,27 +32,30 @@ class RuleReloader:
     """
     Watches folders of rules.
 
-    The rules a request begins with are those it ends with: an offer is replaced whole, and old rules live as long as
-    somebody still decides by them. Checks and tests run in a process of their own, so that answers stay quick.
+    The rules a request begins with are those it ends with: the rules of a tenant are replaced whole, and old rules live
+    as long as somebody still decides by them. Checks and tests run in a process of their own, so that answers stay
+    quick.
     """
 
     def __init__(
         self,
-        offers: MutableMapping[str, TenantRules],
+        rules_by_tenant: MutableMapping[str, TenantRules],
         made: MutableMapping[Path, Ruleset],
         folders: MutableMapping[str, Path],
-        opinions: EvaluatorMode,
+        mode: EvaluatorMode,
         clock: Callable[[], date],
         review_grace_days: int | None = None,
         definitions: tuple[str, ...] = (),
+        journal: Journal | None = None,
     ) -> None:
-        self._offers = offers
+        self._rules_by_tenant = rules_by_tenant
         self._made = made
         self._folders = folders
-        self._opinions = opinions
+        self._opinions = mode
         self._clock = clock
         self._review_grace_days = review_grace_days
         self._definitions = definitions
+        self._hold = journal.holds_rules if journal is not None else None
         self._taken_at: datetime | None = None
         self._refused: dict[Path, tuple[datetime, str]] = {}
 
@@ -92,15 +97,16 @@ class RuleReloader:
         if self._made[folder].program.version == digest[:12]:
             self._refused.pop(folder, None)
             return
-        book = read_rulebook(folder)
+        book, hold = read_to_hold(folder, self._hold)
         if book.digest != digest:
             return
         clock, grace = self._clock(), self._review_grace_days
         new = checked_rules(book, self._opinions, clock, grace, self._definitions)
+        hold()
         old, self._made[folder] = self._made[folder], new
         for name, where in self._folders.items():
             if where == folder:
-                self._offers[name] = replace(self._offers[name], rules=new)
+                self._rules_by_tenant[name] = replace(self._rules_by_tenant[name], rules=new)
         old.reasoner.close_when_unused()
         self._refused.pop(folder, None)
         self._taken_at = datetime.now(UTC)

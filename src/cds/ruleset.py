@@ -29,7 +29,7 @@ def evaluator_mode_from(engine: str) -> EvaluatorMode:
     return EvaluatorMode(engine)
 
 
-def rules_of(book: Rulebook, opinions: EvaluatorMode, reasoner: type[Evaluator] = Evaluator) -> Ruleset:
+def rules_of(book: Rulebook, mode: EvaluatorMode, reasoner: type[Evaluator] = Evaluator) -> Ruleset:
     """
     A rulebook without errors, made ready, with a reasoner of this kind.
 
@@ -39,7 +39,7 @@ def rules_of(book: Rulebook, opinions: EvaluatorMode, reasoner: type[Evaluator] 
     try:
         program = compile_ruleset(book)
         conditions = {name: head.condition for name, head in program.heads.items()}
-        return Ruleset(program, reasoner(conditions, program.layers, opinions))
+        return Ruleset(program, reasoner(conditions, program.strata, mode))
     except ValueError as limits:
         what, fix = f"The engine cannot run these rules: {limits}.", "Split the conclusion it names into several."
         raise RulesError((Problem(str(book.root), 0, 0, "engine-limits", what, fix),)) from None
@@ -69,7 +69,7 @@ def problems_of(book: Rulebook, today: date) -> list[Problem]:
 
 def load_rules(
     folder: Path,
-    opinions: EvaluatorMode | None,
+    mode: EvaluatorMode | None,
     today: date,
     definitions: Collection[str] = (),
     cohorts: bool = False,
@@ -83,12 +83,12 @@ def load_rules(
     Raises:
         RulesError: With every error; warnings do not keep rules from running.
     """
-    return checked_rules(read_rulebook(folder), opinions, today, definitions=definitions, cohorts=cohorts)
+    return checked_rules(read_rulebook(folder), mode, today, definitions=definitions, cohorts=cohorts)
 
 
 def checked_rules(
     book: Rulebook,
-    opinions: EvaluatorMode | None,
+    mode: EvaluatorMode | None,
     today: date,
     review_grace_days: int | None = None,
     definitions: Collection[str] = (),
@@ -105,7 +105,7 @@ def checked_rules(
     """
     refuse_errors(book, today, review_grace_days)
     shown = with_definitions(book, definitions, cohorts)
-    return rules_of(shown, opinions or evaluator_mode_from(EvaluatorMode.BOTH.value))
+    return rules_of(shown, mode or evaluator_mode_from(EvaluatorMode.BOTH.value))
 
 
 def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:

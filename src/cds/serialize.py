@@ -10,10 +10,11 @@ from cds.cards.card import Card
 from cds.cards.suggestions import coding_of
 from cds.decide import Decision, Ruleset, index_day, truth_of
 from cds.engine.explain import Reasons, Why, missing
-from cds.facts.fact import Fact, Trial
+from cds.facts.fact import Fact, TreatmentCourse, Trial
+from cds.locale.catalog import Catalog
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import CompiledDefinition, Published
+from cds.rulebook.compiled_ruleset import CompiledDefinition, Published
 
 
 def answer_of(rules: Ruleset, decision: Decision, with_reasons: bool = True) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def answer_of(rules: Ruleset, decision: Decision, with_reasons: bool = True) -> 
     heads = rules.program.heads
     reasons = Reasons(heads, decision.facts, decision.truths)
     told = reasons if with_reasons else None
-    copies = rules.program.copies
+    copies, words = rules.program.copies, rules.program.words
     conclusions = {name: truth.value for name, truth in decision.truths.items() if heads[name].is_an_authors}
     return {
         "today": decision.today.isoformat(),
@@ -40,29 +41,33 @@ def answer_of(rules: Ruleset, decision: Decision, with_reasons: bool = True) -> 
         "cards": [card_values(card) for card in decision.cards],
         "conclusions": conclusions,
         "definitions": {
-            of: [definition_values(one, decision, told) for one in definitions]
+            of: [definition_values(one, decision, told, words) for one in definitions]
             for of, definitions in rules.program.definitions.items()
         }
-        | {one.id: published_values(one, decision, reasons, with_reasons) for one in rules.program.published},
-        "facts": {name: fact_values(fact) for name, fact in decision.facts.by_name.items() if name not in copies},
-        **({"reasons": {name: why_values(reasons.why(name)) for name in conclusions}} if with_reasons else {}),
+        | {one.id: published_values(one, decision, reasons, words, with_reasons) for one in rules.program.published},
+        "facts": {
+            name: fact_values(fact, words) for name, fact in decision.facts.by_name.items() if name not in copies
+        },
+        **({"reasons": {name: why_values(reasons.why(name), words) for name in conclusions}} if with_reasons else {}),
         "missing": [
             {
                 "conclusion": name,
                 "fact": item.fact,
-                "what": item.what,
-                "because": item.because,
-                "would": item.could_become,
+                "what": words(item.what),
+                "because": words(item.because),
+                "would": words(item.could_become),
             }
             for name, truth in conclusions.items()
             if truth == Truth.UNKNOWN.value
             for item in missing(name, heads, decision.facts, decision.truths)
         ],
-        "data_quality": [issue_values(issue) for issue in decision.record.issues],
+        "data_quality": [issue_values(issue, words) for issue in decision.record.issues],
     }
 
 
-def definition_values(definition: CompiledDefinition, decision: Decision, reasons: Reasons | None) -> dict[str, Any]:
+def definition_values(
+    definition: CompiledDefinition, decision: Decision, reasons: Reasons | None, words: Catalog
+) -> dict[str, Any]:
     """What a conclusion is under one definition, what the definition says and sets, and the reasons if given."""
     return dict(
         without_empty(
@@ -76,14 +81,14 @@ def definition_values(definition: CompiledDefinition, decision: Decision, reason
                 "evidence": [
                     {"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in definition.evidence
                 ],
-                "reasons": why_values(reasons.why(definition.head)) if reasons else None,
+                "reasons": why_values(reasons.why(definition.head), words) if reasons else None,
             }
         )
     )
 
 
 def published_values(
-    published: Published, decision: Decision, reasons: Reasons, with_reasons: bool = True
+    published: Published, decision: Decision, reasons: Reasons, words: Catalog, with_reasons: bool = True
 ) -> dict[str, Any]:
     """
     A definition of others: whether it is met, and on which day first.
@@ -100,7 +105,7 @@ def published_values(
         day = index_day(published, decision)
         values["index_day"] = day.isoformat() if day else None
     if published.criteria:
-        values["criteria"] = {name: criterion_values(reasons.why(name)) for name in published.criteria}
+        values["criteria"] = {name: criterion_values(reasons.why(name), words) for name in published.criteria}
     values |= without_empty(
         {"not_in_chart": list(published.not_in_chart), "found": published.found, "confirm": published.confirm}
     )
@@ -108,14 +113,16 @@ def published_values(
     values["read"] = published.read.isoformat()
     values["evidence"] = [{"cite": c.cite, "url": c.url, "verified": c.verified} for c in published.evidence]
     if with_reasons:
-        values["reasons"] = why_values(reasons.why(published.head))
+        values["reasons"] = why_values(reasons.why(published.head), words)
     return values
 
 
-def criterion_values(why: Why) -> dict[str, Any]:
+def criterion_values(why: Why, words: Catalog) -> dict[str, Any]:
     """One criterion: met, not met, or unknown with what is missing."""
     missing_words = dict.fromkeys(_unknown_leaves(why)) if why.truth is Truth.UNKNOWN else {}
-    return dict(without_empty({"label": why.label, "is": why.truth.value, "missing": list(missing_words)}))
+    return dict(
+        without_empty({"label": words(why.label), "is": why.truth.value, "missing": list(map(words, missing_words))})
+    )
 
 
 def _unknown_leaves(why: Why) -> Iterator[str]:
@@ -179,23 +186,25 @@ def without_empty(value: Any) -> Any:
     return value
 
 
-def fact_values(fact: Fact) -> dict[str, Any]:
+def fact_values(fact: Fact, words: Catalog) -> dict[str, Any]:
     """A fact: its value (true, false, unknown, a number, or {from, to}), its reason and what it rests on."""
-    values: dict[str, Any] = {"label": fact.label, "value": fact_value(fact)}
+    values: dict[str, Any] = {"label": fact.label, "value": words(fact_value(fact))}
     if fact.unit:
         values["unit"] = fact.unit
-    values["because"] = fact.because
+    values["because"] = words(fact.because)
     if fact.why_unknown is not None:
         values["why_unknown"] = fact.why_unknown.value
     if fact.missing:
-        values["missing"] = list(fact.missing)
+        values["missing"] = list(map(words, fact.missing))
     if fact.day is not None:
-        values["date"] = fact.day.text
+        values["date"] = words(fact.day.text)
     if fact.trials:
-        values["trials"] = [trial_values(trial) for trial in fact.trials]
+        values["trials"] = [trial_values(trial, words) for trial in fact.trials]
+    if fact.course is not None:
+        values["course"] = course_values(fact.course, words)
     if fact.found:
         values["found"] = [
-            without_empty({"reference": found.reference, "words": found.words, "date": found.when})
+            without_empty({"reference": found.reference, "words": words(found.words), "date": words(found.when)})
             for found in fact.found
         ]
     return values
@@ -218,13 +227,32 @@ def _number(value: float | None) -> float | int | None:
     return int(value) if value is not None and value == int(value) else value
 
 
-def trial_values(trial: Trial) -> dict[str, Any]:
+def course_values(course: TreatmentCourse, words: Catalog) -> dict[str, Any]:
+    """The latest course: its days, sessions (`to` is missing where nothing tells how many), phase and response."""
+    least, most = course.sessions
+    return {
+        "first": words(course.first.text) if course.first else None,
+        "last": words(course.last.text) if course.last else None,
+        "sessions": {"from": _number(least)} | ({} if math.isinf(most) else {"to": _number(most)}),
+        "phase": course.phase.value if course.phase else Truth.UNKNOWN.value,
+        "induction_until": words(course.induction_until.text) if course.induction_until else None,
+        "response": course.response.value,
+        "outcome": words(course.outcome),
+        "given": [
+            {"date": words(one.day.text) if one.day else None, "sure": one.sure, "session": one.session}
+            | {"reference": one.reference}
+            for one in course.given
+        ],
+    }
+
+
+def trial_values(trial: Trial, words: Catalog) -> dict[str, Any]:
     """A trial, with its answers and their evidence."""
     return {
         "ingredient": trial.ingredient,
         "class": trial.drug_class,
-        "start": trial.start.text if trial.start else None,
-        "end": trial.end.text if trial.end else None,
+        "start": words(trial.start.text) if trial.start else None,
+        "end": words(trial.end.text) if trial.end else None,
         "ongoing": trial.ongoing,
         "days": list(trial.days),
         "days_at_dose": list(trial.days_at_dose),
@@ -234,33 +262,38 @@ def trial_values(trial: Trial) -> dict[str, Any]:
         "long_enough": trial.long_enough.value,
         "adequate": trial.adequate.value,
         "no_response": trial.no_response.value,
-        "evidence": trial.evidence.value,
-        "outcome": trial.outcome,
+        "evidence": words(trial.evidence.value),
+        "outcome": words(trial.outcome),
         "intolerance": trial.intolerance,
         "by_name_only": trial.by_name_only,
-        "notes": list(trial.notes),
-        "missing": list(trial.missing),
+        "notes": list(map(words, trial.notes)),
+        "missing": list(map(words, trial.missing)),
         "sources": list(trial.sources),
     }
 
 
-def why_values(why: Why) -> dict[str, Any]:
+def why_values(why: Why, words: Catalog) -> dict[str, Any]:
     """A tree of reasons."""
-    values: dict[str, Any] = {"name": why.name, "label": why.label, "is": why.truth.value, "words": why.words}
-    values["because"] = why.because
+    values: dict[str, Any] = {
+        "name": why.name,
+        "label": words(why.label),
+        "is": why.truth.value,
+        "words": words(why.words),
+    }
+    values["because"] = words(why.because)
     values["sources"] = list(why.sources)
     values["evidence"] = [{"cite": cited.cite, "url": cited.url, "verified": cited.verified} for cited in why.citations]
-    values["reasons"] = [why_values(child) for child in why.children]
+    values["reasons"] = [why_values(child, words) for child in why.children]
     return dict(without_empty(values))
 
 
-def issue_values(issue: Issue) -> dict[str, str]:
+def issue_values(issue: Issue, words: Catalog) -> dict[str, str]:
     """One remark about the data."""
     values = {
-        "kind": issue.kind.value,
+        "kind": str(issue.kind.value),
         "type": issue.resource_type,
         "where": issue.where,
-        "what": issue.what,
+        "what": words(issue.what),
         "reference": issue.reference,
     }
     return {key: value for key, value in values.items() if value}

@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     request_timeout: Annotated[
         float, Field(gt=0, le=300, description="Seconds for one request, from its body to its answer; then 503.")
     ] = 20.0
+    max_cpu_seconds: Annotated[
+        float, Field(gt=0, le=300, description="Seconds of CPU for one decision; then it is stopped, and 503.")
+    ] = 10.0
     max_bytes_in_flight: Annotated[
         int,
         Field(ge=1, description="Bytes of bodies in memory over all requests of a worker; one caller may hold half."),
@@ -143,6 +146,10 @@ class Settings(BaseSettings):
     keep_inputs_days: Annotated[
         int, Field(ge=0, le=36_500, description="Days the data decided from are kept; 0: not stored.")
     ] = 0
+    keep_inputs_of: Annotated[
+        Literal["all", "cards"],
+        Field(description="Which decisions' data are kept: all, or those that showed a card."),
+    ] = "all"
     keep_audit_days: Annotated[
         int, Field(ge=1, le=36_500, description="Days the record of who looked at what is kept.")
     ] = 2_190

@@ -60,6 +60,7 @@ def test_the_answer_is_as_described(client: httpx.Client, rule: str) -> None:
     Draft202012Validator(schema).validate(client.get(f"/source-attributes{rule}").json())
 
 
+@pytest.mark.seconds
 def test_a_file_that_is_not_in_force_is_not_listed(tmp_path: Path) -> None:
     retired = "status: retired\n  retired: {date: 2025-05-01, because: Replaced.}"
     rules = load_rules(
@@ -71,6 +72,7 @@ def test_a_file_that_is_not_in_force_is_not_listed(tmp_path: Path) -> None:
     rules.reasoner.close()
 
 
+@pytest.mark.seconds
 def test_what_is_missing_keeps_no_server_from_starting_and_is_said_in_its_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -17,12 +17,12 @@ from joserfc import jws
 from joserfc.util import urlsafe_b64encode
 
 from cds.decide import Ruleset
-from cds.ruleset import load_rules
 from tests.api.callers import BASE, JSON, Ehr, ec_key, epic, key_set, raw, rsa_key, sandbox
 from tests.api.key_server import KeyServer, key_server
 from tests.api.wire import flaws_in_discovery, flaws_in_response, issue
 from tests.fhir_server import Answer
-from tests.server import ROOT, TODAY, serving
+from tests.server import ROOT, serving
+from tests.shipped import shipped_rules
 
 SERVICE = "/cds-services/ketamine-evaluation"
 EXAMPLE: JSON = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
@@ -43,10 +43,8 @@ def tenant(ehr: Ehr, name: str = "north", **changes: Any) -> JSON:
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", None, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules()
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +73,7 @@ def refused(answer: httpx.Response) -> bool:
     return True
 
 
+@pytest.mark.seconds
 def test_a_signed_call_is_answered_on_every_address_of_the_protocol(client: httpx.Client) -> None:
     for ehr in (SANDBOX, EPIC):
         discovery = client.get("/cds-services", headers=ehr.bearer("/cds-services"))
@@ -365,6 +364,7 @@ def test_the_log_says_why_and_never_holds_the_token(client: httpx.Client, caplog
 # ---------------------------------------------------------------- tenants
 
 
+@pytest.mark.seconds
 def test_a_tenant_may_name_its_own_audience_and_algorithms(rules: Ruleset, tmp_path: Path) -> None:
     ehr = Ehr("https://es256.example", ec_key("es256", "P-256"), "ES256")
     path = tenants_file(tmp_path, tenant(ehr, audiences=["urn:thirdline"], algorithms=["ES256"]))
@@ -377,6 +377,7 @@ def test_a_tenant_may_name_its_own_audience_and_algorithms(rules: Ruleset, tmp_p
     assert refused(public)
 
 
+@pytest.mark.seconds
 def test_each_tenant_is_answered_by_its_own_rules(tmp_path: Path) -> None:
     path = tenants_file(
         tmp_path, tenant(SANDBOX, "a"), tenant(EPIC, "b", rules=str(ROOT / "tests" / "generality" / "rules"))
@@ -404,6 +405,7 @@ def call(client: httpx.Client, ehr: Ehr) -> httpx.Response:
     return client.get("/cds-services", headers=ehr.bearer("/cds-services"))
 
 
+@pytest.mark.seconds
 def test_published_keys_are_read_once_and_again_for_a_new_one(
     rules: Ruleset, published: KeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +420,7 @@ def test_published_keys_are_read_once_and_again_for_a_new_one(
         published.answer = key_set(renewed.key)
 
 
+@pytest.mark.seconds
 def test_unknown_keys_do_not_make_us_ask_again_and_again(rules: Ruleset, published: KeyServer, tmp_path: Path) -> None:
     with published_by(rules, tmp_path, [published.url]) as client:
         assert call(client, sandbox(jku=None)).status_code == 200
@@ -427,6 +430,7 @@ def test_unknown_keys_do_not_make_us_ask_again_and_again(rules: Ruleset, publish
     assert published.asked == 1
 
 
+@pytest.mark.seconds
 def test_a_jku_is_followed_only_where_it_is_listed(rules: Ruleset, published: KeyServer, tmp_path: Path) -> None:
     mallory = ec_key("mallory")
     with key_server(key_set(mallory)) as foreign, published_by(rules, tmp_path, [published.url]) as client:
@@ -450,6 +454,7 @@ def test_a_jku_is_followed_only_where_it_is_listed(rules: Ruleset, published: Ke
     assert asked == (0, 1)
 
 
+@pytest.mark.seconds
 def test_a_foreign_jku_is_not_followed_when_keys_are_pinned(client: httpx.Client) -> None:
     mallory = ec_key("mallory")
     with key_server(key_set(mallory)) as foreign:
@@ -459,6 +464,7 @@ def test_a_foreign_jku_is_not_followed_when_keys_are_pinned(client: httpx.Client
     assert foreign.asked == 0
 
 
+@pytest.mark.seconds
 def test_a_redirect_of_the_keys_is_not_followed(rules: Ruleset, tmp_path: Path) -> None:
     mallory = ec_key("mallory")
     with key_server(key_set(mallory)) as foreign, key_server({}) as moved:
@@ -483,6 +489,7 @@ UNREADABLE_KEYS = {
 }
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", UNREADABLE_KEYS)
 def test_keys_that_cannot_be_read_trust_nobody(rules: Ruleset, tmp_path: Path, name: str) -> None:
     with key_server({}) as broken:
@@ -493,6 +500,7 @@ def test_keys_that_cannot_be_read_trust_nobody(rules: Ruleset, tmp_path: Path, n
             assert broken.asked == 1
 
 
+@pytest.mark.seconds
 def test_what_was_read_goes_on_while_the_address_fails(
     rules: Ruleset, published: KeyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -506,6 +514,7 @@ def test_what_was_read_goes_on_while_the_address_fails(
     assert published.asked == 2
 
 
+@pytest.mark.seconds
 def test_an_address_of_keys_must_not_lead_into_the_network_unless_that_is_allowed(
     rules: Ruleset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -520,6 +529,7 @@ def test_an_address_of_keys_must_not_lead_into_the_network_unless_that_is_allowe
     assert "BlockedAddressError" in caplog.text
 
 
+@pytest.mark.seconds
 def test_a_key_that_is_named_for_encryption_or_too_short_checks_no_signature(rules: Ruleset, tmp_path: Path) -> None:
     kept = ec_key("kept")
     listed = key_set(kept)["keys"][0]

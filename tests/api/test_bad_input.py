@@ -153,6 +153,7 @@ def test_a_body_that_unpacks_to_the_limit_is_read(small: httpx.Client) -> None:
     assert small.post("/evaluate", content=gzip.compress(body.ljust(2_000_001)), headers=packed).status_code == 413
 
 
+@pytest.mark.seconds
 def test_a_gzip_bomb_is_never_unpacked_whole() -> None:
     bomb = gzip.compress(b" " * 100_000_000)
     scope = {"type": "http", "method": "POST", "headers": [(b"content-encoding", b"gzip")]}
@@ -253,6 +254,7 @@ def test_every_kind_of_refusal_has_a_status_and_the_page_lists_it() -> None:
         assert f"| {status} |" in page
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("blank", "status"), [(True, 413), (False, 200)])
 def test_gzip_that_unpacks_to_far_more_than_data_would_is_refused(
     client: httpx.Client, blank: bool, status: int

@@ -17,6 +17,7 @@ EXAMPLE = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request
 SERVICE = "/cds-services/ketamine-evaluation"
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("kept", [True, False], ids=["left on", "taken off"])
 def test_the_api_and_its_links_are_below_the_path(kept: bool, tmp_path: Path) -> None:
     before = "/cds" if kept else ""
@@ -37,6 +38,7 @@ def test_the_api_and_its_links_are_below_the_path(kept: bool, tmp_path: Path) ->
                 assert client.get(inside.replace("&amp;", "&")).status_code in {200, 405}, address
 
 
+@pytest.mark.seconds
 def test_the_pages_of_the_console_link_below_the_path() -> None:
     with serving(public_url="http://127.0.0.1/cds", console=True) as client:
         for page in ("/cds/console", "/cds/console/playground", "/cds/console/rules"):
@@ -47,6 +49,7 @@ def test_the_pages_of_the_console_link_below_the_path() -> None:
             assert all(address.startswith("/cds/") and not address.startswith("/cds/cds/") for address in found)
 
 
+@pytest.mark.seconds
 def test_without_a_path_nothing_is_below_one() -> None:
     with serving(public_url="http://127.0.0.1:8000", console=True) as client:
         assert client.get("/cds/cds-services").status_code == 404

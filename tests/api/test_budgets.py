@@ -56,19 +56,24 @@ def test_what_may_not_be_served_is_passed_by_and_what_is_given_up_is_gone() -> N
     assert not queue.holds("a")
 
 
+async def ask_as(admission: Admission, caller: str, work: Any) -> Any:
+    """What some work gives that is done for a caller."""
+    token = callers._CALLER.set(caller)
+    try:
+        async with admission.slot():
+            return await admission.run_in_worker(work)
+    finally:
+        callers._CALLER.reset(token)
+
+
+@pytest.mark.seconds
 def test_while_others_ask_nobody_has_more_than_half_of_the_threads() -> None:
     go_on, most = threading.Event(), 0
     under_way: list[str] = []
     lock = threading.Lock()
     admission = Admission(4, 100, 30)
 
-    async def ask(caller: str, work: Any) -> None:
-        token = callers._CALLER.set(caller)
-        try:
-            async with admission.slot():
-                await admission.run_in_worker(work)
-        finally:
-            callers._CALLER.reset(token)
+    ask = partial(ask_as, admission)
 
     def heavy() -> None:
         nonlocal most
@@ -97,6 +102,7 @@ def test_while_others_ask_nobody_has_more_than_half_of_the_threads() -> None:
     assert most == 2
 
 
+@pytest.mark.seconds
 def test_one_caller_alone_has_all_of_the_threads() -> None:
     together = threading.Barrier(4, timeout=30)
     admission = Admission(4, 10, 30)
@@ -135,6 +141,46 @@ def test_a_small_request_never_waits_for_a_large_one_and_those_of_one_size_follo
     admission.close()
 
     assert began == ["large", *["small"] * 5, "large", "large"]
+
+
+@pytest.mark.seconds
+def test_a_caller_whose_decisions_took_long_waits_with_the_large_ones_until_they_are_quick_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission_module, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(admission_module, "SLOW_SECONDS", 0.02)
+    go_on = threading.Event()
+    admission = Admission(4, 100, 30)
+
+    ask = partial(ask_as, admission)
+
+    def costly() -> None:
+        end = time.thread_time() + 0.03
+        while time.thread_time() < end:
+            pass
+
+    async def run() -> None:
+        await ask("costly", costly)
+        under_way = asyncio.create_task(ask("costly", lambda: go_on.wait(30)))
+        await asyncio.sleep(0.05)
+        with anyio.fail_after(20):
+            for _ in range(3):
+                await ask("other", lambda: None)  # a quick one does not wait for it
+        go_on.set()
+        await under_way
+
+        for _ in range(3):  # what it took fades
+            await ask("costly", lambda: None)
+        go_on.clear()
+        under_way = asyncio.create_task(ask("costly", lambda: go_on.wait(30)))
+        await asyncio.sleep(0.05)
+        with pytest.raises(TimeoutError), anyio.fail_after(0.2):
+            await ask("other", lambda: None)
+        go_on.set()
+        await under_way
+
+    anyio.run(run)
+    admission.close()
 
 
 def test_a_decision_that_takes_long_lets_the_next_of_its_size_begin() -> None:
@@ -281,6 +327,7 @@ def test_a_request_that_waited_in_vain_holds_nothing() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.seconds
 def test_what_finds_no_room_is_refused_before_its_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "ByteBudget", partial(ByteBudget, wait_seconds=0.2))
     head = f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\nConnection: close\r\n\r\n".encode()
@@ -308,6 +355,7 @@ def test_the_budget_holds_the_largest_body() -> None:
 # ---------------------------------------------------------------- requests in a minute
 
 
+@pytest.mark.seconds
 def test_a_caller_that_asks_too_often_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers.CallerLimits, "_counts", staticmethod(lambda caller: True))
     with serving(max_requests_per_minute=3) as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,9 +12,9 @@ import httpx
 import pytest
 
 from cds.decide import Ruleset
-from cds.ruleset import load_rules
 from tests.api.wire import issue
-from tests.server import ROOT, TODAY, serving
+from tests.server import ROOT, serving
+from tests.shipped import shipped_rules
 
 SERVICE = "/cds-services/ketamine-evaluation"
 FEEDBACK = f"{SERVICE}/feedback"
@@ -23,10 +22,8 @@ EXAMPLE = (ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").rea
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Iterator[Ruleset]:
-    rules = load_rules(ROOT / "rules", None, TODAY)
-    yield rules
-    rules.reasoner.close()
+def loaded() -> Ruleset:
+    return shipped_rules()
 
 
 def connect(client: httpx.Client) -> socket.socket:
@@ -42,6 +39,7 @@ def answer_on(connection: socket.socket) -> tuple[int, dict[str, Any]]:
     return int(head.split()[1]), issue(json.loads(body))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("sent", [b"", b"GET /cds-services HTTP/1.1\r\nHost: x\r\n", b"POST "])
 def test_half_a_head_is_given_up(sent: bytes, loaded: Ruleset) -> None:
     with serving(loaded, head_timeout=0.3) as client, connect(client) as half:
@@ -52,6 +50,7 @@ def test_half_a_head_is_given_up(sent: bytes, loaded: Ruleset) -> None:
     assert (status, said["code"]) == (408, "timeout")
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("address", [SERVICE, FEEDBACK, "/evaluate", "/console/playground", "/health"])
 @pytest.mark.parametrize("kind", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
 def test_a_body_that_stalls_is_given_up_at_every_address(address: str, kind: str, loaded: Ruleset) -> None:
@@ -67,6 +66,7 @@ def test_a_body_that_stalls_is_given_up_at_every_address(address: str, kind: str
     assert int(said.split()[1]) in {403, 405, 408, 501}
 
 
+@pytest.mark.seconds
 def test_a_body_that_trickles_is_given_up(loaded: Ruleset) -> None:
     with serving(loaded, body_timeout=0.5) as client, connect(client) as slow:
         slow.sendall(f"POST {SERVICE} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode())
@@ -116,6 +116,7 @@ def test_what_is_no_http_is_refused_with_an_outcome(client: httpx.Client) -> Non
     assert (status, said["code"]) == (400, "structure")
 
 
+@pytest.mark.seconds
 def test_half_requests_do_not_keep_anybody_out(loaded: Ruleset) -> None:
     with serving(loaded, max_connections=20) as client, ExitStack() as open_:
         for _ in range(100):
@@ -126,6 +127,7 @@ def test_half_requests_do_not_keep_anybody_out(loaded: Ruleset) -> None:
             assert answer.status_code == 200
 
 
+@pytest.mark.seconds
 def test_connections_that_are_kept_without_use_make_way(loaded: Ruleset) -> None:
     with serving(loaded, max_connections=5) as client, ExitStack() as open_:
         others = [open_.enter_context(httpx.Client(base_url=client.base_url)) for _ in range(20)]

@@ -12,21 +12,21 @@ import msgspec
 import pytest
 
 from cds.api.decision_input import record_from_input
+from cds.api.decision_records import call_of
 from cds.api.overrides import NOT_ASKED, OverrideLookup
-from cds.api.receipts import call_of
 from cds.decide import decide
 from cds.engine.evaluator import EvaluatorMode
-from cds.journal.receipts import decision_record_of, packed
+from cds.journal.decision_records import decision_record_of, packed
 from cds.read_request import read_request, record_of
 from cds.record.bundle import FetchedValue
 from cds.record.model import Override
-from cds.rulebook.program import Service
-from cds.ruleset import load_rules
+from cds.rulebook.compiled_ruleset import Service
 from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 
-RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
+RULES = shipped_rules(EvaluatorMode.DIRECT)
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
-LIMITS: dict[str, Any] = {"most_entries": 1000, "deepest": 64, "sought": RULES.program.sought}
+LIMITS: dict[str, Any] = {"most_entries": 1000, "max_depth": 64, "sought": RULES.program.sought}
 
 
 def service_for(hook: str) -> Service:

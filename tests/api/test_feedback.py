@@ -213,6 +213,7 @@ def test_only_an_unknown_service_is_not_found(client: httpx.Client) -> None:
     assert client.post("/cds-services/nobody/feedback", json={"feedback": [word()]}).status_code == 404
 
 
+@pytest.mark.seconds
 def test_a_browser_may_send_feedback() -> None:
     with serving(cors_origins="https://ehr.example") as client:
         asked = {
@@ -226,6 +227,7 @@ def test_a_browser_may_send_feedback() -> None:
     assert answer.headers["access-control-allow-origin"] == "https://ehr.example"
 
 
+@pytest.mark.seconds
 def test_without_a_journal_feedback_is_not_taken_and_health_says_so() -> None:
     with serving() as client:
         assert say(client, word()).status_code == 501
@@ -262,6 +264,7 @@ def test_equal_data_have_equal_digests_whatever_instance_asks(client: httpx.Clie
     assert len({row["patient"] for row in rows}) == 1
 
 
+@pytest.mark.seconds
 def test_receipts_and_feedback_bear_the_name_of_the_tenant_that_signed(tmp_path: Path) -> None:
     ehrs = {name: Ehr(f"https://{name}.example", ec_key(name), "ES384") for name in ("north", "south")}
     listed = [{"name": name, "issuers": [ehr.issuer], "keys": {"set": key_set(ehr.key)}} for name, ehr in ehrs.items()]
@@ -279,6 +282,7 @@ def test_receipts_and_feedback_bear_the_name_of_the_tenant_that_signed(tmp_path:
         assert [row["tenant"] for row in kept(journal, card)] == ["south"]
 
 
+@pytest.mark.seconds
 def test_an_input_is_kept_only_when_a_setting_says_so_and_never_with_the_token(tmp_path: Path) -> None:
     journal = Journal(Store(str(tmp_path / "journal.sqlite3")), RetentionPeriods(receipts=100, comments=10, inputs=5))
     with serving(journal=journal) as client:
@@ -295,6 +299,7 @@ def test_an_input_is_kept_only_when_a_setting_says_so_and_never_with_the_token(t
     assert b"secret-token" not in plain
 
 
+@pytest.mark.seconds
 def test_a_store_that_is_away_costs_no_card_but_no_feedback_is_acknowledged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -359,6 +364,7 @@ OFTEN = settings(
 )
 
 
+@pytest.mark.seconds
 @OFTEN
 @given(body=st.fixed_dictionaries({"feedback": st.lists(ENTRY, max_size=3)}) | JSON)
 def test_no_body_brings_the_service_down(client: httpx.Client, body: Any) -> None:
@@ -367,6 +373,7 @@ def test_no_body_brings_the_service_down(client: httpx.Client, body: Any) -> Non
     assert answer.status_code in {200, 400}
 
 
+@pytest.mark.seconds
 @OFTEN
 @given(entries=st.lists(GOOD_ENTRY, min_size=1, max_size=3))
 def test_every_sound_word_is_kept_whatever_was_typed(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.api.hostile import bodies, flaw_of, send
 
 
+@pytest.mark.seconds
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(case=bodies())
 def test_no_body_brings_the_service_down(client: httpx.Client, case: tuple[str, bytes]) -> None:

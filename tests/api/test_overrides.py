@@ -26,9 +26,10 @@ from cds.journal import tables
 from cds.journal.journal import Journal
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
-from cds.rulebook.program import CompiledRuleset
-from cds.ruleset import evaluator_mode_from, load_rules
+from cds.rulebook.compiled_ruleset import CompiledRuleset
+from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY, serving
+from tests.shipped import shipped_rules
 
 JSON = dict[str, Any]
 SERVICE = "/cds-services/ketamine-evaluation"
@@ -37,10 +38,8 @@ KEEP = RetentionPeriods(receipts=100, comments=10, inputs=0)
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", evaluator_mode_from("both"), TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules()
 
 
 @pytest.fixture
@@ -129,6 +128,7 @@ def test_what_one_patient_declined_holds_back_nothing_of_another(client: httpx.C
     assert names(ask(client, request(patient="two"))) == ["suggest_evaluation"]
 
 
+@pytest.mark.seconds
 def test_a_refusal_is_forgotten_when_its_time_is_over(rules: Ruleset, journal: Journal) -> None:
     (window,) = {wanted.look_back_days for wanted in rules.program.wanted if isinstance(wanted, CompiledOverride)}
     assert window is not None
@@ -174,6 +174,7 @@ def test_a_word_on_something_else_does_not_decline_the_evaluation(client: httpx.
     assert names(ask(client, request())) == ["suggest_evaluation"]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("formerly", "shown"), [("[suggest_evaluation]", []), ("[]", ["propose_evaluation"])])
 def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
     rules: Ruleset, journal: Journal, tmp_path: Path, formerly: str, shown: list[str]
@@ -185,6 +186,8 @@ def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
     file = folder / "ketamine" / "evaluation.yaml"
     renamed = f"\n  propose_evaluation:\n    formerly: {formerly}\n"
     file.write_text(file.read_text().replace("\n  suggest_evaluation:\n", renamed))
+    leaflets = folder / "ketamine" / "leaflet.yaml"
+    leaflets.write_text(leaflets.read_text().replace("[suggest_evaluation,", "[propose_evaluation,"))
 
     again = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
 
@@ -192,6 +195,7 @@ def test_a_card_that_says_its_former_name_keeps_what_was_answered_to_it(
         assert names(ask(later, request())) == shown
 
 
+@pytest.mark.seconds
 def test_where_answers_cannot_be_looked_up_the_card_is_shown_and_the_answer_says_so(
     rules: Ruleset, tmp_path: Path
 ) -> None:
@@ -236,6 +240,7 @@ def test_a_store_that_hangs_costs_no_card_and_is_not_waited_for(rules: Ruleset, 
     overrides.close()
 
 
+@pytest.mark.seconds
 def test_what_waits_behind_a_look_up_that_hangs_is_not_asked_of_the_store(rules: Ruleset, tmp_path: Path) -> None:
     journal = Hanging(Store(str(tmp_path / "journal.sqlite3")), KEEP)
     overrides = Overrides(journal, seconds=0.2)

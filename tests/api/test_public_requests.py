@@ -91,6 +91,7 @@ def public_requests() -> list[Path]:
     return found
 
 
+@pytest.mark.seconds
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public requests are not here")
 def test_public_requests_are_answered(client: httpx.Client) -> None:
     """All but those of which nothing can be said, of another patient, or without the context their hook requires."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import pytest
+
 from cds.authoring.strict_fhir import strict_fhir
 from cds.review.questionnaire import questionnaire_of
-from cds.ruleset import load_rules
-from tests.server import ROOT, TODAY, serving
+from tests.server import serving
+from tests.shipped import shipped_rules
 
 
+@pytest.mark.seconds
 def test_the_form_is_at_the_path_of_its_canonical_address() -> None:
-    rules = load_rules(ROOT / "rules", None, TODAY)
+    rules = shipped_rules()
     made = questionnaire_of(rules.program)
     assert made is not None
     with serving(rules) as client:

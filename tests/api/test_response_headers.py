@@ -33,6 +33,7 @@ def test_no_answer_is_kept_by_a_cache_or_browser(method: str, path: str, status:
     assert "strict-transport-security" not in answer.headers
 
 
+@pytest.mark.seconds
 def test_a_service_reached_over_https_says_so_for_a_year() -> None:
     with serving(public_url="https://cds.example") as client:
         assert client.get("/health").headers["strict-transport-security"] == "max-age=31536000"

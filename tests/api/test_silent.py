@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from cds.engine.evaluator import EvaluatorMode
@@ -19,6 +20,7 @@ from tests.server import ROOT, TODAY, serving
 EXAMPLE = ROOT / "fhir_examples" / "01-two-failed-trials"
 
 
+@pytest.mark.seconds
 def test_a_silent_file_shows_nothing_and_its_cards_are_in_the_journal(tmp_path: Path) -> None:
     folder = tmp_path / "rules"
     shutil.copytree(ROOT / "rules", folder, ignore=shutil.ignore_patterns("*.test.yaml"))

@@ -39,6 +39,7 @@ def of_request(spans: InMemorySpanExporter, client: httpx.Client, **headers: str
     return {span.name: span for span in spans.get_finished_spans()}
 
 
+@pytest.mark.seconds
 def test_each_stage_of_a_request_is_a_span_within_it(spans: InMemorySpanExporter, tmp_path: Path) -> None:
     kept = journal_from(Settings(journal=str(tmp_path / "journal.sqlite3")))
     with serving(journal=kept) as client:
@@ -57,6 +58,7 @@ def test_each_stage_of_a_request_is_a_span_within_it(spans: InMemorySpanExporter
     assert request.attributes["thirdline.decision"]
 
 
+@pytest.mark.seconds
 def test_a_trace_of_the_caller_goes_on(spans: InMemorySpanExporter) -> None:
     with serving() as client:
         told = of_request(spans, client, traceparent=f"00-{TRACE}-b7ad6b7169203331-01")
@@ -64,6 +66,7 @@ def test_a_trace_of_the_caller_goes_on(spans: InMemorySpanExporter) -> None:
     assert {f"{span.context.trace_id:032x}" for span in told.values()} == {TRACE}
 
 
+@pytest.mark.seconds
 def test_nothing_of_the_patient_is_in_a_span(spans: InMemorySpanExporter) -> None:
     with serving() as client:
         of_request(spans, client)
@@ -78,6 +81,7 @@ def test_nothing_of_the_patient_is_in_a_span(spans: InMemorySpanExporter) -> Non
     assert '"hook"' in told
 
 
+@pytest.mark.seconds
 def test_what_fails_is_told_by_its_kind_alone(spans: InMemorySpanExporter) -> None:
     with serving() as client:
         assert client.post(SERVICE, content=b'{"hook": "my secret"}').status_code == 400
@@ -89,6 +93,7 @@ def test_what_fails_is_told_by_its_kind_alone(spans: InMemorySpanExporter) -> No
     assert "secret" not in read.to_json()
 
 
+@pytest.mark.seconds
 def test_off_by_default(spans: InMemorySpanExporter) -> None:
     traces.stop_tracing()
     with serving() as client:

@@ -16,9 +16,9 @@ from cds.decide import Ruleset
 from cds.engine.evaluator import Evaluator, EvaluatorMode
 from cds.facts.fact import Facts
 from cds.logic.truth import Truth
-from cds.ruleset import load_rules
 from tests.api.wire import issue
-from tests.server import ROOT, TODAY, serving
+from tests.server import ROOT, serving
+from tests.shipped import shipped_program
 
 SERVICE = "/cds-services/ketamine-evaluation"
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json").read_text())
@@ -39,9 +39,10 @@ class Failing(Evaluator):
 
 
 def failing(first: Callable[[], object] = dict) -> Ruleset:
-    return Ruleset(load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY).program, Failing(first))
+    return Ruleset(shipped_program(), Failing(first))
 
 
+@pytest.mark.seconds
 def test_a_failure_is_never_an_empty_list_and_a_browser_may_read_it(caplog: pytest.LogCaptureFixture) -> None:
     with serving(failing(), cors_origins=(ORIGIN,)) as client:
         answer = client.post(SERVICE, json=EXAMPLE, headers={"Origin": ORIGIN})
@@ -53,6 +54,7 @@ def test_a_failure_is_never_an_empty_list_and_a_browser_may_read_it(caplog: pyte
     assert NAME not in caplog.text + answer.text
 
 
+@pytest.mark.seconds
 def test_health_answers_while_decisions_are_under_way() -> None:
     go_on = threading.Event()
     with serving(failing(lambda: go_on.wait(30))) as client, ThreadPoolExecutor(4) as others:

@@ -58,6 +58,7 @@ def test_the_cards_of_evaluate(client: httpx.Client) -> None:
     assert [flaw for card in answer["cards"] for flaw in flaws_in_card(card)] == []
 
 
+@pytest.mark.seconds
 def test_evaluate_answers_the_same_to_the_byte(client: httpx.Client) -> None:
     body = (ROOT / "fhir_examples" / "bundle.json").read_bytes()
 

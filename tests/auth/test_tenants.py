@@ -123,6 +123,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
             read_tenants(tmp_path / name, ServerAllowlist(), ROOT / "rules", 600.0)
 
 
+@pytest.mark.seconds
 def test_a_tenants_wrong_rules_keep_the_service_from_starting(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "rules", tmp_path / "own", ignore=shutil.ignore_patterns("*.test.yaml"))
     with (tmp_path / "own" / "ketamine" / "evaluation.yaml").open("a") as wrong:

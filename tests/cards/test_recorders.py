@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,16 @@ import pytest
 from cds.decide import Ruleset, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.read_request import read_record
-from cds.ruleset import load_rules
 from cds.settings import Settings
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 def details(rules: Ruleset, **named: Any) -> str:

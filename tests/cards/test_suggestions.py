@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import pytest
-from pydantic import ValidationError
+from fhir.resources.R4B.servicerequest import ServiceRequest
+from msgspec import structs
 
 from cds.cards.suggestions import build
+from cds.record.model import SecurityLabel
 from tests.cards.test_template import values
 
 REFERRAL: dict[str, Any] = {
@@ -32,6 +34,21 @@ def test_what_is_not_known_is_left_out_rather_than_empty() -> None:
     assert "reasonReference" not in resource
 
 
-def test_a_resource_that_is_not_fhir_never_leaves() -> None:
-    with pytest.raises(ValidationError):
-        build(REFERRAL | {"status": ["draft"]}, values())
+def test_whatever_the_chart_holds_is_text_in_the_resource() -> None:
+    odd = "≥ 3  mg/day,\n“see note” <b>"
+    held = values()
+    with_odd_text = replace(
+        held,
+        facts=replace(
+            held.facts, by_name=dict(held.facts.by_name) | {"score": structs.replace(held.facts["score"], text=odd)}
+        ),
+    )
+
+    resource = build(REFERRAL, with_odd_text, [SecurityLabel("not a url", " odd code ", "")])
+
+    assert resource["code"] == {"text": f"Evaluation, score {odd}"}
+    assert resource["meta"]["security"] == [{"system": "not a url", "code": " odd code "}]
+
+
+def test_the_example_is_valid_fhir() -> None:
+    ServiceRequest.model_validate(build(REFERRAL, values()))

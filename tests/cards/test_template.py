@@ -15,7 +15,7 @@ from cds.facts.fact import Fact, Facts, FactSource, ResponseEvidence, Trial, Why
 from cds.facts.kind import ParameterValue
 from cds.logic.truth import Truth
 from cds.record.model import Span
-from cds.rulebook.program import CompiledDefinition
+from cds.rulebook.compiled_ruleset import CompiledDefinition
 from tests.facts.builders import TODAY, day
 
 RENDER = MarkdownIt("gfm-like", {"linkify": False})
@@ -93,7 +93,7 @@ def values(notes: tuple[str, ...] = (), briefs: tuple[tuple[str, str], ...] = ()
         ("{{ references(score) }}", "Observation/1"),
         ("{{ missing(x) }}", "- alfadep dose (dose not recorded)"),
         ("{{ patient.reference }}", "Patient/1"),
-        ("no hole", "no hole"),
+        ("no placeholder", "no placeholder"),
     ],
 )
 def test_holes_are_filled(text: str, filled: str) -> None:
@@ -208,10 +208,10 @@ def test_no_character_of_the_chart_ends_the_line_or_turns_it_round(character: st
 
 
 def test_definitions_are_one_sentence_and_a_shorter_one_where_all_agree() -> None:
-    assert fill("{{ definitions(resistant) }}", values()) == "Definitions: met by Ours | here; not met by Theirs."
+    assert fill("{{ definitions(resistant) }}", values()) == "Definitions: met by “Ours | here”; not met by “Theirs”."
     ours = values().definitions("resistant")[:1]
     assert fill("{{ definitions(resistant) }}", replace(values(), definitions=lambda name: ours)) == (
-        "Met by all 1 definitions compared."
+        "Meets the 1 definition compared."
     )
 
 
@@ -268,3 +268,18 @@ def test_of_parts_one_of_which_is_enough_only_those_that_hold_are_shown() -> Non
     assert why_list(Why("x", "X", Truth.TRUE, ReasonKind.ALL, "all of", children=(group,)), FACTS) == "- This: yes"
     open_ = replace(group, truth=Truth.UNKNOWN, children=(parts[0], replace(parts[1], truth=Truth.UNKNOWN)))
     assert "That: unknown" in why_list(Why("x", "X", Truth.UNKNOWN, ReasonKind.ALL, "all of", children=(open_,)), FACTS)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text", "said"),
+    [
+        (1.0, 1.0, "1", "1 trial was short."),
+        (2.0, 2.0, "2", "2 trials were short."),
+        (1.0, 2.0, "1 to 2", "1 to 2 trials were short."),
+        (None, None, "", "not recorded trials were short."),
+    ],
+)
+def test_a_number_has_the_words_that_go_with_it(low: float | None, high: float | None, text: str, said: str) -> None:
+    found = Facts({"short": Fact("short", "Short", low=low, high=high, text=text)}, TODAY)
+    counted = "{{ short | one: # trial was | other: # trials were }} short."
+    assert fill(counted, replace(values(), facts=found)) == said

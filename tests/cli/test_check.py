@@ -225,6 +225,7 @@ def test_another_format_is_wrong_use(folder: Path) -> None:
     assert run(folder, "--format", "xml").exit_code == 2
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("watched", ["rules", "site"])
 def test_watching_checks_again_when_a_file_changes_for_a_site_also_one_of_its_rules(folder: Path, watched: str) -> None:
     site = "site: {id: here, name: Here, rules: ../rules, uses: depression >=1.0 <2.0}\n"
@@ -266,6 +267,7 @@ def test_the_page_of_a_check_is_printed_without_a_network() -> None:
     assert "list-age" in wrong.output
 
 
+@pytest.mark.seconds
 def test_a_wrong_site_is_told_in_words_that_help_and_nothing_else_is(tmp_path: Path) -> None:
     text = f"site: {{id: here, name: X, rules: {ROOT / 'rules'}, uses: evaluation >=1.0 <99.0}}\n"
     quoted = 'set:\n  trials_required: {to: "3", because: a, by: b, review: 2027-01-01}\n'

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, write_rules
+from tests.rulebook.small_rules import GOOD, RULE, TODAY, changed, line_of, write_rules
 from tests.test_cli import cds
 
 pytestmark = pytest.mark.processes
@@ -90,3 +91,45 @@ def test_lock_refuses_rules_with_mistakes(tmp_path: Path) -> None:
     assert cds("lock", rules, *AS_OF)[0] == 1
     assert not (rules / "rules.lock").exists()
     assert cds("lock", tmp_path / "none")[0] == 2
+
+
+CASES = """
+today: 2025-06-01
+patients:
+  ill: {age: 46, scores: [{score-codes: 10, at: 2025-05-20}]}
+tests:
+  - {name: A score of 10 is symptomatic, given: ill, then: {symptomatic: true}}
+  - {name: A score of 7 is not, given: ill, but: {scores.0.score-codes: 7}, then: {symptomatic: false}}
+"""
+
+
+def test_changes_since_a_revision_tells_whom_they_touch_and_tries_only_what_changed(tmp_path: Path) -> None:
+    rules = repository(tmp_path)
+    cases = rules / "depression" / "depression.test.yaml"
+    cases.write_text(CASES)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "Write cases")
+    since = ("test", rules, "--changes-since", "main", *AS_OF)
+
+    assert cds(*since)[:2] == (
+        0,
+        "0 change(s) since main: 0 of 2 patients of the cases with another card or conclusion\n",
+    )
+
+    (rules / RULE).write_text(changed(GOOD[RULE], "score: {at_least: high_score}", "score: {at_least: low_score}"))
+    cases.write_text(
+        changed(
+            CASES,
+            "is not, given: ill, but: {scores.0.score-codes: 7}, then: {symptomatic: false}",
+            "is as well, given: ill, but: {scores.0.score-codes: 7}, then: {symptomatic: true}",
+        )
+    )
+    _, page, errors = cds(*since)
+
+    assert "1 change(s) since main: 1 of 2 patients of the cases with another card or conclusion" in page
+    assert "symptomatic" in page
+    start = line_of(GOOD[RULE], "  symptomatic:")
+    survived = {int(line) for line in re.findall(r"survived[^:]*: \S*/depression\.yaml:(\d+)", page)}
+    assert survived, page + errors
+    assert survived <= set(range(start, start + 5))  # nothing is tried of what is as it was
+    assert cds("test", rules, "--changes-since", "nope", *AS_OF)[0] == 2

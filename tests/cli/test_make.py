@@ -19,6 +19,7 @@ from cds.rulebook.loader import read_rulebook
 from cds.ruleset import problems_in
 from tests.rulebook.small_rules import GOOD, RULE, SET, TODAY, changed, write_rules
 from tests.server import ROOT
+from tests.shipped import shipped_book, shipped_cases
 from tests.test_cli import cds
 
 AS_OF = ("--today", str(TODAY))
@@ -33,6 +34,7 @@ def left(folder: Path) -> set[tuple[str, bool]]:
     return {(problem.check, problem.warning) for problem in problems_in(folder, TODAY)}
 
 
+@pytest.mark.seconds
 def test_a_new_rule_is_right_but_for_its_todos_and_its_cases_wait_for_patients(rules: Path) -> None:
     assert cds("new", "rule", "depression/poor-sleep", "--rules", rules, *AS_OF)[0] == 0
 
@@ -64,6 +66,7 @@ def test_new_tests_name_every_conclusion_in_all_three_truths(rules: Path) -> Non
     assert left(rules) == set()
 
 
+@pytest.mark.seconds
 def test_a_new_site_changes_nothing_yet_and_checks_clean(tmp_path: Path, rules: Path) -> None:
     assert cds("new", "site", tmp_path / "here", "--rules", rules, *AS_OF)[0] == 0
 
@@ -74,8 +77,9 @@ def test_a_new_site_changes_nothing_yet_and_checks_clean(tmp_path: Path, rules: 
     assert "$schema=../rules/site.schema.json" in (tmp_path / "here" / "site.yaml").read_text()
 
 
+@pytest.mark.seconds
 def test_the_new_site_of_the_shipped_rules_checks_clean_and_holds_its_own_schemas(tmp_path: Path) -> None:
-    shipped = read_rulebook(ROOT / "rules")
+    shipped = shipped_book()
     for path, text in new_site(tmp_path / "st-x", shipped, None, TODAY).items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -85,6 +89,7 @@ def test_the_new_site_of_the_shipped_rules_checks_clean_and_holds_its_own_schema
     assert check_folder(tmp_path / "st-x", date(2026, 6, 1)) == []
 
 
+@pytest.mark.seconds
 def test_of_a_site_only_what_it_wrote_and_changed_is_told(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     folder = write_rules(tmp_path / "rules", GOOD)
@@ -100,6 +105,7 @@ def test_of_a_site_only_what_it_wrote_and_changed_is_told(tmp_path: Path) -> Non
     assert {Path(problem.file).parent.parent for problem in told} == {tmp_path / "here"}
 
 
+@pytest.mark.seconds
 def test_new_files_go_into_the_nearest_folder_of_rules_and_never_into_the_package(
     tmp_path: Path, rules: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +129,7 @@ def test_new_files_go_into_the_nearest_folder_of_rules_and_never_into_the_packag
     assert sorted(rules.rglob("*")) == before
 
 
+@pytest.mark.seconds
 def test_new_tests_for_a_shipped_rule_go_into_the_folder_of_the_site(tmp_path: Path, rules: Path) -> None:
     assert cds("new", "site", tmp_path / "here", "--rules", rules, *AS_OF)[0] == 0
     assert cds("new", "test", "depression", "--rules", tmp_path / "here", *AS_OF)[0] == 0
@@ -131,6 +138,7 @@ def test_new_tests_for_a_shipped_rule_go_into_the_folder_of_the_site(tmp_path: P
     assert made.read_text().startswith("# yaml-language-server: $schema=../../rules/casetest.schema.json\n")
 
 
+@pytest.mark.seconds
 def test_nothing_is_written_over(rules: Path) -> None:
     with pytest.raises(AlreadyExistsError):
         write(new_rule(read_rulebook(rules), "depression/depression", TODAY))
@@ -140,6 +148,7 @@ def test_nothing_is_written_over(rules: Path) -> None:
     assert cds("new", "rule", "depression/depression", "--rules", rules)[0] == 1
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "arguments", [("rule", "../outside"), ("rule", "Upper"), ("valueset", "a b"), ("test", "nothing"), ("rule", "a//b")]
 )
@@ -170,6 +179,7 @@ def test_layout_leaves_alone_what_it_would_change_or_cannot_read() -> None:
     assert formatted("a: [") == "a: ["
 
 
+@pytest.mark.seconds
 def test_fmt_lays_out_what_is_not_and_can_only_say_so(tmp_path: Path) -> None:
     folder = write_rules(tmp_path / "rules", {RULE: UGLY, SET: GOOD[SET]})
     code, text, _ = cds("fmt", "--check", folder)
@@ -179,9 +189,10 @@ def test_fmt_lays_out_what_is_not_and_can_only_say_so(tmp_path: Path) -> None:
     assert cds("fmt", tmp_path / "none")[0] == 2
 
 
+@pytest.mark.seconds
 def test_the_reference_has_a_page_for_every_rule_with_what_a_reviewer_asks() -> None:
-    book = read_rulebook(ROOT / "rules")
-    made = pages(book, read_rule_tests(ROOT / "rules", book))
+    book = shipped_book()
+    made = pages(book, shipped_cases())
 
     assert {f"docs/{name}.md" for name in book.rules} <= set(made)
     for name, rule in book.rules.items():
@@ -195,6 +206,7 @@ def test_the_reference_has_a_page_for_every_rule_with_what_a_reviewer_asks() -> 
     assert "[4, 12]" not in proven
 
 
+@pytest.mark.seconds
 @pytest.mark.skipif(find_spec("material") is None, reason="MkDocs Material is not installed")
 def test_the_reference_is_built_without_a_warning(tmp_path: Path, rules: Path) -> None:
     code, text, problems = cds("docs", tmp_path / "site", "--rules", rules)

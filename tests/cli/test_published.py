@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from cds.cli.main import app
-from cds.rulebook.loader import read_rulebook
 from cds.rulebook.published import published_ids, with_definitions
 from cds.yaml_source.problem import RulesError
+from tests.shipped import shipped_book
 
 ROOT = Path(__file__).parents[2]
 REQUEST = ROOT / "fhir_examples" / "01-two-failed-trials" / "request.json"
@@ -30,18 +30,20 @@ def answer(*more: str) -> dict[str, object]:
     return loaded
 
 
+@pytest.mark.seconds
 def test_every_definition_has_its_truth_and_where_there_is_one_its_day() -> None:
     definitions = answer("--definitions", "all")["definitions"]
 
     assert isinstance(definitions, dict)
     shown = {name: one for name, one in definitions.items() if isinstance(one, dict)}
-    assert shown.keys() == IDS == set(published_ids(read_rulebook(ROOT / "rules")))
+    assert shown.keys() == IDS == set(published_ids(shipped_book()))
     assert {one["is"] for one in shown.values()} <= {"true", "false", "unknown"}
     assert shown["two-biobank-1"] | {"is": "true", "index_day": "2025-05-10"} == shown["two-biobank-1"]
     assert shown["ohdsi-1009"]["index_day"] is None
     assert "index_day" not in shown["fda-label"]
 
 
+@pytest.mark.seconds
 def test_what_no_record_tells_leaves_a_policy_unknown_and_says_so() -> None:
     definitions = answer("--definitions", "payer-cigna")["definitions"]
 
@@ -53,6 +55,7 @@ def test_what_no_record_tells_leaves_a_policy_unknown_and_says_so() -> None:
     assert "confirm before use" in policy["confirm"]
 
 
+@pytest.mark.seconds
 def test_nothing_else_of_an_answer_changes() -> None:
     plain, shown = answer(), answer("--definitions", "all")
 
@@ -66,7 +69,7 @@ def test_nothing_else_of_an_answer_changes() -> None:
 
 
 def test_without_being_asked_for_no_file_of_theirs_is_loaded() -> None:
-    book = read_rulebook(ROOT / "rules")
+    book = shipped_book()
 
     assert not {name for name, rule in with_definitions(book, ()).rules.items() if rule.model.published}
     questions = {name: rule for name, rule in book.rules.items() if rule.model.cohorts}
@@ -76,14 +79,15 @@ def test_without_being_asked_for_no_file_of_theirs_is_loaded() -> None:
 
 
 def test_a_file_whose_names_are_read_comes_along() -> None:
-    book = read_rulebook(ROOT / "rules")
+    book = shipped_book()
 
     kept = {name for name, rule in with_definitions(book, ("lo-2025",)).rules.items() if rule.model.published}
     assert kept == {"lo-2025", "two-biobank"}  # its history of antidepressants
 
 
+@pytest.mark.seconds
 def test_a_definition_that_does_not_exist_is_told() -> None:
-    book = read_rulebook(ROOT / "rules")
+    book = shipped_book()
 
     with pytest.raises(RulesError) as wrong:
         with_definitions(book, ("ohdsi-1010",))

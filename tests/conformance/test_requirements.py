@@ -20,6 +20,8 @@ from tests.fhir_server import Answer, FhirServer
 from tests.moved import example
 from tests.server import ROOT
 
+pytestmark = pytest.mark.processes
+
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/request.json"))
 SILENT, SPEAKING = "07-diagnosis-refuted", "01-two-failed-trials"
 OUTCOME: JSON = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}

@@ -14,11 +14,11 @@ from cds.decide import Decision, Ruleset, decide, index_day, truth_of
 from cds.engine.evaluator import EvaluatorMode
 from cds.logic.truth import Truth
 from cds.read_request import read_record
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from tests.definitions.fhir import requests_of
 from tests.definitions.histories import TODAY, History, histories
 from tests.definitions.omop import load
+from tests.shipped import shipped_rules
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -62,7 +62,7 @@ def database(count: int) -> duckdb.DuckDBPyConnection:
 @cache
 def rules() -> Ruleset:
     """The shipped rules, with every published definition."""
-    return load_rules(RULES, EvaluatorMode.DIRECT, TODAY, ("all",))
+    return shipped_rules(EvaluatorMode.DIRECT, ("all",))
 
 
 @cache

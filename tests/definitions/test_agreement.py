@@ -22,6 +22,7 @@ SLOW = pytest.mark.skipif("CDS_SLOW" not in os.environ, reason="slow: set CDS_SL
 SIZES = (SAMPLE, pytest.param(MANY, marks=SLOW))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("count", SIZES)
 def test_persons_and_index_days_of_ohdsi_1009_are_those_of_the_program_of_ohdsi(count: int) -> None:
     if published_1009() is None:

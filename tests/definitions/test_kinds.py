@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +13,12 @@ from cds.engine.evaluator import EvaluatorMode
 from cds.facts.fact import Fact
 from cds.logic.truth import Truth
 from cds.read_request import read_record
-from cds.ruleset import load_rules
 from cds.settings import Settings
+from tests.shipped import shipped_rules
 
 TODAY = date(2026, 6, 1)
 START = date(2025, 1, 1)
-RULES = load_rules(Path(__file__).parents[2] / "rules", EvaluatorMode.DIRECT, TODAY, ("all",))
+RULES = shipped_rules(EvaluatorMode.DIRECT, ("all",))
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CODES = {"sertraline": "36437", "venlafaxine": "39786", "mirtazapine": "15996", "opipramol": "7674"}
 

@@ -8,11 +8,10 @@ from datetime import date
 
 import pytest
 
-from cds.authoring.testing.cases import read_rule_tests
-from cds.rulebook.loader import read_rulebook
-from cds.rulebook.program import Published
+from cds.rulebook.compiled_ruleset import Published
 from scripts.definitions import BESIDE, HELD, NAMES, PAGE, PEOPLE, TAIL, compared_definitions, digest
-from tests.definitions.comparison import RULES, answers, rules
+from tests.definitions.comparison import answers, rules
+from tests.shipped import shipped_book, shipped_cases
 
 PUBLISHED = rules().program.published
 TRUTHS = {"true", "false", "unknown"}
@@ -23,7 +22,7 @@ NEVER_FALSE = {"payer_psychotherapy", "payer_augmented_or_psychotherapy"}  # psy
 def claimed() -> dict[str, set[str]]:
     """Conclusion → the answers some case claims."""
     found: dict[str, set[str]] = defaultdict(set)
-    for case in read_rule_tests(RULES, read_rulebook(RULES)).cases:
+    for case in shipped_cases().cases:
         for name, expected in case.then.answers.items():
             found[name].add(str(expected).lower())
     return found
@@ -39,7 +38,7 @@ def test_each_is_claimed_true_false_and_unknown_by_a_case(published: Published, 
 def test_each_has_its_source_its_terms_and_the_days_it_was_read_and_is_to_be_looked_at_again(
     published: Published,
 ) -> None:
-    (rule,) = [rule for rule in read_rulebook(RULES).rules.values() if published.id in rule.model.published]
+    (rule,) = [rule for rule in shipped_book().rules.values() if published.id in rule.model.published]
     about = rule.model.about
 
     assert published.evidence
@@ -75,6 +74,7 @@ def test_the_page_is_what_the_script_writes_from_the_rules() -> None:
     assert TAIL in text
 
 
+@pytest.mark.slow
 def test_the_page_is_of_the_answers_that_the_rules_give_now() -> None:
     """A change of an answer wants `python scripts/definitions.py`, which takes about ten minutes."""
     assert f"<!-- answers of the first {HELD} people: {digest(answers(HELD))} -->" in PAGE.read_text(encoding="utf-8")

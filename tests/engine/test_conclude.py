@@ -25,8 +25,8 @@ from cds.logic.conditions import All, Any, AtLeast, Compare, Comparison, Conditi
 from cds.logic.strata import Stratum, strata_of
 from cds.logic.truth import Truth
 from cds.rulebook.compile import compile_ruleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.program import CompiledRuleset
 
 needs_engine = pytest.mark.skipif(not available(), reason="durable-rules does not run on this Python")
 
@@ -49,8 +49,8 @@ def facts(score: tuple[float, float] | None = None, **statements: Truth) -> Fact
 def altered(built: tuple[Stratum, ...], head: str, body: tuple[Literal, ...]) -> tuple[Stratum, ...]:
     """The same layers with the body of each clause for one head replaced."""
     return tuple(
-        replace(layer, clauses=tuple(replace(it, body=body) if it.head == head else it for it in layer.clauses))
-        for layer in built
+        replace(stratum, clauses=tuple(replace(it, body=body) if it.head == head else it for it in stratum.clauses))
+        for stratum in built
     )
 
 
@@ -58,9 +58,9 @@ def altered(built: tuple[Stratum, ...], head: str, body: tuple[Literal, ...]) ->
 def reasoner(
     heads: Mapping[str, Condition] = HEADS,
     built: tuple[Stratum, ...] | None = None,
-    opinions: EvaluatorMode = EvaluatorMode.BOTH,
+    mode: EvaluatorMode = EvaluatorMode.BOTH,
 ) -> Iterator[Evaluator]:
-    with closing(Evaluator(heads, strata_of(heads) if built is None else built, opinions)) as made:
+    with closing(Evaluator(heads, strata_of(heads) if built is None else built, mode)) as made:
         yield made
 
 
@@ -69,11 +69,11 @@ def shipped() -> CompiledRuleset:
     return compile_ruleset(read_rulebook(Path(__file__).parents[2] / "rules"))
 
 
-@pytest.mark.parametrize("opinions", [pytest.param(EvaluatorMode.BOTH, marks=needs_engine), EvaluatorMode.DIRECT])
-def test_every_conclusion_is_answered(opinions: EvaluatorMode) -> None:
+@pytest.mark.parametrize("mode", [pytest.param(EvaluatorMode.BOTH, marks=needs_engine), EvaluatorMode.DIRECT])
+def test_every_conclusion_is_answered(mode: EvaluatorMode) -> None:
     known = facts((17, 17), diagnosis=T, one=T, two=U, three=F, pregnancy=F)
 
-    with reasoner(opinions=opinions) as reasoning:
+    with reasoner(mode=mode) as reasoning:
         assert reasoning.conclude(known) == {"depressed": T, "resistant": U, "ask": T, "careful": F}
 
 
@@ -124,7 +124,7 @@ def test_without_the_engine_both_opinions_are_refused_and_the_direct_one_works(m
     assert not available()
     with pytest.raises(RuntimeError, match="set the engine to `direct`"):
         Evaluator(HEADS, strata_of(HEADS), EvaluatorMode.BOTH)
-    with reasoner(opinions=EvaluatorMode.DIRECT) as reasoning:
+    with reasoner(mode=EvaluatorMode.DIRECT) as reasoning:
         assert reasoning.conclude(facts((5, 5), diagnosis=T))["depressed"] is F
 
 
@@ -132,7 +132,7 @@ def cases(program: CompiledRuleset, number: int) -> list[Facts]:
     """Random answers to all that the shipped rules read."""
     from cds.logic.clauses import ComparisonLiteral as NumberTest
 
-    bodies = [part for layer in program.layers for clause in layer.clauses for part in clause.body]
+    bodies = [part for stratum in program.strata for clause in stratum.clauses for part in clause.body]
     limits: dict[str, set[float]] = {}
     for part in bodies:
         if isinstance(part, NumberTest):
@@ -151,19 +151,21 @@ def cases(program: CompiledRuleset, number: int) -> list[Facts]:
     return found
 
 
+@pytest.mark.seconds
 @needs_engine
 def test_the_shipped_rules_are_decided_alike_whatever_is_known(shipped: CompiledRuleset) -> None:
-    with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.layers) as reasoning:
+    with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.strata) as reasoning:
         answers = [reasoning.conclude(known) for known in cases(shipped, 1000)]
 
     assert {truth for answer in answers for truth in answer.values()} == set(Truth)
 
 
+@pytest.mark.seconds
 @needs_engine
 def test_four_threads_answer_as_one_does(shipped: CompiledRuleset) -> None:
     all_cases = cases(shipped, 400)
 
-    with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.layers) as reasoning:
+    with reasoner({name: head.condition for name, head in shipped.heads.items()}, shipped.strata) as reasoning:
         one_by_one = [reasoning.conclude(known) for known in all_cases]
         with ThreadPoolExecutor(4) as pool:
             together = list(pool.map(reasoning.conclude, all_cases))

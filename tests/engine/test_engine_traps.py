@@ -140,6 +140,7 @@ class Spy:
 # ---------------------------------------------------------------- the C module, not the Host
 
 
+@pytest.mark.seconds
 def test_one_module_imports_durable_rules_and_only_its_c_module() -> None:
     importing = {}
     for path in Path(str(cds.__file__)).parent.rglob("*.py"):
@@ -352,6 +353,7 @@ def test_nothing_of_one_patient_is_left_for_the_next() -> None:
 # ---------------------------------------------------------------- batches
 
 
+@pytest.mark.seconds
 def test_an_empty_fact_in_a_batch_hangs_the_library() -> None:
     assert hangs('d.assert_facts(create(s=rule(word("s"))), json.dumps([fact("s")])[:-1] + ",{}]")')
 
@@ -543,6 +545,7 @@ def test_a_rule_that_fires_again_and_again_is_no_answer(monkeypatch: pytest.Monk
 # ---------------------------------------------------------------- limits
 
 
+@pytest.mark.seconds
 def test_many_tests_hang_the_library_while_loading_however_few_findings_they_are_of() -> None:
     assert hangs('create(**{f"r{i}": rule(word(f"f{i}")) for i in range(600)})')
     assert hangs('create(**{f"r{i}{w}": rule({f"f{i}": w}) for i in range(300) for w in ("true", "false")})')

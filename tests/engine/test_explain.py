@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from cds.engine.explain import Missing, Why, explain, missing
+from cds.engine.explain import Missing, Why, explain, lacking, missing
 from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Fact, Facts, FactSource, WhyUnknown
 from cds.logic.conditions import (
@@ -22,7 +22,7 @@ from cds.logic.conditions import (
     Unknown,
 )
 from cds.logic.truth import Truth
-from cds.rulebook.program import CompiledConclusion, EvidenceItem, RuleRef
+from cds.rulebook.compiled_ruleset import CompiledConclusion, EvidenceItem, RuleRef
 
 T, F, U = Truth.TRUE, Truth.FALSE, Truth.UNKNOWN
 RULE = RuleRef("r", "1.0.0", "Rule", "active", (), None, None, "", "")
@@ -267,3 +267,22 @@ def test_a_number_could_turn_out_on_either_side_of_a_limit_within_what_is_known(
     low: float | None, high: float | None, condition: Condition, could: str
 ) -> None:
     assert Answered(phq9(low, high), statement("a", U), head=condition).could()["phq9"] == could
+
+
+def test_what_heads_lack_is_what_is_missing_of_each_without_what_it_could_make_of_them() -> None:
+    answered = Answered(
+        statement("a", U, needs=("dose", "start")),
+        statement("b", U, needs=("dose",)),
+        statement("c", T),
+        lower=Any((A, B)),
+        upper=All((Name("lower"), B, C)),
+        settled=Any((A, C)),
+    )
+    given = (answered.heads, answered.facts, answered.truths)
+
+    found = lacking(answered.heads, *given)
+
+    assert {name: [(one.fact.name, one.what) for one in many] for name, many in found.items()} == {
+        name: [(one.fact, one.what) for one in missing(name, *given)] for name in ("lower", "upper")
+    }
+    assert [(one.fact.name, one.what) for one in found["upper"]] == [("a", "dose"), ("a", "start")]

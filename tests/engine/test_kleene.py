@@ -109,6 +109,7 @@ def by_engine(built: tuple[Stratum, ...], known: Facts) -> dict[str, Truth]:
         return engine.run(known.statements, known.ranges)
 
 
+@pytest.mark.seconds
 @needs_engine
 @often
 @given(heads=rule_sets(), known=st.lists(facts(), min_size=3, max_size=3))
@@ -122,6 +123,7 @@ def test_the_engine_agrees_with_the_direct_evaluator(heads: dict[str, Condition]
             assert {name: told[name] for name in heads} == direct.run(case.statements, case.ranges)
 
 
+@pytest.mark.seconds
 @needs_engine
 @pytest.mark.parametrize("seed", range(10))
 def test_the_engine_agrees_with_the_direct_evaluator_on_many_larger_rule_sets(seed: int) -> None:
@@ -138,6 +140,7 @@ def test_the_engine_agrees_with_the_direct_evaluator_on_many_larger_rule_sets(se
                 assert {name: told[name] for name in heads} == direct.run(case.statements, case.ranges), (heads, case)
 
 
+@pytest.mark.seconds
 @needs_engine
 @often
 @given(heads=rule_sets(), known=facts(), random=st.randoms(use_true_random=False))
@@ -149,7 +152,7 @@ def test_the_order_of_facts_and_clauses_never_matters(
         return tuple(items)
 
     built = strata_of(heads)
-    mixed = tuple(Stratum(shuffled(list(layer.clauses)), layer.heads) for layer in built)
+    mixed = tuple(Stratum(shuffled(list(stratum.clauses)), stratum.heads) for stratum in built)
     backwards = Facts(dict(reversed([*known.statements.items()])), dict(reversed([*known.ranges.items()])))
 
     assert by_engine(mixed, backwards) == by_engine(built, known)
@@ -175,6 +178,7 @@ def known_better(draw: st.DrawFn) -> tuple[Facts, Facts]:
     return less, Facts(statements, ranges)
 
 
+@pytest.mark.seconds
 @often
 @given(heads=rule_sets(monotone=True), both=known_better())
 def test_more_information_never_changes_what_is_settled(heads: dict[str, Condition], both: tuple[Facts, Facts]) -> None:
@@ -187,6 +191,7 @@ def test_more_information_never_changes_what_is_settled(heads: dict[str, Conditi
     }
 
 
+@pytest.mark.seconds
 @needs_engine
 @often
 @given(heads=rule_sets(monotone=True), both=known_better())

@@ -15,10 +15,10 @@ from cds.explanation.explanation import Criterion, Explanation, explanation_of, 
 from cds.explanation.flips import flips
 from cds.logic.truth import Truth
 from cds.record.bundle import read_prefetch
-from cds.ruleset import load_rules
 from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 
-RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
+RULES = shipped_rules(EvaluatorMode.DIRECT)
 SERVICE = RULES.program.services["ketamine-evaluation"]
 NAMES = ("01-two-failed-trials", "05-dose-not-recorded", "06-bipolar-disorder", "38-ect-and-four-drugs")
 
@@ -31,7 +31,7 @@ def decided(name: str, **prefetch: Any) -> Decision:
         templates={one.key: one.query for one in SERVICE.prefetch},
         patient_id=request["context"]["patientId"],
         most_entries=1000,
-        deepest=64,
+        max_depth=64,
         sought=RULES.program.sought,
     )
     return decide(RULES, record, TODAY, SERVICE.id)

@@ -27,7 +27,7 @@ from cds.record.model import (
 )
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.drugs import Drug, DrugTable, Product
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.systems import ATC, LOINC, RXNORM
 from cds.terminology.value_sets import ValueSet
@@ -75,11 +75,11 @@ def drug_table() -> DrugTable:
     )
 
 
-def codes() -> Codes:
+def codes() -> TerminologyIndex:
     def value_set(name: str, exact: dict[tuple[str, str], str], names: dict[str, str] | None = None) -> ValueSet:
         return ValueSet(name, name, exact, {}, {}, [WordGroup(tuple(names or {}))], {})
 
-    return Codes(
+    return TerminologyIndex(
         {
             "score": value_set("score", {(LOINC, "1-1"): "a score"}),
             "scale": value_set("scale", {(LOINC, "2-2"): "another scale"}),

@@ -82,7 +82,7 @@ def test_an_unrecognised_medication_opens_the_count_upwards_once_per_drug() -> N
     fact = counted(failed("alfadep", 50), unknown)
 
     assert (fact.low, fact.high) == (1, 2)
-    assert "could not be recognised" in fact.because
+    assert "could not be recognized" in fact.because
 
 
 def test_medications_that_did_not_come_leave_no_upper_end() -> None:

@@ -94,6 +94,7 @@ def test_one_administration_in_a_month_is_the_dose_of_its_day() -> None:
     assert dosings(replace(given, start=may, end=may, sigs=(Sig(low=50, high=50, unit="mg"),)), None)[0].dose.low == 50
 
 
+@pytest.mark.seconds
 def test_many_thousand_instructions_with_and_without_bounds_are_no_obstacle() -> None:
     plain = Sig(low=1, high=1, unit="mg", times_a_day_low=1.0, times_a_day_high=1.0)
     sigs = (*[replace(plain, start=day("2025-02-01"), sequence=index) for index in range(40_000)], plain)

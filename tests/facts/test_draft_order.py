@@ -13,7 +13,7 @@ from cds.facts.fact import Fact, Trial, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Draft, Patient, PatientRecord
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import WordGroup
 from cds.terminology.systems import RXNORM
 from cds.terminology.value_sets import ValueSet
@@ -21,7 +21,7 @@ from tests.facts.builders import TODAY, drug_table
 
 SEDATIVES = ValueSet("sedatives", "Sedatives", {(RXNORM, "s-1"): "sedadrug"}, {}, {}, [WordGroup(("sedadrug",))], {})
 ALFA_SET = ValueSet("alfas", "Alfas", {(RXNORM, "i-alfa"): "alfadep"}, {}, {}, [], {})
-CODES = Codes({"sedatives": SEDATIVES, "alfas": ALFA_SET}, {"drugs": drug_table()})
+CODES = TerminologyIndex({"sedatives": SEDATIVES, "alfas": ALFA_SET}, {"drugs": drug_table()})
 CODED = CompiledDraftOrder("x", "A sedative", None, ("sedatives",), "", "", Truth.FALSE, "Author's reason.")
 NEW = CompiledDraftOrder("x", "New drug", None, (), "drugs", "trials", Truth.FALSE, "Author's reason.")
 
@@ -78,7 +78,8 @@ def test_an_order_that_cannot_be_read_is_unknown_unless_another_is_surely_it() -
         (draft("Other drug"), Truth.FALSE),
         (draft(code="unheard-of"), Truth.UNKNOWN),
         (draft(code="p-alfa-25"), Truth.FALSE),
-        (draft(code="unheard-of", kind="ServiceRequest"), Truth.FALSE),
+        (draft(code="unheard-of", kind="ServiceRequest"), Truth.UNKNOWN),
+        (draft("Other service", kind="ServiceRequest"), Truth.FALSE),
     ],
 )
 def test_another_order_is_false_only_when_it_tells_which_drug_it_is(order: Draft, truth: Truth) -> None:

@@ -86,6 +86,7 @@ def one_run(first: int, last: int, here: list[ExposurePeriod]) -> Days:
     return Days(first, last, sure, max(lows), None if unknown else max(highs), recorded=True)
 
 
+@pytest.mark.seconds
 @given(st.lists(STRETCHES, max_size=12))
 def test_the_sweep_over_days_gives_what_looking_at_every_day_gives(found: list[ExposurePeriod]) -> None:
     assert day_by_day(found) == looked_at_every_day(found)
@@ -103,6 +104,7 @@ def test_doses_beyond_all_measure_leave_no_trace_once_they_end() -> None:
     assert day_by_day([huge, huge])[0].high == math.inf
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("bounded", [True, False])
 def test_many_thousand_orders_that_overlap_are_no_obstacle(bounded: bool) -> None:
     found = [
@@ -116,6 +118,7 @@ def test_many_thousand_orders_that_overlap_are_no_obstacle(bounded: bool) -> Non
     assert max(run.low for run in runs) == (20_000 if bounded else 1)
 
 
+@pytest.mark.seconds
 def test_many_thousand_stopped_orders_without_an_end_are_no_obstacle() -> None:
     stopped = replace(taken("alfadep", "2025-02-01", None, 50), open_ended=False, status="stopped")
     first = day("2025-02-01").earliest.toordinal()

@@ -22,11 +22,11 @@ from cds.facts.trials.definition import TrialDefinition
 from cds.read_request import read_record
 from cds.record.model import PatientRecord
 from cds.rulebook.compile import compile_ruleset
-from cds.rulebook.loader import read_rulebook
 from cds.settings import Settings
+from tests.shipped import shipped_book
 
 ROOT = Path(__file__).parents[2]
-BOOK = read_rulebook(ROOT / "rules")
+BOOK = shipped_book()
 PROGRAM = compile_ruleset(BOOK)
 EXAMPLES = sorted((ROOT / "fhir_examples").glob("*/request.json"))[::5]
 TODAY = date.fromisoformat((ROOT / "fhir_examples" / "today.txt").read_text().strip())
@@ -145,6 +145,7 @@ def test_a_name_stands_at_least_where_its_role_does() -> None:
     assert {name for name, fact in WRITTEN.items() if fact.role not in fact.stands_as()} == set()
 
 
+@pytest.mark.seconds
 def test_no_other_room_asks_which_kind_a_fact_is() -> None:
     """A switch over kinds elsewhere is an edit that whoever adds a kind forgets."""
     classes = {kind.__name__ for kind in KINDS} | {compiled_by(kind).__name__ for kind in KINDS}

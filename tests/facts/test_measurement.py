@@ -13,7 +13,7 @@ from cds.facts.measurements import range_text
 from cds.record.dates import read_date
 from cds.record.model import Delivery, DeliveryState, Measurement, NormalRange, PatientRecord
 from cds.terminology.concepts import Coding, Concept, bare
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import LOINC
 from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import ALL_SENT, SCORE, TODAY, codes, day, month, record, scored
@@ -190,7 +190,7 @@ def test_a_value_that_is_only_a_bound_is_a_range(comparator: str, ends: tuple[fl
 
 def test_a_coded_answer_stands_for_its_number() -> None:
     answers = ValueSet("score", "score", {(LOINC, "1-1"): ""}, {}, {}, [], {(LOINC, "LA-2"): 2.0})
-    known = Codes({"score": answers}, {})
+    known = TerminologyIndex({"score": answers}, {})
     answered = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-2"),)))
     other = replace(scored(0, "2026-05-20"), value=None, answer=Concept((Coding(LOINC, "LA-9"),)))
 
@@ -238,7 +238,7 @@ def test_a_range_reads_as_words(low: float | None, high: float | None, text: str
 
 POINTS = {("x", "none"): 0.0, ("x", "some"): 1.0, ("x", "most"): 3.0}
 ITEMS = ValueSet("items", "items", {(LOINC, f"9-{n}"): f"item {n}" for n in (1, 2, 3)}, {}, {}, [], POINTS)
-ITEM_CODES = Codes({**codes().sets, "items": ITEMS}, codes().drugs)
+ITEM_CODES = TerminologyIndex({**codes().sets, "items": ITEMS}, codes().drugs)
 SUMMED = replace(SCORE, items=CompiledItems(("items",), fewest=2))
 
 
@@ -381,7 +381,7 @@ def named_score(*entries: Measurement) -> Fact:
     )
     other = ValueSet("other", "Other", {(LOINC, "1-8"): "other"}, {}, {}, [], {})
     want = replace(SCORE, coded=("score",), asks_for=())
-    sorted_record = sort_record(record(*entries), Codes({"score": named, "other": other}, {}), TODAY)
+    sorted_record = sort_record(record(*entries), TerminologyIndex({"score": named, "other": other}, {}), TODAY)
     return number(want, sorted_record, readings(want, sorted_record))
 
 

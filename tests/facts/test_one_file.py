@@ -229,7 +229,7 @@ templates = {one.key: one.query for one in service.prefetch}
 def decided(body):
     data = json.loads(body)
     raw = {key: msgspec.Raw(json.dumps(value).encode()) for key, value in data["prefetch"].items()}
-    record = read_prefetch(raw, templates=templates, patient_id="p", most_entries=99, deepest=50)
+    record = read_prefetch(raw, templates=templates, patient_id="p", most_entries=99, max_depth=50)
     return decide(rules, record, today, service.id)
 
 patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
@@ -255,6 +255,7 @@ from pathlib import Path
 from cds.facts import kinds
 
 whole = ast.parse(Path(kinds.__file__).with_name("days_since.py").read_text())
+sys.path.append(str(Path(sys.argv[1]).parents[2]))  # what the test imports of the other tests
 check = runpy.run_path(sys.argv[1])["test_a_kind_tells_all_it_must"]
 REQUIRED = {"role", "find", "unit", "compile", "needs", "data", "entry", "answer"}
 

@@ -30,7 +30,7 @@ from cds.record.model import (
     Verification,
 )
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import ALL_SENT, TODAY, WHOLE, day, month
@@ -44,7 +44,7 @@ def value_set(name: str, *names: str) -> ValueSet:
     return ValueSet(name, name, {exact: name}, {roots: name}, {excepted: ""}, [WordGroup(names)], {})
 
 
-CODES = Codes(
+CODES = TerminologyIndex(
     {
         s.name: s
         for s in (value_set("a", "alpha"), value_set("maybe"), value_set("yes"), value_set("no"), value_set("q"))
@@ -271,7 +271,7 @@ def answered(**changes: Any) -> Fact:
         ({"said": True, "when": None}, U, "recorded without a date", True),
         ({"said": False, "when": None}, F, "none recorded. nobody wrote it down", False),
         ({"said": True, "when": month(2026, 5)}, U, "its date is not precise enough", True),
-        ({}, U, "1 time(s) asked, not answered", False),
+        ({}, U, "asked 1 time, not answered", False),
     ],
 )
 def test_only_a_plain_final_answer_says_yes_or_no(
@@ -327,7 +327,7 @@ def test_a_nameless_entry_does_not_unsay_one_that_is_there() -> None:
     doubted = (*diagnosed(verification=Verification.POSSIBLE), *diagnosed(concept=Concept(), source="Condition/2"))
 
     assert look(condition(), diagnoses=both).truth is T
-    assert look(condition(), diagnoses=doubted).because == "not confirmed; 1 condition(s) could not be read"
+    assert look(condition(), diagnoses=doubted).because == "not confirmed; 1 condition could not be read"
     assert look(condition(), diagnoses=doubted).trace is True
 
 

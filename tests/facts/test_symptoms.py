@@ -43,7 +43,7 @@ def test_any_score_that_reaches_its_limit_says_yes_and_only_known_ones_say_no(
 def test_the_limit_it_was_compared_with_is_said() -> None:
     fact = find_symptoms(WANTED, {"one": score(12), "two": NOT_THERE})
 
-    assert fact.text == "Score 12 (symptoms from 10)"
+    assert fact.text == "Score 12 (cutoff ≥ 10)"
 
 
 def test_without_any_score_the_first_one_is_what_is_missing() -> None:

@@ -27,7 +27,7 @@ from cds.record.model import (
     Span,
 )
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.value_sets import ValueSet
 
 TODAY = date(2026, 6, 1)
@@ -38,7 +38,7 @@ def code_set(name: str, code: str) -> ValueSet:
 
 
 NAMES = {"drug": "d", "only": "o", "illness": "i", "clinic": "c", "theatre": "t", "ineffective": "n"}
-CODES = Codes({name: code_set(name, code) for name, code in NAMES.items()}, {})
+CODES = TerminologyIndex({name: code_set(name, code) for name, code in NAMES.items()}, {})
 TREATMENT = CompiledTreatment(
     "t", "Treatment", 90, ("drug", "only"), ("only",), ("illness",), ("clinic",), ("theatre",), 2, "Author's reason."
 )
@@ -48,8 +48,8 @@ SENT: dict[str, tuple[Delivery, ...]] = {
 }
 
 
-def concept(code: str) -> Concept:
-    return Concept((Coding("urn:x", code),))
+def concept(code: str, display: str = "") -> Concept:
+    return Concept((Coding("urn:x", code, display),))
 
 
 def on(days_ago: int) -> Span:
@@ -85,7 +85,8 @@ def treatment(*exposures: Exposure, **more: Any) -> Fact:
         (given(10, drug="o"), Truth.TRUE),
         (given(10, drug="o", place="t"), Truth.TRUE),
         (given(10, reasons=(concept("i"),)), Truth.TRUE),
-        (given(10, reasons=(concept("other"),)), Truth.FALSE),
+        (given(10, reasons=(concept("other", "Another illness"),)), Truth.FALSE),
+        (given(10, reasons=(concept("other"),)), Truth.UNKNOWN),
         (given(10, place="c", doubtful=True), Truth.UNKNOWN),
         (given(90, place="c"), Truth.TRUE),
         (given(91, place="c"), Truth.FALSE),

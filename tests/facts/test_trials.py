@@ -668,7 +668,7 @@ def test_two_scores_of_one_day_on_one_side_decide() -> None:
     )
 
     assert trial.no_response is T
-    assert "fell 20 to 30 %" in trial.outcome
+    assert "fell 20 to 30%" in trial.outcome
 
 
 def test_two_baselines_of_one_day_are_a_range_too() -> None:
@@ -717,7 +717,7 @@ def test_scales_that_contradict_each_other_leave_the_response_open() -> None:
     (trial,) = trials(taken(*SAME_ORDER), *seen, want=wanted(measured_by=TWO_SCALES))
 
     assert trial.no_response is U
-    assert "; but scale fell 70 %" in trial.outcome
+    assert "; but scale fell 70%" in trial.outcome
 
 
 def test_a_fall_from_a_baseline_says_more_than_a_score_at_the_end_of_another_scale() -> None:
@@ -759,7 +759,7 @@ def test_poor_adherence_is_told_or_vetoes(when_poor: str, adequate: Truth, poorl
     (trial,) = trials(taken(*SAME_ORDER), filled("2025-02-01", 71.0), want=want)
 
     assert (trial.adequate, trial.poorly_taken) == (adequate, poorly)
-    assert any("fills cover 71 of 89 days (79 %)" in note for note in trial.notes) is (poorly is T)
+    assert any("fills cover 71 of 89 days (79%)" in note for note in trial.notes) is (poorly is T)
 
 
 def test_unknown_adherence_never_vetoes() -> None:
@@ -901,6 +901,7 @@ def test_nothing_is_inferred_from_an_augmentation_that_may_not_have_been_taken()
     assert trial.no_response is U
 
 
+@pytest.mark.seconds
 def test_thousands_of_trials_and_scores_are_no_obstacle() -> None:
     first = date(1950, 1, 1)
     days = [(first + timedelta(days=20 * index)).isoformat() for index in range(1300)]
@@ -980,6 +981,7 @@ def histories(draw: st.DrawFn) -> list[Exposure]:
     return found
 
 
+@pytest.mark.seconds
 @given(histories(), st.randoms(use_true_random=False))
 def test_the_order_of_resources_never_matters(history: list[Exposure], rng: random.Random) -> None:
     shuffled = list(history)
@@ -988,6 +990,7 @@ def test_the_order_of_resources_never_matters(history: list[Exposure], rng: rand
     assert trials(*history) == trials(*shuffled)
 
 
+@pytest.mark.seconds
 @given(st.integers(2, 120), st.data())
 def test_splitting_one_prescription_into_consecutive_ones_changes_nothing(days: int, data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, days - 1))
@@ -1004,6 +1007,7 @@ def test_splitting_one_prescription_into_consecutive_ones_changes_nothing(days: 
     assert (one.days_at_dose, one.adequate, one.start, one.end) == (two.days_at_dose, two.adequate, two.start, two.end)
 
 
+@pytest.mark.seconds
 @given(histories(), st.integers(0, 5))
 def test_learning_a_dose_never_turns_an_answer_round(history: list[Exposure], which: int) -> None:
     index = which % len(history)

@@ -19,16 +19,16 @@ import pytest
 from cds.api.messages import response_of
 from cds.decide import Ruleset, decide
 from cds.record.bundle import FetchedValue, read_prefetch
-from cds.ruleset import load_rules
 from tests.api.wire import flaws_in_response, issue
 from tests.fhir_server import Answer, FhirServer, fhir_server, resources_in
 from tests.server import ROOT, TODAY, serving
+from tests.shipped import shipped_rules
 from tests.test_examples import without_uuids
 
 JSON = dict[str, Any]
 SERVICE = "/cds-services/ketamine-evaluation"
 EMPTY: JSON = {"resourceType": "Bundle", "type": "searchset", "total": 0}
-RULES = load_rules(ROOT / "rules", None, TODAY)
+RULES = shipped_rules()
 OFFERED = RULES.program.services["ketamine-evaluation"]
 OUTCOME: JSON = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 TOKEN = "a-secret.token"  # noqa: S105 (invented)
@@ -49,7 +49,7 @@ def plain_answer() -> JSON:
         templates={p.key: p.query for p in OFFERED.prefetch},
         patient_id=EXAMPLE["context"]["patientId"],
         most_entries=1000,
-        deepest=64,
+        max_depth=64,
         sought=RULES.program.sought,
     )
     answer: JSON = without_uuids(response_of(decide(RULES, record, TODAY, OFFERED.id).cards))
@@ -65,10 +65,18 @@ def rules() -> Ruleset:
     return RULES
 
 
-@pytest.fixture
-def fhir() -> Iterator[FhirServer]:
-    with fhir_server(resources=resources_in(deepcopy(EXAMPLE["prefetch"]))) as running:
+@pytest.fixture(scope="module")
+def running_fhir() -> Iterator[FhirServer]:
+    with fhir_server() as running:
         yield running
+
+
+@pytest.fixture
+def fhir(running_fhir: FhirServer) -> FhirServer:
+    """As if it had just been started, with the example's data."""
+    fresh = FhirServer(running_fhir.base, resources=resources_in(deepcopy(EXAMPLE["prefetch"])))
+    vars(running_fhir).update(vars(fresh))
+    return running_fhir
 
 
 @pytest.fixture
@@ -78,9 +86,9 @@ def elsewhere() -> Iterator[FhirServer]:
         yield running
 
 
-@pytest.fixture
-def client(rules: Ruleset, fhir: FhirServer) -> Iterator[httpx.Client]:
-    with serving(rules, fhir_servers=(fhir.base,)) as running:
+@pytest.fixture(scope="module")
+def client(rules: Ruleset, running_fhir: FhirServer) -> Iterator[httpx.Client]:
+    with serving(rules, fhir_servers=(running_fhir.base,)) as running:
         yield running
 
 
@@ -165,6 +173,7 @@ def test_a_key_of_the_clients_own_is_not_fetched(client: httpx.Client, fhir: Fhi
     assert fhir.seen == []
 
 
+@pytest.mark.seconds
 def test_all_keys_are_read_at_once(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.together = len(EXAMPLE["prefetch"])
 
@@ -201,12 +210,13 @@ def test_a_first_page_in_prefetch_is_continued(client: httpx.Client, fhir: FhirS
     assert len(fhir.seen) == 1
 
 
+@pytest.mark.seconds
 def test_beyond_the_most_pages_the_rest_is_unknown(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.page_size = 1
     with serving(rules, fhir_servers=(fhir.base,), fetch_pages=1) as client:
         (card,) = cards(client, asking(fhir))
 
-    assert card["summary"].startswith("TRD unknown")
+    assert card["summary"].startswith("TRD status unknown")
     assert "not all of medicationRequests could be fetched: there are more than 1 pages" in card["detail"]
     assert len(fhir.asked("MedicationRequest")) == 1
 
@@ -273,7 +283,7 @@ def test_trials_that_could_not_be_read_are_unknown(name: str, pair: tuple[httpx.
 
     (card,) = cards(client, asking(fhir))
 
-    assert card["summary"].startswith("TRD unknown")
+    assert card["summary"].startswith("TRD status unknown")
     assert "medicationRequests" in card["detail"]
     assert why in card["detail"]
 
@@ -304,6 +314,7 @@ def test_a_type_the_server_does_not_keep_is_as_if_it_were_not_sent(client: httpx
     assert "no such resources" not in json.dumps(card)
 
 
+@pytest.mark.seconds
 def test_statements_that_are_kept_but_closed_to_us_leave_the_trials_open(
     client: httpx.Client, fhir: FhirServer
 ) -> None:
@@ -313,6 +324,7 @@ def test_statements_that_are_kept_but_closed_to_us_leave_the_trials_open(
     assert "medicationStatements could not be fetched" in json.dumps(cards(client, asking(fhir)))
 
 
+@pytest.mark.seconds
 def test_the_deadline_ends_every_wait_and_what_came_before_counts(rules: Ruleset, fhir: FhirServer) -> None:
     fhir.instead["AllergyIntolerance"] = [Answer(body=json.dumps(EMPTY).encode(), after=20)]
     with serving(rules, fhir_servers=(fhir.base,), fetch_seconds=0.3) as client:
@@ -325,6 +337,7 @@ def test_the_deadline_ends_every_wait_and_what_came_before_counts(rules: Ruleset
     assert "Confirm missing safety facts" in card["summary"]
 
 
+@pytest.mark.seconds
 def test_a_server_that_is_not_there_is_412_for_want_of_the_patient(rules: Ruleset, fhir: FhirServer) -> None:
     with serving(rules, fhir_servers=("http://127.0.0.1:1/fhir",)) as client:
         answer = client.post(SERVICE, json=asking(fhir, fhirServer="http://127.0.0.1:1/fhir"))
@@ -364,6 +377,7 @@ def test_nobody_waits_beyond_the_deadline(client: httpx.Client, fhir: FhirServer
     assert "is busy (429)" in card["detail"]
 
 
+@pytest.mark.seconds
 def test_a_server_that_wants_searches_as_in_us_core_gets_them(client: httpx.Client, fhir: FhirServer) -> None:
     fhir.needs_intent = True
 
@@ -377,6 +391,7 @@ def test_a_server_that_wants_searches_as_in_us_core_gets_them(client: httpx.Clie
     }
 
 
+@pytest.mark.seconds
 def test_a_server_that_takes_plain_searches_only_gets_them(client: httpx.Client, fhir: FhirServer) -> None:
     fhir.needs_intent = fhir.no_include = True
 
@@ -386,6 +401,7 @@ def test_a_server_that_takes_plain_searches_only_gets_them(client: httpx.Client,
     assert fhir.asked("MedicationRequest")[-1].query == {"patient": ["example"], "intent": ["order,plan"]}
 
 
+@pytest.mark.seconds
 def test_a_search_the_server_takes_in_no_form_is_unknown(client: httpx.Client, fhir: FhirServer) -> None:
     fhir.instead["MedicationRequest"] = [Answer(422)]
 
@@ -440,6 +456,7 @@ def test_medications_that_sent_orders_refer_to_are_fetched(
     assert {seen.headers["authorization"] for seen in fhir.seen} == {f"Bearer {TOKEN}"}
 
 
+@pytest.mark.seconds
 def test_medications_that_fetched_orders_refer_to_are_fetched_where_the_search_brought_none(
     client: httpx.Client, fhir: FhirServer
 ) -> None:
@@ -461,6 +478,7 @@ def test_a_medication_that_was_sent_is_not_fetched(client: httpx.Client, fhir: F
     assert fhir.seen == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -483,13 +501,13 @@ def test_a_medication_that_cannot_be_fetched_leaves_the_drug_unknown_and_named(
     with serving(rules, fhir_servers=(fhir.base,), fetch_seconds=0.5) as client:
         (card,) = cards(client, asking(fhir, sent))
 
-    assert "TRD unknown" in card["summary"]
+    assert "TRD status unknown" in card["summary"]
     record = read_prefetch(
         {key: msgspec.Raw(json.dumps(value).encode()) for key, value in sent.items()},
         templates={p.key: p.query for p in OFFERED.prefetch},
         patient_id="example",
         most_entries=1000,
-        deepest=64,
+        max_depth=64,
         fetched={"Medication": FetchedValue(None, f"2 of 2 Medications could not be fetched: {why}")},
     )
     said = [issue.what for issue in record.issues]
@@ -507,7 +525,7 @@ def test_a_medication_of_another_server_is_not_taken_for_ours(
 
     (card,) = cards(client, asking(fhir, sent))
 
-    assert "TRD unknown" in card["summary"]
+    assert "TRD status unknown" in card["summary"]
     assert fhir.seen == elsewhere.seen == []
 
 
@@ -552,6 +570,7 @@ def test_a_medication_that_a_draft_order_refers_to_is_fetched(client: httpx.Clie
     ]
 
 
+@pytest.mark.seconds
 def test_a_patient_with_more_medications_than_are_read_is_answered(client: httpx.Client, fhir: FhirServer) -> None:
     sent = deepcopy(EXAMPLE["prefetch"])
     (first, *_) = sent["medicationRequests"]["entry"]
@@ -569,6 +588,7 @@ def test_a_patient_with_more_medications_than_are_read_is_answered(client: httpx
 # ---------------------------------------------------------------- one patient
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("kind", ["Condition", "MedicationRequest", "AllergyIntolerance", "Observation"])
 def test_a_server_that_sends_another_patients_data_refuses_the_whole(
     client: httpx.Client, fhir: FhirServer, kind: str
@@ -588,6 +608,7 @@ def test_a_server_that_sends_another_patients_data_refuses_the_whole(
     assert (found["code"], found["expression"][0].split(".")[0]) == ("conflict", "fetched")
 
 
+@pytest.mark.seconds
 def test_a_server_that_sends_another_patient_refuses_the_whole(client: httpx.Client, fhir: FhirServer) -> None:
     other = {"resourceType": "Patient", "id": "other", "birthDate": "1980-01-01"}
     fhir.instead["Patient"] = [Answer(body=json.dumps(other).encode())]
@@ -598,6 +619,7 @@ def test_a_server_that_sends_another_patient_refuses_the_whole(client: httpx.Cli
     assert issue(answer.json())["expression"] == ["fetched.patient"]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("patient", ["example", "Patient/example"])
 def test_a_token_for_the_patient_in_context_is_used(client: httpx.Client, fhir: FhirServer, patient: str) -> None:
     request = asking(fhir)
@@ -631,6 +653,7 @@ def test_an_id_that_would_change_the_search_is_never_put_into_one(
 # ---------------------------------------------------------------- where the token goes
 
 
+@pytest.mark.seconds
 def test_a_redirect_is_not_followed(client: httpx.Client, fhir: FhirServer, elsewhere: FhirServer) -> None:
     location = ("location", f"{elsewhere.base}/AllergyIntolerance?patient=example")
     fhir.instead["AllergyIntolerance"] = [Answer(302, headers=(location,))]
@@ -641,6 +664,7 @@ def test_a_redirect_is_not_followed(client: httpx.Client, fhir: FhirServer, else
     assert elsewhere.seen == []
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "fake", ["{there}", "{here}@x", "//{there_host}/fhir", "{here}/../../other", "http://[", "ftp://x"]
 )
@@ -682,6 +706,7 @@ def test_a_server_that_is_not_allowed_is_not_asked(
     assert elsewhere.seen == []
 
 
+@pytest.mark.seconds
 def test_without_an_allowlist_nothing_is_fetched(rules: Ruleset, fhir: FhirServer) -> None:
     with serving(rules) as client:
         answer = client.post(SERVICE, json=asking(fhir))
@@ -705,6 +730,7 @@ def test_a_token_that_is_no_header_is_not_sent(client: httpx.Client, fhir: FhirS
     assert fhir.seen == []
 
 
+@pytest.mark.seconds
 def test_a_name_that_leads_inside_is_not_followed_unless_its_network_was_set(rules: Ruleset, fhir: FhirServer) -> None:
     named = fhir.base.replace("127.0.0.1", "localhost")
     with serving(rules, fhir_servers=(named,)) as client:

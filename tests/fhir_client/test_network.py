@@ -43,6 +43,7 @@ def port_of(fhir: FhirServer) -> str:
     return fhir.base.split(":")[2].split("/")[0]
 
 
+@pytest.mark.seconds
 def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names(["10.0.0.1", "127.0.0.1"], ["10.0.0.1"])
     monkeypatch.setattr(anyio, "getaddrinfo", names)
@@ -53,12 +54,14 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(monkeyp
     assert fhir.seen[0].headers["host"].startswith("fhir.example:")
 
 
+@pytest.mark.seconds
 def test_the_next_address_is_tried_when_one_takes_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anyio, "getaddrinfo", Names(["127.0.0.2", "127.0.0.1"]))
     with fhir_server() as fhir:
         assert get(INSIDE, f"http://fhir.example:{port_of(fhir)}/fhir/Patient/nobody") == 404
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "not-an-address"])
 def test_a_name_that_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setattr(anyio, "getaddrinfo", Names([address]))
@@ -73,6 +76,7 @@ def test_a_name_that_does_not_resolve_is_a_server_that_cannot_be_reached() -> No
         asyncio.run(CheckedNetwork(ServerAllowlist()).connect_tcp("nowhere.invalid", 443))
 
 
+@pytest.mark.seconds
 def test_a_proxy_or_login_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with fhir_server() as fhir, fhir_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.base.removesuffix("/fhir"))
@@ -99,6 +103,7 @@ def certificate(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("name", "trusted", "taken"),
     [

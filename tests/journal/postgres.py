@@ -28,38 +28,38 @@ def binaries() -> Path | None:
 @contextmanager
 def running() -> Iterator[str]:
     """The folder of a server that is up; it ends, and the folder goes, when we do."""
-    where = binaries()
-    assert where is not None
-    user = NOT_ROOT if os.geteuid() == 0 else None
+    user = _user()
     # Not below pytest's own folders: another user may not enter those.
     home = Path(tempfile.mkdtemp(prefix="cds-postgres-"))
     if user:
         account = pwd.getpwnam(user)
         os.chown(home, account.pw_uid, account.pw_gid)
 
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run([where / program, *arguments], check=True, user=user, cwd=home, stdout=subprocess.DEVNULL)
-
     data = str(home / "data")
-    run("initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=journal", "-D", data)
-    # A socket in the folder, and no port: nobody else can have taken it.
-    run(
-        "pg_ctl",
-        "-D",
-        data,
-        "-w",
-        "-l",
-        str(home / "log"),
-        "-o",
-        f"-c listen_addresses= -c fsync=off -k {home}",
-        "start",
-    )
+    _run(home, "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=journal", "-D", data)
+    start(home)
     with if_we_die("sh", "-c", END, str(home)):
         try:
             yield str(home)
         finally:
-            run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            _run(home, "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
             shutil.rmtree(home)
+
+
+def start(home: Path) -> None:
+    """Start the server of a folder, again where it was killed; with a socket in the folder and no port."""
+    options = f"-c listen_addresses= -c fsync=off -k {home}"
+    _run(home, "pg_ctl", "-D", str(home / "data"), "-w", "-l", str(home / "log"), "-o", options, "start")
+
+
+def _run(home: Path, program: str, *arguments: str) -> None:
+    where = binaries()
+    assert where is not None
+    subprocess.run([where / program, *arguments], check=True, user=_user(), cwd=home, stdout=subprocess.DEVNULL)
+
+
+def _user() -> str | None:
+    return NOT_ROOT if os.geteuid() == 0 else None
 
 
 def address(folder: str, database: str = "postgres") -> str:

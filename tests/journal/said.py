@@ -6,9 +6,9 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
+from cds.journal.decision_records import CardRecord, DecisionRecord
 from cds.journal.feedback import CardFeedback, CardOutcome
-from cds.journal.receipts import CardRecord, DecisionRecord
-from cds.rulebook.program import RuleRef
+from cds.rulebook.compiled_ruleset import RuleRef
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 RULE = RuleRef("evaluation", "1.2.0", "Evaluation", "draft", (), None, None, "", "abc")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cds.cli.main import app
 from cds.journal.audit import CHAIN, AuditAction, AuditEntry, read_audit, record_audit
 from cds.journal.chain import ChainHead
-from cds.journal.receipts import CardRecord, DecisionRecord, write
+from cds.journal.decision_records import CardRecord, DecisionRecord, write
 from cds.journal.retention import RetentionPeriods, prune
 from cds.journal.store import Store
 from cds.journal.verify import verify_chains
@@ -169,6 +169,7 @@ def test_receipts_that_were_removed_for_their_age_leave_no_gap(kept: Store) -> N
     assert receipt_problems(kept) == []
 
 
+@pytest.mark.seconds
 def test_workers_that_write_at_once_make_one_chain(store: Store, place: str) -> None:
     others = [Store(place) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -185,6 +186,16 @@ def test_workers_that_write_at_once_make_one_chain(store: Store, place: str) -> 
     assert receipt_problems(store) == []
 
 
+def test_the_chain_of_a_site_without_tenants_is_named_without_one(
+    store: Store, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_JOURNAL", place)
+    write(store, [receipt("one", "", 0)])
+
+    assert "receipts: entries 1, removed" in CliRunner().invoke(app, ["journal", "verify"]).output
+
+
+@pytest.mark.seconds
 def test_the_command_says_what_was_changed_and_takes_the_heads_it_wrote(
     kept: Store, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

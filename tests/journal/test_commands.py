@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cds.cli.main import app
-from cds.journal import feedback, receipts
+from cds.journal import decision_records, feedback
 from cds.journal.store import Store
 from tests.journal.said import NOON, overridden, receipt, shown
 
@@ -28,9 +28,10 @@ def test_migrate_makes_the_journal_and_can_be_run_again(journal: Path) -> None:
     assert journal.exists()
 
 
+@pytest.mark.seconds
 def test_prune_says_what_it_would_remove_and_removes_it(journal: Path) -> None:
     store = Store(str(journal))
-    receipts.write(store, [receipt(shown(), decided_at=NOON.replace(year=2001))])
+    decision_records.write(store, [receipt(shown(), decided_at=NOON.replace(year=2001))])
     store.close()
 
     would = RUN.invoke(app, ["journal", "prune", "--dry-run"]).stdout
@@ -43,10 +44,11 @@ def test_prune_says_what_it_would_remove_and_removes_it(journal: Path) -> None:
     assert "0 receipts" in again
 
 
+@pytest.mark.seconds
 def test_stats_count_without_a_comment(journal: Path) -> None:
     card = shown()
     store = Store(str(journal))
-    receipts.write(store, [receipt(card), receipt(shown())])
+    decision_records.write(store, [receipt(card), receipt(shown())])
     feedback.keep(store, "", "evaluation", [overridden(card, comment="Quackenbush")], NOON)
     store.close()
 
@@ -74,7 +76,7 @@ def test_stats_count_without_a_comment(journal: Path) -> None:
 def test_feedback_is_written_as_csv_with_what_was_typed(journal: Path) -> None:
     card = shown()
     store = Store(str(journal))
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
     feedback.keep(store, "", "evaluation", [overridden(card, comment="Quackenbush")], NOON)
     store.close()
 
@@ -86,6 +88,7 @@ def test_feedback_is_written_as_csv_with_what_was_typed(journal: Path) -> None:
     assert "Quackenbush" not in later
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("place", ["none", "mysql://db/journal"])
 def test_a_place_that_is_none_is_a_wrong_use(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.setenv("CDS_JOURNAL", place)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from cds.journal import receipts
+from cds.journal import decision_records
 from cds.journal.decision_log import decisions_as_ndjson, decisions_as_they_come
 from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
@@ -20,7 +20,7 @@ def test_a_decision_is_one_line_with_its_cards_and_no_patient(store: Store) -> N
     one, other = shown(), shown()
     first = receipt(one, other, user="Practitioner/anna")
     later = receipt(decided_at=NOON + timedelta(hours=1))
-    receipts.write(store, [later, first])
+    decision_records.write(store, [later, first])
 
     lines = list(decisions_as_ndjson(store, ALL))
     read = [json.loads(line) for line in lines]
@@ -36,18 +36,18 @@ def test_a_decision_is_one_line_with_its_cards_and_no_patient(store: Store) -> N
 
 
 def test_only_the_period_asked_for_is_written(store: Store) -> None:
-    receipts.write(store, [receipt(shown())])
+    decision_records.write(store, [receipt(shown())])
 
     assert not list(decisions_as_ndjson(store, JournalPeriod(NOON + timedelta(days=1))))
 
 
 def test_followed_each_decision_comes_once_also_one_that_is_written_late(store: Store) -> None:
     first, late, later = (receipt(decided_at=NOON + timedelta(minutes=minute)) for minute in (30, 10, 90))
-    receipts.write(store, [first])
+    decision_records.write(store, [first])
     written = iter([[late], [], [later], []])
 
     def pause() -> None:
-        receipts.write(store, next(written))
+        decision_records.write(store, next(written))
 
     lines = decisions_as_they_come(store, ALL, pause)
     came = [json.loads(next(lines))["id"] for _ in range(3)]

@@ -14,21 +14,23 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from benchmarks.killed import rounds
 from cds.journal.store import Store
 from cds.journal.tables import feedback, receipts
 from tests.api.test_process import SERVICE, process
+from tests.journal import postgres
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 WRITE = """
 import sys
-from cds.journal import feedback, receipts
+from cds.journal import feedback, decision_records
 from cds.journal.store import Store
 from tests.journal.said import NOON, overridden, receipt, shown
 store = Store(sys.argv[1])
 for _ in range(60):
     card = shown()
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
     assert feedback.keep(store, "", "evaluation", [overridden(card)], NOON) == 1
 store.close()
 """
@@ -72,6 +74,21 @@ def test_what_was_acknowledged_before_a_kill_is_there(tmp_path: Path) -> None:
 
         assert len(acknowledged) >= 30
         assert acknowledged <= kept
+
+
+@pytest.mark.database
+def test_a_worker_the_master_and_the_database_are_killed_in_turn_and_nothing_acknowledged_is_lost(
+    tmp_path: Path,
+) -> None:
+    if postgres.binaries() is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: postgresql)")
+
+    result = rounds(2, tmp_path)  # benchmarks/killed.py does it twenty times
+
+    assert {what: len(took) for what, took in result.seconds.items()} == {"worker": 2, "master": 2, "PostgreSQL": 2}
+    assert len(result.acknowledged) > 20
+    assert result.lost == set()
+    assert result.chains == []
 
 
 def test_two_processes_write_into_one_journal_and_lose_nothing(place: str) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 from datetime import timedelta
 
-from cds.journal import feedback, receipts
+from cds.journal import decision_records, feedback
 from cds.journal.export import COLUMNS, feedback_as_csv
 from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
@@ -22,7 +22,7 @@ def rows(store: Store, period: JournalPeriod = ALL) -> list[dict[str, str]]:
 
 def test_each_word_says_what_the_regulation_asks_for(store: Store) -> None:
     one = shown()
-    receipts.write(store, [receipt(one, user=USER)])
+    decision_records.write(store, [receipt(one, user=USER)])
     later = NOON + timedelta(hours=1)
     feedback.keep(store, "", "evaluation", [overridden(one, comment="not now"), accepted(one, later)], later)
 
@@ -39,7 +39,7 @@ def test_each_word_says_what_the_regulation_asks_for(store: Store) -> None:
 
 def test_a_user_is_a_digest_of_no_use_to_others(store: Store) -> None:
     one, other, elsewhere = shown(), shown(), shown()
-    receipts.write(
+    decision_records.write(
         store,
         [
             receipt(one, user=USER),
@@ -60,7 +60,7 @@ def test_a_user_is_a_digest_of_no_use_to_others(store: Store) -> None:
 def test_a_user_is_kept_as_sent_where_a_site_wants_that(place: str) -> None:
     store = Store(place, plain_users=True)
     one, nobody = shown(), shown()
-    receipts.write(store, [receipt(one, user=USER), receipt(nobody)])
+    decision_records.write(store, [receipt(one, user=USER), receipt(nobody)])
     feedback.keep(store, "", "evaluation", [accepted(one), accepted(nobody)], NOON)
 
     assert sorted(row["user"] for row in rows(store)) == ["", USER]
@@ -69,7 +69,7 @@ def test_a_user_is_kept_as_sent_where_a_site_wants_that(place: str) -> None:
 
 def test_a_comment_that_looks_like_a_formula_is_none(store: Store) -> None:
     one = shown()
-    receipts.write(store, [receipt(one)])
+    decision_records.write(store, [receipt(one)])
     feedback.keep(store, "", "evaluation", [overridden(one, code="", comment="=HYPERLINK(1)")], NOON)
 
     (row,) = rows(store)
@@ -78,7 +78,7 @@ def test_a_comment_that_looks_like_a_formula_is_none(store: Store) -> None:
 
 def test_only_the_period_asked_for_is_exported(store: Store) -> None:
     one = shown()
-    receipts.write(store, [receipt(one)])
+    decision_records.write(store, [receipt(one)])
     feedback.keep(store, "", "evaluation", [accepted(one)], NOON)
 
     assert rows(store, JournalPeriod(NOON + timedelta(seconds=1))) == []

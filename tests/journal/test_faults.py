@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 
 from cds.api.feedback import TimedWrites
 from cds.journal import feedback
+from cds.journal.decision_records import write
 from cds.journal.journal import Journal
-from cds.journal.receipts import write
 from cds.journal.retention import PRUNE_GAP, RetentionPeriods, newest_entry
 from cds.journal.store import Store, StoreDownError
 from cds.journal.tables import comments, receipts
@@ -136,6 +136,7 @@ def test_a_gap_is_held_against_the_clock_until_a_week_has_passed(path: Path) -> 
     assert newest_entry(store, later + timedelta(days=9))[1] < PRUNE_GAP
 
 
+@pytest.mark.seconds
 def test_a_write_that_hangs_is_given_up_and_then_nothing_is_begun_until_it_ends() -> None:
     go_on = threading.Event()
     writes = TimedWrites(seconds=0.1)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from cds.journal import feedback, receipts
+from cds.journal import decision_records, feedback
 from cds.journal.feedback import CardOverride, recent_overrides
 from cds.journal.period import JournalPeriod
 from cds.journal.stats import Tally, stats
@@ -55,7 +55,7 @@ def test_of_an_accept_and_a_later_override_the_override_counts_in_whatever_order
     store: Store, later_first: bool
 ) -> None:
     card = shown()
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
     words = [accepted(card), overridden(card, NOON + MINUTE)]
 
     for word in reversed(words) if later_first else words:
@@ -69,7 +69,7 @@ def test_of_an_accept_and_a_later_override_the_override_counts_in_whatever_order
 
 def test_of_two_words_of_one_moment_the_one_that_came_last_counts(store: Store) -> None:
     card = shown()
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
 
     keep(store, overridden(card), accepted(card))
 
@@ -78,7 +78,7 @@ def test_of_two_words_of_one_moment_the_one_that_came_last_counts(store: Store) 
 
 def test_a_clock_ahead_of_ours_does_not_have_the_last_word_for_ever(store: Store) -> None:
     card = shown()
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
     keep(store, accepted(card, NOON + timedelta(days=400)))
 
     feedback.keep(store, "", "evaluation", [overridden(card, NOON + timedelta(days=1))], NOON + timedelta(days=2))
@@ -91,7 +91,7 @@ def test_feedback_that_comes_before_its_receipt_is_joined_later(store: Store) ->
     keep(store, accepted(card))
     assert stats(store, JournalPeriod(LONG_AGO)).unknown_cards == 1
 
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
 
     assert stats(store, JournalPeriod(LONG_AGO)).unknown_cards == 0
     assert only(store).accepted == 1
@@ -99,7 +99,7 @@ def test_feedback_that_comes_before_its_receipt_is_joined_later(store: Store) ->
 
 def test_a_word_of_another_tenant_says_nothing_of_our_card(store: Store) -> None:
     card = shown()
-    receipts.write(store, [receipt(card, tenant="ours")])
+    decision_records.write(store, [receipt(card, tenant="ours")])
 
     keep(store, overridden(card), tenant="theirs")
 
@@ -109,7 +109,7 @@ def test_a_word_of_another_tenant_says_nothing_of_our_card(store: Store) -> None
 
 def test_recent_overrides_are_of_this_patient_and_this_tenant_and_since_then(store: Store) -> None:
     mine, others, elsewhere = shown("mine"), shown("others"), shown("elsewhere")
-    receipts.write(
+    decision_records.write(
         store,
         [receipt(mine), receipt(others, patient_id="patient-2"), receipt(elsewhere, tenant="north")],
     )
@@ -123,7 +123,7 @@ def test_recent_overrides_are_of_this_patient_and_this_tenant_and_since_then(sto
 
 def test_an_override_that_was_taken_back_is_none(store: Store) -> None:
     card = shown()
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
 
     keep(store, overridden(card), accepted(card, NOON + MINUTE))
 
@@ -132,7 +132,7 @@ def test_an_override_that_was_taken_back_is_none(store: Store) -> None:
 
 def test_the_newest_override_comes_first(store: Store) -> None:
     first, second = shown("first"), shown("second")
-    receipts.write(store, [receipt(first), receipt(second)])
+    decision_records.write(store, [receipt(first), receipt(second)])
 
     keep(store, overridden(second, NOON + MINUTE), overridden(first))
 
@@ -142,7 +142,7 @@ def test_the_newest_override_comes_first(store: Store) -> None:
 def test_a_look_up_sees_what_was_said_since_the_one_before(store: Store) -> None:
     card = shown("mine")
     assert recent_overrides(store, "", "patient-1", LONG_AGO) == []
-    receipts.write(store, [receipt(card)])
+    decision_records.write(store, [receipt(card)])
     keep(store, overridden(card))
 
     assert recent_overrides(store, "", "patient-1", LONG_AGO) == [CardOverride("mine", "patient-refuses", NOON)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,12 +14,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from cds.journal import feedback
-from cds.journal.receipts import write
+from cds.journal.decision_records import write
 from cds.journal.store import Store
+from cds.journal.tables import METADATA
 from cds.journal.verify import verify_chains
+from tests.journal import postgres
 from tests.journal.said import accepted, receipt, shown
 
 CONFIG = Config()
@@ -42,6 +46,36 @@ INSERT INTO comments (feedback, received_at, display, comment) VALUES (1, :at, '
 """
 
 
+# Revision → table it brought → a row there.
+LATER = {
+    "0002": {"silent_cards": "(receipt, name, rule, version) VALUES ('old', 'quiet', 'evaluation', '1.0.0')"},
+    "0003": {
+        "remarks": "(receipt, position, kind, resource_type, what, times) "
+        "VALUES ('old', 0, 'not-sent', 'Observation', 'No surveys came.', 2)"
+    },
+    "0005": {
+        "unread_codes": "(receipt, position, kind, system, code, times) VALUES ('old', 0, 'medication', 's', 'c', 1)"
+    },
+    "0006": {"console_sessions": "(digest, who, entries, until) VALUES ('k', 'ann', '[]', :at)"},
+    "0008": {
+        "reviews": "(digest, tenant, patient, decision, saved_at, body) VALUES ('r', '', 'p', 'old', :at, :secret)"
+    },
+    "0009": {
+        "disagreements": "(id, at, tenant, address, engine, heads) VALUES ('x', :at, '', 'hook', '0.2.0', '{}')",
+        "rule_archives": "(version, body) VALUES ('v1', :secret)",
+    },
+}
+
+
+def test_every_table_of_later_schemas_has_a_row_to_be_migrated() -> None:
+    chained = {"audit_events", "chain_heads", "chain_cuts"}  # their rows are sealed; test_chain.py writes them
+    named = {table for tables_of in LATER.values() for table in tables_of}
+    first = set(re.findall(r"INSERT INTO (\w+)", ROWS))
+
+    assert named | first | chained | {"inputs", "accepted", "tokens"} == set(METADATA.tables)
+    assert max(LATER) == SCHEMAS[-1]
+
+
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_journal_of_every_schema_is_migrated_with_its_rows(schema: str, place: str) -> None:
     old = Store(place)
@@ -52,7 +86,12 @@ def test_a_journal_of_every_schema_is_migrated_with_its_rows(schema: str, place:
     with old._engine.connect() as connection, connection.begin():
         CONFIG.attributes["connection"] = connection
         command.upgrade(CONFIG, schema)
-        for statement in filter(None, map(str.strip, ROWS.split(";"))):
+        later = {name: row for revision in LATER if revision <= schema for name, row in LATER[revision].items()}
+        listed = [
+            *filter(None, map(str.strip, ROWS.split(";"))),
+            *(f"INSERT INTO {n} {row}" for n, row in later.items()),
+        ]
+        for statement in listed:
             values = {"secret": b"s" * 32, "at": at}
             connection.execute(text(statement), {name: values[name] for name in values if f":{name}" in statement})
     old.close()
@@ -64,6 +103,9 @@ def test_a_journal_of_every_schema_is_migrated_with_its_rows(schema: str, place:
         found = connection.execute(text("SELECT id, hook FROM receipts")).all()
         typed = connection.execute(text("SELECT comment FROM comments")).scalar_one()
         secret = connection.execute(text("SELECT secret FROM installation")).scalar_one()
+        queries = {name: select(func.count()).select_from(METADATA.tables[name]) for name in later}
+        counts = {name: connection.execute(query).scalar_one() for name, query in queries.items()}
+    assert counts == dict.fromkeys(later, 1)
     assert [tuple(row) for row in found] == [("old", "patient-view")]
     assert typed == "typed"
     assert bytes(secret) == b"s" * 32  # the digests of old rows stay comparable
@@ -111,6 +153,52 @@ def test_a_backup_made_while_feedback_comes_in_restores_to_what_was_acknowledged
     restored.check()
     assert kept >= at_least
     assert not restored.damaged
+    assert all(report.problems == () for report in reports.values())
+    write(restored, [receipt(shown())])
+    restored.close()
+
+
+@pytest.mark.database
+def test_a_backup_of_postgresql_made_while_feedback_comes_in_restores_to_what_was_acknowledged_then(
+    postgres_server: str, tmp_path: Path
+) -> None:
+    where = postgres.binaries()
+    assert where is not None
+    dump, stop = tmp_path / "journal.bak", threading.Event()
+    server = ["-h", postgres_server, "-U", "journal"]
+
+    def run(program: str, *arguments: str) -> None:
+        subprocess.run([str(where / program), *server, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    run("createdb", "before")
+    store = Store(postgres.address(postgres_server, "before"))
+    store.open()
+    acknowledged: list[int] = []
+
+    def talk() -> None:
+        while not stop.is_set():
+            card = shown()
+            write(store, [receipt(card)])
+            feedback.keep(store, "", "evaluation", [accepted(card)], NOW)
+            acknowledged.append(len(acknowledged))
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    while len(acknowledged) < 5:
+        time.sleep(0.01)
+    at_least = len(acknowledged)
+    run("pg_dump", "-Fc", "-f", str(dump), "before")
+    stop.set()
+    talker.join()
+    store.close()
+    run("createdb", "after")
+    run("pg_restore", "-d", "after", str(dump))
+
+    restored = Store(postgres.address(postgres_server, "after"))
+    with restored.reading() as connection:
+        kept = connection.execute(text("SELECT count(*) FROM feedback")).scalar_one()
+    reports, _ = verify_chains(restored, {})
+    assert kept >= at_least
     assert all(report.problems == () for report in reports.values())
     write(restored, [receipt(shown())])
     restored.close()

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from cds.cli.main import app
 from cds.journal.audit import AuditAction, AuditEntry, record_audit
+from cds.journal.decision_records import patient_digest, write
 from cds.journal.period import JournalPeriod
-from cds.journal.receipts import patient_digest, write
 from cds.journal.settled import SettledTally, settled, settled_as_csv
 from cds.journal.store import Store
 from tests.journal.said import receipt
@@ -91,6 +91,7 @@ def test_what_is_outside_of_the_period_or_of_another_patient_settles_nothing(sto
     assert settled(store, ALL_TIME, ["another"]) == ()
 
 
+@pytest.mark.seconds
 def test_as_csv_it_holds_nothing_of_a_patient(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fill(store)
     text = settled_as_csv(settled(store, ALL_TIME, [HEAD]))

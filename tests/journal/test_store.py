@@ -41,6 +41,7 @@ def test_opening_again_changes_nothing(place: str) -> None:
         second.close()
 
 
+@pytest.mark.seconds
 def test_workers_that_start_together_on_an_empty_store_all_start(place: str) -> None:
     started = [subprocess.Popen([sys.executable, "-W", "error", "-c", START, place]) for _ in range(4)]
 

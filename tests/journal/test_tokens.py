@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import func, select
 
 from cds.journal import tables
@@ -64,6 +65,7 @@ def test_of_many_at_once_one_is_first(store: Store) -> None:
     assert answers.count(True) == 1
 
 
+@pytest.mark.seconds
 def test_over_two_processes_each_token_is_new_once(place: str) -> None:
     command = [sys.executable, "-c", OTHER_PROCESS, place]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds.journal import feedback, receipts
+from cds.journal import decision_records, feedback
 from cds.journal.csv_text import csv_text
+from cds.journal.decision_records import remarks_in
 from cds.journal.feedback import CardFeedback, CardOutcome
 from cds.journal.interval import FEWEST, share
 from cds.journal.period import JournalPeriod
 from cds.journal.playground import playground_of
-from cds.journal.receipts import remarks_in
 from cds.journal.stats import stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, Remark, by_day, comments_of, read_newest, remarks_of, versions_of
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 
 def test_decisions_are_counted_by_day_and_service_with_those_that_showed_a_card(store: Store) -> None:
-    receipts.write(
+    decision_records.write(
         store,
         [
             receipt(shown(), shown("second")),
@@ -47,6 +47,7 @@ def test_decisions_are_counted_by_day_and_service_with_those_that_showed_a_card(
     )
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("period", "count"),
     [
@@ -64,7 +65,9 @@ def test_decisions_are_counted_by_day_and_service_with_those_that_showed_a_card(
 def test_a_period_holds_its_first_moment_and_not_its_last_and_may_be_narrowed(
     period: JournalPeriod, count: int, store: Store
 ) -> None:
-    receipts.write(store, [receipt(), receipt(decided_at=NOON + DAY, tenant="north", service="other", rules="rules-2")])
+    decision_records.write(
+        store, [receipt(), receipt(decided_at=NOON + DAY, tenant="north", service="other", rules="rules-2")]
+    )
 
     assert sum(day.decisions for day in by_day(store, period)) == count
     assert read_newest(store, period).receipts == count
@@ -72,14 +75,16 @@ def test_a_period_holds_its_first_moment_and_not_its_last_and_may_be_narrowed(
 
 
 def test_what_was_tried_in_the_playground_counts_only_where_it_is_asked_for(store: Store) -> None:
-    receipts.write(store, [receipt(), receipt(tenant=playground_of("")), receipt(tenant=playground_of("north"))])
+    decision_records.write(
+        store, [receipt(), receipt(tenant=playground_of("")), receipt(tenant=playground_of("north"))]
+    )
 
     assert stats(store, ALL).decisions == 1
     assert stats(store, JournalPeriod(ALL.since, tenant=playground_of("north"))).decisions == 1
 
 
 def test_the_newest_receipts_say_how_long_it_took_what_was_concluded_and_what_stayed_unknown(store: Store) -> None:
-    receipts.write(
+    decision_records.write(
         store,
         [
             receipt(
@@ -102,22 +107,22 @@ def test_the_newest_receipts_say_how_long_it_took_what_was_concluded_and_what_st
 
 def test_remarks_are_counted_by_decision_and_in_all_the_most_frequent_first(store: Store) -> None:
     unit, lost = ("implausible", "Observation", "The unit is not known."), ("not sent", "Condition", "It was not sent.")
-    receipts.write(store, [receipt(remarks={unit: 3, lost: 1}), receipt(remarks={lost: 1})])
+    decision_records.write(store, [receipt(remarks={unit: 3, lost: 1}), receipt(remarks={lost: 1})])
 
     assert remarks_of(store, ALL) == (Remark(*lost, 2, 2), Remark(*unit, 1, 3))
 
 
 def test_a_receipt_that_is_written_twice_is_counted_once(store: Store) -> None:
     one = receipt(shown(), remarks={("ignored", "Condition", "It was deleted."): 2})
-    receipts.write(store, [one])
-    receipts.write(store, [one])
+    decision_records.write(store, [one])
+    decision_records.write(store, [one])
 
     assert [remark.times for remark in remarks_of(store, ALL)] == [2]
 
 
 def test_comments_are_those_of_the_last_word_newest_first(store: Store) -> None:
     one, other = shown("one"), shown("other")
-    receipts.write(store, [receipt(one, other)])
+    decision_records.write(store, [receipt(one, other)])
     feedback.keep(store, "", "evaluation", [overridden(one, comment="first thought")], NOON)
     feedback.keep(store, "", "evaluation", [overridden(one, NOON + DAY, comment="second thought")], NOON + DAY)
     feedback.keep(store, "", "evaluation", [overridden(other, comment="of the other")], NOON)
@@ -132,7 +137,7 @@ def test_comments_are_those_of_the_last_word_newest_first(store: Store) -> None:
 
 def test_a_comment_is_shown_with_the_cards_of_its_own_tenant_only(store: Store) -> None:
     card = shown()
-    receipts.write(store, [receipt(card, tenant="north")])
+    decision_records.write(store, [receipt(card, tenant="north")])
     word = CardFeedback(card.uuid, CardOutcome.OVERRIDDEN, (), "", "", "", "said in the south", NOON)
     feedback.keep(store, "south", "evaluation", [word], NOON)
 
@@ -140,14 +145,14 @@ def test_a_comment_is_shown_with_the_cards_of_its_own_tenant_only(store: Store) 
 
 
 def test_versions_are_listed_whatever_the_period_is_limited_to(store: Store) -> None:
-    receipts.write(store, [receipt(), receipt(rules="rules-2", decided_at=NOON + DAY)])
+    decision_records.write(store, [receipt(), receipt(rules="rules-2", decided_at=NOON + DAY)])
 
     assert versions_of(store, JournalPeriod(NOON, rules="rules-1")) == ("rules-2", "rules-1")
 
 
 def test_tallies_follow_the_period(store: Store) -> None:
     early, late = shown("early"), shown("late")
-    receipts.write(store, [receipt(early), receipt(late, decided_at=NOON + DAY, service="other")])
+    decision_records.write(store, [receipt(early), receipt(late, decided_at=NOON + DAY, service="other")])
     feedback.keep(store, "", "evaluation", [accepted(early), accepted(late)], NOON)
 
     assert [tally.card for tally in stats(store, JournalPeriod(NOON, service="other")).tallies] == ["late"]

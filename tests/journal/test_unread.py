@@ -8,14 +8,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select
 
-from cds.journal import receipts
+from cds.facts.unread import most_unread
+from cds.journal import decision_records
 from cds.journal.period import JournalPeriod
 from cds.journal.retention import RetentionPeriods, prune
 from cds.journal.store import Store
 from cds.journal.tables import unread_codes
-from cds.journal.unread import UnreadCode, latest_unread, unread_of
+from cds.journal.unread import MOST, UnreadCode, latest_unread, unread_of
 from tests.journal.said import NOON, receipt
 from tests.server import ROOT
 from tests.web.serving_pages import keeping
@@ -27,26 +29,39 @@ LOCAL, NEW = ("condition", "urn:here:dx", "4711"), ("condition", "urn:here:dx", 
 WORDS = ("procedure", "", "")
 
 
-def kept(*unread: tuple[str, str, str], ago: int = 0, tenant: str = "") -> receipts.DecisionRecord:
+def kept(*unread: tuple[str, str, str], ago: int = 0, tenant: str = "") -> decision_records.DecisionRecord:
     return receipt(unread=dict.fromkeys(unread, 2), day=TODAY - ago * DAY, decided_at=NOON - ago * DAY, tenant=tenant)
 
 
 def test_codes_are_counted_by_decision_and_day_since_they_were_first_met(store: Store) -> None:
-    receipts.write(store, [kept(LOCAL, ago=40), kept(LOCAL, ago=3), kept(LOCAL, WORDS), kept(LOCAL, NEW), kept()])
+    decision_records.write(
+        store, [kept(LOCAL, ago=40), kept(LOCAL, ago=3), kept(LOCAL, WORDS), kept(LOCAL, NEW), kept()]
+    )
 
     listed = unread_of(store, JournalPeriod(NOON - 7 * DAY))
 
     assert listed == (
-        UnreadCode(*LOCAL, 3, TODAY - 40 * DAY, {TODAY - 3 * DAY: 1, TODAY: 2}),
         UnreadCode(*NEW, 1, TODAY, {TODAY: 1}),
         UnreadCode(*WORDS, 1, TODAY, {TODAY: 1}),
+        UnreadCode(*LOCAL, 3, TODAY - 40 * DAY, {TODAY - 3 * DAY: 1, TODAY: 2}),
     )
-    assert [one.new(TODAY) for one in listed] == [False, True, True]
-    assert listed[0].on(TODAY) == [0, 0, 0, 1, 0, 0, 2]
+    assert [one.new(TODAY) for one in listed] == [True, True, False]
+    assert listed[2].on(TODAY) == [0, 0, 0, 1, 0, 0, 2]
+
+
+def test_a_code_of_an_upgrade_is_listed_before_two_hundred_that_every_chart_brings(store: Store) -> None:
+    old = [("condition", "urn:here:dx", f"old-{number}") for number in range(250)]
+    decision_records.write(store, [kept(*old, ago=20), kept(*old, ago=1), kept(*old), kept(NEW)])
+
+    listed = unread_of(store, JournalPeriod(NOON - 30 * DAY))
+
+    assert len(listed) == MOST
+    assert listed[0] == UnreadCode(*NEW, 1, TODAY, {TODAY: 1})
+    assert not any(one.new(TODAY) for one in listed[1:])
 
 
 def test_codes_of_a_tenant_are_its_own_and_go_with_the_receipt(store: Store) -> None:
-    receipts.write(store, [kept(LOCAL, tenant="a"), kept(NEW, tenant="b", ago=90)])
+    decision_records.write(store, [kept(LOCAL, tenant="a"), kept(NEW, tenant="b", ago=90)])
 
     assert [one.code for one in unread_of(store, JournalPeriod(NOON - DAY, tenant="a"))] == ["4711"]
     assert [one.code for one in latest_unread(store, TODAY)] == ["4711"]
@@ -55,6 +70,14 @@ def test_codes_of_a_tenant_are_its_own_and_go_with_the_receipt(store: Store) -> 
         assert [row.code for row in connection.execute(select(unread_codes))] == ["4711"]
 
 
+def test_a_diagnosis_is_kept_beside_more_local_results_than_are_kept() -> None:
+    many = {("observation", "urn:here:flow", str(number)): 9 for number in range(80)}
+
+    assert list(most_unread({**many, LOCAL: 1, NEW: 2}, 50))[:3] == [NEW, LOCAL, ("observation", "urn:here:flow", "0")]
+    assert len(most_unread({**many, LOCAL: 1}, 50)) == 50
+
+
+@pytest.mark.seconds
 def test_the_console_shows_them_and_no_words_of_the_chart(tmp_path: Path) -> None:
     with keeping(tmp_path, console=True) as client:
         asked(client)

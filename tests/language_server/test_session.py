@@ -48,8 +48,8 @@ def session(server: tuple[asyncio.AbstractEventLoop, Callable[[Path], Editor]], 
 def problems(folder: Path) -> list[str]:
     """What `cds check` says of a folder without deciding its cases."""
     book = read_rulebook(folder)
-    casebook = read_rule_tests(folder, book)
-    return [one.what for one in with_cases(problems_of(book, TODAY), book, casebook, TODAY)]
+    rule_tests = read_rule_tests(folder, book)
+    return [one.what for one in with_cases(problems_of(book, TODAY), book, rule_tests, TODAY)]
 
 
 def test_mistakes_are_told_as_they_are_typed_and_a_quick_fix_mends_one(session: Run) -> None:
@@ -144,6 +144,9 @@ def test_what_belongs_at_a_cursor_is_offered(session: Run) -> None:
         editor.open(EVALUATION)
         cursor = editor.type(EVALUATION, "    detail: |\n      **First:**", "    detail: |\n      {{ why(")
         assert "ketamine_contraindicated" in labels(await editor.completed(EVALUATION, cursor))
+        begun = "    detail: |\n      {{ "
+        cursor = editor.type(EVALUATION, f"{begun}why(", f"{begun}failed_trials | one: # trial | ")
+        assert labels(await editor.completed(EVALUATION, cursor)) == ["one", "other"]
 
     session(script)
 

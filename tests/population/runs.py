@@ -11,10 +11,17 @@ from cds.decide import Ruleset
 from cds.population.row import DecisionRows
 from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
 from cds.settings import Settings
+from scripts.make_population import export as made_up_export
 
 TODAY = date(2026, 6, 1)
 WHOLE = ("AllergyIntolerance", "MedicationDispense", "MedicationStatement", "Procedure", "ServiceRequest")
 Rows = list[dict[str, Any]]
+
+
+def write_population(folder: Path, patients: int, seed: int = 1, size: int = 60, files: int = 1) -> Path:
+    """A made-up export of worn charts, a quarter of its files gzip; give the folder."""
+    made_up_export(folder, patients, seed, size, files, packed=True, healthy=0)
+    return folder
 
 
 def run(rules: Ruleset, export: Path, out: Path, **options: Any) -> tuple[RunSummary, Rows]:

@@ -17,21 +17,18 @@ from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
 from cds.population.cohort import cohort_in
 from cds.population.export import opened
-from cds.ruleset import load_rules
-from tests.population.exports import write_population
-from tests.population.runs import TODAY, WHOLE, answers, bytes_of, run
-from tests.server import ROOT, serving
+from tests.population.runs import TODAY, WHOLE, answers, bytes_of, run, write_population
+from tests.server import serving
+from tests.shipped import shipped_rules
 
 FEW = 60
 MANY = pytest.param(1_000, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Ruleset]:
+def plain() -> Ruleset:
     """The rules a service answers with: without questions to a population."""
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +91,7 @@ def _cards_of_hook(service: httpx.Client, name: str, patient: str, body: bytes) 
     return [_card(card) for card in answer.json()["cards"]]
 
 
+@pytest.mark.seconds
 def test_order_files_compression_and_processes_change_no_byte(asking: Ruleset, tmp_path: Path) -> None:
     export = write_population(tmp_path / "export", FEW, seed=7, size=25, files=1)
     split = tmp_path / "split"
@@ -118,6 +116,7 @@ def test_order_files_compression_and_processes_change_no_byte(asking: Ruleset, t
     assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "b")
 
 
+@pytest.mark.seconds
 def test_of_broken_lines_each_is_counted_or_used_and_no_no_rests_on_one(asking: Ruleset, tmp_path: Path) -> None:
     """Eight ways a line is broken; whoever lost one is never told "no" where the whole chart says otherwise."""
     export = write_population(tmp_path / "export", FEW, seed=8, size=12, files=1)
@@ -153,6 +152,7 @@ def test_of_broken_lines_each_is_counted_or_used_and_no_no_rests_on_one(asking: 
     assert lost == []
 
 
+@pytest.mark.seconds
 def test_types_that_no_rule_reads_are_not_opened_and_change_no_row(asking: Ruleset, tmp_path: Path) -> None:
     export = write_population(tmp_path / "export", 20, seed=9, size=20, files=1)
     without, _ = run(asking, export, tmp_path / "a", exported=WHOLE)
@@ -172,6 +172,7 @@ def test_types_that_no_rule_reads_are_not_opened_and_change_no_row(asking: Rules
     assert "ImagingStudy.000.ndjson: no rule reads ImagingStudy" in with_images.passed_over
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("patients", [FEW, MANY])
 def test_as_of_a_day_a_whole_chart_is_a_chart_cut_by_what_was_charted_and_had_happened(
     asking: Ruleset, tmp_path: Path, patients: int

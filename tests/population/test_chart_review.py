@@ -7,6 +7,7 @@ import io
 import stat
 from pathlib import Path
 
+import pytest
 from fhir.resources.R4B.group import Group
 
 from cds.decide import Ruleset
@@ -48,6 +49,7 @@ def test_every_chart_of_an_answer_has_the_same_chance(rules: Ruleset) -> None:
     assert all(60 <= count <= 140 for count in times.values())  # 100 ± 5 standard deviations
 
 
+@pytest.mark.seconds
 def test_forms_say_whom_and_what_and_not_what_the_rules_answered(rules: Ruleset, tmp_path: Path) -> None:
     out = written(tmp_path / "out", rules, hundred(rules))
 
@@ -85,6 +87,7 @@ def measured(accuracy: Accuracy) -> dict[str, float | None]:
     return {one.name: round(one.estimate.value, 4) if one.estimate else None for one in accuracy.measures}
 
 
+@pytest.mark.seconds
 def test_a_chart_weighs_as_many_patients_as_it_stands_for() -> None:
     patients = {"true": 100, "false": 1000, "unknown": 50}
     labels = {
@@ -162,6 +165,7 @@ def labeled(out: Path, file: Path, change: dict[int, dict[str, str]] | None = No
     return file
 
 
+@pytest.mark.seconds
 def test_labels_come_back_into_the_validation(rules: Ruleset, tmp_path: Path) -> None:
     out = written(tmp_path / "out", rules, hundred(rules))
     labels = tmp_path / "labels.csv"
@@ -185,6 +189,7 @@ def test_labels_come_back_into_the_validation(rules: Ruleset, tmp_path: Path) ->
         assert "somebody" not in wrong.output
 
 
+@pytest.mark.seconds
 def test_a_group_has_those_for_whom_a_question_is_true_or_open(rules: Ruleset, tmp_path: Path) -> None:
     question = rules.program.cohorts[0].id
     answers = ["true"] * 3 + ["unknown"] * 2 + ["false"]
@@ -208,6 +213,7 @@ def test_a_group_has_those_for_whom_a_question_is_true_or_open(rules: Ruleset, t
     assert cds("group", str(out), question, "--answer", "no").exit_code == 2
 
 
+@pytest.mark.seconds
 def test_rows_that_name_files_make_no_group(rules: Ruleset, tmp_path: Path) -> None:
     question = rules.program.cohorts[0].id
     rows = [row(rules, "some.ndjson:3", {"default": "true"}, **{f"cohort_{question}": "true"})]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,8 @@ from cds.decide import Ruleset
 from cds.engine.evaluator import EvaluatorMode
 from cds.population.patient import CohortPatient, body_known_on
 from cds.population.row import DecisionRows
-from cds.ruleset import load_rules
 from cds.settings import Settings
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
@@ -24,10 +23,8 @@ CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 def row(rules: Ruleset, with_race: bool = False, **members: Any) -> dict[str, Any]:

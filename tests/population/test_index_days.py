@@ -17,8 +17,7 @@ from cds.population.index_days import read_index_days
 from cds.population.omop import cohort_table
 from cds.population.patient import body_known_on
 from cds.read_request import read_record
-from tests.population.exports import write_population
-from tests.population.runs import TODAY, run
+from tests.population.runs import TODAY, run, write_population
 from tests.population.test_population import TRD, lines_of, write
 from tests.server import ROOT
 
@@ -31,6 +30,7 @@ def index(folder: Path, *lines: str) -> Path:
     return file
 
 
+@pytest.mark.seconds
 def test_each_patient_is_decided_for_on_each_of_their_days_as_on_that_day_alone(
     asking: Ruleset, tmp_path: Path
 ) -> None:
@@ -128,6 +128,7 @@ def test_a_wrong_line_is_named_with_what_to_write(tmp_path: Path, text: str, tol
     assert "June" not in str(wrong.value)
 
 
+@pytest.mark.seconds
 def test_the_command_takes_the_file_and_show_its_days(tmp_path: Path) -> None:
     lines = lines_of(2)
     for diagnosis in lines["Condition"]:

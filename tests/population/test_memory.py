@@ -14,8 +14,7 @@ from cds.population import shuffle as shuffling
 from cds.population.cohort import cohort_in
 from cds.population.lines import sort_line
 from cds.population.shuffle import ReadLimits, patients_of
-from tests.population.exports import write_population
-from tests.population.runs import bytes_of, run
+from tests.population.runs import bytes_of, run, write_population
 
 MANY = 700
 
@@ -34,6 +33,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.seconds
 def test_a_patient_with_too_many_resources_is_a_row_and_the_others_are_unchanged(
     asking: Ruleset, export: Path, tmp_path: Path
 ) -> None:
@@ -49,6 +49,7 @@ def test_a_patient_with_too_many_resources_is_a_row_and_the_others_are_unchanged
     assert summary.identity != whole.identity
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("memory", [1, 20_000, 200_000])
 def test_however_little_memory_there_is_rows_have_the_same_bytes(
     asking: Ruleset, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int
@@ -85,6 +86,7 @@ def test_no_more_than_the_limit_is_held_at_once_unless_one_patient_has_more(
     assert sum(held) < all_at_once  # the lines of p7 were never kept
 
 
+@pytest.mark.seconds
 def test_the_command_says_who_is_too_large_by_number_alone(
     export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,7 @@ from cds.decide import Ruleset
 from cds.population.export import ExportError
 from cds.population.index_days import read_index_days
 from cds.population.run import RunSummary
-from tests.population.exports import write_population
-from tests.population.runs import WHOLE, bytes_of, run
+from tests.population.runs import WHOLE, bytes_of, run, write_population
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,7 @@ def test_rows_are_those_of_ndjson(both: dict[str, Any]) -> None:
     assert any(row.get("newest", "") is None or row.get("missing") for row in both["parquet"][1])
 
 
+@pytest.mark.seconds
 def test_the_same_run_gives_the_same_bytes(asking: Ruleset, export: Path, both: dict[str, Any], tmp_path: Path) -> None:
     run(asking, export, tmp_path / "again", form="parquet", exported=WHOLE, jobs=2)
 
@@ -63,6 +63,7 @@ def test_truths_are_dictionaries_and_every_file_has_the_same_columns(export: Pat
     assert found == (sum(row.get("is_treatment_resistant_depression") == "true" for row in both["ndjson"][1]),)
 
 
+@pytest.mark.seconds
 def test_report_and_omop_read_both(export: Path, both: dict[str, Any]) -> None:
     told = [
         CliRunner().invoke(app, ["population", "report", str(export.parent / form), "--format", "json"]).stdout
@@ -72,6 +73,7 @@ def test_report_and_omop_read_both(export: Path, both: dict[str, Any]) -> None:
     assert told[0] == told[1]
 
 
+@pytest.mark.seconds
 def test_days_come_back_as_they_went(asking: Ruleset, export: Path, tmp_path: Path) -> None:
     (tmp_path / "days.csv").write_text("patient,day\np1,2026-01-01\np1,2026-05-01\n")
     days = read_index_days(tmp_path / "days.csv")
@@ -92,6 +94,7 @@ def test_without_the_extra_it_says_what_to_install_before_anything_is_read(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.seconds
 def test_only_parquet_needs_pyarrow(
     asking: Ruleset, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

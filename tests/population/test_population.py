@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -19,17 +18,19 @@ from typer.testing import CliRunner
 
 from cds.cli.main import app
 from cds.decide import Ruleset, decide
+from cds.engine import explain
 from cds.engine.evaluator import EvaluatorMode
 from cds.population.cohort import cohort_in
 from cds.population.export import ExportError, find_export
+from cds.population.lines import LineUse, sort_line
 from cds.population.omop import CohortTableError, cohort_table
 from cds.population.row import DecisionRows, definition_column
 from cds.population.run import RunOptions, RunProgress, RunSummary, rows_in, run_population
 from cds.read_request import read_record
 from cds.record.fhir import READ_TYPES
 from cds.rulebook.format.cohort import ExportedType
-from cds.ruleset import load_rules
 from cds.settings import Settings
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)
@@ -38,10 +39,8 @@ Lines = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 def lines_of(number: int = 1) -> Lines:
@@ -92,6 +91,7 @@ def test_each_patient_is_decided_as_alone(rules: Ruleset, tmp_path: Path) -> Non
     assert {row[TRD] for row in rows.values()} == {"true"}
 
 
+@pytest.mark.seconds
 def test_gzip_order_and_number_of_processes_change_no_byte(rules: Ruleset, tmp_path: Path) -> None:
     lines = lines_of(4)
     plain = write(tmp_path / "plain", lines)
@@ -218,6 +218,29 @@ def test_a_line_that_cannot_be_read_is_named_and_nobodys_no_rests_on_it(
         assert summary.in_part == ["Condition"]
 
 
+@pytest.mark.parametrize(
+    ("subject", "use", "owner"),
+    [
+        (b'{"reference": "Patient/p1", "display": "\xff"}', LineUse.PATIENT, "p1"),
+        (b'{"reference": "Group/1"}', LineUse.NOBODY, ""),
+        (b'{"reference": "https://ehr.example/Device/1/_history/2"}', LineUse.NOBODY, ""),
+        (b'{"type": "Group", "display": "a clinic"}', LineUse.NOBODY, ""),
+        (b'{"reference": "Patient/\xff"}', LineUse.FAULT, ""),
+        (b'{"reference": "urn:uuid:6d1e9f7a-7f3c-4a5e-9d38-0b8f6f4f1c11"}', LineUse.FAULT, ""),
+        (b'{"identifier": {"value": "17"}}', LineUse.FAULT, ""),
+        (b'{"reference": 1}', LineUse.FAULT, ""),
+        (b'"Patient/p1"', LineUse.FAULT, ""),
+        (b"null", LineUse.FAULT, ""),
+    ],
+)
+def test_a_subject_that_cannot_be_followed_may_be_anybody(subject: bytes, use: LineUse, owner: str) -> None:
+    """It is a line that is lost, so that nobody is told "none"; what plainly is no patient costs nobody anything."""
+    read = sort_line(b'{"resourceType": "Condition", "id": "c", "subject": ' + subject + b"}")
+
+    assert (read.use, read.kind, read.owner) == (use, "Condition", owner)
+    assert read.lost == (("Condition",) if use is LineUse.FAULT else ())
+
+
 def test_what_was_deleted_is_not_seen(rules: Ruleset, tmp_path: Path) -> None:
     lines = lines_of()
     export = write(tmp_path / "export", lines)
@@ -281,6 +304,33 @@ def test_another_run_in_the_same_folder_is_refused(rules: Ruleset, tmp_path: Pat
         run(rules, export, tmp_path / "full")
 
 
+def test_rows_cost_no_look_at_what_a_missing_fact_could_change(
+    rules: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row names what is missing; what each could make of the answer is a third of the time, and in no row."""
+    lines = lines_of()
+    for order in lines["MedicationRequest"]:
+        order["dosageInstruction"] = []
+    asked: list[str] = []
+    asking = explain._Could.__init__
+
+    def counted(could: explain._Could, name: str, *rest: Any) -> None:
+        asked.append(name)
+        asking(could, name, *rest)
+
+    monkeypatch.setattr(explain._Could, "__init__", counted)
+    export = write(tmp_path / "export", lines)
+    with cohort_in(export) as cohort:
+        (body,) = [patient.body for patient in cohort.patients()]
+    decide(rules, read_record(body, rules, Settings())[0], TODAY)
+    by_its_cards, asked[:] = list(asked), []
+
+    _, rows = run(rules, export, tmp_path / "out")
+
+    assert len({name for name, *_ in rows["p1"]["missing"]}) > len(by_its_cards)
+    assert asked == by_its_cards
+
+
 @pytest.mark.processes
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
@@ -320,6 +370,7 @@ def test_bundles_and_requests_of_a_folder_are_patients_named_by_their_place(tmp_
     assert [json.loads(patient.body.decode("utf-8-sig")) for patient in patients] == [json.loads(line)] * 3
 
 
+@pytest.mark.seconds
 def test_a_published_definition_comes_out_as_the_cohort_table_of_omop(tmp_path: Path) -> None:
     """The day of entry is the index day; a person_id comes from the id, or from a file of both."""
     drugs = [("36437", "sertraline", 10), ("39786", "venlafaxine", 100), ("15996", "mirtazapine", 190)]
@@ -354,9 +405,8 @@ def test_a_published_definition_comes_out_as_the_cohort_table_of_omop(tmp_path: 
                 }
             )  # fmt: skip
     export = write(tmp_path / "export", lines)
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, ("ohdsi-1009",))
+    loaded = shipped_rules(EvaluatorMode.DIRECT, ("ohdsi-1009",))
     _, rows = run(loaded, export, tmp_path / "out")
-    loaded.reasoner.close()
     column = definition_column("ohdsi-1009")
     assert [rows[person][column] for person in ("11", "12")] == ["true", "false"]
 
@@ -376,6 +426,7 @@ def test_a_published_definition_comes_out_as_the_cohort_table_of_omop(tmp_path: 
     assert list(cohort_table(unknown, "ohdsi-1009", 1, {"a-1": 77})) == []
 
 
+@pytest.mark.seconds
 def test_questions_are_answered_in_each_row_and_in_no_other_decision(rules: Ruleset, tmp_path: Path) -> None:
     lines = lines_of(2)
     for order in lines["MedicationRequest"]:
@@ -383,10 +434,9 @@ def test_questions_are_answered_in_each_row_and_in_no_other_decision(rules: Rule
             order["dosageInstruction"] = []
     export = write(tmp_path / "export", lines)
     whole = tuple(READ_TYPES)
-    asking = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, cohorts=True)
+    asking = shipped_rules(EvaluatorMode.DIRECT, cohorts=True)
     _, plain = run(rules, export, tmp_path / "plain", exported=whole)
     _, rows = run(asking, export, tmp_path / "out", exported=whole)
-    asking.reasoner.close()
 
     answers = {name: (rows["p1"][name], rows["p2"][name]) for name in rows["p1"] if name.startswith("cohort_")}
     assert answers == {
@@ -409,9 +459,8 @@ def test_a_question_about_one_missing_thing_is_not_asked_of_who_lacks_two(tmp_pa
     lines = lines_of(1)
     first = next(order for order in lines["MedicationRequest"] if order["dosageInstruction"])
     first["dosageInstruction"] = []
-    asking = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, cohorts=True)
+    asking = shipped_rules(EvaluatorMode.DIRECT, cohorts=True)
     _, rows = run(asking, write(tmp_path / "export", lines), tmp_path / "out")
-    asking.reasoner.close()
 
     assert len([one for one in rows["p1"]["missing"] if one[0] == "treatment_resistant_depression"]) == 1
     assert rows["p1"]["cohort_open-for-one-thing"] == "true"

@@ -22,8 +22,7 @@ from cds.rulebook.diff import changes_between
 from cds.rulebook.loader import read_rulebook
 from cds.ruleset import checked_rules
 from cds.settings import Settings
-from tests.population.exports import write_population
-from tests.population.runs import TODAY, WHOLE, bytes_of, run
+from tests.population.runs import TODAY, WHOLE, bytes_of, run, write_population
 from tests.population.test_population import lines_of, write
 from tests.server import ROOT
 
@@ -59,6 +58,7 @@ def compared(made: ComparisonRows, export: Path, out: Path, **options: Any) -> t
     return run_population(made, export, out, chosen, RunProgress()), list(rows_in(out))
 
 
+@pytest.mark.seconds
 def test_both_sides_are_what_each_rule_set_says_alone(made: ComparisonRows, export: Path, tmp_path: Path) -> None:
     _, rows = compared(made, export, tmp_path / "both")
     alone = {
@@ -82,6 +82,7 @@ def test_both_sides_are_what_each_rule_set_says_alone(made: ComparisonRows, expo
     assert all(not row["because"] for row in rows if not row["turns"])
 
 
+@pytest.mark.seconds
 def test_the_page_counts_as_the_rows_do_and_names_nobody(made: ComparisonRows, export: Path, tmp_path: Path) -> None:
     summary, rows = compared(made, export, tmp_path / "both")
 
@@ -113,6 +114,7 @@ def test_small_counts_are_suppressed(made: ComparisonRows, tmp_path: Path) -> No
     assert not re.search(r"\| [1-9]\d* \|", page)
 
 
+@pytest.mark.seconds
 def test_a_comparison_goes_on_where_it_was_ended(made: ComparisonRows, export: Path, tmp_path: Path) -> None:
     whole, _ = compared(made, export, tmp_path / "whole")
     compared(made, export, tmp_path / "parts", form="parquet")
@@ -128,6 +130,7 @@ def test_a_comparison_goes_on_where_it_was_ended(made: ComparisonRows, export: P
     assert rows == list(rows_in(tmp_path / "parts"))
 
 
+@pytest.mark.seconds
 def test_the_command_takes_folders_and_writes_who_into_rows_alone(export: Path, tmp_path: Path) -> None:
     new = stricter(tmp_path / "new")
     told = CliRunner().invoke(

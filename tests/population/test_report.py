@@ -51,6 +51,7 @@ def without_doses(number: int, after: int) -> Lines:
     return lines
 
 
+@pytest.mark.seconds
 def test_an_answer_is_bounds_with_reasons(out: Path) -> None:
     answer = report(out, "--format", "json")
 
@@ -67,6 +68,7 @@ def test_an_answer_is_bounds_with_reasons(out: Path) -> None:
     assert "p1" not in text
 
 
+@pytest.mark.seconds
 def test_what_needs_a_type_that_was_not_exported_cannot_be_answered(tmp_path: Path) -> None:
     answer = report(made(tmp_path, lines_of(1), exported="Procedure"))
 
@@ -75,6 +77,7 @@ def test_what_needs_a_type_that_was_not_exported_cannot_be_answered(tmp_path: Pa
     assert "ServiceRequest was not exported" in answer.stderr
 
 
+@pytest.mark.seconds
 def test_of_bundles_each_says_itself_what_it_lacks(tmp_path: Path) -> None:
     export = tmp_path / "export"
     export.mkdir()
@@ -90,6 +93,7 @@ def test_of_bundles_each_says_itself_what_it_lacks(tmp_path: Path) -> None:
     assert "No count is suppressed." in answer.stdout
 
 
+@pytest.mark.seconds
 def test_every_form_holds_the_same_counts(out: Path) -> None:
     found = json.loads(report(out, "--format", "json").stdout)
     lines = list(csv.DictReader(io.StringIO(report(out, "--format", "csv").stdout)))
@@ -103,8 +107,11 @@ def test_every_form_holds_the_same_counts(out: Path) -> None:
         populations = entry["resource"]["group"][0]["population"]
         assert [one["count"] for one in populations] == [25, question["yes"], question["unknown"]]
         assert question["label"] in page
+    assert page.count("<th>Definition</th>") == 1
+    assert all(one["label"] in page for one in found["definitions"])
 
 
+@pytest.mark.seconds
 def test_a_suppressed_count_is_masked_in_fhir_and_has_no_number_in_words(tmp_path: Path) -> None:
     small = made(tmp_path, without_doses(20, 18))
 
@@ -118,6 +125,7 @@ def test_a_suppressed_count_is_masked_in_fhir_and_has_no_number_in_words(tmp_pat
     assert "At least 18, at most 20; 2 unknown." in report(small, "--smallest", "1").stdout
 
 
+@pytest.mark.seconds
 def test_rows_of_other_rules_are_not_reported(tmp_path: Path, out: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(out, other)
@@ -178,6 +186,7 @@ def test_a_count_of_none_and_a_whole_table_of_large_counts_are_shown() -> None:
     assert CellSuppression(100, 1).table({"true": 1, "false": 99, "unknown": 0})["true"] == 1
 
 
+@pytest.mark.seconds
 def test_show_says_why_for_the_patient_a_row_names(tmp_path: Path) -> None:
     export = write(tmp_path / "export", lines_of(2))
     asked = ["population", "show", str(export), "p2", "--today", "2026-06-01", "--exported", EVERY]

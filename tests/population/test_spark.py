@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cds.cli.main import app
-from cds.population.export import ExportError
 from cds.population.index_days import read_index_days
 from cds.population.row import DecisionRows
 from cds.population.run import RunOptions, RunProgress, run_population
 from cds.settings import Settings
-from tests.population.exports import write_population
-from tests.population.runs import TODAY, WHOLE, bytes_of
-from tests.population.test_population import write
+from tests.population.runs import TODAY, WHOLE, bytes_of, write_population
 from tests.server import ROOT
 
 pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed: pip install 'thirdline[spark]'")
@@ -67,7 +66,8 @@ def both(spark: Any, sent: Any, export: Path, out: Path, **more: Any) -> tuple[A
 
 
 def test_rows_are_those_of_a_local_run(spark: Any, sent: Any, tmp_path: Path) -> None:
-    export = write_population(tmp_path / "export", 300, seed=9, size=25, files=3)
+    """The 1,000 patients whose local rows are what the service answers (test_acceptance), and some broken lines."""
+    export = write_population(tmp_path / "export", 1_000, seed=6, size=25, files=3)
     with (export / "Condition.bad.ndjson").open("w") as writing:
         writing.write('\n{"resourceType": "Condition", "subject": {"reference": "Patient/p3"}, "no\n')
         writing.write(
@@ -79,7 +79,7 @@ def test_rows_are_those_of_a_local_run(spark: Any, sent: Any, tmp_path: Path) ->
     local, made = both(spark, sent, export, tmp_path, most_resources=60)
 
     assert bytes_of(tmp_path / "spark") == bytes_of(tmp_path / "local")
-    assert made.patients == 300
+    assert made.patients == 1_000
     assert {**{name: getattr(made, name) for name in made.__struct_fields__}, "identity": ""} == {
         **{name: getattr(local, name) for name in local.__struct_fields__}, "identity": "",
     }  # fmt: skip
@@ -100,14 +100,40 @@ def test_index_days_and_parquet_come_out_the_same(spark: Any, sent: Any, tmp_pat
     assert (local.outcomes, local.first_day) == (made.outcomes, made.first_day)
 
 
-def test_bundles_are_refused_with_what_to_do(spark: Any, sent: Any, tmp_path: Path) -> None:
-    from cds.population.spark import run_on_spark
+@pytest.mark.parametrize("with_days", [False, True])
+def test_bundles_and_requests_come_out_the_same(spark: Any, sent: Any, tmp_path: Path, with_days: bool) -> None:
+    """One a line (with a byte order mark and empty lines between) and one a file, next to resources one a line."""
+    export = write_population(tmp_path / "export", 8, seed=9, size=12)
+    bundle = json.dumps(json.loads((ROOT / "fhir_examples" / "bundle.json").read_text())).encode()
+    requests = sorted((ROOT / "fhir_examples").glob("*/request.json"))[:4]
+    one_line = [json.dumps(json.loads(file.read_text())).encode() for file in requests]
+    (export / "bundles.ndjson").write_bytes(b"\xef\xbb\xbf" + bundle + b"\n\n" + one_line[0] + b"\n")
+    (export / "more.ndjson.gz").write_bytes(gzip.compress(b"\n".join(one_line)))
+    (export / "single.json.gz").write_bytes(gzip.compress(bundle))
+    (export / "neither.json").write_text("[]")
+    for name, file in zip(("a", "b"), requests, strict=False):
+        (export / name).mkdir()
+        shutil.copy(file, export / name)
+    (export / "broken.json").write_bytes(b'{"resourceType": "Bundle", "entry": [{"resource": {"resourceType": 7}}]}')
+    days = (
+        "p1,2026-05-01",
+        "bundles.ndjson:3,2026-05-01",
+        "bundles.ndjson:3,2026-05-20",
+        "a,2026-05-02",
+        "x,2026-05-02",
+    )
+    (tmp_path / "days.csv").write_text("\n".join(("patient,day", *days)))
+    more = {"as_of": read_index_days(tmp_path / "days.csv")} if with_days else {}
 
-    export = write(tmp_path / "export", {})
-    (export / "one.json").write_text((ROOT / "fhir_examples" / "bundle.json").read_text())
+    local, made = both(spark, sent, export, tmp_path, **more)
 
-    with pytest.raises(ExportError, match="decide for Bundles and requests without it"):
-        run_on_spark(spark, sent, str(export), tmp_path / "out", RunOptions(TODAY, TODAY))
+    assert bytes_of(tmp_path / "spark") == bytes_of(tmp_path / "local")
+    assert any(name.startswith("bundles-") for name in bytes_of(tmp_path / "spark"))
+    assert {**{name: getattr(made, name) for name in made.__struct_fields__}, "identity": ""} == {
+        **{name: getattr(local, name) for name in local.__struct_fields__}, "identity": "",
+    }  # fmt: skip
+    assert (made.patients, made.without_day) == ((3, 15) if with_days else (18, 0))
+    assert made.lines_not_found == ([6] if with_days else [])
 
 
 def test_the_command_runs_on_spark(spark: Any, tmp_path: Path) -> None:
@@ -118,3 +144,22 @@ def test_the_command_runs_on_spark(spark: Any, tmp_path: Path) -> None:
 
     assert told.exit_code == 0, told.output
     assert "10 patient(s)" in told.stdout
+
+
+def test_on_this_machine_it_runs_the_python_it_was_called_with(tmp_path: Path) -> None:
+    """Spark itself takes python3 of PATH, in which the program need not be installed."""
+    export = write_population(tmp_path / "export", 3, seed=9, size=25)
+    without = {name: value for name, value in os.environ.items() if name not in {"PYSPARK_PYTHON", "PYTHONPATH"}}
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python3").write_text("#!/bin/sh\necho no such package >&2\nexit 1\n")
+    (folder / "python3").chmod(0o755)
+
+    told = subprocess.run(
+        [sys.executable, "-c", "from cds.cli.main import main; main()", "population", "run", str(export),
+         str(tmp_path / "out"), "--today", TODAY.isoformat(), "--engine", "spark"],
+        env=without | {"PATH": f"{folder}:{without['PATH']}"}, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+
+    assert told.returncode == 0, told.stderr
+    assert "3 patient(s)" in told.stdout

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import date
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from cds.population.report import report_of
 from cds.population.run import RunSummary
 from cds.population.statistics import kappa
 from cds.population.validation import ANSWERS, ValidationReport, validated, validation_of
-from cds.ruleset import load_rules
+from tests.shipped import shipped_rules
 
 ROOT = Path(__file__).parents[2]
 DAY = "2026-06-01"
@@ -37,10 +36,8 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    loaded = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, date(2026, 6, 1), cohorts=True)
-    yield loaded
-    loaded.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules(EvaluatorMode.DIRECT, cohorts=True)
 
 
 def row(rules: Ruleset, patient: str, answers: dict[str, str], **members: Any) -> dict[str, Any]:
@@ -211,6 +208,7 @@ def some_rows(rules: Ruleset, seed: int) -> Rows:
     return rows
 
 
+@pytest.mark.seconds
 def test_no_small_count_of_a_validation_is_shown_or_derivable(rules: Ruleset) -> None:
     @settings(max_examples=12, deadline=None)
     @given(st.integers(0, 10**6))
@@ -248,6 +246,7 @@ def test_what_rests_on_a_hidden_count_is_hidden(rules: Ruleset) -> None:
     assert strict.kappa is None
 
 
+@pytest.mark.seconds
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=4, max_size=4))
 def test_every_whole_numbered_table_behind_a_small_one_leaves_a_hidden_count_open(counts: list[int]) -> None:
@@ -288,6 +287,7 @@ def test_given_counts_that_tell_a_small_one_are_refused() -> None:
         suppress_linked(counts, sums, {("total",): 30, ("a",): 27}, SMALLEST)
 
 
+@pytest.mark.seconds
 @given(st.lists(st.integers(0, 45), min_size=2, max_size=6))
 def test_the_counts_of_one_table_of_a_report_are_not_derivable_by_a_solver(counts: list[int]) -> None:
     cells = {str(place): count for place, count in enumerate(counts)}
@@ -299,6 +299,7 @@ def test_the_counts_of_one_table_of_a_report_are_not_derivable_by_a_solver(count
     assert all(wide >= SMALLEST for wide in widths(shown | {("total",): suppression.total}, sums).values())
 
 
+@pytest.mark.seconds
 def test_the_page_and_the_markdown_hold_the_same_and_name_nobody(rules: Ruleset, tmp_path: Path) -> None:
     out = written(tmp_path / "out", rules, hundred(rules))
 

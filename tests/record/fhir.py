@@ -11,7 +11,7 @@ from cds.record.bundle import read_bundle, read_prefetch
 from cds.record.model import PatientRecord
 
 JSON = dict[str, Any]
-LIMITS: JSON = {"most_entries": 1000, "deepest": 64}
+LIMITS: JSON = {"most_entries": 1000, "max_depth": 64}
 
 
 def patient(**changes: Any) -> JSON:

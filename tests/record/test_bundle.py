@@ -74,7 +74,7 @@ def test_what_cannot_be_answered_is_refused_with_a_reason(text: bytes, refusal: 
 
 def test_more_entries_than_the_limit_are_refused() -> None:
     with pytest.raises(TooLargeError):
-        read_bundle(body(bundle(patient(), observation())), most_entries=1, deepest=64)
+        read_bundle(body(bundle(patient(), observation())), most_entries=1, max_depth=64)
 
 
 def test_brackets_inside_strings_do_not_count_as_nesting() -> None:
@@ -658,6 +658,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(found for key, child in inside for found in _paths(child, (*path, key)))]
 
 
+@pytest.mark.seconds
 @given(st.data(), VALUES)
 def test_whatever_stands_in_an_element_the_answer_is_a_record_or_a_refusal(data: st.DataObject, value: Any) -> None:
     whole = json.loads(json.dumps(bundle(*RESOURCES)))

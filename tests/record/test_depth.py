@@ -37,6 +37,7 @@ def test_nesting_is_refused_from_one_level_beyond_the_limit(shape: str, levels: 
         refuse_too_deep(text, deep - 1)
 
 
+@pytest.mark.seconds
 @given(
     st.recursive(
         st.none() | st.integers() | st.text('[]{}"\\a'),

@@ -10,7 +10,7 @@ import pytest
 
 from cds.record.dates import read_date
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import ICD10CM
 from cds.terminology.value_sets import ValueSet
 from tests.facts.builders import codes, drug_table, sort
@@ -26,6 +26,7 @@ def test_the_longest_date_with_blanks_around_is_a_date() -> None:
     assert read_date("  2025-01-01T10:00:00.123456789+01:00  ").span is not None
 
 
+@pytest.mark.seconds
 def test_as_many_steps_as_there_are_instructions_are_each_read() -> None:
     steps = [
         {"sequence": number, "timing": {"repeat": {"boundsDuration": {"value": 1, "code": "d"}}}}
@@ -44,7 +45,7 @@ def value_set(roots: dict[tuple[str, str], str]) -> ValueSet:
 
 
 def test_a_code_of_any_length_is_looked_up_by_no_more_than_the_longest_root() -> None:
-    codes = Codes({"illness": value_set({(ICD10CM, "X9"): "", (ICD10CM, "Y12.3"): ""})}, {})
+    codes = TerminologyIndex({"illness": value_set({(ICD10CM, "X9"): "", (ICD10CM, "Y12.3"): ""})}, {})
 
     assert codes.sets_with(Coding(ICD10CM, "F" * 2_000_000)) == ()
     assert codes.sets_with(Coding(ICD10CM, "Y12.3" + "4" * 2_000_000)) == ("illness",)
@@ -52,8 +53,9 @@ def test_a_code_of_any_length_is_looked_up_by_no_more_than_the_longest_root() ->
     assert codes.sets_with(Coding(ICD10CM, "Y12")) == ()
 
 
+@pytest.mark.seconds
 def test_a_concept_of_any_number_of_codings_is_looked_up_in_one_pass() -> None:
-    codes = Codes({"illness": value_set({(ICD10CM, "X9"): ""})}, {})
+    codes = TerminologyIndex({"illness": value_set({(ICD10CM, "X9"): ""})}, {})
 
     assert codes.sets_of(Concept((Coding(ICD10CM, "X9"),) * 400_000)) == {"illness"}
 
@@ -71,6 +73,7 @@ def held_by_caches(text: str) -> Iterator[str]:
                 waiting.extend((inside, depth + 1) for inside in gc.get_referents(held))
 
 
+@pytest.mark.seconds
 def test_nothing_a_chart_says_in_words_outlives_its_request() -> None:
     words = "Xyzzyplugh said so"
     record = read(

@@ -12,18 +12,17 @@ from cds.record.bundle import read_bundle
 from cds.record.collect import MAX_NAME_CHARACTERS
 from cds.record.fhir import LONGEST_NAME
 from cds.record.model import IssueKind, PatientRecord
-from cds.ruleset import load_rules
-from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 
 SUBJECT = {"reference": "Patient/p"}
 PATIENT = {"resourceType": "Patient", "id": "p", "birthDate": "1980-01-01"}
-RULES = load_rules(ROOT / "rules", None, TODAY)
+RULES = shipped_rules()
 
 
 def read(*resources: dict[str, Any]) -> PatientRecord:
     entries = [{"resource": one} for one in (PATIENT, *resources)]
     body = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}).encode()
-    return read_bundle(body, most_entries=50_000, deepest=64, sought=RULES.program.sought)
+    return read_bundle(body, most_entries=50_000, max_depth=64, sought=RULES.program.sought)
 
 
 def order(name: str, identity: str = "m") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cds.record.bundle import read_bundle
 from cds.record.dates import read_date
 from cds.record.model import NOT_UNDERSTOOD, IssueKind, NormalRange, Span, Verification
 from cds.record.units import factor, plain_unit, split_a_day
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, observation, patient, read
 
@@ -353,7 +353,9 @@ def test_the_effects_of_an_allergy_are_read_in_the_shapes_of_r4_and_r5() -> None
 
 
 def test_an_observation_nobody_wants_is_passed_over_and_one_called_by_its_whole_name_is_not() -> None:
-    wanted = RelevanceCriteria(ObservationFilter(frozenset({"44261-6"}), frozenset({"abc17totalscore"})), Codes({}, {}))
+    wanted = RelevanceCriteria(
+        ObservationFilter(frozenset({"44261-6"}), frozenset({"abc17totalscore"})), TerminologyIndex({}, {})
+    )
     codes = [
         coded("http://loinc.org", "8867-4", "ABC heart rate"),
         {"text": "ABC-17 Total Score"},

@@ -13,22 +13,23 @@ from cds.decide import Ruleset, decide
 from cds.errors import RequestError
 from cds.read_request import read_request
 from cds.record.bundle import read_bundle, read_prefetch
+from cds.record.collect import MAX_NAME_CHARACTERS
 from cds.record.model import PatientRecord
-from cds.ruleset import load_rules
 from cds.serialize import answer_of
-from cds.terminology.concepts import Coding
-from cds.terminology.index import Codes
+from cds.terminology.concepts import Coding, Concept
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import WordGroup
 from cds.terminology.value_sets import ObservationFilter, RelevanceCriteria, ValueSet
 from cds.terminology.vocabulary import EntryKind
 from tests.api.hostile import bodies
 from tests.facts.builders import drug_table
 from tests.record.fhir import JSON, LIMITS, about, bundle, coded, order, patient
-from tests.server import ROOT, TODAY
+from tests.server import TODAY
+from tests.shipped import shipped_rules
 
 SOUGHT = RelevanceCriteria(
     ObservationFilter(frozenset({"44261-6"})),
-    Codes(
+    TerminologyIndex(
         {
             "illness": ValueSet(
                 "illness", "Illness", {("urn:x", "ill"): ""}, {}, {}, [WordGroup(("wanted illness",))], {}
@@ -42,7 +43,7 @@ OTHER_DRUG = {"medicationCodeableConcept": coded("urn:x", "other", "Another thin
 DAILY = {"frequency": 2, "period": 1, "periodUnit": "d"}
 
 
-def sieved(*resources: JSON, sought: RelevanceCriteria | None = SOUGHT) -> PatientRecord:
+def filtered(*resources: JSON, sought: RelevanceCriteria | None = SOUGHT) -> PatientRecord:
     return read_bundle(json.dumps(bundle(patient(), *resources)).encode(), sought=sought, **LIMITS)
 
 
@@ -70,7 +71,7 @@ LEFT_OUT = [
 
 @pytest.mark.parametrize("resource", LEFT_OUT, ids=lambda resource: resource["resourceType"])
 def test_what_says_that_it_is_another_thing_makes_no_value_and_its_day_still_counts(resource: JSON) -> None:
-    record, whole = sieved(resource), sieved(resource, sought=None)
+    record, whole = filtered(resource), filtered(resource, sought=None)
 
     assert entries(record) == []
     assert len(entries(whole)) == 1
@@ -89,7 +90,7 @@ def test_what_says_that_it_is_another_thing_makes_no_value_and_its_day_still_cou
     ids=["by its name", "by its code", "without a name", "a code for a name", "nothing at all"],
 )
 def test_what_is_wanted_and_what_nobody_can_recognise_stays(changes: JSON) -> None:
-    assert entries(sieved(about("Condition", "x", **({"code": OTHER} | changes)))) == ["Condition/x"]
+    assert entries(filtered(about("Condition", "x", **({"code": OTHER} | changes)))) == ["Condition/x"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_is_wanted_and_what_nobody_can_recognise_stays(changes: JSON) -> No
     ids=["one of the table", "names nothing", "no word", "empty", "a class of ours"],
 )
 def test_a_drug_of_the_table_and_one_nobody_can_recognise_stay(named: JSON) -> None:
-    assert entries(sieved(order("x", medicationCodeableConcept=named))) == ["MedicationRequest/x"]
+    assert entries(filtered(order("x", medicationCodeableConcept=named))) == ["MedicationRequest/x"]
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,8 @@ def test_a_drug_of_the_table_and_one_nobody_can_recognise_stay(named: JSON) -> N
     ids=lambda resource: resource["resourceType"],
 )  # fmt: skip
 def test_what_is_wrong_with_an_unwanted_entry_is_still_remarked(resource: JSON) -> None:
-    issues = sieved(resource).issues
-    assert issues == sieved(resource, sought=None).issues
+    issues = filtered(resource).issues
+    assert issues == filtered(resource, sought=None).issues
     assert issues
 
 
@@ -134,23 +135,26 @@ def test_an_unwanted_illness_for_which_a_wanted_drug_was_given_is_known_as_its_r
         "x", medicationCodeableConcept={"text": "alfadep"}, reasonReference=[{"reference": "Condition/why"}]
     )
 
-    (exposure,) = sieved(illness, given_for).exposures
+    (exposure,) = filtered(illness, given_for).exposures
 
     assert [reason.words for reason in exposure.reasons] == ["Another thing"]
 
 
 def test_an_unwanted_entry_about_another_patient_refuses_the_request() -> None:
     with pytest.raises(RequestError):
-        sieved(about("Condition", "x", code=OTHER) | {"subject": {"reference": "Patient/other"}})
+        filtered(about("Condition", "x", code=OTHER) | {"subject": {"reference": "Patient/other"}})
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Ruleset:
-    return load_rules(ROOT / "rules", None, TODAY)
+    return shipped_rules()
 
 
 class Nothing:
     """An index of which nothing is known to be another thing."""
+
+    def for_one_record(self) -> Nothing:
+        return self
 
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         return False
@@ -158,7 +162,19 @@ class Nothing:
     def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
         return False
 
+    def codes_among(self, codings: tuple[Coding, ...], sets: frozenset[str]) -> bool:
+        return True
+
+    def may_mention(self, text: str, sets: frozenset[str]) -> bool:
+        return True
+
     def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
+        return False
+
+    def places_observation(self, concept: Concept) -> bool:
+        return False
+
+    def places_elsewhere(self, place: tuple[Concept, ...], sets: frozenset[str]) -> bool:
         return False
 
     codes_of_another_drug = codes_of_another
@@ -184,12 +200,71 @@ def answer(rules: Ruleset, hook: str, body: bytes, sought: RelevanceCriteria) ->
     return answer_of(rules, decide(rules, record, TODAY))
 
 
+MENTIONED = RelevanceCriteria(SOUGHT.observed, SOUGHT.index, frozenset({"illness"}))
+ILLNESS, RESULT = {"text": "Has the wanted illness"}, coded("urn:x", "other", "Another result")
+OF_INTEREST: dict[str, JSON] = {
+    "by its name": {"code": ILLNESS, "valueInteger": 1},
+    "by its answer in words": {"code": RESULT, "valueString": "has the wanted illness"},
+    "by its coded answer": {"code": RESULT, "valueCodeableConcept": coded("urn:x", "ill")},
+    "by its code": {"code": coded("urn:x", "ill"), "valueInteger": 1},
+    "by the name of a component": {"code": RESULT, "component": [{"code": ILLNESS, "valueInteger": 1}]},
+    "by the answer of a component": {
+        "code": RESULT,
+        "component": [{"code": RESULT, "valueString": "has the wanted illness"}],
+    },
+}
+
+
+@pytest.mark.parametrize("said", OF_INTEREST.values(), ids=OF_INTEREST)
+def test_an_observation_that_mentions_something_is_read_where_a_fact_asks_for_that(said: JSON) -> None:
+    observed = about("Observation", "x", status="final", effectiveDateTime="2026-05-20", **said)
+
+    assert "Observation/x" in entries(filtered(observed, sought=MENTIONED))
+    assert entries(filtered(observed)) == []
+
+
+def test_an_observation_of_something_else_is_left_out_where_a_fact_asks_for_words() -> None:
+    other = about("Observation", "x", status="final", code=RESULT, valueString="Another thing")
+
+    assert entries(filtered(other, sought=MENTIONED)) == []
+
+
+def test_an_answer_beyond_what_is_searched_is_read() -> None:
+    long = about("Observation", "a", status="final", code=RESULT, valueString="x" * (MAX_NAME_CHARACTERS + 1))
+    later = about("Observation", "x", status="final", code=RESULT, valueString="Another thing")
+
+    assert entries(filtered(long, later, sought=MENTIONED)) == ["Observation/a", "Observation/x"]
+
+
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(bodies())
 def test_whatever_is_sent_the_answer_is_that_of_the_whole_record(shipped: Ruleset, sent: tuple[str, bytes]) -> None:
     hook, body = sent
-    observations_alone = RelevanceCriteria(shipped.program.observed, Nothing())
+    observations_alone = RelevanceCriteria(
+        shipped.program.observed, Nothing(), shipped.program.mentioned, shipped.program.visited
+    )
     assert answer(shipped, hook, body, shipped.program.sought) == answer(shipped, hook, body, observations_alone)
+
+
+VISITED = RelevanceCriteria(SOUGHT.observed, SOUGHT.index, visited=frozenset({"illness"}))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"class": {"system": "urn:x", "code": "ill"}}, True),
+        ({"class": {"system": "urn:x", "code": "other"}}, False),
+        ({"class": {"system": "urn:x", "code": "other"}, "type": [{"text": "wanted illness"}]}, True),
+        ({"class": {"system": "urn:local", "code": "4"}}, True),
+        ({}, True),
+    ],
+)
+def test_an_encounter_is_read_where_its_class_or_type_may_be_asked_for(said: JSON, kept: bool) -> None:
+    encounter = about("Encounter", "x", period={"start": "2026-05-01", "end": "2026-05-04"}, **said)
+
+    assert [visit.source for visit in filtered(encounter, sought=VISITED).visits] == ["Encounter/x"] * kept
+    assert filtered(encounter).visits == ()
 
 
 ILL = coded("urn:x", "ill", "Another thing")
@@ -204,7 +279,7 @@ def test_of_two_copies_the_newer_counts_whichever_of_them_is_wanted(
         for code, day in ((newer, "2026-05-20"), (older, "2026-04-20"))
     ]
     for listed in (copies, copies[::-1]):
-        record = sieved(*listed)
+        record = filtered(*listed)
         assert entries(record) == expected
         assert record.newest == date(2026, 5, 20)
 
@@ -222,7 +297,7 @@ def test_the_day_of_an_unwanted_entry_that_was_deleted_does_not_count() -> None:
 def test_an_unwanted_entry_that_names_the_patient_by_an_address_is_left_out_too() -> None:
     there = about("Condition", "x", code=OTHER, recordedDate="2026-05-20")
     named = there["subject"]["reference"]
-    record = sieved(there | {"subject": {"reference": f"https://ehr.example.org/fhir/{named}"}})
+    record = filtered(there | {"subject": {"reference": f"https://ehr.example.org/fhir/{named}"}})
 
     assert entries(record) == []
     assert record.newest == date(2026, 5, 20)
@@ -231,7 +306,7 @@ def test_an_unwanted_entry_that_names_the_patient_by_an_address_is_left_out_too(
 
 def test_an_unwanted_entry_about_no_patient_is_remarked_and_its_day_does_not_count() -> None:
     there = about("Condition", "x", code=OTHER, recordedDate="2026-05-20") | {"subject": {"reference": "Group/g"}}
-    record, whole = sieved(there), sieved(there, sought=None)
+    record, whole = filtered(there), filtered(there, sought=None)
 
     assert record.issues == whole.issues != ()
     assert record.newest is whole.newest is None

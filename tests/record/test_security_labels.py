@@ -76,6 +76,7 @@ def test_what_rests_on_other_data_has_none(client: httpx.Client) -> None:
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 
 
+@pytest.mark.seconds
 def test_a_site_can_leave_labeled_data_out_and_they_are_unknown() -> None:
     with serving(withhold_labels=("42CFRPart2",)) as client:
         (whole,) = cards(client, example(DEPENDENCE))

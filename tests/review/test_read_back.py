@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, cast
 
@@ -20,16 +20,16 @@ from cds.logic.conditions import names_in
 from cds.logic.truth import Truth
 from cds.read_request import read_record
 from cds.review.questionnaire import questionnaire_of
-from cds.review.questions import open_questions, review_of
+from cds.review.questions import AnswersNeeded, answers_needed, open_questions, review_of
 from cds.review.response import ReviewAnswers, TrialAnswers, questionnaire_response
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.terminology.review_form import ReviewForm
 from scripts import answers_needed as answers_needed_script
 from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 
 Json = dict[str, Any]
-RULES = load_rules(ROOT / "rules", None, TODAY)
+RULES = shipped_rules()
 FORM = cast("ReviewForm", RULES.program.codes.review)
 DAY = datetime(TODAY.year, TODAY.month, TODAY.day, 9, tzinfo=UTC)
 EXAMPLES = sorted((ROOT / "fhir_examples").glob("*/request.json"))
@@ -100,6 +100,16 @@ def test_against_a_coded_stop_reason_a_review_does_not_win_silently() -> None:
     assert trial.no_response is Truth.UNKNOWN
     assert "stopped as ineffective" in trial.outcome
     assert "reviewed by Dr. Doe" in trial.outcome
+
+
+@pytest.mark.parametrize(("unit", "truth"), [("wk", Truth.TRUE), ("d", Truth.UNKNOWN)])
+def test_a_quantity_counts_in_the_unit_that_was_asked_for(unit: str, truth: Truth) -> None:
+    sent = review(VENLAFAXINE)
+    for item in sent["item"][0]["item"]:
+        if item["linkId"] == "trial.duration":
+            item["answer"] = [{"valueQuantity": {"value": 12, "code": unit, "system": "http://unitsofmeasure.org"}}]
+
+    assert decided(example("05"), sent).truths[HEAD] is truth
 
 
 def test_a_dose_the_chart_has_surely_is_not_overruled() -> None:
@@ -247,6 +257,7 @@ def test_no_card_about_suicide_risk_rests_on_what_a_review_can_say() -> None:
         assert rests_on(card.head).isdisjoint({*FORM.statements, FORM.trials})
 
 
+@pytest.mark.seconds
 @settings(max_examples=25, deadline=None)
 @given(
     path=st.sampled_from([path for path in EXAMPLES if json.loads(path.read_text())["hook"] == "patient-view"]),
@@ -301,10 +312,112 @@ def test_what_the_chart_says_surely_is_not_asked() -> None:
     assert open_questions(RULES, decided(example("01")), "ketamine-evaluation") == ()
 
 
+@pytest.mark.seconds
 def test_the_median_example_that_is_unknown_needs_at_most_three_answers_and_the_page_says_so() -> None:
-    needed = [count for _, count in answers_needed_script.needed(EXAMPLES, RULES, TODAY)]
+    needed = [one.most for _, one in answers_needed_script.needed(EXAMPLES, RULES, TODAY)]
 
     assert needed
     assert median(99 if one is None else one for one in needed) <= 3
     text = answers_needed_script.PAGE.read_text(encoding="utf-8")
-    assert answers_needed_script.page(text, RULES, TODAY) == text
+    assert answers_needed_script.with_examples(text, RULES, TODAY) == text
+
+
+@pytest.mark.seconds
+def test_an_answer_against_the_chart_is_no_way_to_settle_it() -> None:
+    """Two trials ended on a high score: "good" contradicts that and settles nothing, so that it is not counted."""
+    decision = decided(example("15"))
+
+    assert answers_needed(RULES, decision, "ketamine-evaluation") == AnswersNeeded(2, 3)
+
+
+# ---------------------------------------------------------------- other trials, and answers that grow old
+
+
+def unreadable(request: Json, *keys: str) -> Json:
+    failed = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+    request["prefetch"] |= dict.fromkeys(keys, failed)
+    return request
+
+
+def others(said: bool, on: datetime = DAY) -> Json:
+    return questionnaire_response(
+        FORM, ReviewAnswers("Patient/example", "Dr. Doe", "Practitioner/7", on, (), {}, others=said)
+    )
+
+
+def test_no_other_trial_closes_a_list_that_did_not_come_and_the_card_says_who_said_so() -> None:
+    after = decided(example("08"), others(False))
+
+    assert decided(example("08")).truths[HEAD] is Truth.UNKNOWN
+    assert after.truths[HEAD] is Truth.FALSE
+    assert "there was no other trial, reviewed by Dr. Doe" in after.facts[FORM.trials].stated_by
+    assert all("Dr. Doe" in card.detail for card in after.cards)
+
+
+def test_another_trial_leaves_the_list_open_even_one_that_came_whole() -> None:
+    assert decided(example("02")).truths[HEAD] is Truth.FALSE
+    assert decided(example("02"), others(True)).truths[HEAD] is Truth.UNKNOWN
+
+
+def test_no_other_trial_holds_as_long_as_one_begun_since_cannot_be_adequate() -> None:
+    weeks = int(RULES.program.parameters["adequate_duration"].value)
+    last = DAY - timedelta(days=7 * weeks - 1)
+
+    assert decided(example("08"), others(False, last)).truths[HEAD] is Truth.FALSE
+    assert decided(example("08"), others(False, last - timedelta(days=1))).truths[HEAD] is Truth.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("ordered", "truth"), [("2025-05-10", Truth.FALSE), ("2026-05-30", Truth.UNKNOWN), (None, Truth.UNKNOWN)]
+)
+def test_no_other_trial_covers_a_drug_that_cannot_be_told_only_if_it_was_there(
+    ordered: str | None, truth: Truth
+) -> None:
+    request = example("05")
+    unread = request["prefetch"]["medicationRequests"]["entry"][1]["resource"]
+    unread["medicationCodeableConcept"] = {"text": "Study drug 17"}
+    del unread["authoredOn"]
+    if ordered:
+        unread["authoredOn"] = ordered
+    else:
+        unread["dosageInstruction"] = []
+
+    assert decided(request).truths[HEAD] is Truth.UNKNOWN
+    assert decided(request, others(False, DAY.replace(month=5, day=20))).truths[HEAD] is truth
+
+
+def test_two_that_disagree_on_other_trials_settle_nothing() -> None:
+    assert decided(example("08"), others(False), others(True)).truths[HEAD] is Truth.UNKNOWN
+
+
+def test_a_diagnosis_that_was_not_sent_is_asked_for_and_counts_as_stated() -> None:
+    request = unreadable(example("01"), "conditions")
+
+    asked = {question.name for question in open_questions(RULES, decided(request), "ketamine-evaluation")}
+    after = decided(
+        request, review(statements={"major_depression": True, "bipolar_disorder": False, "psychotic_disorder": False})
+    )
+
+    assert "statement.major_depression" in asked
+    assert after.truths[HEAD] is Truth.TRUE
+    assert all("Dr. Doe" in card.detail for card in after.cards)
+
+
+@pytest.mark.parametrize(
+    ("said", "days", "truth"),
+    [(False, 0, Truth.FALSE), (False, 1, Truth.UNKNOWN), (True, 89, Truth.TRUE), (True, 91, Truth.UNKNOWN)],
+)
+def test_what_was_said_of_the_last_days_does_not_tell_of_the_days_since(said: bool, days: int, truth: Truth) -> None:
+    request = unreadable(example("01"), "conditions")
+
+    answer = review(statements={"hypertensive_crisis": said}, on=DAY - timedelta(days=days))
+
+    assert decided(request, answer).facts["hypertensive_crisis"].truth is truth
+
+
+def test_a_benefit_that_was_lost_fits_a_high_score_at_the_end() -> None:
+    said = TrialAnswers("escitalopram", {"start": "2026-01-05", "outcome": "benefit-lost"})
+
+    (trial, *_) = decided(example("15"), review(said)).facts[FORM.trials].trials
+
+    assert (trial.no_response, trial.response_lost, trial.contradictory) == (Truth.FALSE, True, False)

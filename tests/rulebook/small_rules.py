@@ -258,7 +258,7 @@ drugs:
     PRODUCTS: """\
 rxcui,name,ingredient,strength_mg,per,form,with,trial,note,source
 312940,sertraline 25 MG Oral Tablet,sertraline,25,tablet,tablet,,yes,,Invented
-312941,sertraline 50 MG Oral Tablet,sertraline,50,tablet,tablet,,yes,,Invented
+312941,sertraline 50 MG Oral Tablet [Zoloft],sertraline,50,tablet,tablet,,yes,,Invented
 """,
 }
 

@@ -68,6 +68,8 @@ AGE_LINE = "- age: {at_least: adult_age}"
 SHOW = "all: [resistant, symptomatic]"
 SUMMARY = '"At least {{ trials_required }} trials; the score is {{ score }}"'
 WHY = "{{ why(resistant) }}"
+COUNT = '"{{ failed_trials | %s }}"'
+FORMS = "one: # trial | other: # trials"
 LABEL = "label: Resistant\n"
 PATIENT = 'subject: {reference: "{{ patient.reference }}"}\n              code: {text: Evaluation}'
 LOW = '  low_score: {value: 5, unit: "{score}", evidence: [book]}\n'
@@ -372,8 +374,8 @@ SLIPS = [
     Slip(
         "snomed-in-own-file",
         SCORE_SET,
-        "system: http://loinc.org",
-        "system: http://snomed.info/sct",
+        "system: http://loinc.org\n    source: Invented for tests\n    verified: false\n    exact:\n      44261-6",
+        "system: http://snomed.info/sct\n    source: Invented\n    verified: false\n    exact:\n      '720433000'",
         "system:",
     ),
     Slip(
@@ -401,11 +403,27 @@ SLIPS = [
     ),
     Slip("code-spelling", SET, "F32.0: Mild", "F320: Mild", "F320"),
     Slip("code-spelling", SET, "F32.0: Mild", "f32.0: Mild", "f32.0"),
+    Slip("code-spelling", SCORE_SET, "44261-6: Total", '"442616": Total', "442616", near="44261-7: Total"),
+    Slip("code-spelling", ITEM_SET, "LA6568-5: 0", "LA6568: 0", "LA6568:"),
+    Slip("code-spelling", SNOMED_SET, '"370143000"', "F33.9", "F33.9", near='"370143009"'),
+    Slip("code-spelling", TABLE, 'rxnorm: "6448"', "rxnorm: lithium", "rxnorm: lithium"),
+    Slip("code-spelling", TABLE, "[N06AB06]", "[n06ab06]", "n06ab06", near="[N06AB05]"),
+    Slip("code-spelling", PRODUCTS, "312941", "312-941", "312-941"),
+    Slip(
+        "code-twice",
+        SET,
+        "    with_children:\n      F33: R",
+        "    with_children:\n      F32.0: Again\n      F33: R",
+        "Again",
+        near="    with_children:\n      F32.1: Again\n      F33: R",
+        warning=True,
+    ),
+    Slip("word-twice", SET, "words: [depression, ", "words: [depression, depression, ", "words", warning=True),
     Slip(
         "children-of-flat-codes",
         SCORE_SET,
         "    exact:\n      44261-6: Total score\n",
-        "    exact:\n      44261-6: Total score\n    with_children:\n      L44: Items\n",
+        "    exact:\n      44261-6: Total score\n    with_children:\n      44262-4: Items\n",
         "with_children",
     ),
     Slip(
@@ -481,7 +499,7 @@ SLIPS = [
         says="mean `sertraline`?",
     ),
     Slip("product-strength-not-a-number", PRODUCTS, ",25,", ",25 mg,", "25 mg", near=",,"),
-    Slip("product-strength-not-a-number", PRODUCTS, ",25,", ",nan,", ",nan,", near=",12.5,"),
+    Slip("product-strength-not-a-number", PRODUCTS, ",25,", ",nan,", ",nan,", near=",25.0,"),
     Slip("product-strength-not-a-number", PRODUCTS, ",25,", ",0,", ",0,"),
     Slip(
         "product-trial-not-yes-or-no",
@@ -491,6 +509,17 @@ SLIPS = [
         ",Yes,",
         near=",25,tablet,tablet,,no",
     ),
+    Slip(
+        "strict-below-minimum",
+        TABLE,
+        "    names: {brands",
+        "    strict_minimum_mg_a_day: {value: 49, basis: Invented, verified: false}\n    names: {brands",
+        "value: 49",
+        near="    strict_minimum_mg_a_day: {value: 50, basis: Invented, verified: false}\n    names: {brands",
+    ),
+    Slip("brand-not-in-products", TABLE, "brands: [Zoloft]", "brands: [Lustral]", "Lustral", warning=True),
+    Slip("product-note", PRODUCTS, ",25,tablet,tablet,,yes", ",25,tablet,tablet,,no", ",no,", warning=True),
+    Slip("product-strength-differs", PRODUCTS, ",25,", ",2.5,", ",2.5,", near=",25.0,", warning=True),
     Slip("duplicate-product", PRODUCTS, "312941", "312940", "50 MG", says="line 2"),
     # files
     Slip(
@@ -659,6 +688,29 @@ SLIPS = [
         "hole-unknown", RULE, WHY, "{{ resistant }}", "detail:", near="{{ depression }}", says="`{{ why(resistant) }}`"
     ),
     Slip("hole-unknown", RULE, WHY, "{{ patient.reference }}", "detail:"),
+    Slip("plural-forms", RULE, SUMMARY, COUNT % "other: # trials", "summary:", near=COUNT % FORMS, says="lacks"),
+    Slip("plural-forms", RULE, SUMMARY, COUNT % f"{FORMS} | few: #", "summary:", says="`few`"),
+    Slip("plural-forms", RULE, SUMMARY, COUNT % f"{FORMS} | one: #", "summary:", says="twice"),
+    Slip(
+        "plural-forms",
+        RULE,
+        SUMMARY,
+        COUNT % "one: # | other: trials",
+        "summary:",
+        near=COUNT % "one: one trial | other: # trials",
+        says="does not show the number",
+    ),
+    Slip("hole-syntax", RULE, SUMMARY, COUNT % "one # trial", "summary:", near=COUNT % FORMS),
+    Slip("hole-syntax", RULE, WHY, "{{ why(resistant) | one: # | other: # }}", "detail:"),
+    Slip(
+        "hole-unknown",
+        RULE,
+        WHY,
+        "{{ depression | one: # | other: # }}",
+        "detail:",
+        near="{{ score | one: # | other: # }}",
+        says="a number",
+    ),
     Slip("hole-unknown", RULE, "{{ because(score) }}", "{{ because(scor) }}", "say:", near="{{ when(score) }}"),
     Slip("notes-without-hole", RULE, "      {{ notes }}\n", "", "notes:"),
     Slip("notes-without-hole", RULE, 'say: "No score: {{ because(score) }}."', 'say: "{{ notes }}"', "say:"),
@@ -680,6 +732,33 @@ SLIPS = [
         says='Write "2025-01-01"',
     ),
     Slip("resource-template-invalid", RULE, PATIENT, "code: {text: Evaluation}", "resource:", says="subject"),
+    Slip(
+        "resource-template-invalid",
+        RULE,
+        "code: {text: Evaluation}",
+        'code: {text: Evaluation}\n              priority: "{{ score }}"',
+        "priority",
+        near='code: {text: "Evaluation, score {{ score }}"}',
+        says="`ServiceRequest.priority` where any text fills a placeholder",
+    ),
+    Slip(
+        "resource-template-invalid",
+        RULE,
+        "code: {text: Evaluation}",
+        'code: {text: Evaluation}\n              note: [{authorString: Thirdline, text: "{{ score }}"}]',
+        "text: \"{{ score }}\"",
+        near='code: {text: Evaluation}\n              note: [{text: "{{ score }}"}]',
+        says="where nothing fills a placeholder",
+    ),
+    Slip(
+        "resource-template-invalid",
+        RULE,
+        "code: {text: Evaluation}",
+        'code: {txt: "{{ score }}"}',
+        "txt",
+        near='code: {text: Evaluation}\n              note: [{authorString: Thirdline, text: "{{ trials_required }}"}]',
+        says="`ServiceRequest.code.txt`",
+    ),
     Slip(
         "resource-template-invalid",
         RULE,
@@ -1070,6 +1149,7 @@ def keys_with(word: str, text: str) -> set[str]:
     return found
 
 
+@pytest.mark.seconds
 def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
     """When a key is new: read it in cds.rulebook.references or cds.rulebook.lint.view, then add it here."""
     assert keys_with("pattern", "^([0-9]+ (day|") == {
@@ -1077,16 +1157,16 @@ def test_no_key_of_the_format_escapes_the_checks_of_names() -> None:
         "before", "after", "ended_by_successor_within",
         "ended_before", "or_lasts_at_least", "baseline_within", "checked_within",
         "new_episode_after", "lasting_at_least", "within", "earliest", "latest", "ended_within", "longer_than",
-        "diagnosed_within", "visit_diagnosis_within", "active_without_sign_for",
+        "diagnosed_within", "visit_diagnosis_within", "active_without_sign_for", "induction_lasts",
     }  # fmt: skip
     assert keys_with("description", "A number in the fact's unit") == {
         "at_least", "above", "at_most", "below", "between", "plausible", "still_symptomatic_at", "remission_below",
-        "falls_less_than", "falls_at_most", "implausible_above", "sessions_at_least", "from",
-        "drugs", "issues_before", "issues_after", "issues_in_all", "reaches",
+        "falls_less_than", "falls_at_least", "falls_at_most", "implausible_above", "sessions_at_least", "from",
+        "drugs", "issues_before", "issues_after", "issues_in_all", "reaches", "lowest",
     }  # fmt: skip
     assert keys_with("description", "One or more value sets") == {
-        "coded", "possibly_coded", "answered", "answered_no", "asks_for", "of", "remission_coded", "stopped_for",
-        "unless_stopped_for", "not_for", "unless_only", "only", "unless_for",
+        "coded", "possibly_coded", "answered", "answered_no", "answered_yes", "asks_for", "of",
+        "remission_coded", "stopped_for", "unless_stopped_for", "not_for", "unless_only", "only", "unless_for",
         "treatments", "diagnosed", "diagnosed_except", "never_before", "never_before_except", "coded_except",
     }  # fmt: skip
 
@@ -1096,7 +1176,8 @@ def test_every_check_has_its_page_and_its_test() -> None:
 
     elsewhere = {
         "file-uses-draft", "engine-limits", "drug-without-row", "conclusion-without-test", "card-without-test",
-        "card-over-budget", "unknown-definition", "site-wording", "wording-behind",
+        "card-over-budget", "card-left-out", "cards-of-one-subject", "case-not-in-snapshot", "unknown-definition",
+        "site-wording", "wording-behind", "ndc-without-product", "map-without-codes",
     }  # fmt: skip
     assert pages == {slip.check for slip in SLIPS} | elsewhere | FORM_CHECKS
 

@@ -14,7 +14,7 @@ from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook.compile import compile_ruleset
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 from cds.terminology.systems import ICD10CM, SNOMED
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SCORE_SET, book_of, changed, check_rules
 

@@ -14,8 +14,8 @@ from cds.facts.trials.definition import CompiledAdherence
 from cds.facts.trials.medication_trials import CompiledTrials
 from cds.logic import conditions as c
 from cds.rulebook.compile import compile_ruleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset, CopyOf
 from cds.rulebook.lint.lint import check
-from cds.rulebook.program import CompiledRuleset, CopyOf
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, book_of, changed
 
 TODAY = date(2026, 6, 1)

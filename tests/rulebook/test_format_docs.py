@@ -19,7 +19,7 @@ ID = re.compile(r"^  (?:id|adds_to): ([a-z0-9-]+)", re.MULTILINE)
 TOP = re.compile(r"^(\w+):\n", re.MULTILINE)
 STUB = """\
 valueset: {{id: {name}, title: For this test}}
-codes: [{{system: "http://loinc.org", source: Invented, verified: false, exact: {{"{name}": Invented}}}}]
+codes: [{{system: "http://loinc.org", source: Invented, verified: false, exact: {{"{number}-0": Invented}}}}]
 """
 
 
@@ -58,7 +58,10 @@ def book_of_docs(folder: Path) -> Rulebook:
     book = read_rulebook(write_rules(folder, folder_of_docs()))
     ids = {loaded.model.valueset.id for loaded in book.sets}
     names = {name for rule in book.rules.values() for name, _ in coded(rule)} - ids
-    stubs = {f"valuesets/{name}.yaml": STUB.format(name=name) for name in names}
+    stubs = {
+        f"valuesets/{name}.yaml": STUB.format(name=name, number=number)
+        for number, name in enumerate(sorted(names), 9000)
+    }
     return read_rulebook(write_rules(folder, stubs))
 
 
@@ -85,8 +88,10 @@ def test_every_kind_of_fact_has_an_example(tmp_path: Path) -> None:
         "score", "episode", "episode_length", "sessions", "augmentation", "points", "medication_trials", "count",
         "draft_order", "place_of_order",
         "trace_of", "deceased",
-        "treatment", "course_without_response", "rise", "override", "symptoms",
+        "treatment", "course_without_response", "course", "course_phase", "course_sessions", "course_response",
+        "course_measured", "rise", "override", "symptoms",
         "drug_history", "switches", "brief_switches", "index_day", "diagnosis_count",
+        "mention",
     }  # fmt: skip
     assert all(f"`find: {kind}`" in text for kind in kinds - {"count", "trace_of"})
 

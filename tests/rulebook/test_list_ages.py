@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cds.rulebook.compile import compile_ruleset
 from cds.rulebook.fingerprint import digests
 from cds.rulebook.list_ages import list_ages, lists_in_words
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
 from tests.rulebook.small_rules import GOOD, RULE, SCORE_SET, SET, TABLE, changed, check_rules, write_rules
+from tests.shipped import shipped_program
 
 ASKS = "lists:\n  checked_within: lists_checked_within\n"
 PARAMETER = "  lists_checked_within: {value: 12, unit: months, site_may_set: [1, 24], evidence: [book]}\n"
@@ -102,7 +101,7 @@ def test_canonical_and_version_go_together(tmp_path: Path) -> None:
 
 
 def test_the_shipped_lists_say_when_they_were_compared() -> None:
-    program = compile_ruleset(read_rulebook(default_rules_folder()))
+    program = shipped_program()
 
     assert program.list_ages.within_days == 366
     assert len(program.list_ages.lists) > 100

@@ -180,6 +180,7 @@ def test_a_site_without_its_rules_says_so(tmp_path: Path) -> None:
     assert [problem.check for problem in problems_in(folder, TODAY)] == ["wrong-value"]
 
 
+@pytest.mark.seconds
 def test_the_overlay_of_the_docs_fits_the_shipped_rules(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "rule-authors" / "sites.md").read_text().split("```yaml\n")[1].split("```")[0]
     write_rules(tmp_path, {"site.yaml": text.replace("../rules     ", f"{ROOT}/rules     ")})

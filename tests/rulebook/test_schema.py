@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,13 @@ def as_json(value: Any) -> Any:
     return value
 
 
+@cache
+def validator(kind: str) -> Any:
+    return jsonschema.Draft202012Validator(json.loads(schema_text(kind, SCHEMAS[kind])))
+
+
 def mistakes(text: str, kind: str) -> list[str]:
-    validator = jsonschema.Draft202012Validator(json.loads(schema_text(kind, SCHEMAS[kind])))
-    return [error.message for error in validator.iter_errors(as_json(read_yaml(text, "a.yaml").value))]
+    return [error.message for error in validator(kind).iter_errors(as_json(read_yaml(text, "a.yaml").value))]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -58,6 +63,7 @@ def test_the_schema_beside_the_rules_is_the_one_of_the_format(name: str) -> None
     assert (RULES / name).read_text(encoding="utf-8") == schema_text(name, SCHEMAS[name])
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_schema_is_a_schema_and_says_what_it_is(name: str) -> None:
     schema = json.loads(schema_text(name, SCHEMAS[name]))

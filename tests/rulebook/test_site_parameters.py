@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from cds.cli.main import app
@@ -39,6 +40,7 @@ def test_each_has_its_range_value_origin_evidence_and_readers(tmp_path: Path) ->
     assert Path(standard.set_in).name == f"{Path(RULE).name}:{line}"
 
 
+@pytest.mark.seconds
 def test_the_command_lists_them_as_text_and_json_and_suggests_a_name(tmp_path: Path) -> None:
     site, runner = str(folder(tmp_path)), CliRunner()
     text = runner.invoke(app, ["site", "parameters", site])

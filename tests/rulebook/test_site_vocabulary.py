@@ -21,6 +21,9 @@ from cds.rulebook.shipped import default_rules_folder
 from cds.ruleset import load_rules, problems_in
 from cds.settings import Settings
 from tests.rulebook.small_rules import GOOD, write_rules
+from tests.shipped import shipped_rules
+
+pytestmark = pytest.mark.slow  # a site of the shipped rules for each test
 
 TODAY = date(2026, 6, 1)
 SITE = "site: {id: here, name: Here, uses: [evaluation >=1.0 <99.0]}\n"
@@ -49,7 +52,7 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Ruleset:
 
 @pytest.fixture(scope="module")
 def shipped() -> Ruleset:
-    return load_rules(default_rules_folder(), EvaluatorMode.DIRECT, TODAY)
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 def condition(code: dict[str, Any]) -> dict[str, Any]:

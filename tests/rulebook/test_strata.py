@@ -84,6 +84,7 @@ def test_rules_without_circles_have_none() -> None:
     assert find_cycles({"a": Name("b"), "b": Name("fact")}) == []
 
 
+@pytest.mark.seconds
 def test_the_same_circles_are_told_in_every_process() -> None:
     script = (
         "from cds.logic.strata import find_cycles; from cds.logic.conditions import All, Name;"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.rulebook.loader import Rulebook
 from cds.rulebook.tables import code_sets, drug_table
 from cds.terminology.concepts import Concept, bare
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ICD10CM
 from cds.terminology.value_sets import ValueSet
+from scripts.words_and_codes import PAGES, written
+from tests.shipped import shipped_book
 
 RULES = Path(__file__).parents[2] / "rules"
 LANGUAGES = {"en", "de", "es", "fr", "nl", "sv"}
@@ -59,7 +60,7 @@ AMBIGUOUS = {"MI", "SI", "ICH", "SAH", "SAB", "AAA", "ACS", "SDH", "EKT", "TEC"}
 
 @pytest.fixture(scope="module")
 def book() -> Rulebook:
-    return read_rulebook(RULES)
+    return shipped_book()
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +69,8 @@ def sets(book: Rulebook) -> dict[str, ValueSet]:
 
 
 @pytest.fixture(scope="module")
-def codes(sets: dict[str, ValueSet]) -> Codes:
-    return Codes(sets, {})
+def codes(sets: dict[str, ValueSet]) -> TerminologyIndex:
+    return TerminologyIndex(sets, {})
 
 
 @pytest.mark.parametrize("name", [name for names in DECIDE.values() for name in names])
@@ -86,18 +87,6 @@ def test_answers_have_words_of_their_own(name: str, sets: dict[str, ValueSet]) -
 def test_no_word_says_two_things_that_contradict(one: str, other: str, sets: dict[str, ValueSet]) -> None:
     assert set(map(words_of, sets[one].words)).isdisjoint(map(words_of, sets[other].words))
     assert set(sets[one].full_names).isdisjoint(sets[other].full_names)
-
-
-def test_a_word_stands_once_in_its_set_and_language(sets: dict[str, ValueSet]) -> None:
-    twice = {
-        (name, word)
-        for name, one in sets.items()
-        for first, second in combinations(one.names, 2)
-        if first.language == second.language and first.certain and second.certain
-        for word in set(first.words) & set(second.words)
-    }
-
-    assert twice == set()
 
 
 def test_abbreviations_that_are_words_too_are_found_in_capitals_only(sets: dict[str, ValueSet]) -> None:
@@ -135,7 +124,7 @@ def test_abbreviations_that_are_words_too_are_found_in_capitals_only(sets: dict[
         ("Schwangerschaft, 20. Woche", "pregnancy"),
     ],
 )
-def test_what_people_write_is_recognised(text: str, name: str, codes: Codes) -> None:
+def test_what_people_write_is_recognised(text: str, name: str, codes: TerminologyIndex) -> None:
     assert name in codes.sets_named(Concept((), text))
 
 
@@ -154,12 +143,12 @@ def test_what_people_write_is_recognised(text: str, name: str, codes: Codes) -> 
         ("Accidental overdose", "suicide-attempt"),
     ],
 )
-def test_what_only_sounds_like_it_is_not(text: str, name: str, codes: Codes) -> None:
+def test_what_only_sounds_like_it_is_not(text: str, name: str, codes: TerminologyIndex) -> None:
     assert name not in codes.sets_named(Concept((), text))
 
 
 @pytest.mark.parametrize(("text", "name"), [("Overdose", "suicide-attempt"), ("Ascites", "hepatic-severe")])
-def test_words_that_only_suggest_it_do_not_say_so(text: str, name: str, codes: Codes) -> None:
+def test_words_that_only_suggest_it_do_not_say_so(text: str, name: str, codes: TerminologyIndex) -> None:
     concept = Concept((), text)
 
     assert name in codes.sets_named(concept)
@@ -197,6 +186,7 @@ def test_the_wording_of_item_nine_is_known_whatever_stands_around_it(sets: dict[
     assert bare("Gedanken, dass Sie lieber tot wären oder sich Leid zufügen möchten") in item.full_names
 
 
+@pytest.mark.seconds
 def test_every_code_of_icd10cm_is_in_the_release_under_its_title(sets: dict[str, ValueSet]) -> None:
     release = pytest.importorskip("simple_icd_10_cm", reason="the ICD-10-CM release is an extra")
     shown = {
@@ -209,3 +199,9 @@ def test_every_code_of_icd10cm_is_in_the_release_under_its_title(sets: dict[str,
 
     assert {code for code, _ in shown if not release.is_valid_item(code)} == set()
     assert {(code, text) for code, text in shown if release.get_description(code) != text} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_count_the_codes_and_words_of_each_set(page: Path) -> None:
+    """When this fails: `python scripts/words_and_codes.py`."""
+    assert written(page) == page.read_text(encoding="utf-8")

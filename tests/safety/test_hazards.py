@@ -50,6 +50,7 @@ def gone(hazards: list[dict[str, Any]], tests: set[str], cases: set[str]) -> Ite
                 yield from (f"{hazard['id']}: no {word} {name}" for name in control.get(kind, ()) if name not in known)
 
 
+@pytest.mark.seconds
 def test_what_a_control_names_is_there() -> None:
     assert not list(gone(HAZARDS, defined_tests(), rule_cases()))
 
@@ -103,6 +104,7 @@ def test_the_hazard_log_is_as_the_files_say() -> None:
     assert renew_safety.LOG.read_text(encoding="utf-8") == renew_safety.hazard_log()
 
 
+@pytest.mark.seconds
 def test_the_list_of_other_peoples_software_is_as_the_lock_says() -> None:
     """Names, versions and roles; a license is text of somebody else, and may be worded otherwise elsewhere."""
     written = [
@@ -114,6 +116,7 @@ def test_the_list_of_other_peoples_software_is_as_the_lock_says() -> None:
     assert written == [(one.name, one.version, one.role) for one in renew_safety.packages()]
 
 
+@pytest.mark.seconds
 def test_every_card_is_judged_by_the_four_criteria() -> None:
     page = (ROOT / "docs" / "safety" / "intended-use.md").read_text(encoding="utf-8")
     files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "rules").rglob("*.yaml")]

@@ -6,18 +6,17 @@ from functools import cache
 
 import pytest
 
-from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
 from cds.rulebook.tables import vocabulary
 from cds.terminology.phrases import words_of
 from cds.terminology.statements import Clauses, Cues, Meant
+from tests.shipped import shipped_book
 
 SAID, UNCERTAIN, PAST, NEGATED, FAMILY = Meant.SAID, Meant.UNCERTAIN, Meant.PAST, Meant.NEGATED, Meant.FAMILY
 
 
 @cache
 def cues() -> Cues:
-    found = vocabulary(read_rulebook(default_rules_folder()))
+    found = vocabulary(shipped_book())
     assert found is not None
     return found.cues
 
@@ -64,7 +63,7 @@ def meant(text: str, phrase: str) -> Meant:
         ("No prior history of aneurysm", "aneurysm", NEGATED),
         ("Kein Wachstum des Aneurysmas", "aneurysmas", UNCERTAIN),
         ("Pas de croissance de l'anévrisme", "anévrisme", UNCERTAIN),
-        ("No psychosis but suicidal", "suicidal", UNCERTAIN),
+        ("No psychosis but suicidal", "suicidal", SAID),
         ("Does not deny suicidal ideation", "suicidal ideation", UNCERTAIN),
         ("Keine Distanzierung von Suizidgedanken", "suizidgedanken", UNCERTAIN),
         ("Sin ideación suicida", "ideación suicida", NEGATED),
@@ -74,6 +73,25 @@ def meant(text: str, phrase: str) -> Meant:
         ("Geen suïcidale gedachten", "suïcidale gedachten", NEGATED),
         ("Inga självmordstankar", "självmordstankar", NEGATED),
         ("Misstänkt aneurysm", "aneurysm", UNCERTAIN),
+        ("ontkent suïcidegedachten niet", "suïcidegedachten", UNCERTAIN),
+        ("ontkent suïcidegedachten", "suïcidegedachten", NEGATED),
+        ("verneint Suizidgedanken nicht", "suizidgedanken", UNCERTAIN),
+        ("Suizidgedanken nicht sicher verneint", "suizidgedanken", UNCERTAIN),
+        ("niet volledig uitgesloten aneurysma", "aneurysma", UNCERTAIN),
+        ("förnekar inte suicidtankar", "suicidtankar", UNCERTAIN),
+        ("förnekar suicidtankar inte", "suicidtankar", UNCERTAIN),
+        ("no niega ideas de muerte", "ideas de muerte", UNCERTAIN),
+        ("ne nie pas les idées suicidaires", "idées suicidaires", UNCERTAIN),
+        ("not denied suicidal ideation", "suicidal ideation", UNCERTAIN),
+        ("denies suicidal ideation", "suicidal ideation", NEGATED),
+        ("denies SI no plan", "si", NEGATED),
+        ("geen psychose maar suïcidegedachten", "suïcidegedachten", SAID),
+        ("inga planer men suicidtankar", "suicidtankar", SAID),
+        ("sin plan pero ideación suicida", "ideación suicida", SAID),
+        ("pas de projet mais idées suicidaires", "idées suicidaires", SAID),
+        ("Suizidgedanken aber Pläne verneint", "suizidgedanken", SAID),
+        ("suicidal ideation but plan denied", "suicidal ideation", SAID),
+        ("Family history of anxiety but suicidal", "suicidal", SAID),
     ],
 )
 def test_words_are_meant_as_the_text_says(text: str, phrase: str, expected: Meant) -> None:

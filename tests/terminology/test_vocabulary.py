@@ -6,13 +6,12 @@ from functools import cache
 
 import pytest
 
-from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
 from cds.rulebook.tables import code_sets, drug_table, vocabulary
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import ATC, ICD10CM, RXNORM, SNOMED
 from cds.terminology.vocabulary import EntryKind, Reading
+from tests.shipped import shipped_book
 
 CONDITION, PROCEDURE, ALLERGY, MEDICATION = (
     EntryKind.CONDITION, EntryKind.PROCEDURE, EntryKind.ALLERGY, EntryKind.MEDICATION,
@@ -21,10 +20,10 @@ READ, NOT_READ, SILENT = Reading.READ, Reading.NOT_READ, Reading.SILENT
 
 
 @cache
-def codes() -> Codes:
+def codes() -> TerminologyIndex:
     """The shipped codes and words."""
-    book = read_rulebook(default_rules_folder())
-    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
+    book = shipped_book()
+    return TerminologyIndex(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -139,3 +140,13 @@ def test_the_page_fits_its_window(size: dict[str, int], visit: Callable[[str], P
     page.set_viewport_size({"width": size["width"], "height": size["height"]})
 
     assert not overflows(page)
+
+
+@pytest.mark.parametrize("name", ["01-two-failed-trials", "11-high-blood-pressure", "18-already-on-esketamine"])
+def test_the_page_of_an_ordinary_patient_is_printed_on_three_sheets_at_most(
+    client: httpx.Client, visit: Callable[[str], Page], name: str
+) -> None:
+    page = visit(page_of(client, example(name)))
+
+    for paper in ("Letter", "A4"):
+        assert 1 <= len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) <= 3

@@ -52,6 +52,7 @@ def refusal(**settings: Any) -> str:
     return str(refused.value)
 
 
+@pytest.mark.seconds
 def test_there_is_no_console_unless_it_was_asked_for() -> None:
     with serving() as client:
         assert client.get(HOME).status_code == 404
@@ -134,6 +135,7 @@ def paths_of(routes: Iterable[Any]) -> Iterator[str]:
             yield from paths_of(inner.routes)
 
 
+@pytest.mark.seconds
 def test_every_address_of_the_console_is_guarded() -> None:
     paths = {path for path in paths_of(create_app(Settings(console=True)).routes) if path.startswith(HOME)}
     with serving(console=True) as client:
@@ -145,6 +147,7 @@ def test_every_address_of_the_console_is_guarded() -> None:
     assert HOME in paths
 
 
+@pytest.mark.seconds
 def test_pages_of_the_console_are_never_framed() -> None:
     with serving(console=True, frame_ancestors=("https://ehr.example",)) as client:
         policy = client.get(HOME).headers["content-security-policy"]
@@ -194,6 +197,7 @@ def sign_in(visitor: httpx.Client, login: str) -> httpx.Response:
     return visitor.get(back)
 
 
+@pytest.mark.seconds
 def test_somebody_who_is_allowed_signs_in_and_comes_back_where_they_were(visitor: httpx.Client) -> None:
     back = httpx.get(f"{begin(visitor, f'{HOME}?tenant=')}&login=ann").headers["location"]
 
@@ -213,6 +217,7 @@ def test_the_cookie_is_for_the_console_and_no_script(visitor: httpx.Client) -> N
     assert "max-age=36" in cookie or "max-age=35" in cookie
 
 
+@pytest.mark.seconds
 def test_behind_https_the_cookie_goes_over_https_only(issuer: str) -> None:
     with serving(console=True, **(SIGN_IN | {"oidc_issuer": issuer})) as client:
         cookie = client.get(LOGIN).headers["set-cookie"].lower()
@@ -220,6 +225,7 @@ def test_behind_https_the_cookie_goes_over_https_only(issuer: str) -> None:
     assert "secure" in cookie
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -319,22 +325,25 @@ def test_nobody_is_led_away_after_signing_in(following: str, visitor: httpx.Clie
     assert answer.headers["location"] == HOME
 
 
+@pytest.mark.seconds
 def test_a_provider_that_is_away_is_said_and_nobody_gets_in() -> None:
     away = SIGN_IN | {"oidc_issuer": "http://127.0.0.1:9", "public_url": ""}
     with serving(console=True, **away) as client:
         answer = client.get(LOGIN)
 
         assert answer.status_code == 503
-        assert "Nobody can sign in now" in answer.text
+        assert "Sign-in does not work now" in answer.text
         assert client.get(HOME).status_code == 303
 
 
+@pytest.mark.seconds
 def test_a_provider_that_says_it_is_another_is_not_believed(issuer: str) -> None:
     other = SIGN_IN | {"oidc_issuer": issuer.replace("127.0.0.1", "localhost"), "public_url": ""}
     with serving(console=True, **other) as client:
         assert client.get(LOGIN).status_code == 503
 
 
+@pytest.mark.processes
 def test_each_tenant_shows_its_own_rules_and_stays_chosen_from_page_to_page(
     issuer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,6 +379,7 @@ def entering(client: httpx.Client, login: str) -> None:
     assert client.get(f"{back.path}?{back.query}").status_code == 303
 
 
+@pytest.mark.processes  # what the cases show is measured in a process of its own
 @pytest.mark.parametrize(
     ("role", "open_", "closed"),
     [
@@ -399,6 +409,8 @@ def test_each_role_sees_what_it_is_for(
             assert f'href="{HOME}{path}"' not in client.get(HOME).text
         refused = client.post(f"{HOME}/rules/x/coverage", headers={"Sec-Fetch-Site": "same-origin"})
         assert (refused.status_code == 403) == (role in ("viewer", "analyst"))
+        acknowledged = client.post(f"{HOME}/disagreements?id=x", headers={"Sec-Fetch-Site": "same-origin"})
+        assert acknowledged.status_code == (403 if role in ("viewer", "analyst") else 303)
 
 
 def test_an_entry_without_a_role_is_a_viewer_and_roles_count_at_their_tenant() -> None:
@@ -417,6 +429,7 @@ def test_an_entry_without_a_role_is_a_viewer_and_roles_count_at_their_tenant() -
     assert listed.tenants == {"north", "south"}
 
 
+@pytest.mark.seconds
 def test_who_was_taken_off_the_list_is_out_at_once_and_so_is_everybody_after_a_new_secret(
     issuer: str, tmp_path: Path
 ) -> None:
@@ -444,6 +457,7 @@ def test_who_was_taken_off_the_list_is_out_at_once_and_so_is_everybody_after_a_n
         assert client.get(HOME).status_code == 401  # a viewer is not this machine
 
 
+@pytest.mark.seconds
 def test_a_tenant_that_is_not_theirs_is_none(issuer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = []
     for name in ("north", "south"):
@@ -467,6 +481,7 @@ def test_a_tenant_that_is_not_theirs_is_none(issuer: str, tmp_path: Path, monkey
 # ---------------------------------------------------------------- the link of this machine
 
 
+@pytest.mark.seconds
 def test_behind_a_proxy_that_adds_no_header_nobody_gets_in() -> None:
     with serving(console=True, sign_in=False) as client:
         answer = client.get(HOME)
@@ -477,6 +492,7 @@ def test_behind_a_proxy_that_adds_no_header_nobody_gets_in() -> None:
         assert client.get(ENTER).status_code == 403
 
 
+@pytest.mark.seconds
 def test_the_link_opens_once_and_for_no_other_machine() -> None:
     with serving(console=True, sign_in=False) as client:
         port = client.base_url.port
@@ -502,6 +518,7 @@ def test_a_link_that_is_too_old_opens_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert not door.opens(token)
 
 
+@pytest.mark.seconds
 def test_the_command_prints_a_link_for_the_journal_of_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,6 +540,7 @@ def test_sessions_of_several_workers_need_the_journal() -> None:
 # ---------------------------------------------------------------- who looked
 
 
+@pytest.mark.seconds
 def test_every_look_at_what_clinicians_said_is_written_down_before_it_is_shown(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "journal.sqlite3"))
     with serving(console=True, journal=Journal(store, KEEP)) as client:
@@ -545,6 +563,7 @@ def test_every_look_at_what_clinicians_said_is_written_down_before_it_is_shown(t
     assert "token" not in page
 
 
+@pytest.mark.seconds
 def test_where_a_look_cannot_be_written_down_nothing_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(*_: object) -> None:
         raise StoreDownError("full")

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page
 
 from cds.web.bars import bars
+from tests.review.test_read_back import VENLAFAXINE, review
 from tests.server import serving
 from tests.web.conftest import DESK, PHONE, overflows
 from tests.web.serving_pages import SERVICE, example, keeping
@@ -112,6 +113,16 @@ def test_what_stayed_unknown_is_counted_by_what_was_missing(client: httpx.Client
     assert any(row["missing"] == "failed_trials" for row in listed)
     assert "Unknown, and settled later" in client.get("/console/data").text
 
+    request = example("05-dose-not-recorded")
+    stated = review(VENLAFAXINE) | {"id": "review-1"}
+    request["prefetch"]["questionnaireResponses"] |= {"entry": [{"resource": stated}], "total": 1}
+    assert "Dr. Doe" in client.post(SERVICE, json=request).text
+    while listed[0]["settled"] == "0" and time.monotonic() < give_up + 30:
+        listed = rows(client, "/console/data-settled.csv")
+    assert {"unknown": "1", "settled": "1", "became_true": "1", "median_days": "0.0"}.items() <= listed[0].items()
+    text = client.get("/console/data-settled.csv").text
+    assert not any(said in text for said in ("example", "Dr. Doe", "venlafaxine", "1980"))
+
 
 @pytest.mark.parametrize(
     ("query", "decisions"),
@@ -142,6 +153,7 @@ def test_a_period_that_is_none_is_said(query: str, client: httpx.Client) -> None
         assert (answer.status_code, "<html" in answer.text) == (400, True)
 
 
+@pytest.mark.seconds
 def test_without_a_journal_the_pages_say_so() -> None:
     with serving(console=True) as client:
         for path in PAGES:
@@ -184,7 +196,7 @@ def test_a_long_time_is_drawn_in_steps(days: int, steps: int) -> None:
     last = FIRST + timedelta(days=days - 1)
     counts = {FIRST + timedelta(days=day): (2, 1) for day in range(days)}
 
-    found = bars(counts, FIRST, last, 1080, ("decisions", "with a card"))
+    found = bars(counts, FIRST, last, 1080)
 
     assert len(found.bars) == steps
     assert f"{2 * days} decisions, {days} with a card" in found.says
@@ -194,4 +206,4 @@ def test_a_long_time_is_drawn_in_steps(days: int, steps: int) -> None:
 
 
 def test_of_nothing_nothing_is_drawn() -> None:
-    assert bars({}, FIRST, FIRST, 336, ("decisions", "with a card")).bars == ()
+    assert bars({}, FIRST, FIRST, 336).bars == ()

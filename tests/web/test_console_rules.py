@@ -46,6 +46,7 @@ def client(folder: Path) -> Iterator[httpx.Client]:
         yield running
 
 
+@pytest.mark.seconds
 def test_every_file_is_listed_with_what_it_stands_on(client: httpx.Client) -> None:
     page = client.get(RULES).text
 
@@ -70,6 +71,7 @@ def test_a_file_that_is_not_there_is_said(client: httpx.Client) -> None:
     assert client.get(f"{RULES}/nothing").status_code == 404
 
 
+@pytest.mark.seconds
 def test_coverage_is_measured_when_somebody_asks_and_shown_once_it_is_there(client: httpx.Client) -> None:
     assert "Not measured yet" in client.get(FILE).text
 
@@ -80,7 +82,7 @@ def test_coverage_is_measured_when_somebody_asks_and_shown_once_it_is_there(clie
     give_up = time.monotonic() + 60
     while "Being measured" in (page := client.get(FILE).text) and time.monotonic() < give_up:
         time.sleep(0.1)
-    assert "2 cases pass" in page
+    assert "2 cases of the folder pass" in page
     answers = re.search(r"answers claimed</dt><dd>.*?</meter> (\d+) of (\d+)", page)
     assert answers is not None
     assert int(answers[1]) == 1
@@ -92,6 +94,7 @@ def test_a_page_of_somebody_else_starts_no_measurement(client: httpx.Client) -> 
     assert client.post(f"{FILE}/coverage", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
+@pytest.mark.seconds
 def test_a_folder_without_tests_says_so(tmp_path: Path) -> None:
     with console(write_rules(tmp_path, GOOD)) as client:
         assert "no test files" in client.get(RULES).text
@@ -101,6 +104,7 @@ def test_a_folder_without_tests_says_so(tmp_path: Path) -> None:
     assert "Measure now" not in page
 
 
+@pytest.mark.seconds
 def test_files_that_have_changed_since_they_were_loaded_are_not_taken_for_what_answers(tmp_path: Path) -> None:
     rules = write_rules(tmp_path, FILES)
     with console(rules) as client:
@@ -111,6 +115,7 @@ def test_files_that_have_changed_since_they_were_loaded_are_not_taken_for_what_a
     assert "at least 11" in page
 
 
+@pytest.mark.seconds
 def test_what_is_different_at_a_site_is_said_with_its_review(tmp_path: Path) -> None:
     rules = site(tmp_path, f"set:\n  trials_required: {{to: 3, {WHY}}}\n")
     with console(rules, date(2026, 1, 20)) as client:
@@ -132,3 +137,15 @@ def test_a_review_is_overdue_the_day_after_it_was_due(tmp_path: Path) -> None:
     late = date(2026, 1, 2)
     assert [rule.id for rule in overdue_reviews(program, late).rules] == ["depression"]
     assert [one.what for one in overdue_reviews(program, late).overrides] == ["trials_required"]
+
+
+def test_the_first_page_begins_with_what_is_looked_at_first(client: httpx.Client) -> None:
+    for address in ("/healthz", "/console"):
+        client.get(address)
+    page = client.get("/console").text
+    row = page[page.index('<dl class="first-row">') : page.index("</dl>")]
+
+    assert page.index('<dl class="first-row">') < page.index('<div class="answer')
+    assert [one.split("</dt>")[0] for one in row.split("<dt>")[1:]] == [
+        "Requests a minute", "Errors", "Average answer", "Under way", "Engines", "Reviews overdue",
+    ]  # fmt: skip

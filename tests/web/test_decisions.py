@@ -12,8 +12,8 @@ import pytest
 
 from cds.auth.client_jwt import is_open
 from cds.engine.evaluator import EvaluatorMode
-from cds.ruleset import load_rules
-from tests.server import ROOT, TODAY, serving
+from tests.server import serving
+from tests.shipped import shipped_rules
 from tests.web.serving_pages import SERVICE, example, keeping, page_of
 
 TWO_TRIALS = "01-two-failed-trials"
@@ -39,6 +39,7 @@ def test_every_card_links_the_page_that_explains_it(client: httpx.Client) -> Non
         assert link["url"].startswith(f"{client.base_url}/decisions/")
 
 
+@pytest.mark.seconds
 def test_without_kept_data_no_card_links_a_page() -> None:
     with serving() as client:
         (card,) = client.post(SERVICE, json=example(TWO_TRIALS)).json()["cards"]
@@ -64,6 +65,7 @@ def test_nothing_opens_without_its_own_key(end: str, client: httpx.Client, addre
     assert "Chart meets" not in answer.text
 
 
+@pytest.mark.seconds
 def test_the_key_of_one_decision_opens_no_other(client: httpx.Client, address: str) -> None:
     other = page_of(client, example(TWO_TRIALS))
     mixed = f"{other.partition('?')[0]}?{address.partition('?')[2]}"
@@ -79,6 +81,7 @@ def test_a_key_whose_time_was_changed_opens_nothing(client: httpx.Client, addres
     assert client.get(f"{bare}?key={made[:-1]}{'A' if made[-1] != 'A' else 'B'}.{signature}").status_code == 404
 
 
+@pytest.mark.seconds
 def test_a_link_opens_its_page_for_so_long_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with keeping(tmp_path, link_hours=1.0) as client:
         address = page_of(client, example(TWO_TRIALS))
@@ -106,6 +109,7 @@ def test_pages_load_nothing_from_elsewhere_and_stay_in_no_cache(client: httpx.Cl
     assert headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.seconds
 def test_who_may_frame_a_page_is_a_setting(tmp_path: Path) -> None:
     with keeping(tmp_path, frame_ancestors=("https://ehr.example",)) as client:
         policy = client.get("/decisions/x?key=y").headers["content-security-policy"]
@@ -113,6 +117,7 @@ def test_who_may_frame_a_page_is_a_setting(tmp_path: Path) -> None:
     assert "frame-ancestors https://ehr.example" in policy
 
 
+@pytest.mark.seconds
 def test_the_page_of_an_order_is_decided_from_the_orders_again(client: httpx.Client) -> None:
     request = example("33-ketamine-ordered-allergies-not-sent")
     service = f"{SERVICE}-{request['hook']}"
@@ -161,11 +166,12 @@ def test_what_is_unknown_is_a_question_and_no_alarm(client: httpx.Client, addres
     assert "Crisis line" not in page
 
 
+@pytest.mark.seconds
 def test_definitions_of_others_are_on_the_page_of_a_site_that_shows_them_and_on_no_other(
     client: httpx.Client, address: str, tmp_path: Path
 ) -> None:
     shown = ("two-biobank-1", "payer-cigna")
-    with keeping(tmp_path, rules=load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, shown)) as showing:
+    with keeping(tmp_path, rules=shipped_rules(EvaluatorMode.DIRECT, shown)) as showing:
         page = showing.get(page_of(showing, example(TWO_TRIALS))).text
 
     assert "Two biobanks, one switch" in page

@@ -18,15 +18,15 @@ from cds.decide import Decision, decide
 from cds.engine.evaluator import EvaluatorMode
 from cds.errors import RequestError
 from cds.read_request import limits
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.web.explained import explained_values
 from cds.web.page import environment
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
-from tests.server import ROOT, TODAY
+from tests.server import TODAY
+from tests.shipped import shipped_rules
 from tests.web.serving_pages import example, keeping, page_of
 
-RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
+RULES = shipped_rules(EvaluatorMode.DIRECT)
 SERVICE = RULES.program.services["ketamine-evaluation"]
 LIMITS = limits(Settings(), RULES)
 REQUEST = example("01-two-failed-trials")
@@ -46,6 +46,7 @@ def decided(body: bytes) -> Decision:
     return decide(RULES, record_from_input(body, SERVICE, LIMITS), TODAY, SERVICE.id)
 
 
+@pytest.mark.seconds
 def test_the_page_of_a_chart_of_thousands_stays_small(client: httpx.Client) -> None:
     request = copy.deepcopy(REQUEST)
     orders = request["prefetch"]["medicationRequests"]["entry"]
@@ -106,6 +107,19 @@ ELEMENTS = (
 TYPED = ("1", "-1e9", "2026-06-01", "2026-02-30", "none", "yes", "x", "1e400")
 
 
+@pytest.mark.parametrize("key", ["conditions", "phq9"])
+@pytest.mark.parametrize("component", [[{"effectiveDateTime": "2026-01-01"}], None, "text", {"code": []}])
+def test_a_component_that_is_none_does_not_keep_the_form_from_being_made(key: str, component: Any) -> None:
+    prefetch = copy.deepcopy(REQUEST["prefetch"])
+    prefetch[key]["entry"][0]["resource"]["component"] = [component]
+    body = body_of(prefetch)
+
+    form = changeable(body, RULES.program, SERVICE, decided(body))
+
+    assert any(entry.elements for entry in form.entries)
+
+
+@pytest.mark.seconds
 @settings(max_examples=150)
 @given(st.data(), st.sampled_from(["conditions", "medicationRequests", "phq9"]))
 def test_a_chart_of_any_shape_gives_a_form_and_any_form_an_answer(data: st.DataObject, key: str) -> None:

@@ -20,16 +20,16 @@ from cds.engine.evaluator import EvaluatorMode
 from cds.journal.journal import Journal
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from tests.fhir_server import Answer, FhirServer, fhir_server, resources_in
-from tests.server import ROOT, TODAY, serving
+from tests.server import serving
+from tests.shipped import shipped_rules
 from tests.web.serving_pages import SERVICE, example
 from tests.web.smart_server import SmartServer, smart_server
 
 REQUEST = example("01-two-failed-trials")
 CONFIDENTIAL = "of a confidential client: 50 %"
-RULES = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
+RULES = shipped_rules(EvaluatorMode.DIRECT)
 
 
 @contextmanager
@@ -79,6 +79,7 @@ def launched(client: httpx.Client, fhir: FhirServer) -> httpx.Response:
 # ---------------------------------------------------------------- the flow
 
 
+@pytest.mark.seconds
 def test_a_launch_shows_the_page_from_the_chart_as_it_is_now(ehr: tuple[httpx.Client, FhirServer, SmartServer]) -> None:
     client, fhir, smart = ehr
 
@@ -107,6 +108,7 @@ def test_it_asks_for_leave_to_read_what_the_rules_read_and_for_nothing_else(
     assert asked["redirect_uri"] == f"{client.base_url}/launch/callback"
 
 
+@pytest.mark.seconds
 def test_a_server_that_knows_the_older_scopes_only_is_asked_for_those(
     ehr: tuple[httpx.Client, FhirServer, SmartServer],
 ) -> None:
@@ -118,12 +120,14 @@ def test_a_server_that_knows_the_older_scopes_only_is_asked_for_those(
     assert "patient/Condition.read" in smart.asked[0]["scope"].split()
 
 
+@pytest.mark.seconds
 def test_a_confidential_client_shows_its_secret_in_the_header_only(tmp_path: Path) -> None:
     with launching(tmp_path, secret=CONFIDENTIAL) as (client, fhir, smart):
         assert launched(client, fhir).status_code == 200
         assert smart.refused == []
 
 
+@pytest.mark.seconds
 def test_a_card_of_this_ehr_links_the_launch_and_the_launch_shows_its_decision(tmp_path: Path) -> None:
     with launching(tmp_path, keep=5) as (client, fhir, smart):
         card = client.post(SERVICE, json=REQUEST | {"fhirServer": fhir.base}).json()["cards"][0]
@@ -140,6 +144,7 @@ def test_a_card_of_this_ehr_links_the_launch_and_the_launch_shows_its_decision(t
     assert "code=" not in str(shown.url)
 
 
+@pytest.mark.seconds
 def test_a_card_for_another_ehr_links_no_launch(tmp_path: Path) -> None:
     with launching(tmp_path, keep=5) as (client, _, _):
         card = client.post(SERVICE, json=REQUEST).json()["cards"][0]
@@ -147,6 +152,7 @@ def test_a_card_for_another_ehr_links_no_launch(tmp_path: Path) -> None:
     assert card["links"][-1]["type"] == "absolute"
 
 
+@pytest.mark.seconds
 def test_the_decision_of_another_patient_is_never_shown(tmp_path: Path) -> None:
     with launching(tmp_path, keep=5) as (client, fhir, smart):
         card = client.post(SERVICE, json=REQUEST | {"fhirServer": fhir.base}).json()["cards"][0]
@@ -160,6 +166,7 @@ def test_the_decision_of_another_patient_is_never_shown(tmp_path: Path) -> None:
     assert "Chart meets TRD criteria" not in shown.text
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("said", ["", "not json", "[]", '{"decision": 7}', '{"decision": "x", "service": []}', "\x00"])
 def test_a_context_that_is_none_of_ours_is_passed_over(
     said: str, ehr: tuple[httpx.Client, FhirServer, SmartServer]
@@ -268,6 +275,7 @@ def test_a_token_server_that_fails_ends_the_launch(
     says(launched(client, fhir), 400, "no leave")
 
 
+@pytest.mark.seconds
 def test_a_callback_counts_once(ehr: tuple[httpx.Client, FhirServer, SmartServer]) -> None:
     client, fhir, smart = ehr
     begun = to_authorize(client, fhir)
@@ -316,6 +324,7 @@ def test_the_cookie_of_a_launch_is_for_the_server_and_for_some_minutes_only(
     assert "Max-Age=600" in said
 
 
+@pytest.mark.seconds
 def test_no_token_code_or_patient_is_logged(
     ehr: tuple[httpx.Client, FhirServer, SmartServer], caplog: pytest.LogCaptureFixture
 ) -> None:

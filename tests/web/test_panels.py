@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import cast
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, expect
 
 from cds.authoring.strict_fhir import strict_fhir
-from cds.ruleset import load_rules
 from cds.terminology.review_form import ReviewForm
-from tests.server import ROOT, TODAY
+from tests.shipped import shipped_rules
 from tests.web.serving_pages import SERVICE, example, keeping, page_of
 
-FORM = cast("ReviewForm", load_rules(ROOT / "rules", None, TODAY).program.codes.review)
+FORM = cast("ReviewForm", shipped_rules().program.codes.review)
 (PANEL,) = FORM.panels
 REQUEST = example("30-no-recent-score")
 SEVERAL, DAILY, NEVER = "LA6569-3", "LA6571-9", "LA6568-5"
@@ -45,6 +45,7 @@ def resources(page: str) -> list[dict[str, object]]:
     return listed
 
 
+@pytest.mark.seconds
 def test_it_is_asked_with_its_wording_and_notice_while_a_score_is_missing(tmp_path: Path) -> None:
     with keeping(tmp_path) as client:
         page = unescape(client.get(form_of(client)).text)
@@ -57,6 +58,7 @@ def test_it_is_asked_with_its_wording_and_notice_while_a_score_is_missing(tmp_pa
     assert ("panel." in with_score) == (f'name="panel.{PANEL.id}.{PANEL.safety}"' in with_score)
 
 
+@pytest.mark.seconds
 def test_all_nine_answers_give_the_total_and_fewer_give_none(tmp_path: Path) -> None:
     with keeping(tmp_path) as client:
         page = client.post(form_of(client), data=answers(SEVERAL)).text
@@ -72,6 +74,7 @@ def test_all_nine_answers_give_the_total_and_fewer_give_none(tmp_path: Path) -> 
     assert "PHQ-9 total score: 8" in page
 
 
+@pytest.mark.seconds
 def test_a_positive_item_9_shows_the_safety_card_and_a_saved_one_is_in_the_next_call(tmp_path: Path) -> None:
     settings = {"save_reviews": ("journal",), "keep_inputs_days": 5}
     with keeping(tmp_path, **settings) as client:

@@ -24,11 +24,11 @@ from cds.journal.store import Store
 from cds.journal.tables import comments, feedback, inputs, receipts
 from cds.read_request import limits, read_request, record_of
 from cds.record.bundle import read_bundle
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.web.console.examples import examples
 from cds.web.console.pasted import read_pasted
 from tests.server import ROOT, TODAY, serving
+from tests.shipped import shipped_rules
 from tests.web.serving_pages import KEEP, example, keeping
 
 PLAYGROUND = "/console/playground"
@@ -38,10 +38,8 @@ NAMES = sorted(path.parent.name for path in (ROOT / "fhir_examples").glob("*/req
 
 
 @pytest.fixture(scope="module")
-def rules() -> Iterator[Ruleset]:
-    made = load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY)
-    yield made
-    made.reasoner.close()
+def rules() -> Ruleset:
+    return shipped_rules(EvaluatorMode.DIRECT)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +89,7 @@ def test_a_bundle_is_answered_as_evaluate_answers_it(name: str, rules: Ruleset) 
     assert decide(rules, record, TODAY, service.id).truths == evaluated.truths
 
 
+@pytest.mark.seconds
 def test_a_patient_known_by_a_urn_is_found_by_it(rules: Ruleset) -> None:
     bundle = bundle_of(example(TWO_TRIALS))
     text = json.dumps(bundle).replace("Patient/example", "urn:uuid:example")
@@ -153,6 +152,30 @@ def test_an_example_is_put_into_the_form_with_its_day(client: httpx.Client) -> N
     assert f'value="{TODAY}"' in page
 
 
+def test_it_opens_with_an_example_and_its_answer_and_keeps_nothing_of_that(rules: Ruleset, tmp_path: Path) -> None:
+    kept = Journal(Store(str(tmp_path / "journal.sqlite3")), KEEP)
+    with serving(rules, journal=kept, console=True) as opened:
+        text = opened.get(PLAYGROUND).text
+        again = opened.get(f"{PLAYGROUND}?example=no-such-example").text
+    with kept.store.reading() as connection:
+        found = connection.execute(select(receipts)).all()
+
+    assert "Chart meets TRD criteria: consider an evaluation" in text
+    assert "Medication timeline" in text
+    assert "Press Ask to answer this card." in text
+    assert "/playground/feedback" not in text
+    assert 'id="cards-shown"' not in again
+    assert found == []
+
+
+def test_the_console_names_who_is_signed_in_and_the_explanation_names_the_patient(client: httpx.Client) -> None:
+    frame, _, rest = ask(client, example(TWO_TRIALS)).text.partition("<main")
+
+    assert "this machine" in frame
+    assert "Patient/example" not in frame
+    assert "46 years, female, Patient/example" in rest
+
+
 def test_every_shipped_example_is_offered_with_its_title() -> None:
     assert sorted(examples()) == NAMES
     assert all(one.title and one.says for one in examples().values())
@@ -180,6 +203,7 @@ def test_the_service_can_be_another_than_the_first(client: httpx.Client) -> None
     assert "POST /cds-services/ketamine-evaluation-encounter-start<" in page
 
 
+@pytest.mark.seconds
 def test_nothing_is_fetched_from_the_server_a_request_names(rules: Ruleset) -> None:
     request = example(TWO_TRIALS) | {"fhirServer": "http://127.0.0.1:9/fhir", "prefetch": {}}
     with serving(rules, console=True, fhir_servers=("http://127.0.0.1:9/fhir",)) as client:
@@ -244,6 +268,7 @@ def test_receipts_are_the_playgrounds_and_hold_no_data(client: httpx.Client, jou
         assert connection.execute(select(inputs)).all() == []
 
 
+@pytest.mark.seconds
 def test_where_inputs_are_kept_the_page_says_so_and_the_card_links_its_explanation(
     rules: Ruleset, tmp_path: Path
 ) -> None:
@@ -258,6 +283,7 @@ def test_where_inputs_are_kept_the_page_says_so_and_the_card_links_its_explanati
         assert client.get(address).status_code == 200
 
 
+@pytest.mark.seconds
 def test_without_a_journal_no_answer_is_taken(rules: Ruleset) -> None:
     with serving(rules, console=True) as client:
         page = ask(client, example(TWO_TRIALS)).text

@@ -47,7 +47,7 @@ def test_an_override_in_the_playground_appears_in_analytics(client: httpx.Client
     asked.get_by_label("Decisions").select_option("playground")
     asked.get_by_role("button", name="Show").click()
     asked.get_by_text("tried in the playground").wait_for()
-    assert "suggest evaluation" in asked.inner_text("main")
+    assert "suggest_evaluation" in asked.inner_text("main")
 
 
 def test_the_playground_has_no_flaw_and_fits_a_phone_and_a_desk(

@@ -87,6 +87,7 @@ def posts(fhir: FhirServer) -> int:
 # ---------------------------------------------------------------- in the EHR
 
 
+@pytest.mark.seconds
 def test_a_review_is_saved_in_the_ehr_with_author_time_and_sources_and_the_next_card_cites_it(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr") as (client, fhir, smart):
         before = asked(client, fhir)
@@ -108,6 +109,7 @@ def test_a_review_is_saved_in_the_ehr_with_author_time_and_sources_and_the_next_
     assert any("Dr. Doe" in card["detail"] for card in after)
 
 
+@pytest.mark.seconds
 def test_saved_twice_it_is_there_once_and_changed_answers_are_another_review(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr") as (client, fhir, smart):
         page = launched(client, fhir, smart)
@@ -146,6 +148,7 @@ def test_scopes_of_both_versions_say_whether_it_may_save(scope: str, may: bool) 
     assert TokenGrant("t", "p", "", scope).may_create("QuestionnaireResponse") is may
 
 
+@pytest.mark.seconds
 def test_leave_to_save_is_asked_for_only_where_the_site_wants_it(tmp_path: Path) -> None:
     for places, wanted in ((("ehr",), True), ((), False)):
         with saving(tmp_path / str(wanted), *places) as (client, fhir, smart):
@@ -155,6 +158,7 @@ def test_leave_to_save_is_asked_for_only_where_the_site_wants_it(tmp_path: Path)
             assert not [one for one in scopes if ".c" in one and "QuestionnaireResponse" not in one]
 
 
+@pytest.mark.seconds
 def test_without_the_scope_nothing_is_sent_and_the_text_is_offered(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr") as (client, fhir, smart):
         smart.response = {"scope": "launch patient/QuestionnaireResponse.rs"}
@@ -181,6 +185,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(("refusal", "what", "fix"), REFUSALS, ids=[str(one.status) for one, *_ in REFUSALS])
 def test_a_server_that_refuses_costs_nothing_that_was_entered(
     refusal: Answer, what: str, fix: str, tmp_path: Path
@@ -207,6 +212,7 @@ def test_a_server_that_refuses_costs_nothing_that_was_entered(
         assert len(saved_in(fhir)) == 1
 
 
+@pytest.mark.seconds
 def test_what_was_saved_though_the_answer_came_too_late_is_not_saved_again(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr", fetch_seconds=1) as (client, fhir, smart):
         page = launched(client, fhir, smart)
@@ -217,6 +223,7 @@ def test_what_was_saved_though_the_answer_came_too_late_is_not_saved_again(tmp_p
         assert len(saved_in(fhir)) == 1
 
 
+@pytest.mark.seconds
 def test_a_token_of_another_patient_or_browser_saves_nothing(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr") as (client, fhir, smart):
         page = launched(client, fhir, smart)
@@ -255,6 +262,7 @@ def test_a_grant_ends_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch)
 # ---------------------------------------------------------------- guards
 
 
+@pytest.mark.seconds
 def test_a_page_of_somebody_else_saves_nothing(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr", "journal") as (client, fhir, smart):
         page = launched(client, fhir, smart).replace("?key", "/save?key")
@@ -267,6 +275,7 @@ def test_a_page_of_somebody_else_saves_nothing(tmp_path: Path) -> None:
         assert posts(fhir) == 1
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     ("typed", "wrong"),
     [
@@ -288,6 +297,7 @@ def test_what_cannot_be_saved_is_said_and_stays_on_the_page(typed: JSON, wrong: 
     assert 'id="saved"' not in answer.text
 
 
+@pytest.mark.seconds
 def test_no_token_and_no_answer_is_logged_or_in_the_journal(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with saving(tmp_path, "ehr") as (client, fhir, smart):
@@ -302,6 +312,7 @@ def test_no_token_and_no_answer_is_logged_or_in_the_journal(tmp_path: Path, capl
     assert b"Dr. Doe" not in held
 
 
+@pytest.mark.seconds
 def test_each_save_is_in_the_audit_log_and_so_is_one_that_failed(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr") as (client, fhir, smart):
         page = launched(client, fhir, smart)
@@ -328,6 +339,7 @@ def in_journal(folder: Path, **settings: Any) -> Any:
     return saving(folder, "journal", **settings)
 
 
+@pytest.mark.seconds
 def test_kept_in_the_journal_it_is_evidence_of_the_next_call_and_of_its_page(tmp_path: Path) -> None:
     with in_journal(tmp_path) as (client, fhir, smart):
         before = asked(client, fhir)
@@ -347,6 +359,7 @@ def test_kept_in_the_journal_it_is_evidence_of_the_next_call_and_of_its_page(tmp
         assert "Dr. Doe" in shown.text  # the page decides again from what was kept of the call
 
 
+@pytest.mark.seconds
 def test_a_review_of_one_patient_or_tenant_is_none_of_another(tmp_path: Path) -> None:
     with in_journal(tmp_path) as (client, fhir, smart):
         save(client, launched(client, fhir, smart))
@@ -360,6 +373,7 @@ def test_a_review_of_one_patient_or_tenant_is_none_of_another(tmp_path: Path) ->
     journal.store.close()
 
 
+@pytest.mark.seconds
 def test_what_is_older_than_it_is_to_be_kept_counts_no_more_and_is_removed(tmp_path: Path) -> None:
     with in_journal(tmp_path) as (client, fhir, smart):
         save(client, launched(client, fhir, smart))
@@ -372,6 +386,7 @@ def test_what_is_older_than_it_is_to_be_kept_counts_no_more_and_is_removed(tmp_p
     journal.store.close()
 
 
+@pytest.mark.seconds
 def test_the_ehr_is_first_and_what_it_surely_refused_goes_to_the_journal(tmp_path: Path) -> None:
     with saving(tmp_path, "ehr", "journal", fetch_seconds=1) as (client, fhir, smart):
         page = launched(client, fhir, smart)
@@ -384,6 +399,7 @@ def test_the_ehr_is_first_and_what_it_surely_refused_goes_to_the_journal(tmp_pat
         assert "Kept by this service until" in told
 
 
+@pytest.mark.seconds
 def test_while_kept_reviews_cannot_be_looked_up_what_is_not_recorded_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +417,7 @@ def _down() -> list[bytes]:
     raise StoreDownError("down")
 
 
+@pytest.mark.seconds
 def test_with_neither_the_page_gives_text_alone(tmp_path: Path) -> None:
     with saving(tmp_path) as (client, fhir, smart):
         page = launched(client, fhir, smart)

@@ -91,6 +91,7 @@ def test_a_changed_day_gives_the_cards_of_the_changed_bundle(client: httpx.Clien
     assert shown(page) == sorted(summaries(client, request))
 
 
+@pytest.mark.seconds
 def test_a_dose_nobody_recorded_can_be_added_and_settles_what_was_open(
     client: httpx.Client, addresses: dict[str, str]
 ) -> None:

@@ -10,8 +10,10 @@ from cds.api.links import SignedLinks
 from cds.fhir_client.allowlist import ServerAllowlist
 from cds.fhir_client.fetch import FhirAccess
 from cds.journal.store import StoreDownError
+from cds.locale.catalog import Catalog
+from cds.locale.sentence import say
 
-LABEL = "Why: criteria, medication timeline, what is missing"
+LABEL = say("Why: criteria, medication timeline, what is missing")
 
 
 class CardLinks:
@@ -29,7 +31,7 @@ class CardLinks:
         self._links = links
 
     def of(
-        self, decision: str, called: str, tenant: str, service: str, access: FhirAccess
+        self, decision: str, called: str, tenant: str, service: str, access: FhirAccess, words: Catalog
     ) -> Sequence[Mapping[str, str]]:
         """
         The link of a decision (CDS Hooks 2.0.1, "Link"): to a SMART launch where the EHR of the call is set up for it,
@@ -38,14 +40,14 @@ class CardLinks:
         base = (self.base or called).rstrip("/")
         if self._launches(tenant, access):
             context = msgspec.json.encode({"decision": decision, "service": service}).decode()
-            return ({"label": LABEL, "url": f"{base}/launch", "type": "smart", "appContext": context},)
+            return ({"label": words(LABEL), "url": f"{base}/launch", "type": "smart", "appContext": context},)
         if self._links is None:
             return ()
         try:
             key = self._links.key(decision)
         except StoreDownError:  # said in the log; a card without this link is better than none
             return ()
-        return ({"label": LABEL, "url": f"{base}/decisions/{decision}?key={key}", "type": "absolute"},)
+        return ({"label": words(LABEL), "url": f"{base}/decisions/{decision}?key={key}", "type": "absolute"},)
 
     def _launches(self, tenant: str, access: FhirAccess) -> bool:
         if tenant not in self.launched or access.server is None:

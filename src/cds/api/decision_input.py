@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
+from cds.api.decision_records import FETCHED, ORDERS, OVERRIDES, REVIEWS, SELECTIONS
 from cds.api.overrides import OverrideLookup
-from cds.api.receipts import FETCHED, ORDERS, OVERRIDES, REVIEWS, SELECTIONS
 from cds.fhir_client.fetch import FhirAccess
+from cds.journal.decision_records import HookCall
 from cds.read_request import HookRequest, record_of
 from cds.record.bundle import FetchedValue
 from cds.record.draft_orders import orders_of
 from cds.record.model import Override, PatientRecord
-from cds.rulebook.program import Service
+from cds.rulebook.compiled_ruleset import Service
 
 
 class FetchedInput(msgspec.Struct):
@@ -57,6 +58,12 @@ def record_from_input(body: bytes, service: Service, limits: dict[str, Any]) -> 
     asked = HookRequest(kept.prefetch, kept.patientId, "", FhirAccess(None, None), orders)
     record = record_of(asked, service.templates, limits, fetched_values)
     return looked_up.onto(record)
+
+
+def call_from_input(body: bytes, tenant: str, service: Service, hook_instance: str) -> HookCall:
+    """The call of a decision, as far as what is kept of it tells: all but its user."""
+    kept = msgspec.json.decode(body, type=DecisionInput)
+    return HookCall(tenant, service.id, service.hook, hook_instance, kept.patientId, kept.prefetch)
 
 
 def _looked_up(prefetch: dict[str, msgspec.Raw]) -> OverrideLookup:

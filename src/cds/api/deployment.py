@@ -18,6 +18,7 @@ from cds.decide import Ruleset
 from cds.errors import WrongClockError
 from cds.fhir_client.fetch import Fetcher
 from cds.journal.journal import Journal
+from cds.locale.catalog import ENGLISH_CATALOG, Catalog
 from cds.settings import Settings
 
 ANYBODY = ""
@@ -39,12 +40,12 @@ class TenantRules:
     tenant: str = ANYBODY
 
 
-Offers = Mapping[str, TenantRules]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
+RulesByTenant = Mapping[str, TenantRules]  # by tenant, or one for `ANYBODY` where nobody is asked who they are
 
 
-def tenant_rules_of(offers: Offers, request: Request) -> TenantRules:
+def tenant_rules_of(rules_by_tenant: RulesByTenant, request: Request) -> TenantRules:
     """What the caller of this request is answered with."""
-    return offers[request.state.caller.tenant if ANYBODY not in offers else ANYBODY]
+    return rules_by_tenant[request.state.caller.tenant if ANYBODY not in rules_by_tenant else ANYBODY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Deployment:
     What every address and page is made of.
 
     Attributes:
-        offers: Tenant → what it is answered with; one for "" where anybody may call. Reloading changes its values.
+        rules_by_tenant: Tenant → what it is answered with; one for "" where anybody may call. Reloading changes its
+            values.
         folders: Tenant → the folder its rules were read from.
         settings: How the service runs.
         clock: The day it is.
@@ -65,7 +67,7 @@ class Deployment:
         reload_state: How taking changed rules goes; None where rules are not watched.
     """
 
-    offers: Offers
+    rules_by_tenant: RulesByTenant
     folders: Mapping[str, Path]
     settings: Settings
     clock: Callable[[], date]
@@ -75,6 +77,13 @@ class Deployment:
     links: SignedLinks | None
     card_links: CardLinks | None
     reload_state: Callable[[], dict[str, Any]] | None
+
+    @property
+    def words(self) -> Catalog:
+        """What the program writes where no rules are in hand: in the language of all tenants, else in English."""
+        catalogs = [tenant_rules.rules.program.words for tenant_rules in self.rules_by_tenant.values()]
+        languages = {catalog.language for catalog in catalogs}
+        return catalogs[0] if len(languages) == 1 else ENGLISH_CATALOG
 
     def why_clock_is_wrong(self) -> str:
         """
@@ -90,8 +99,8 @@ class Deployment:
     def _before_release(self) -> str:
         released = [
             attributes.released
-            for offer in self.offers.values()
-            for attributes in offer.rules.program.attributes.values()
+            for tenant_rules in self.rules_by_tenant.values()
+            for attributes in tenant_rules.rules.program.attributes.values()
             if attributes.released is not None
         ]
         before = released and system_time().date() < max(released) - timedelta(days=1)

@@ -34,7 +34,6 @@ from cds.errors import (
     WrongPatientError,
 )
 from cds.journal.store import StoreDownError
-from cds.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +62,9 @@ TELL_US = "Tell those who run this service"
 
 def outcome(status: int, code: str, what: str, fix: str = "", where: str = "") -> Response:
     """An error answer with an OperationOutcome that says what, where and how to mend it."""
-    issue: dict[str, Any] = {"severity": "error", "code": code, "details": {"text": what}}
+    issue: dict[str, Any] = {"severity": "error", "code": code, "details": {"text": str(what)}}
     if fix:
-        issue["diagnostics"] = fix
+        issue["diagnostics"] = str(fix)
     if where:
         issue["expression"] = [where]
     resource = {"resourceType": "OperationOutcome", "issue": [issue]}
@@ -110,9 +109,8 @@ def register(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(DisagreementError)
-    async def disagreed(_: Request, disagreement: DisagreementError) -> Response:
-        app.state.workers.disagreed()
-        metrics.disagreements.inc()
+    async def disagreed(request: Request, disagreement: DisagreementError) -> Response:
+        app.state.disagreements.met(request, disagreement)
         log.error("%s", disagreement)  # names of heads and truths only
         return outcome(500, "exception", "The two engines disagree; nobody gets an answer", TELL_US)
 

@@ -128,15 +128,15 @@ class TimedWrites:
 
 def feedback_routes(deployment: Deployment) -> APIRouter:
     """Where clients say what became of cards; without a journal nothing is taken."""
-    offers, settings, journal = deployment.offers, deployment.settings, deployment.journal
+    rules_by_tenant, settings, journal = deployment.rules_by_tenant, deployment.settings, deployment.journal
     router = APIRouter()
     in_time = TimedWrites()
 
     @router.post("/cds-services/{identity}/feedback", openapi_extra=takes(FEEDBACK_BODY), responses=gives(NOTHING))
     async def feedback(identity: str, request: Request) -> JSONResponse:
         """Keep what became of cards; 200 once it is on disk."""
-        offer = tenant_rules_of(offers, request)
-        service = service_of(offer.rules, identity)
+        tenant_rules = tenant_rules_of(rules_by_tenant, request)
+        service = service_of(tenant_rules.rules, identity)
         if journal is None:
             raise NoJournalError(
                 "This service keeps no journal, so that feedback would be lost",
@@ -144,7 +144,7 @@ def feedback_routes(deployment: Deployment) -> APIRouter:
             )
         hear = journal.hear
         words = read_feedback(await read_body(request, min(MAX_BYTES, settings.max_body_bytes)))
-        await in_time(lambda: hear(offer.tenant, service.id, words))
+        await in_time(lambda: hear(tenant_rules.tenant, service.id, words))
         return JSONResponse({})
 
     return router

@@ -9,18 +9,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cds.cards.card import Card
-from cds.rulebook.program import Service
+from cds.rulebook.compiled_ruleset import Service
 from cds.serialize import card_values, without_empty
 
 VERSION = "2.0.1"  # of CDS Hooks
+# Of each hook, as the pages of the CDS Hooks library 1.0.1 give it (metadata, hookVersion).
+HOOK_VERSIONS = {"patient-view": "1.0", "encounter-start": "1.0", "order-select": "1.0", "order-sign": "1.0"}
 
 
 class ServiceEntry(BaseModel):
     """
     One entry of the discovery answer (CDS Hooks 2.0.1, "Discovery").
 
-    `version` is the specification's, as the 3.0 ballot recommends; clients of 2.0.1 meet it as a member they need not
-    know.
+    `version` is the specification's, `hookVersion` the hook's, as the 3.0 ballot has them; clients of 2.0.1 meet them
+    as members they need not know.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +32,7 @@ class ServiceEntry(BaseModel):
     title: str
     description: str
     version: str
+    hookVersion: str  # noqa: N815 (the ballot's name)
     prefetch: dict[str, str]
 
 
@@ -51,6 +54,7 @@ def discovery_of(services: list[Service]) -> dict[str, Any]:
                 title=service.title,
                 description=service.description,
                 version=VERSION,
+                hookVersion=HOOK_VERSIONS[service.hook],
                 prefetch={prefetch.key: prefetch.query for prefetch in service.prefetch},
             )
             for service in services

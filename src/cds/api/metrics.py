@@ -11,7 +11,8 @@ from fastapi import APIRouter, Request, Response
 
 from cds import __version__
 from cds.api.admission import Admission
-from cds.api.deployment import Offers
+from cds.api.deployment import RulesByTenant
+from cds.api.disagreements import KnownDisagreements
 from cds.journal.journal import Journal
 from cds.settings import Settings
 from cds.telemetry import metrics
@@ -22,11 +23,19 @@ SECONDS = 5.0  # between two looks; a worker that is not asked itself shows numb
 class Gauges:
     """Looks at the queue, the journal and the rules of this worker, and sets what Prometheus is told."""
 
-    def __init__(self, admission: Admission, journal: Journal | None, offers: Offers, max_concurrency: int) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        journal: Journal | None,
+        rules_by_tenant: RulesByTenant,
+        max_concurrency: int,
+        disagreements: KnownDisagreements,
+    ) -> None:
         self._admission = admission
         self._journal = journal
-        self._offers = offers
+        self._rules_by_tenant = rules_by_tenant
         self._max_concurrency = max_concurrency
+        self._disagreements = disagreements
         self._lost = 0
         self._digests: dict[str, str] = {}
         metrics.build_info.labels(__version__).set(1)
@@ -43,13 +52,14 @@ class Gauges:
         metrics.in_progress.set(inside)
         metrics.queue_waiting.set(max(0, inside - self._max_concurrency))
         metrics.overdue.set(self._admission.overdue)
+        metrics.open_disagreements.set(self._disagreements.open)
         if self._journal is not None:
             state = self._journal.health()
             metrics.journal_waiting.set(state["waiting"])
             metrics.journal_lost.inc(state["lost"] - self._lost)
             self._lost = state["lost"]
             metrics.journal_up.set(self._journal.works)
-        self._rules({name: offer.rules.program.version for name, offer in self._offers.items()})
+        self._rules({name: tenant_rules.rules.program.version for name, tenant_rules in self._rules_by_tenant.items()})
 
     def _rules(self, digests: Mapping[str, str]) -> None:
         """The digest of each tenant's rule set; one that was replaced is told no longer."""

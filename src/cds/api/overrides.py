@@ -16,7 +16,7 @@ from cds.journal.journal import Journal
 from cds.journal.store import StoreDownError
 from cds.record.forms import with_responses
 from cds.record.model import NOT_LOOKED_UP, Override, PatientRecord, without_overrides, without_reviews
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 
 log = logging.getLogger(__name__)
 SECONDS = 1.0  # for one look-up, which takes some milliseconds; a store that hangs must not cost the clinician the card

@@ -19,7 +19,7 @@ def questionnaire_routes(deployment: Deployment) -> APIRouter:
     @router.get("/Questionnaire/{identity}")
     async def questionnaire(identity: str, request: Request) -> Response:
         """The Questionnaire that reviews answer (FHIR R4, SDC)."""
-        made = questionnaire_of(tenant_rules_of(deployment.offers, request).rules.program)
+        made = questionnaire_of(tenant_rules_of(deployment.rules_by_tenant, request).rules.program)
         if made is None or made["id"] != identity:
             listed = f"There is {made['id']}" if made is not None else "These rules ask for no review"
             raise UnknownServiceError("There is no such Questionnaire", fix=listed)

@@ -16,28 +16,28 @@ from fastapi.responses import JSONResponse
 
 from cds import __version__
 from cds.api.body import read_body
+from cds.api.decision_records import call_of, card_records_of
 from cds.api.deployment import ANYBODY, Deployment, TenantRules, tenant_rules_of
 from cds.api.messages import Discovery, discovery_of, response_of
 from cds.api.openapi import ANSWER, BUNDLE, CARDS, REQUEST, gives, takes
 from cds.api.overrides import OverrideLookup
-from cds.api.receipts import call_of, card_records_of
 from cds.api.request_log import decided
 from cds.decide import Decision, Ruleset, decide
 from cds.errors import NotFhirError, PrefetchMissingError, UnknownServiceError
 from cds.fhir_client.fetch import Fetcher, NoFhirServerError
-from cds.journal.receipts import DecisionRecord, decision_record_of
+from cds.journal.decision_records import DecisionRecord, decision_record_of
 from cds.read_request import HookRequest, limits, read_request, record_of
 from cds.record.bundle import NOTHING_FETCHED, FetchedValue, read_bundle
 from cds.record.collect import kinds_in
 from cds.record.fhir import READ_TYPES
+from cds.rulebook.compiled_ruleset import Prefetch, Service
 from cds.rulebook.list_ages import lists_in_words
-from cds.rulebook.program import Prefetch, Service
 from cds.rulebook.reviews import overdue_reviews
 from cds.serialize import answer_of
 from cds.telemetry import metrics
 from cds.telemetry.traces import stage
 
-FAILED = frozenset({"failed", "stuck"})  # statuses with which nobody should be sent here
+STUCK = "stuck"  # the status with which nobody should be sent here
 READ_AT_ONCE = 256_000  # bytes of a body whose envelope is read in less time than it takes to wake a thread
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # of `today`; years before and after are needed to reckon with
 READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "ExplanationOfBenefit"}
@@ -45,7 +45,7 @@ READABLE = frozenset(READ_TYPES) - {"Patient", "Encounter", "Medication", "Expla
 
 def routes(deployment: Deployment) -> APIRouter:
     """Every address that answers questions; without a journal no receipts are kept, without card links none linked."""
-    offers, settings, clock = deployment.offers, deployment.settings, deployment.clock
+    rules_by_tenant, settings, clock = deployment.rules_by_tenant, deployment.settings, deployment.clock
     admission, journal = deployment.admission, deployment.journal
     router = APIRouter()
 
@@ -53,17 +53,19 @@ def routes(deployment: Deployment) -> APIRouter:
     @router.post("/cds-services/{identity}", openapi_extra=takes(REQUEST), responses=gives(CARDS))
     async def call(identity: str, request: Request) -> Response:
         """Answer one hook."""
-        offer = tenant_rules_of(offers, request)
-        service = service_of(offer.rules, identity)
+        tenant_rules = tenant_rules_of(rules_by_tenant, request)
+        service = service_of(tenant_rules.rules, identity)
         async with admission.slot():
             asked, size = await _read(request, service, deployment)
             today = deployment.today()
-            fetched, why_not = await _fetch(offer.fetcher, service, asked)
-            earlier = await deployment.overrides.of(offer.rules.program, offer.tenant, asked.patient_id, today)
+            fetched, why_not = await _fetch(tenant_rules.fetcher, service, asked)
+            earlier = await deployment.overrides.of(
+                tenant_rules.rules.program, tenant_rules.tenant, asked.patient_id, today
+            )
 
             def answer() -> HookResult:
                 return answer_hook(
-                    offer,
+                    tenant_rules,
                     service,
                     asked,
                     today,
@@ -76,7 +78,7 @@ def routes(deployment: Deployment) -> APIRouter:
 
             made = await admission.run_in_worker(answer, size)
             decided(
-                offer.tenant,
+                tenant_rules.tenant,
                 service.id,
                 made.decision,
                 decision_id=made.id,
@@ -91,25 +93,26 @@ def routes(deployment: Deployment) -> APIRouter:
     @router.get("/health")
     async def health(request: Request, response: Response) -> dict[str, Any]:
         """
-        Whether this service can be trusted with an answer; 503 once the two engines have disagreed, or all hangs.
+        How this service is; 503 when all hangs.
 
-        It speaks for all workers, whichever is asked. A journal that does not work, a worker that hangs while others
-        answer, and a clock that is wrong are "degraded" and 200.
+        It speaks for all workers, whichever is asked. A disagreement of the two engines, until somebody acknowledges
+        it, a journal that does not work, a worker that hangs while others answer, and a clock that is wrong are
+        "degraded" and 200: what both engines say the same is right, and what they did not was answered 500.
         """
-        request.app.state.workers.beat(admission.inside, admission.overdue)
+        request.app.state.disagreements.beat()
         workers = request.app.state.workers.health
         status = _status(request, deployment)
-        response.status_code = 503 if status in FAILED else 200
-        if ANYBODY not in offers:
+        response.status_code = 503 if status == STUCK else 200
+        if ANYBODY not in rules_by_tenant:
             return {"status": status}  # this address is open: what runs here is for those who run it
-        rules = offers[ANYBODY].rules
+        rules = rules_by_tenant[ANYBODY].rules
         due = overdue_reviews(rules.program, clock())
         return {
             "status": status,
             "version": __version__,
             "rules": rules.program.version,
-            "opinions": rules.reasoner.opinions.value,
-            "disagreements": workers.disagreements,
+            "opinions": rules.reasoner.mode.value,
+            "disagreements": request.app.state.disagreements.open,
             "workers": {"running": workers.running, "silent": workers.silent},
             "clock": deployment.why_clock_is_wrong() or "ok",
             "under_way": workers.under_way,
@@ -129,16 +132,18 @@ def routes(deployment: Deployment) -> APIRouter:
     @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz")
     async def ready(request: Request, response: Response) -> dict[str, str]:
-        """Whether requests may be sent here: rules are loaded, the engines agree, and some worker answers."""
+        """Whether requests may be sent here: rules are loaded, and some worker answers."""
         status = _status(request, deployment)
-        response.status_code = 503 if status in FAILED else 200
+        response.status_code = 503 if status == STUCK else 200
         return {"status": status}
 
     @router.head("/cds-services", include_in_schema=False)
     @router.get("/cds-services", responses={200: {"model": Discovery}})
     async def discover(request: Request) -> JSONResponse:
         """The services on offer (CDS Hooks 2.0.1, "Discovery")."""
-        return JSONResponse(discovery_of(list(tenant_rules_of(offers, request).rules.program.services.values())))
+        return JSONResponse(
+            discovery_of(list(tenant_rules_of(rules_by_tenant, request).rules.program.services.values()))
+        )
 
     @router.post("/evaluate", openapi_extra=takes(BUNDLE), responses=gives(ANSWER))
     async def evaluate(
@@ -149,8 +154,8 @@ def routes(deployment: Deployment) -> APIRouter:
 
         `reasons=false` leaves out the trees of reasons, most of an answer's size and cost.
         """
-        offer = tenant_rules_of(offers, request)
-        rules = offer.rules
+        tenant_rules = tenant_rules_of(rules_by_tenant, request)
+        rules = tenant_rules.rules
         if service is not None:
             service_of(rules, service)
         day = day_of(today) if today is not None else deployment.today()
@@ -165,7 +170,7 @@ def routes(deployment: Deployment) -> APIRouter:
                 return decision, msgspec.json.encode(answer_of(rules, decision, flag_of(reasons, "reasons")))
 
             decision, encoded = await admission.run_in_worker(answer, len(body))
-            decided(offer.tenant, service or "", decision)
+            decided(tenant_rules.tenant, service or "", decision)
             return Response(encoded, media_type="application/json")
 
     return router
@@ -193,7 +198,7 @@ class HookResult:
 
 
 def answer_hook(
-    offer: TenantRules,
+    tenant_rules: TenantRules,
     service: Service,
     asked: HookRequest,
     today: date,
@@ -216,7 +221,7 @@ def answer_hook(
     Raises:
         RequestError: There is no answer to it.
     """
-    rules, journal = offer.rules, deployment.journal
+    rules, journal = tenant_rules.rules, deployment.journal
     begun, decision_id = perf_counter(), str(uuid.uuid4())
     if not answers_other_keys(service, asked):
         refuse_without(service, asked.prefetch, fetched, why_not)
@@ -227,7 +232,9 @@ def answer_hook(
     decided = perf_counter()
     linked: Sequence[Mapping[str, str]] = ()
     if deployment.card_links is not None and decision.cards:
-        linked = deployment.card_links.of(decision_id, called, offer.tenant, service.id, asked.access)
+        linked = deployment.card_links.of(
+            decision_id, called, tenant_rules.tenant, service.id, asked.access, rules.program.words
+        )
     response = response_of(decision.cards, linked)
     encoded = msgspec.json.encode(response)
     if journal is None:
@@ -237,12 +244,12 @@ def answer_hook(
         receipt = decision_record_of(
             rules,
             decision,
-            call_of(offer.tenant, service, asked, fetched, earlier),
+            call_of(tenant_rules.tenant, service, asked, fetched, earlier),
             card_records_of(decision.cards, response),
             {name: round(seconds * 1000, 3) for name, seconds in took.items()},
             id=decision_id,
             decided_at=datetime.now(UTC),
-            keep_input=journal.keeps_inputs,
+            keep_input=journal.keeps_inputs and (bool(decision.cards) or deployment.settings.keep_inputs_of == "all"),
         )
     return HookResult(decision_id, decision, response, encoded, receipt, sum(took.values()))
 
@@ -283,11 +290,14 @@ async def _fetch(
 def _status(request: Request, deployment: Deployment) -> str:
     """The health of all workers in a word."""
     workers, journal = request.app.state.workers.health, deployment.journal
-    if workers.disagreements:
-        return "failed"
     if deployment.admission.stuck or (workers.running and workers.silent == workers.running):
-        return "stuck"
-    degraded = workers.silent or (journal is not None and not journal.works) or deployment.why_clock_is_wrong()
+        return STUCK
+    degraded = (
+        request.app.state.disagreements.open
+        or workers.silent
+        or (journal is not None and not journal.works)
+        or deployment.why_clock_is_wrong()
+    )
     return "degraded" if degraded else "ok"
 
 

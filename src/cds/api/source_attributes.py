@@ -28,14 +28,14 @@ def attribute_routes(deployment: Deployment) -> APIRouter:
     async def every(request: Request) -> SourceAttributesList:
         """The source attributes of every rule file in force that concludes or says something."""
         return SourceAttributesList(
-            REGULATION, tuple(tenant_rules_of(deployment.offers, request).rules.program.attributes.values())
+            REGULATION, tuple(tenant_rules_of(deployment.rules_by_tenant, request).rules.program.attributes.values())
         )
 
     @router.head("/source-attributes/{rule}", include_in_schema=False)
     @router.get("/source-attributes/{rule}")
     async def one(rule: str, request: Request) -> SourceAttributes:
         """The source attributes of one rule file, by its id."""
-        attributes = tenant_rules_of(deployment.offers, request).rules.program.attributes
+        attributes = tenant_rules_of(deployment.rules_by_tenant, request).rules.program.attributes
         if rule not in attributes:
             raise UnknownRuleError(
                 "There is no such rule file in force", fix=f"GET /source-attributes lists them: {', '.join(attributes)}"

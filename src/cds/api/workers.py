@@ -1,4 +1,4 @@
-"""What the workers of one service know of each other: who answers, who hangs, and whether engines have disagreed."""
+"""What the workers of one service know of each other: who answers, who hangs, and where engines have disagreed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WorkersHealth:
     Attributes:
         running: How many there are.
         silent: How many of them hang.
-        disagreements: Since the service was started, whichever worker it was, and whether or not that one still runs.
+        disagreements: That workers met and others may not find in the journal yet, of those that ended, too.
         under_way, overdue: Requests let in and not answered, decisions that go on after their caller was answered.
     """
 
@@ -52,6 +52,7 @@ class WorkerStates:
     def __init__(self, path: Path | None = None) -> None:
         """Take a slot in the file, or in memory of this process alone."""
         self._disagreements = self._under_way = self._overdue = 0
+        self._path = path
         if path is None:
             self._memory = mmap.mmap(-1, SIZE)
             self._slot = 0
@@ -64,15 +65,33 @@ class WorkerStates:
                 fcntl.flock(file, fcntl.LOCK_UN)  # the memory keeps the file open, and with it the lock
         self._write()
 
-    def disagreed(self) -> None:
-        """The two engines have disagreed in this worker; all see it at once, until the service is started again."""
-        self._disagreements += 1
+    def beat(self, under_way: int, overdue: int, disagreements: int) -> None:
+        """Say that this worker answers, what it has to do, and how many disagreements it met; all see it at once."""
+        self._under_way, self._overdue, self._disagreements = under_way, overdue, disagreements
         self._write()
 
-    def beat(self, under_way: int, overdue: int) -> None:
-        """Say that this worker answers, and how much it has to do."""
-        self._under_way, self._overdue = under_way, overdue
-        self._write()
+    def take_over(self) -> int:
+        """Take the disagreements that workers met which have ended since; whoever takes them must tell them."""
+        if self._path is None or not (self._left() or self._gone()):
+            return 0
+        with self._path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+            taken = self._gone()
+            GONE.pack_into(self._memory, SLOTS * SLOT.size, 0)
+            for number, disagreements in self._left():
+                taken += disagreements
+                process, at, _, *more = SLOT.unpack_from(self._memory, number * SLOT.size)
+                SLOT.pack_into(self._memory, number * SLOT.size, process, at, 0, *more)
+        return taken
+
+    def _left(self) -> list[tuple[int, int]]:
+        """Slot and disagreements of workers that have ended."""
+        slots = ((number, SLOT.unpack_from(self._memory, number * SLOT.size)) for number in range(SLOTS))
+        return [(number, slot[2]) for number, slot in slots if slot[2] and not _runs(slot[0])]
+
+    def _gone(self) -> int:
+        (count,) = GONE.unpack_from(self._memory, SLOTS * SLOT.size)
+        return int(count)
 
     @property
     def health(self) -> WorkersHealth:
@@ -83,7 +102,7 @@ class WorkerStates:
         return WorkersHealth(
             running=len(running),
             silent=sum(now - one[1] > SILENT_SECONDS for one in running),
-            disagreements=sum(one[2] for one in listed) + GONE.unpack_from(self._memory, SLOTS * SLOT.size)[0],
+            disagreements=sum(one[2] for one in listed) + self._gone(),
             under_way=sum(one[3] for one in running),
             overdue=sum(one[4] for one in running),
         )
@@ -92,8 +111,7 @@ class WorkerStates:
         for number in range(SLOTS):
             process, _, disagreements, *_ = SLOT.unpack_from(self._memory, number * SLOT.size)
             if not process or not _runs(process):
-                (before,) = GONE.unpack_from(self._memory, SLOTS * SLOT.size)
-                GONE.pack_into(self._memory, SLOTS * SLOT.size, before + disagreements)
+                GONE.pack_into(self._memory, SLOTS * SLOT.size, self._gone() + disagreements)
                 return number
         raise RuntimeError(f"more than {SLOTS} workers share one file")
 
@@ -118,10 +136,10 @@ def make_states_file() -> Path:
     return Path(name)
 
 
-async def keep_beating(states: WorkerStates, counts: Callable[[], tuple[int, int]]) -> None:
-    """Beat again and again, until cancelled; `counts` gives requests under way and decisions overdue."""
+async def keep_beating(beat: Callable[[], None]) -> None:
+    """Beat again and again, until cancelled."""
     while True:
-        states.beat(*counts())
+        beat()
         await asyncio.sleep(BEAT_SECONDS)
 
 

@@ -17,7 +17,8 @@ import msgspec
 
 from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist, literal_address
-from cds.rulebook.program import Prefetch
+from cds.locale.sentence import say
+from cds.rulebook.compiled_ruleset import Prefetch
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 200_000  # of a discovery document or a token response
@@ -138,10 +139,10 @@ async def configuration_of(client: httpx.AsyncClient, base: httpx.URL, servers: 
         found = msgspec.json.decode(body, type=_Discovery)
     except (LaunchError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("no usable SMART configuration at %s: %s", base.host, type(error).__name__)
-        raise LaunchError("The EHR does not say how to sign in") from None
+        raise LaunchError(say("The EHR does not say how to sign in")) from None
     methods = found.code_challenge_methods_supported
     if methods is not None and "S256" not in methods:
-        raise LaunchError("The EHR does not take PKCE with S256, without which no launch is safe")
+        raise LaunchError(say("The EHR does not take PKCE with S256, without which no launch is safe"))
     for endpoint in (found.authorization_endpoint, found.token_endpoint):
         _refuse_unsafe(endpoint, base)
     _refuse_unreachable(found.token_endpoint, base, servers)
@@ -205,11 +206,11 @@ async def token_for(
         found = msgspec.json.decode(await _read(client, request, 200), type=_TokenResponse)
     except (LaunchError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("no token: %s", type(error).__name__)
-        raise LaunchError("The EHR gave no leave to read the chart") from None
+        raise LaunchError(say("The EHR gave no leave to read the chart")) from None
     if found.token_type.lower() != "bearer":
-        raise LaunchError("The EHR gave a token of a kind that is not used here")
+        raise LaunchError(say("The EHR gave a token of a kind that is not used here"))
     if not found.patient:
-        raise LaunchError("The EHR did not say which patient's chart is open")
+        raise LaunchError(say("The EHR did not say which patient's chart is open"))
     return TokenGrant(
         found.access_token,
         found.patient,
@@ -237,9 +238,9 @@ def _refuse_unsafe(endpoint: str, base: httpx.URL) -> None:
     try:
         url = httpx.URL(endpoint)
     except (httpx.InvalidURL, ValueError):
-        raise LaunchError("The EHR names an address to sign in at that is none") from None
+        raise LaunchError(say("The EHR names an address to sign in at that is none")) from None
     if not url.host or url.userinfo or url.fragment or url.scheme not in {"https", base.scheme}:
-        raise LaunchError("The EHR names an address to sign in at that is not safe")
+        raise LaunchError(say("The EHR names an address to sign in at that is not safe"))
 
 
 def _refuse_unreachable(endpoint: str, base: httpx.URL, servers: ServerAllowlist) -> None:
@@ -251,7 +252,7 @@ def _refuse_unreachable(endpoint: str, base: httpx.URL, servers: ServerAllowlist
     url = httpx.URL(endpoint)
     address = literal_address(url.host)
     if address is not None and url.host != base.host and not servers.may_connect(address):
-        raise LaunchError("The EHR names an address to sign in at that is not allowed here")
+        raise LaunchError(say("The EHR names an address to sign in at that is not allowed here"))
 
 
 async def _read(client: httpx.AsyncClient, request: httpx.Request, status: int) -> bytes:
@@ -263,14 +264,14 @@ async def _read(client: httpx.AsyncClient, request: httpx.Request, status: int) 
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > MOST_BYTES:
-                    raise LaunchError("it is too large")
+                    raise LaunchError(say("it is too large"))
         finally:
             await answer.aclose()
     except (httpx.HTTPError, httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError):
-        raise LaunchError("it could not be read") from None
+        raise LaunchError(say("it could not be read")) from None
     if answer.status_code != status:
         log.info("SMART: %s answered %d", request.url.host, answer.status_code)
-        raise LaunchError("it was refused")
+        raise LaunchError(say("it was refused"))
     return body
 
 

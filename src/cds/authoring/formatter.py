@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from cds.yaml_source.document import read_yaml
 
 SECTIONS = (
-    "about", "evidence", "parameters", "patterns", "facts", "conclusions", "definitions", "services", "cards", "lists",
+    "about", "evidence", "parameters", "patterns", "facts", "conclusions", "definitions", "services", "cards",
+    "leaflets", "lists",
 )  # fmt: skip
 TOP = re.compile(r"([a-z_]+):")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cds.authoring.fix.fixes import schema_from
 from cds.errors import CdsError
+from cds.rulebook.loader import PACKET, VALUESETS, Rulebook
+from cds.rulebook.loader import REVIEW as REVIEW_FILE
 from cds.rulebook.loader import WORDING as WORDING_FOLDER
-from cds.rulebook.loader import Rulebook
-from cds.rulebook.overlay_wording import text_places
+from cds.rulebook.overlay_wording import packet_places, review_places, set_key, set_places, text_places
 from cds.rulebook.shipped import SHIPPED
 from cds.yaml_source.document import Path as YamlPath
 
@@ -104,15 +105,17 @@ WORDING = """\
 # yaml-language-server: $schema={schema}
 wording:
   of: {of}
-  version: {version}                     # the version these texts are written from
-  language: {language}
+{version}  language: {language}
   because: "TODO: why the texts differ here"
   by: "TODO: who answers for the words"
   review: {next}
-# Write over each text; keep the holes in double braces. What stays as it is here is shown as in the rule file.
+# Write over each text; keep the placeholders in double braces. What stays as it is here is shown as in the rule file.
 texts:
 {texts}
 """
+
+
+VERSION = "  version: {version}                     # the version these texts are written from\n"
 
 
 class AlreadyExistsError(CdsError):
@@ -173,19 +176,36 @@ def new_wording(book: Rulebook, rule: str, language: str, today: date) -> dict[P
     """
     if book.site is None:
         raise RuleNotFoundError(f"{book.root} is not a site's folder; make one with `cds new site NAME`")
-    if rule not in book.rules:
-        raise RuleNotFoundError(f"there is no rule file {rule}; there is {', '.join(sorted(book.rules))}")
+    found = _worded_texts(book, rule)
+    if found is None:
+        known = ", ".join((*sorted(book.rules), REVIEW_FILE, PACKET, VALUESETS))
+        raise RuleNotFoundError(f"there is no rule file {rule}; there is {known}")
+    version, texts = found
     path = book.root / WORDING_FOLDER / f"{rule}.yaml"
-    loaded = book.rules[rule]
     text = WORDING.format(
         schema=schema_from(path, book, "wording.schema.json"),
         of=rule,
-        version=loaded.model.about.version,
+        version=VERSION.format(version=version) if version else "",
         language=language,
         next=today + REVIEW,
-        texts="\n".join(_nested(dict(text_places(loaded.located.value)), (), 1)),
+        texts="\n".join(_nested(texts, (), 1)),
     )
     return {path: text}
+
+
+def _worded_texts(book: Rulebook, of: str) -> tuple[str, dict[YamlPath, str]] | None:
+    """Version ("" for none) and texts of what a wording can be of; None where there is no such file."""
+    if of in book.rules:
+        rule = book.rules[of]
+        return rule.model.about.version, dict(text_places(rule.located.value))
+    if of == REVIEW_FILE and book.review is not None:
+        return book.review.model.review.version, dict(review_places(book.review.located.value))
+    if of == PACKET and book.packet is not None:
+        return book.packet.model.packet.version, dict(packet_places(book.packet.located.value))
+    if of == VALUESETS:
+        sets = {set_key(one): one.located.value for one in book.sets}
+        return "", {(name, *path): text for name in sorted(sets) for path, text in set_places(sets[name])}
+    return None
 
 
 def _nested(texts: Mapping[YamlPath, str], above: YamlPath, depth: int) -> Iterator[str]:

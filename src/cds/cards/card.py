@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds.record.model import SecurityLabel
-from cds.rulebook.program import LinkText, RuleRef
+from cds.rulebook.compiled_ruleset import LinkText, RuleRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Suggestion:
 @dataclass(frozen=True, slots=True)
 class Card:
     """
-    One card.
+    One card as CDS Hooks sends it, before it is JSON.
 
     Attributes:
         name: As in the rule file.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
 from cds.cards.template import TemplateValues, escape, fill, plain
 from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Facts
+from cds.locale.catalog import Catalog
 from cds.logic.truth import Truth
 from cds.record.model import Issue, IssueKind, PatientRecord, SecurityLabel
-from cds.rulebook.program import CardText, CompiledDefinition, CompiledRuleset
+from cds.rulebook.compiled_ruleset import CardText, CompiledDefinition, CompiledRuleset
 
 MOST_ISSUES = 6
 
@@ -53,17 +55,26 @@ def _write(
         return tuple((definition, why(definition.head)) for definition in program.definitions[name])
 
     patient = record.patient.reference
-    without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), (), patient)
+    without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), (), patient, program.words)
     holding = [note for note in text.notes if truths[note.head] is Truth.TRUE]
     said = [(note.brief, fill(note.say, without_notes)) for note in holding]
     notes = tuple(words for brief, words in said if not brief)
     briefs = tuple((brief, words) for brief, words in said if brief)
-    values = TemplateValues(facts, program.parameters, why, lacking, definitions, notes, briefs, patient)
-    detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts)))
-    rests_on = references(text.head, program, facts)
+    values = replace(without_notes, notes=notes, briefs=briefs)
+    detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts, program.words)))
+    rests_on = tuple(sorted({*references(text.head, program, facts), *_forms_of_panels(program, record)}))
     labels = _labels({*rests_on, *(one for note in holding for one in references(note.head, program, facts))}, record)
     # Notes are in the order of their weight.
     strongest = None if text.keep_summary else next((note for note in holding if note.summary), None)
+    suggestions = tuple(
+        Suggestion(
+            suggestion.label,
+            suggestion.recommended,
+            tuple(Action(words, build(resource, values, labels)) for words, resource in suggestion.actions),
+        )
+        for suggestion in text.suggestions
+        if not suggestion.head or truths[suggestion.head] is Truth.TRUE
+    )
     return Card(
         name=text.name,
         service=service,
@@ -73,22 +84,27 @@ def _write(
         source_label=text.source_label,
         source_url=text.source_url,
         topic=text.topic,
-        suggestions=tuple(
-            Suggestion(
-                suggestion.label,
-                suggestion.recommended,
-                tuple(Action(words, build(resource, values, labels)) for words, resource in suggestion.actions),
-            )
-            for suggestion in text.suggestions
-            if not suggestion.head or truths[suggestion.head] is Truth.TRUE
-        ),
-        selection_behavior=text.selection_behavior if text.suggestions else "",
+        suggestions=suggestions,
+        selection_behavior=text.selection_behavior if suggestions else "",
         links=text.links,
-        override_reasons=text.override_reasons,
+        override_reasons=tuple(
+            (system, code, program.words(display)) for system, code, display in text.override_reasons
+        ),
         rule=text.rule,
         references=rests_on,
         labels=labels,
     )
+
+
+def _forms_of_panels(program: CompiledRuleset, record: PatientRecord) -> Iterator[str]:
+    """
+    Forms that a review asks for, as they were filled in: their answers decide whether a card of safety is shown.
+
+    So every other card rests on them, too, whatever its own head reads.
+    """
+    review = program.codes.review
+    urls = {panel.url for panel in review.panels} if review is not None else set()
+    return (form.source for form in record.forms if form.questionnaire in urls)
 
 
 def _labels(sources: Collection[str], record: PatientRecord) -> tuple[SecurityLabel, ...]:
@@ -98,36 +114,46 @@ def _labels(sources: Collection[str], record: PatientRecord) -> tuple[SecurityLa
     return tuple(sorted({label for source in sources for label in record.labels.get(source, ())}))
 
 
-def footer(text: CardText, record: PatientRecord, facts: Facts) -> str:
+def footer(text: CardText, record: PatientRecord, facts: Facts, words: Catalog) -> str:
     """Rule and version, its review, the age of the data, what clinicians stated, and what was left out."""
     rule, today = text.rule, facts.today
-    review = f"reviewed {rule.reviewed}" if rule.reviewed else "clinical review pending"
+    review = words.say("reviewed {day}", day=rule.reviewed) if rule.reviewed else words.say("clinical review pending")
     if rule.review_due is not None and rule.review_due < today:
-        review += f", **review overdue since {rule.review_due}**"
-    newest = f"most recent data {record.newest}" if record.newest else "no entry has a date"
-    lines = [f"*Rule {rule.id} {rule.version} ({review}). Evaluated {today}; {record.resources} resources; {newest}.*"]
+        review += words.say(", **review overdue since {day}**", day=rule.review_due)
+    newest = (
+        words.say("most recent data {day}", day=record.newest) if record.newest else words.say("no entry has a date")
+    )
+    said = words.counted(
+        "Rule {rule} ({review}). Evaluated {today}; {number} resource; {newest}.",
+        "Rule {rule} ({review}). Evaluated {today}; {number} resources; {newest}.",
+        record.resources,
+        rule=f"{rule.id} {rule.version}",
+        review=review,
+        today=today,
+        newest=newest,
+    )
+    lines = [f"*{said}*"]
     if stated := [fact for fact in facts.by_name.values() if fact.stated_by]:
-        lines.append(
-            f"*Stated by a clinician: {'; '.join(f'{plain(f.label)}: {escape(f.stated_by)}' for f in stated)}.*"
-        )
+        facts_stated = "; ".join(f"{plain(f.label, words)}: {escape(words(f.stated_by))}" for f in stated)
+        lines.append("*" + words.say("Stated by a clinician: {facts}.", facts=facts_stated) + "*")
     issues = [
         issue
         for issue in record.issues
         if issue.kind in {IssueKind.UNREADABLE, IssueKind.IMPLAUSIBLE, IssueKind.IGNORED}
     ]
     if issues:
-        lines.append(f"*Left out of this answer: {_counted(issues)}.*")
+        lines.append("*" + words.say("Left out of this answer: {items}.", items=_counted(issues, words)) + "*")
     return "\n".join(lines)
 
 
-def _counted(issues: list[Issue]) -> str:
+def _counted(issues: list[Issue], words: Catalog) -> str:
     counts: dict[tuple[str, str], int] = {}
     for issue in issues:
-        key = (issue.resource_type or "resource", issue.kind.value)
+        key = (issue.resource_type or words.say("resource"), words(issue.kind.value))
         counts[key] = counts.get(key, 0) + 1
     listed = [f"{count} {type_} {kind}" for (type_, kind), count in sorted(counts.items())]
     more = len(listed) - MOST_ISSUES
-    return ", ".join(listed[:MOST_ISSUES]) + (f" and {more} more kinds" if more > 0 else "")
+    return ", ".join(listed[:MOST_ISSUES]) + (words.say(" and {more} more kinds", more=more) if more > 0 else "")
 
 
 def references(head: str, program: CompiledRuleset, facts: Facts) -> tuple[str, ...]:

@@ -1,32 +1,29 @@
-"""Resource templates + values → FHIR R4 resources, checked with fhir.resources before they leave."""
+"""Resource templates + values → FHIR R4 resources. The rule check has tried each template with fhir.resources."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fhir.resources.R4B import get_fhir_model_class
-
-from cds.cards.template import HOLE, TemplateValues
-from cds.facts.fact import FactSource
+from cds.cards.template import TemplateValues, named_text
+from cds.facts.fact import Fact, FactSource
+from cds.locale.catalog import Catalog
 from cds.record.model import SecurityLabel
+from cds.rulebook.placeholders import Placeholder, fill, placeholders_in
 
 
 def build(template: Mapping[str, Any], values: TemplateValues, labels: Sequence[SecurityLabel] = ()) -> dict[str, Any]:
     """
     The resource a suggestion creates.
 
-    A text with holes is filled; a value that is only `{{ references(fact) }}` becomes a list of References. Empty
-    members are left out. The `labels` of the data it is made from become its own (meta.security).
-
-    Raises:
-        ValidationError: The result is not valid FHIR R4 (R4B model). That is our mistake, since `cds check` has tried
-            the template.
+    A text with placeholders is filled; a value that is only `{{ references(fact) }}` becomes a list of References.
+    Empty members are left out. The `labels` of the data it is made from become its own (meta.security).
+    It is valid FHIR R4 (R4B model) whatever the chart holds, since the check of the rules has tried the template with
+    nothing and with odd text in its placeholders (`resource-template-invalid`).
     """
     filled = _fill(template, values)
     if labels:
         filled["meta"] = filled.get("meta", {}) | {"security": [coding_of(label) for label in labels]}
-    get_fhir_model_class(filled["resourceType"]).model_validate(filled)
     return dict(filled)
 
 
@@ -48,21 +45,20 @@ def _fill(value: Any, values: TemplateValues) -> Any:
 
 
 def _text(text: str, values: TemplateValues) -> Any:
-    whole = HOLE.fullmatch(text.strip())
-    if whole and whole[1] == "references":
-        return [{"reference": found.reference} for found in _distinct(values.facts[whole[2]].found)]
+    named = placeholders_in(text)
+    if named and named[0].word == "references":  # alone, as the check of the rules has seen
+        return [{"reference": found.reference} for found in _distinct(values.facts[named[0].name].found)]
 
-    def one(match: Any) -> str:
-        function, argument, name = match.groups()
-        if name == "patient.reference":
-            return values.patient_reference
-        if name in values.parameters:
-            return values.parameters[name].text
-        if function:
-            raise KeyError(f"{function}({argument}) cannot stand in a resource")
-        return values.facts[name].text
+    def one(placeholder: Placeholder) -> str:
+        if placeholder.word:
+            raise KeyError(f"{placeholder.text} cannot stand in a resource")
+        return named_text(placeholder, values, _recorded)
 
-    return HOLE.sub(one, text)
+    return fill(text, one)
+
+
+def _recorded(fact: Fact | None, words: Catalog) -> str:
+    return words(fact.text) if fact is not None else ""
 
 
 def _distinct(found: tuple[FactSource, ...]) -> list[FactSource]:

@@ -79,6 +79,9 @@ def folder_to_write(named: Path | None, hint: str = "--rules") -> Path:
         what = f"{folder} belongs to the installed package, and the next installation would replace it."
         raise typer.BadParameter(f"{what} Make a site's folder with `cds new site NAME`.", param_hint=hint)
     if named is None:
+        here = Path.cwd()
+        if folder != here and folder.is_relative_to(here):
+            folder = folder.relative_to(here)
         err.print(escape(f"in {folder}"))
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 import time
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def stats_command(
     from cds.journal.stats import stats  # noqa: PLC0415
 
     with store_in_force() as store:
-        found = stats(store, JournalPeriod(_first_day(since)))
+        found = stats(store, JournalPeriod(first_day(since)))
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n")
         return
@@ -122,7 +123,7 @@ def settled_command(
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
     from cds.journal.settled import settled, settled_as_csv  # noqa: PLC0415
 
-    period = JournalPeriod(_first_day(since))
+    period = JournalPeriod(first_day(since))
     names = rules_in(None, day_of(None)).program.definitions
     with store_in_force() as store:
         sys.stdout.write(settled_as_csv(settled(store, period, names)))
@@ -143,7 +144,7 @@ def feedback_command(
     from cds.journal.period import JournalPeriod  # noqa: PLC0415
 
     with store_in_force() as store:
-        sys.stdout.write(feedback_as_csv(store, JournalPeriod(_first_day(since))))
+        sys.stdout.write(feedback_as_csv(store, JournalPeriod(first_day(since))))
 
 
 @journal.command(name="decisions")
@@ -169,7 +170,7 @@ def decisions_command(
         time.sleep(FOLLOW_SECONDS)
 
     with store_in_force() as store:
-        period = JournalPeriod(_first_day(since))
+        period = JournalPeriod(first_day(since))
         lines = decisions_as_they_come(store, period, pause) if follow else decisions_as_ndjson(store, period)
         with suppress(KeyboardInterrupt, BrokenPipeError):
             for line in lines:
@@ -190,8 +191,59 @@ def audit_command(
     from cds.journal.audit import audit_as_ndjson  # noqa: PLC0415
 
     with store_in_force() as store:
-        for line in audit_as_ndjson(store, _first_day(since)):
+        for line in audit_as_ndjson(store, first_day(since)):
             sys.stdout.buffer.write(line)
+
+
+@journal.command(name="disagreements")
+def disagreements_command(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were acknowledged.")] = False,
+) -> None:
+    """
+    List decisions on which the two engines disagreed: until each is acknowledged, /health is degraded.
+
+    [bold]Example:[/bold] cds journal disagreements
+    """
+    from cds.journal.disagreements import read_disagreements  # noqa: PLC0415
+
+    with store_in_force() as store:
+        listed = read_disagreements(store, acknowledged=everything)
+    for one in listed:
+        on = ", ".join(f"{name}: {truths}" for name, truths in one.heads.items()) or "not known"
+        by = f"; acknowledged by {one.acknowledged_by}" if one.acknowledged_at is not None else ""
+        at = one.at.isoformat(timespec="seconds")
+        tenant = f", tenant {one.tenant}" if one.tenant else ""
+        out.print(escape(f"{one.id} {at}{tenant}, {one.address}, version {one.engine}: {on}{by}"), soft_wrap=True)
+    if not listed:
+        out.print("none")
+
+
+@journal.command(name="acknowledge")
+def acknowledge_command(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Which, as cds journal disagreements names them.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All there are.")] = False,
+) -> None:
+    """
+    Acknowledge disagreements of the engines; who did is written into the audit log.
+
+    [bold]Example:[/bold] cds journal acknowledge --all
+    """
+    from cds.journal.audit import AuditAction, AuditEntry  # noqa: PLC0415
+    from cds.journal.disagreements import acknowledge  # noqa: PLC0415
+
+    if bool(ids) == everything:
+        raise typer.BadParameter("name some, or write --all.", param_hint="IDS")
+    who = f"{getpass.getuser()} on the command line"
+    at, action, address = datetime.now(UTC), AuditAction.ACKNOWLEDGED, "cds journal acknowledge"
+    entry = AuditEntry(at, action, who, "", "", address, "", "", "this machine")
+    with store_in_force() as store:
+        count = acknowledge(store, entry, ids=None if everything else ids)
+    out.print(f"{count} acknowledged")
+    if not everything and ids is not None and count < len(set(ids)):
+        err.print("some of these are none, or were acknowledged before")
+        raise typer.Exit(PROBLEMS)
 
 
 @journal.command(name="verify")
@@ -222,8 +274,9 @@ def verify_command(
         reports, older = verify_chains(store, before)
     if older:
         err.print(f"{older} receipts were written before there were chains")
-    for name, report in reports.items():
-        err.print(escape(f"{name}: {report.entries} entries, {report.removed} removed because of their age"))
+    for chain, report in reports.items():
+        name = chain.removesuffix(":")  # a site without tenants has one chain of receipts, of no tenant
+        err.print(escape(f"{name}: entries {report.entries}, removed because of their age {report.removed}"))
         for problem in report.problems:
             err.print(escape(f"{name}: {problem}"))
     heads = {name: report.head for name, report in reports.items()}
@@ -232,7 +285,8 @@ def verify_command(
         raise typer.Exit(PROBLEMS)
 
 
-def _first_day(since: str | None) -> datetime:
+def first_day(since: str | None) -> datetime:
+    """The moment an option names, 1970 for none; says what is wrong with it and exits 2."""
     try:
         return datetime.fromisoformat(since or "1970-01-01").astimezone(UTC)
     except ValueError:

@@ -21,6 +21,7 @@ from cds.cli.lsp import lsp
 from cds.cli.make import docs, fmt, new
 from cds.cli.packet import packet_command
 from cds.cli.population import population
+from cds.cli.replay import replay
 from cds.cli.schema import schema
 from cds.cli.serve import serve
 from cds.cli.site import site
@@ -43,6 +44,7 @@ app.command()(fix)
 app.command()(test)
 app.command()(schema)
 app.add_typer(journal, name="journal")
+app.command()(replay)
 app.add_typer(population, name="population")
 app.command()(lock)
 app.command()(fmt)

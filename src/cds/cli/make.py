@@ -182,14 +182,14 @@ def docs(
     [bold]Example:[/bold] cds docs build/rules
     """
     book = _book(rules)
-    casebook = read_rule_tests(book.root, book)
-    if problems := [p for p in (*book.problems, *casebook.problems) if not p.warning]:
+    rule_tests = read_rule_tests(book.root, book)
+    if problems := [p for p in (*book.problems, *rule_tests.problems) if not p.warning]:
         print_problems(problems)
         raise typer.Exit(PROBLEMS)
     if find_spec("material") is None:
         err.print("MkDocs Material is not installed: pip install 'thirdline\\[docs]'.")
         raise typer.Exit(PROBLEMS)
-    made = reference.pages(book, casebook)
+    made = reference.pages(book, rule_tests)
     with TemporaryDirectory() as scratch:
         reference.write(Path(scratch), made)
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder.resolve())]

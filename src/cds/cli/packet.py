@@ -59,9 +59,9 @@ def packet_command(
         raise typer.Exit(PROBLEMS)
     made = packet(loaded, result, form, chosen)
     if written is PacketFormat.HTML:
-        sys.stdout.write(packet_page(made, form))
+        sys.stdout.write(packet_page(made, form, loaded.program.words))
     elif written is PacketFormat.JSON:
-        sys.stdout.write(packet_text(made).decode())
+        sys.stdout.write(packet_text(made, loaded.program.words).decode())
     else:
-        document = packet_as_document(made, form, body, datetime.now(UTC))
+        document = packet_as_document(made, form, loaded.program.words, body, datetime.now(UTC))
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")

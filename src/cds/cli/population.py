@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from datetime import date
 from importlib.util import find_spec
@@ -113,10 +114,13 @@ def _on_spark(
     """A run in the Spark session there is, or one of this machine."""
     if find_spec("pyspark") is None or find_spec("pyarrow") is None:
         raise ExportError("Spark needs pyspark and pyarrow: install them with `pip install 'thirdline[spark]'`")
+    from pyspark import SparkConf  # noqa: PLC0415 (an extra)
     from pyspark.sql import SparkSession  # noqa: PLC0415 (an extra)
 
     from cds.population.spark import SentRules, run_on_spark  # noqa: PLC0415 (an extra)
 
+    if str(SparkConf().get("spark.master", "local")).startswith("local"):
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark would take python3 of PATH, which lacks us
     return run_on_spark(SparkSession.builder.getOrCreate(), SentRules.of(*sent), export, into, options)
 
 

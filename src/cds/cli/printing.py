@@ -14,7 +14,7 @@ from cds.engine.explain import Why, deciding, explain, missing
 from cds.errors import RequestError
 from cds.facts.fact import Trial
 from cds.logic.truth import Truth
-from cds.rulebook.program import CompiledDefinition
+from cds.rulebook.compiled_ruleset import CompiledDefinition
 
 SIGNS = {
     Truth.TRUE: "[green]yes[/green]",

@@ -55,7 +55,6 @@ def diff_command(
     release: Release = None,
     siblings: Siblings = False,
     same_version: SameVersion = False,
-    today: Today = None,
 ) -> None:
     """
     Say in what lists and a release differ, then the edits proposed for the files, as a diff; nothing is written.
@@ -66,7 +65,7 @@ def diff_command(
     [bold]Example:[/bold] cds terminology diff icd-10-cm --siblings
     [bold]Example:[/bold] cds terminology diff valueset https://tx.example.org/fhir
     """
-    proposal = _proposal(kind, source, rules, release, day_of(today), siblings=siblings, same_version=same_version)
+    proposal = _proposal(kind, source, _folder(rules), release, None, siblings=siblings, same_version=same_version)
     _print(proposal)
     sys.stdout.write(proposal.diff)
     raise typer.Exit(PROBLEMS if proposal.findings else OK)
@@ -82,30 +81,44 @@ def update(
     today: Today = None,
 ) -> None:
     """
-    Write the edits that `cds terminology diff` proposes; comments and layout of the files stay.
+    Write the edits that `cds terminology diff` proposes, and when the lists were compared; comments and layout stay.
 
     [bold]Example:[/bold] cds terminology update icd-10-cm
     """
-    proposal = _proposal(kind, source, rules, release, day_of(today), siblings=False, same_version=same_version)
+    folder = _folder(rules)
+    proposal = _proposal(kind, source, folder, release, day_of(today), siblings=False, same_version=same_version)
     _print(proposal)
+    others = sorted({edit.path.parent for edit in proposal.edits if not _is_in(edit.path, folder)})
+    if others:
+        what = f"The lists are in {', '.join(map(str, others))}, which {folder} is an overlay of: nothing was written."
+        err.print(escape(f"{what} Update a copy of those rules (--rules), and name its files in the overlay."))
+        raise typer.Exit(PROBLEMS)
     for path in proposal.write():
         out.print(escape(f"wrote {path}"))
     raise typer.Exit(OK)
 
 
+def _folder(rules: Path | None) -> Path:
+    folder = rules or settings_in_force().rules
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="--rules")
+    return folder
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def _proposal(
     kind: str,
     source: str | None,
-    rules: Path | None,
+    folder: Path,
     release: str | None,
-    today: date,
+    today: date | None,
     *,
     siblings: bool,
     same_version: bool,
 ) -> Proposal:
-    folder = rules or settings_in_force().rules
-    if not folder.is_dir():
-        raise typer.BadParameter(f"{folder} is not a folder.", param_hint="--rules")
     if kind not in {RXNORM, ICD, VALUE_SET}:
         raise typer.BadParameter(f"there is {RXNORM}, {ICD}, {VALUE_SET}.", param_hint="KIND")
     if source is None and kind != ICD:
@@ -124,12 +137,12 @@ def _proposal(
         raise typer.Exit(PROBLEMS) from None
 
 
-def _tables(book: Rulebook, source: Path, release: str | None, today: date) -> Proposal:
+def _tables(book: Rulebook, source: Path, release: str | None, today: date | None) -> Proposal:
     read = read_release(source, release)
     found = [
-        compare_table(table, Path(table.file).parent / products, read, today)
+        compare_table(table, Path(table.file).parent, read, today)
         for table in book.tables.values()
-        if (products := table.model.table.products) is not None  # without it there is nothing of a release to compare
+        if table.model.table.products is not None  # without it there is nothing of a release to compare
     ]
     return Proposal(
         read.name,

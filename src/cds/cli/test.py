@@ -56,9 +56,10 @@ def test(
     every_code: Annotated[
         bool, typer.Option("--every-code", help="Take away any code of a value set, not one of each list.")
     ] = False,
-    most_survivors: Annotated[
-        float, typer.Option("--most-survivors", help="Percent of changes that may pass unnoticed.")
+    max_survivors: Annotated[
+        float, typer.Option("--max-survivors", help="Percent of changes that may pass unnoticed.")
     ] = 5.0,
+    most_survivors: Annotated[float | None, typer.Option("--most-survivors", hidden=True)] = None,
     coverage: Annotated[
         bool, typer.Option("--coverage", help="Print what the cases show of every conclusion, clause, limit and card.")
     ] = False,
@@ -102,8 +103,11 @@ def test(
         since = None if changes_since is None else _changed_since(changes_since, folder, day_of(today))
         if since is not None and not since:
             raise typer.Exit(OK)
+        if most_survivors is not None:
+            err.print("--most-survivors is now called --max-survivors; the old name goes in version 0.4.")
+            max_survivors = most_survivors
         wanted = MutantSelection(tuple(changes_of or ()), sample, every_code, since)
-        raise typer.Exit(OK if _try_changes(folder, wanted, jobs, most_survivors) else PROBLEMS)
+        raise typer.Exit(OK if _try_changes(folder, wanted, jobs, max_survivors) else PROBLEMS)
     try:
         among = failed_last_time(folder) if failed else None
         report = run_folder(folder, only=only, among=among, clauses=coverage or html is not None, jobs=jobs)
@@ -165,7 +169,7 @@ def _changed_since(revision: str, folder: Path, today: date) -> frozenset[str]:
     return frozenset(name for change in rules.changes for name in change.names)
 
 
-def _try_changes(folder: Path, wanted: MutantSelection, jobs: int | None, most_survivors: float) -> bool:
+def _try_changes(folder: Path, wanted: MutantSelection, jobs: int | None, max_survivors: float) -> bool:
     with progress_on(err) as bar:
         task = bar.add_task("changes", total=None)
         try:
@@ -178,4 +182,4 @@ def _try_changes(folder: Path, wanted: MutantSelection, jobs: int | None, most_s
         except LookupError as nothing:
             what = f"nothing that can be changed is called {nothing.args[0]}."
             raise typer.BadParameter(what, param_hint="--changes-of") from None
-    return print_mutants(changes, out, most_survivors)
+    return print_mutants(changes, out, max_survivors)

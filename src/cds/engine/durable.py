@@ -22,7 +22,7 @@ without an error outside it. The fence, each line pinned by a test in tests/engi
 - The last thing in the batch is a sentinel whose rule always fires: if it did not, something was dropped. A state in
   which nothing fired cannot be deleted (it frees an uninitialised pointer), a state not deleted costs 1.8 MB.
 - At 513 tests in a ruleset, 65 that one fact passes, 256 rules with one condition or 16 conditions in a rule it hangs,
-  forgets the fact or crashes: a layer becomes several rulesets, and a rule that is too long is refused at load.
+  forgets the fact or crashes: a stratum becomes several rulesets, and a rule that is too long is refused at load.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _serial = count(1)
 
 
 class EngineLimitError(CdsError, ValueError):
-    """These rules cannot be given to durable-rules safely. Raised at load."""
+    """Rules cannot be given to durable-rules safely. Raised at load."""
 
 
 class EngineError(CdsError, RuntimeError):
@@ -86,7 +86,7 @@ def available() -> bool:
 
 class DurableEvaluator:
     """
-    The clauses of all layers made ready to run; usable from several threads, which take turns.
+    The clauses of all strata made ready to run; usable from several threads, which take turns.
 
     Make it after the fork, one per worker process; `close()` gives its memory back.
 
@@ -94,23 +94,23 @@ class DurableEvaluator:
         EngineLimitError: The rules are outside the fence.
     """
 
-    def __init__(self, layers: tuple[Stratum, ...]) -> None:
+    def __init__(self, strata: tuple[Stratum, ...]) -> None:
         if durable is None:
             raise EngineError("durable-rules does not run on this Python")
         # It never lets go of the GIL, so taking turns costs nothing, and no two patients are ever in it together.
         self._turn = threading.Lock()
         self._sid = 1
         self._closed = False
-        _check_order(layers)
-        self._heads = {name: Truth.FALSE for layer in layers for name in layer.heads}
+        _check_order(strata)
+        self._heads = {name: Truth.FALSE for stratum in strata for name in stratum.heads}
         self._reading = _RulesetInputs()
-        self._layers: list[_EngineStratum] = []
-        planned = [[_plan(rules, self._reading) for rules in _split(layer)] for layer in layers]
+        self._strata: list[_EngineStratum] = []
+        planned = [[_plan(rules, self._reading) for rules in _split(stratum)] for stratum in strata]
         self._facts = [name for name in self._reading.words if name not in self._heads]
         try:
-            for layer, rulesets in zip(layers, planned, strict=True):
-                made = _EngineStratum([name for name in self._reading.words if name in layer.heads])
-                self._layers.append(made)
+            for stratum, rulesets in zip(strata, planned, strict=True):
+                made = _EngineStratum([name for name in self._reading.words if name in stratum.heads])
+                self._strata.append(made)
                 for ruleset in rulesets:
                     handle = durable.create_ruleset(f"cds-{next(_serial)}", ruleset.definition)
                     made.rulesets.append(replace(ruleset, handle=handle))
@@ -135,12 +135,12 @@ class DurableEvaluator:
         with self._turn:
             if self._closed:
                 raise EngineError("the engine is closed")
-            for layer in self._layers:
-                for ruleset in layer.rulesets:
+            for stratum in self._strata:
+                for ruleset in stratum.rulesets:
                     batch = told.batch(ruleset.place, self._sid)
                     if batch:
                         self._run(ruleset, batch, settled)
-                told.words(layer.read, settled)
+                told.words(stratum.read, settled)
         return settled
 
     def close(self) -> None:
@@ -148,7 +148,7 @@ class DurableEvaluator:
         with self._turn:
             if not self._closed:
                 self._closed = True
-                for ruleset in (ruleset for layer in self._layers for ruleset in layer.rulesets):
+                for ruleset in (ruleset for stratum in self._strata for ruleset in stratum.rulesets):
                     durable.delete_ruleset(ruleset.handle)
 
     def _run(self, ruleset: _Ruleset, batch: str, settled: dict[str, Truth]) -> None:
@@ -176,7 +176,7 @@ class DurableEvaluator:
 @dataclass(frozen=True, slots=True)
 class _Ruleset:
     """
-    Some rules of a layer in the library's words, and, once `handle` is set, in its hands.
+    Some rules of a stratum in the library's words, and, once `handle` is set, in its hands.
 
     Attributes:
         place: Its number among all rulesets.
@@ -194,7 +194,7 @@ class _Ruleset:
 
 @dataclass(frozen=True, slots=True)
 class _EngineStratum:
-    """Rulesets none of which reads what another concludes; `read` are their heads that higher layers read."""
+    """Rulesets none of which reads what another concludes; `read` are their heads that higher strata read."""
 
     read: list[str]
     rulesets: list[_Ruleset] = field(default_factory=list)
@@ -301,10 +301,10 @@ def _limit(test: ComparisonLiteral) -> int:
     return step
 
 
-def _split(layer: Stratum) -> Iterator[dict[Body, list[str]]]:
-    """The bodies of a layer, each with all heads that have it in a clause, as rulesets that are quickly run."""
+def _split(stratum: Stratum) -> Iterator[dict[Body, list[str]]]:
+    """The bodies of a stratum, each with all heads that have it in a clause, as rulesets that are quickly run."""
     heads: dict[Body, list[str]] = {}
-    for clause in layer.clauses:
+    for clause in stratum.clauses:
         heads.setdefault(clause.body, []).append(clause.head)
     some: dict[Body, list[str]] = {}
     for body, of in heads.items():
@@ -364,15 +364,15 @@ def _note(part: BodyPart, place: int, properties: Mapping[object, str], reading:
         by_truth.setdefault(truth, []).append((place, "", said))
 
 
-def _check_order(layers: tuple[Stratum, ...]) -> None:
+def _check_order(strata: tuple[Stratum, ...]) -> None:
     """A head may be read only once it is decided: until then it would count as false."""
-    heads = {name for layer in layers for name in layer.heads}
+    heads = {name for stratum in strata for name in stratum.heads}
     decided: set[str] = set()
-    for layer in layers:
+    for stratum in strata:
         read = {
-            part.name for clause in layer.clauses for part in clause.body if not isinstance(part, ComparisonLiteral)
+            part.name for clause in stratum.clauses for part in clause.body if not isinstance(part, ComparisonLiteral)
         }
         too_early = (read & heads) - decided
         if too_early:
             raise EngineLimitError(f"{min(too_early)} is read before it is decided")
-        decided |= layer.heads
+        decided |= stratum.heads

@@ -35,16 +35,16 @@ class Evaluator:
     """A program's conditions and clauses made ready to run; usable from several threads."""
 
     def __init__(
-        self, heads: Mapping[str, Condition], layers: tuple[Stratum, ...], opinions: EvaluatorMode = EvaluatorMode.BOTH
+        self, heads: Mapping[str, Condition], strata: tuple[Stratum, ...], mode: EvaluatorMode = EvaluatorMode.BOTH
     ) -> None:
-        if opinions is EvaluatorMode.BOTH and not available():
+        if mode is EvaluatorMode.BOTH and not available():
             raise RuntimeError("durable-rules does not run on this Python; set the engine to `direct`")
-        self.opinions = opinions
-        unheard = heads.keys() - {name for layer in layers for name in layer.heads}
-        if opinions is EvaluatorMode.BOTH and unheard:
+        self.mode = mode
+        unheard = heads.keys() - {name for stratum in strata for name in stratum.heads}
+        if mode is EvaluatorMode.BOTH and unheard:
             raise ValueError(f"no clause concludes {', '.join(sorted(unheard))}: there would be only one opinion")
         self._direct = KleeneEvaluator(heads)
-        self._engine = DurableEvaluator(layers) if opinions is EvaluatorMode.BOTH else None
+        self._engine = DurableEvaluator(strata) if mode is EvaluatorMode.BOTH else None
 
     def conclude(self, facts: Facts) -> dict[str, Truth]:
         """

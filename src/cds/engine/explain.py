@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain, pairwise
 from math import inf, isfinite
-from typing import overload
+from typing import NamedTuple, overload
 from weakref import WeakValueDictionary
 
 from cds.engine.kleene import KleeneEvaluator
 from cds.facts.fact import Fact, Facts, WhyUnknown
+from cds.locale.sentence import join_texts, say
 from cds.logic.conditions import (
     All,
     Any,
@@ -27,7 +28,7 @@ from cds.logic.conditions import (
     walk,
 )
 from cds.logic.truth import Truth
-from cds.rulebook.program import CompiledConclusion, EvidenceItem
+from cds.rulebook.compiled_ruleset import CompiledConclusion, EvidenceItem
 
 SAID = {
     Comparison.AT_LEAST: "≥",
@@ -35,9 +36,14 @@ SAID = {
     Comparison.AT_MOST: "≤",
     Comparison.BELOW: "<",
 }
-UNITS = {"mm[Hg]": "mmHg", "a": "years", "mo": "months", "wk": "weeks", "d": "days", "1": ""}
+UNITS = {
+    "mm[Hg]": "mmHg", "a": say("years"), "mo": say("months"), "wk": say("weeks"), "d": say("days"), "1": "",
+    "diagnoses": say("diagnoses"), "drugs": say("drugs"), "issues": say("issues"), "items": say("items"),
+    "points": say("points"), "sessions": say("sessions"), "switches": say("switches"), "trials": say("trials"),
+    "years": say("years"), "days": say("days"),
+}  # fmt: skip
 
-NOT = "not: "  # before the words of what must not be: for readers alone
+IN_WORDS = {Truth.TRUE: say("true"), Truth.FALSE: say("false"), Truth.UNKNOWN: say("unknown")}
 
 
 class ReasonKind(Enum):
@@ -46,11 +52,11 @@ class ReasonKind(Enum):
     FACT = "fact"
     COMPARISON = "comparison"
     CONCLUSION = "conclusion"
-    ALL = "all of"
-    ANY = "any of"
-    AT_LEAST = "at least"
-    UNKNOWN = "unknown whether"
-    POSSIBLY = "not ruled out"
+    ALL = say("all of")
+    ANY = say("any of")
+    AT_LEAST = say("at least")
+    UNKNOWN = say("unknown whether")
+    POSSIBLY = say("not ruled out")
 
     @property
     def about_knowing(self) -> bool:
@@ -92,7 +98,7 @@ class Why:
     @property
     def words(self) -> str:
         """How the node reads; that it must not be is said before it."""
-        return f"{NOT if self.negated else ''}{self.thing}"
+        return say("not: {thing}", thing=self.thing) if self.negated else self.thing
 
     @property
     def answer(self) -> Truth:
@@ -157,8 +163,8 @@ class Missing:
     @property
     def could_become(self) -> str:
         """What it could do to the answer, in words."""
-        could = " or ".join(truth.value for truth in self.could)
-        return f"could make it {could}" if could else "would not settle it alone"
+        could = join_texts(say(" or "), (IN_WORDS[truth] for truth in self.could))
+        return say("could make it {could}", could=could) if could else say("would not settle it alone")
 
 
 def explain(name: str, heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]) -> Why:
@@ -209,7 +215,7 @@ class Reasons:
             case Any(parts):
                 return self._group(condition, ReasonKind.ANY, parts)
             case AtLeast(count, parts):
-                return self._group(condition, ReasonKind.AT_LEAST, parts, f"at least {count} of")
+                return self._group(condition, ReasonKind.AT_LEAST, parts, say("at least {count} of", count=count))
             case Not(part):
                 child = self._node(part)
                 return replace(child, truth=~child.truth, negated=not child.negated)
@@ -241,7 +247,7 @@ def _about(child: Why, kind: ReasonKind, truth: Truth) -> Why:
         label=child.label,
         truth=truth,
         kind=kind,
-        thing=f"{kind.value}: {child.words or child.label}",
+        thing=join_texts(": ", [kind.value, child.words or child.label]),
         because=child.because,
         why_unknown=child.why_unknown,
         children=(child,),
@@ -283,13 +289,16 @@ def _statement(fact: Fact) -> Why:
 
 def _comparison(condition: Compare, fact: Fact) -> Why:
     unit = "" if condition.unit.startswith("{") else UNITS.get(condition.unit, condition.unit)
-    asked = f"{SAID[condition.how]} {condition.limit:.12g} {unit}".rstrip()
+    limit = f"{SAID[condition.how]} {condition.limit:.12g}"
+    asked = join_texts(" ", [limit, unit]) if unit else limit
     return Why(
         name=fact.name,
         label=fact.label,
         truth=condition.against(_ranges([fact])),
         kind=ReasonKind.COMPARISON,
-        thing=f"{fact.label}: {fact.text or 'unknown'} (requires {asked})",
+        thing=say(
+            "{label}: {text} (requires {asked})", label=fact.label, text=fact.text or say("unknown"), asked=asked
+        ),
         because=fact.because,
         why_unknown=fact.why_unknown,
         sources=_sources(fact),
@@ -310,35 +319,68 @@ def missing(
     """
     if truths[name] is not Truth.UNKNOWN:
         return ()
-    open_facts = list(dict.fromkeys(_undecided(heads[name].condition, heads, _AnswerView(facts, truths))))
     could = _Could(name, heads, facts)
-    found = []
-    for fact_name in open_facts:
-        fact = facts[fact_name]
-        becoming = could.become(fact_name)
-        for what in fact.missing or (fact.label,):
-            found.append(Missing(fact_name, fact.label, what, fact.because, fact.why_unknown, becoming))
-    first: dict[str, Missing] = {}
-    for item in found:
-        first.setdefault(item.what, item)
-    return tuple(first.values())
+    found, becoming = [], dict[str, tuple[Truth, ...]]()
+    for fact, what in lacking([name], heads, facts, truths).get(name, ()):
+        if fact.name not in becoming:
+            becoming[fact.name] = could.become(fact.name)
+        found.append(Missing(fact.name, fact.label, what, fact.because, fact.why_unknown, becoming[fact.name]))
+    return tuple(found)
 
 
-def _undecided(condition: Condition, heads: Mapping[str, CompiledConclusion], answered: _AnswerView) -> list[str]:
+class Lacking(NamedTuple):
+    """A fact whose knowledge can change an unknown head, and what is missing of it: "venlafaxine dose"."""
+
+    fact: Fact
+    what: str
+
+
+def lacking(
+    names: Iterable[str], heads: Mapping[str, CompiledConclusion], facts: Facts, truths: Mapping[str, Truth]
+) -> dict[str, tuple[Lacking, ...]]:
+    """Each unknown head among `names` → as `missing`, without what each fact could make of it; for many heads."""
+    answered = _AnswerView(facts, truths)
+    open_under: dict[str, list[str]] = {}
+    found = {}
+    for name in names:
+        if truths.get(name) is Truth.UNKNOWN:
+            first: dict[str, Lacking] = {}
+            for fact in map(facts.__getitem__, dict.fromkeys(_open_under(name, heads, answered, open_under))):
+                for what in fact.missing or (fact.label,):
+                    first.setdefault(what, Lacking(fact, what))
+            found[name] = tuple(first.values())
+    return found
+
+
+def _open_under(
+    name: str, heads: Mapping[str, CompiledConclusion], answered: _AnswerView, known: dict[str, list[str]]
+) -> list[str]:
+    """Facts that leave a head undecided, in reading order; `known` are those of heads that were asked for before."""
+    if name not in known:
+        known[name] = list(dict.fromkeys(_undecided(heads[name].condition, heads, answered, known)))
+    return known[name]
+
+
+def _undecided(
+    condition: Condition,
+    heads: Mapping[str, CompiledConclusion],
+    answered: _AnswerView,
+    known: dict[str, list[str]],
+) -> list[str]:
     """Facts that are unknown and under no settled branch, in reading order."""
     if answered.truth(condition) is not Truth.UNKNOWN:
         return []
     match condition:
         case Name(name) if name in heads:
-            return _undecided(heads[name].condition, heads, answered)
+            return _open_under(name, heads, answered, known)
         case Name(name):
             return [name]
         case Compare(fact):
             return [fact]
         case All(parts) | Any(parts) | AtLeast(_, parts):
-            return [name for part in parts for name in _undecided(part, heads, answered)]
+            return [name for part in parts for name in _undecided(part, heads, answered, known)]
         case Not(part):
-            return _undecided(part, heads, answered)
+            return _undecided(part, heads, answered, known)
     return []
 
 

@@ -12,7 +12,7 @@ from cds.engine.explain import Missing, Reasons, Why, missing
 from cds.facts.fact import Fact, FactSource
 from cds.logic.truth import Truth
 from cds.record.model import Issue
-from cds.rulebook.program import CompiledDefinition, CompiledRuleset, EvidenceItem, Published, RuleRef, Service
+from cds.rulebook.compiled_ruleset import CompiledDefinition, CompiledRuleset, EvidenceItem, Published, RuleRef, Service
 from cds.rulebook.reviews import OverdueReviews, overdue_reviews
 
 

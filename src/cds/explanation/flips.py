@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cds.decide import Decision, Ruleset
+from cds.engine.explain import IN_WORDS
 from cds.explanation.explanation import plain_conclusions
 from cds.facts.fact import Fact
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 
 
@@ -84,12 +86,20 @@ def flips(rules: Ruleset, was: Decision, now: Decision) -> DecisionChanges:
 def in_words(fact: Fact) -> str:
     """What a fact says: its text, else its truth, and the reason of what is not known."""
     if fact.trials:
-        return "; ".join(
-            f"{trial.name} {trial.start.text if trial.start else 'since an unknown day'}"
-            f" to {trial.end.text if trial.end else 'now'}, adequate: {trial.adequate.value},"
-            f" no response: {trial.no_response.value}"
-            for trial in fact.trials
+        return join_texts(
+            "; ",
+            (
+                say(
+                    "{trial} {start} to {end}, adequate: {adequate}, no response: {no_response}",
+                    trial=trial.name,
+                    start=trial.start.text if trial.start else say("since an unknown day"),
+                    end=trial.end.text if trial.end else say("now"),
+                    adequate=IN_WORDS[trial.adequate],
+                    no_response=IN_WORDS[trial.no_response],
+                )
+                for trial in fact.trials
+            ),
         )
     if fact.text:
         return fact.text
-    return f"unknown ({fact.because})" if fact.because else "unknown"
+    return say("unknown ({because})", because=fact.because) if fact.because else say("unknown")

@@ -11,9 +11,11 @@ from cds.decide import Decision, Ruleset
 from cds.engine.explain import missing
 from cds.explanation.explanation import Criterion, criterion_of
 from cds.facts.fact import Fact, Trial
+from cds.locale.catalog import Catalog
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
+from cds.rulebook.compiled_ruleset import Published
 from cds.rulebook.packet_form import PacketForm
-from cds.rulebook.program import Published
 
 REVIEW = "QuestionnaireResponse/"
 MOST_LEAVES = 4  # reasons of one criterion that are told; the references are all there
@@ -127,14 +129,16 @@ def _trial(trial: Trial, form: PacketForm) -> Claim:
     cells = {
         "drug": trial.name,
         "drug_class": trial.drug_class,
-        "dates": f"{start} to {end}" if trial.end is not None else f"{start}, {end}",
+        "dates": say("{start} to {end}", start=start, end=end)
+        if trial.end is not None
+        else join_texts(", ", [start, end]),
         "dose": _amount(trial.highest_mg_a_day, "mg", words["not_recorded"]),
         "days_at_dose": _amount(trial.days_at_dose, "", words["unknown"]),
         "response": trial.outcome,
         "known_by": trial.evidence.value,
     }
     stated = words["stated"] if any(source.startswith(REVIEW) for source in trial.sources) else ""
-    return Claim(trial.name, "; ".join(trial.notes), "", trial.sources, stated, cells)
+    return Claim(trial.name, join_texts("; ", trial.notes), "", trial.sources, stated, cells)
 
 
 def _amount(ends: tuple[float | None, float | None], unit: str, otherwise: str) -> str:
@@ -142,28 +146,28 @@ def _amount(ends: tuple[float | None, float | None], unit: str, otherwise: str) 
     if low is None and high is None:
         return otherwise
     if low is None or high is None:
-        text = f"up to {high:g}" if high is not None else f"{low:g} or more"
+        text = say("up to {high}", high=f"{high:g}") if high is not None else say("{low} or more", low=f"{low:g}")
     else:
-        text = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-    return f"{text} {unit}".strip()
+        text = f"{low:g}" if low == high else say("{low} to {high}", low=f"{low:g}", high=f"{high:g}")
+    return join_texts(" ", [text, unit]) if unit else text
 
 
 def _fact(fact: Fact, form: PacketForm) -> Iterator[Claim]:
     """The line of a fact; none for a number or day that nothing in the record tells, which is no finding."""
     words = form.words
     references = tuple(dict.fromkeys(found.reference for found in fact.found))
-    when = f", {fact.day.text}" if fact.day is not None and fact.day.text not in fact.text else ""
+    when = join_texts("", [", ", fact.day.text]) if fact.day is not None and fact.day.text not in fact.text else ""
     if fact.truth is None:
         if fact.text and references:
-            yield Claim(fact.label, f"{fact.text}{when}", words["recorded"], references, fact.stated_by)
+            yield Claim(fact.label, fact.text + when, words["recorded"], references, fact.stated_by)
         return
     if fact.truth is Truth.UNKNOWN:
         yield Claim(fact.label, fact.because, words["unknown"], references, fact.stated_by)
     elif fact.stated_by and all(one.startswith(REVIEW) for one in references):
         yield Claim(fact.label, fact.text, words["stated"], references, fact.stated_by)
     elif fact.truth is Truth.TRUE:
-        says = "; ".join(dict.fromkeys(found.words for found in fact.found if found.words)) or fact.text
-        yield Claim(fact.label, f"{says}{when}", words["recorded"], references, fact.stated_by)
+        says = join_texts("; ", dict.fromkeys(found.words for found in fact.found if found.words)) or fact.text
+        yield Claim(fact.label, says + when, words["recorded"], references, fact.stated_by)
     else:
         status, says = ("recorded_absent", fact.because) if references else ("not_found", words["none_among"])
         yield Claim(fact.label, says, words[status], references, fact.stated_by)
@@ -174,22 +178,28 @@ def _criterion(rules: Ruleset, decision: Decision, head: str, about: str, form: 
     leaves = list(_leaves(criterion_of(rules.program, decision, head)))
     references = tuple(dict.fromkeys(found.reference for leaf in leaves for found in leaf.found))
     facts = decision.facts.by_name
-    stated = "; ".join(dict.fromkeys(facts[leaf.name].stated_by for leaf in leaves if leaf.name in facts)).strip("; ")
+    told_by = dict.fromkeys(facts[leaf.name].stated_by for leaf in leaves if leaf.name in facts)
+    stated = join_texts("; ", filter(None, told_by))
     if not stated and any(one.startswith(REVIEW) for one in references):
         stated = words["stated"]
     if truth is Truth.UNKNOWN:
         lacking = missing(head, rules.program.heads, decision.facts, decision.truths)
-        says = "; ".join(dict.fromkeys(f"{one.what}: {one.because}" if one.because else one.what for one in lacking))
+        says = join_texts(
+            "; ",
+            dict.fromkeys(join_texts(": ", [one.what, one.because]) if one.because else one.what for one in lacking),
+        )
         return Claim(about, says, words["unknown"], references, stated)
     told = list(
         dict.fromkeys(
-            leaf.words if leaf.found or leaf.answer is not Truth.FALSE else f"{leaf.words}: {words['not_found']}"
+            leaf.words
+            if leaf.found or leaf.answer is not Truth.FALSE
+            else join_texts(": ", [leaf.words, words["not_found"]])
             for leaf in leaves
         )
     )
-    more = f"; and {len(told) - MOST_LEAVES} more" if len(told) > MOST_LEAVES else ""
+    more = say("; and {number} more", number=len(told) - MOST_LEAVES) if len(told) > MOST_LEAVES else ""
     status = words["met" if truth is Truth.TRUE else "not_met"]
-    return Claim(about, "; ".join(told[:MOST_LEAVES]) + more, status, references, stated)
+    return Claim(about, join_texts("; ", told[:MOST_LEAVES]) + more, status, references, stated)
 
 
 def _leaves(criterion: Criterion) -> Iterator[Criterion]:
@@ -202,8 +212,8 @@ def _leaves(criterion: Criterion) -> Iterator[Criterion]:
         yield from _leaves(part)
 
 
-def packet_as_json(made: EvidencePacket) -> dict[str, Any]:
-    """The packet as plain values."""
+def packet_as_json(made: EvidencePacket, words: Catalog) -> dict[str, Any]:
+    """The packet as plain values, in the language of the rules."""
     return {
         "patient": made.patient,
         "day": made.day.isoformat(),
@@ -217,13 +227,13 @@ def packet_as_json(made: EvidencePacket) -> dict[str, Any]:
                 "title": section.title,
                 "claims": [
                     {
-                        "about": claim.about,
-                        "says": claim.says,
+                        "about": words(claim.about),
+                        "says": words(claim.says),
                         "status": claim.status or None,
                         "references": list(claim.references),
-                        "stated": claim.stated or None,
+                        "stated": words(claim.stated) or None,
                     }
-                    | ({"cells": claim.cells} if claim.cells else {})
+                    | ({"cells": {name: words(cell) for name, cell in claim.cells.items()}} if claim.cells else {})
                     for claim in section.claims
                 ],
             }

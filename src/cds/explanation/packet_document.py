@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from cds.explanation.packet import Claim, EvidencePacket, PacketSection
+from cds.locale.catalog import Catalog
+from cds.locale.sentence import join_texts
 from cds.rulebook.packet_form import PacketForm
 
 Json = dict[str, Any]
@@ -18,13 +20,14 @@ XHTML = "http://www.w3.org/1999/xhtml"
 SPACE = uuid.UUID("6d1f3f0e-4d3f-5a0b-9c56-0f5d6d3c6a11")  # of our own; any, and the same in every version
 
 
-def packet_as_document(made: EvidencePacket, form: PacketForm, body: bytes, now: datetime) -> Json:
+def packet_as_document(made: EvidencePacket, form: PacketForm, words: Catalog, body: bytes, now: datetime) -> Json:
     """
     The packet as a document Bundle.
 
     Args:
         made: The packet.
         form: Its words.
+        words: Those of the program, in the language of the rules.
         body: What was decided from, as JSON: the resources that the packet names are taken from it.
         now: When the document is put together.
     """
@@ -39,7 +42,7 @@ def packet_as_document(made: EvidencePacket, form: PacketForm, body: bytes, now:
         "date": now.isoformat(timespec="seconds"),
         "author": [{"display": "Thirdline"}],
         "title": f"{form.title}: {made.title}",
-        "section": [*_sections(made, form, inside)],
+        "section": [*_sections(made, form, words, inside)],
     }
     number = str(uuid.uuid5(SPACE, msgspec.json.encode(composition).decode()))
     return {
@@ -63,29 +66,29 @@ def _reference(one: str, inside: dict[str, str]) -> Json:
     return {"reference": inside[one], "display": one} if one in inside else {"reference": one}
 
 
-def _sections(made: EvidencePacket, form: PacketForm, inside: dict[str, str]) -> Iterator[Json]:
+def _sections(made: EvidencePacket, form: PacketForm, words: Catalog, inside: dict[str, str]) -> Iterator[Json]:
     for section in made.sections:
         if not section.claims:
             continue
         references = dict.fromkeys(one for claim in section.claims for one in claim.references)
         found: Json = {
             "title": section.title,
-            "text": {"status": "generated", "div": f'<div xmlns="{XHTML}">{_table(section, form)}</div>'},
+            "text": {"status": "generated", "div": f'<div xmlns="{XHTML}">{_table(section, form, words)}</div>'},
         }
         if references:
             found["entry"] = [_reference(one, inside) for one in references]
         yield found
 
 
-def _table(section: PacketSection, form: PacketForm) -> str:
+def _table(section: PacketSection, form: PacketForm, words: Catalog) -> str:
     columns = form.trial_columns if section.name == "trials" else form.claim_columns
     rows = [list(columns.values()), *(_row(claim, section, form) for claim in section.claims)]
-    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    lines = ["".join(f"<td>{escape(words(cell))}</td>" for cell in row) for row in rows]
     return f"<table><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
 
 
 def _row(claim: Claim, section: PacketSection, form: PacketForm) -> list[str]:
-    shown_by = ", ".join((*claim.references, *filter(None, (claim.stated,))))
+    shown_by = join_texts(", ", (*claim.references, *filter(None, (claim.stated,))))
     if section.name == "trials":
         return [*(claim.cells.get(name, "") for name in form.trial_columns if name != "shown_by"), shown_by]
     return [claim.about, claim.says, claim.status, shown_by]

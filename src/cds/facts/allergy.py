@@ -10,9 +10,15 @@ from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import DataQuery, allergies
 from cds.facts.kind import Numbers
-from cds.facts.presence import CompiledPresence, Match, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.facts.presence import CompiledPresence, Match, NotTold, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.locale.sentence import counted, say
 from cds.record.model import NOT_UNDERSTOOD, Allergy, Delivery, Verification
 from cds.yaml_source.fields import Names, listed
+
+NOT_TOLD = NotTold(
+    counted("{number} allergy entry not read, may be it", "{number} allergy entries not read, may be it", 1),
+    counted("{number} allergy entry could not be read", "{number} allergy entries could not be read", 1),
+)
 
 
 class AllergyFact(PresenceFact):
@@ -76,21 +82,23 @@ def _allergies(wanted: CompiledAllergy, sorted_record: SortedRecord) -> Iterator
             continue
         truth, why = weigh(
             (
-                "a code that says it may be so" if possibly else "",
-                "words that only suggest it" if hit.suggested else "",
-                "not confirmed" if entry.verification is Verification.POSSIBLE else "",
-                "recorded as an intolerance, not an allergy" if entry.type == "intolerance" and not wanted.only else "",
-                f"recorded as {entry.status}" if entry.status in {"inactive", "resolved"} else "",
-                "its clinical status is not understood" if entry.status == NOT_UNDERSTOOD else "",
+                say("a code that says it may be so") if possibly else "",
+                say("words that only suggest it") if hit.suggested else "",
+                say("not confirmed") if entry.verification is Verification.POSSIBLE else "",
+                say("recorded as an intolerance, not an allergy")
+                if entry.type == "intolerance" and not wanted.only
+                else "",
+                say("recorded as {status}", status=entry.status) if entry.status in {"inactive", "resolved"} else "",
+                say("its clinical status is not understood") if entry.status == NOT_UNDERSTOOD else "",
             )
         )
         words = next((concept.words for concept in entry.concepts if concept.words), "")
         yield Match(truth, entry.source, words, None, why)
     for entry, words in (
-        could_be_anything(wanted, sorted_record, Allergy, sorted_record.allergies) if not wanted.only else ()
+        could_be_anything(wanted.looked_for, sorted_record, Allergy, sorted_record.allergies) if not wanted.only else ()
     ):
         if entry.verification is not Verification.WRONG:
-            yield not_told(entry, words, None, "allergy entries")
+            yield not_told(entry, words, None, NOT_TOLD)
 
 
 def _has_only_effects(entry: Allergy, sets: tuple[str, ...], sorted_record: SortedRecord) -> bool:

@@ -10,9 +10,14 @@ from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import AskedByCode, CodedQuery, DataQuery, asked_by_code, camel_case
 from cds.facts.kind import Numbers
 from cds.facts.presence import CompiledPresence, Match, PresenceFact, hits, weigh
+from cds.locale.sentence import counted, say
 from cds.logic.truth import TRUTHS, Truth
 from cds.record.model import Delivery, Measurement
+from cds.terminology.concepts import Concept
 from cds.yaml_source.fields import Names, NoMutant, listed
+
+NOT_ANSWERED = counted("asked {number} time, not answered", "asked {number} times, not answered", 1)
+NOT_READ = counted("{number} answer not read, may be it", "{number} answers not read, may be it", 1)
 
 
 class AnswerFact(PresenceFact):
@@ -75,7 +80,7 @@ class CompiledAnswer(CompiledPresence):
 
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
-        return _answers(self, record)
+        return (*_answers(self, record), *_may_be_answers(self, record))
 
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""
@@ -92,20 +97,40 @@ def _answers(wanted: CompiledAnswer, sorted_record: SortedRecord) -> Iterator[Ma
         said = _said(entry, wanted, sorted_record)
         if said is Truth.FALSE:
             if entry.final and window is Truth.TRUE:
-                yield Match(Truth.FALSE, entry.source, _words(entry, sorted_record), entry.when, "answered otherwise")
+                yield Match(
+                    Truth.FALSE, entry.source, _words(entry, sorted_record), entry.when, say("answered otherwise")
+                )
         elif said is None:
-            yield Match(Truth.UNKNOWN, entry.source, "", entry.when, "time(s) asked, not answered", says_nothing=True)
+            yield Match(Truth.UNKNOWN, entry.source, "", entry.when, NOT_ANSWERED, says_nothing=True)
         else:
             undated = window is None and wanted.look_back_days is not None
             truth, why = weigh(
                 (
-                    "the answer is not one this rule knows" if said is Truth.UNKNOWN else "",
-                    "" if entry.final else "not final",
-                    "its date is not precise enough" if window is Truth.UNKNOWN else "",
-                    "recorded without a date" if undated else "",
+                    say("the answer is not one this rule knows") if said is Truth.UNKNOWN else "",
+                    "" if entry.final else say("not final"),
+                    say("its date is not precise enough") if window is Truth.UNKNOWN else "",
+                    say("recorded without a date") if undated else "",
                 )
             )
             yield Match(truth, entry.source, _words(entry, sorted_record), entry.when, why)
+
+
+def _may_be_answers(wanted: CompiledAnswer, sorted_record: SortedRecord) -> Iterator[Match]:
+    """Answers that would make it true, of a question whose code and name nobody here knows."""
+    for entry in sorted_record.unread_measurements:
+        if in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE and _affirms(
+            entry, wanted, sorted_record
+        ):
+            words = _words(entry, sorted_record)
+            yield Match(Truth.UNKNOWN, entry.source, words, entry.when, NOT_READ, says_nothing=True)
+
+
+def _affirms(entry: Measurement, wanted: CompiledAnswer, sorted_record: SortedRecord) -> bool:
+    if entry.said is not None:
+        return entry.said
+    answer = entry.answer if entry.answer is not None else Concept(text=entry.words)
+    codes = sorted_record.codes
+    return not (codes.sets_of(answer) | codes.sets_called(answer)).isdisjoint(wanted.answered)
 
 
 def _said(entry: Measurement, wanted: CompiledAnswer, sorted_record: SortedRecord) -> Truth | None:
@@ -122,5 +147,5 @@ def _said(entry: Measurement, wanted: CompiledAnswer, sorted_record: SortedRecor
 
 def _words(entry: Measurement, sorted_record: SortedRecord) -> str:
     if entry.said is not None:
-        return "yes" if entry.said else "no"
+        return say("yes") if entry.said else say("no")
     return sorted_record.codes.words_for(entry.answer) if entry.answer is not None else entry.words

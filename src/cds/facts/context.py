@@ -9,9 +9,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
 from cds.record.model import (
     Allergy,
+    CodedEntry,
     Delivery,
     DeliveryState,
     Diagnosis,
@@ -21,12 +23,14 @@ from cds.record.model import (
     PatientRecord,
     Referral,
     Span,
+    Visit,
 )
 from cds.terminology.concepts import Concept
-from cds.terminology.index import Codes
+from cds.terminology.index import RecordTerminologyIndex, TerminologyIndex
 from cds.terminology.vocabulary import EntryKind, Reading
 
 Entry = TypeVar("Entry", Diagnosis, Measurement, Exposure, Intervention, Allergy, Referral)
+Dated = TypeVar("Dated", Diagnosis, Measurement, Exposure, Intervention, Referral, Visit)
 
 
 class ValueSetMatch(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class ValueSetMatch(msgspec.Struct, frozen=True):
     suggested: bool = False
 
 
-Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy)
+Kind = TypeVar("Kind", Diagnosis, Exposure, Intervention, Allergy, Referral)
 
 
 class Unplaced(msgspec.Struct, Generic[Kind], frozen=True):
@@ -54,16 +58,23 @@ class Unplaced(msgspec.Struct, Generic[Kind], frozen=True):
     Attributes:
         nameless: As in `SortedRecord`.
         unread: As in `SortedRecord`.
+        sets: The value sets some of them may be of; None for any.
     """
 
     nameless: tuple[Kind, ...]
     unread: tuple[tuple[Kind, frozenset[str] | None], ...]
+    sets: frozenset[str] | None
+
+    @classmethod
+    def of(cls, nameless: tuple[Kind, ...], unread: tuple[tuple[Kind, frozenset[str] | None], ...]) -> Unplaced[Kind]:
+        """Given entries, with the value sets they may be of."""
+        some = [may_be for _, may_be in unread if may_be is not None]
+        anything = bool(nameless) or len(some) < len(unread)
+        return cls(nameless, unread, None if anything else frozenset().union(*some))
 
     def may_be_of(self, some: Iterable[str], others: Iterable[str]) -> bool:
         """Whether one of them may be of these value sets."""
-        return bool(self.nameless) or any(
-            may_be is None or not (may_be.isdisjoint(some) and may_be.isdisjoint(others)) for _, may_be in self.unread
-        )
+        return self.sets is None or not (self.sets.isdisjoint(some) and self.sets.isdisjoint(others))
 
 
 MEDICATIONS = ("medications", ())
@@ -77,24 +88,26 @@ class SortedRecord:
     Attributes:
         record: The record itself.
         today: The day of the answer.
-        codes: The index it was sorted by.
-        nameless: Diagnoses, medications, interventions and allergies that say nothing of what they are: no word, or
-            words that say nothing, and no code that tells it.
+        codes: The index it was sorted by, with what was read of this record.
+        nameless: Diagnoses, medications, interventions, allergies and referrals that say nothing of what they are: no
+            word, or words that say nothing, and no code that tells it.
         unread: Those whose words or codes nobody here knows → the value sets each may be of; None for any.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
+        unread_measurements: Final observations and answers with a value, whose code and name nobody here knows.
     """
 
     record: PatientRecord
     today: date
-    codes: Codes
-    nameless: tuple[Diagnosis | Exposure | Intervention | Allergy, ...]
-    unread: tuple[tuple[Diagnosis | Exposure | Intervention | Allergy, frozenset[str] | None], ...]
+    codes: TerminologyIndex
+    nameless: tuple[CodedEntry, ...]
+    unread: tuple[tuple[CodedEntry, frozenset[str] | None], ...]
     diagnoses: dict[str, list[ValueSetMatch]]
     measurements: dict[str, list[ValueSetMatch]]
     exposures: dict[str, list[ValueSetMatch]]
     interventions: dict[str, list[ValueSetMatch]]
     allergies: dict[str, list[ValueSetMatch]]
     referrals: dict[str, list[ValueSetMatch]]
+    unread_measurements: tuple[Measurement, ...] = ()
     _sent: dict[tuple[str, tuple[str, ...]], Delivery] = field(default_factory=dict, repr=False, compare=False)
     _unplaced: dict[type, Unplaced[Any]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -102,7 +115,7 @@ class SortedRecord:
         """The entries of a kind of which nobody can tell what they are."""
         found = self._unplaced.get(kind)
         if found is None:
-            found = self._unplaced[kind] = Unplaced(
+            found = self._unplaced[kind] = Unplaced.of(
                 tuple(entry for entry in self.nameless if isinstance(entry, kind)),
                 tuple((entry, may_be) for entry, may_be in self.unread if isinstance(entry, kind)),
             )
@@ -125,40 +138,43 @@ class SortedRecord:
         return sent
 
 
-def sort_record(record: PatientRecord, codes: Codes, today: date) -> SortedRecord:
+def sort_record(record: PatientRecord, codes: TerminologyIndex, today: date) -> SortedRecord:
     """Sort every entry into the value sets its codes, or else its words, are in; days as of today (Span.as_of)."""
     record = replace(
         record,
         diagnoses=tuple(_as_of(d, today, "onset", "recorded") for d in record.diagnoses),
         measurements=tuple(_as_of(m, today, "when") for m in record.measurements),
+        other_answers=tuple(_as_of(m, today, "when") for m in record.other_answers),
         exposures=tuple(_as_of(e, today, "start", "authored") for e in record.exposures),
         interventions=tuple(_as_of(i, today, "when") for i in record.interventions),
         referrals=tuple(_as_of(r, today, "when") for r in record.referrals),
+        visits=tuple(_as_of(v, today, "start", "end") for v in record.visits),
     )
-    entries: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = (
-        *record.diagnoses,
-        *record.exposures,
-        *record.interventions,
-        *record.allergies,
-    )
-    reader = ConceptReader(codes)
-    said = [(entry, reader.read(entry)) for entry in entries]
+    remembering = codes.for_one_record()
+    reader = ConceptReader(remembering)
+    said = [(entry, reader.read(entry)) for entry in entries_to_read(record)]
+    measured, unread = sort_measurements(record, remembering)
+    # A review is read by its own items (cds.facts.reviews); weeks and doses in it are no results.
+    reviews = {
+        form.source for form in record.forms if codes.review is not None and form.questionnaire == codes.review.url
+    }
     return SortedRecord(
         record=record,
         today=today,
-        codes=codes,
+        codes=remembering,
         nameless=tuple(entry for entry, reading in said if reading is Reading.SILENT),
         unread=tuple((entry, reader.may_be(entry)) for entry, reading in said if reading is Reading.NOT_READ),
         diagnoses=_by_set(((d, (d.concept,)) for d in record.diagnoses), reader),
-        measurements=_measured(record.measurements, codes),
+        measurements=measured,
         exposures=_by_set(((e, (e.drug,)) for e in record.exposures), reader),
         interventions=_by_set(((i, (i.concept,)) for i in record.interventions), reader),
         allergies=_by_set(((a, a.concepts) for a in record.allergies), reader),
         referrals=_by_set(((r, (r.concept,)) for r in record.referrals), reader),
+        unread_measurements=tuple(entry for entry in unread if entry.source not in reviews),
     )
 
 
-def _as_of(entry: Entry, today: date, *days: str) -> Entry:
+def _as_of(entry: Dated, today: date, *days: str) -> Dated:
     changes: dict[str, Any] = {}
     for name in days:
         span: Span | None = getattr(entry, name)
@@ -167,7 +183,12 @@ def _as_of(entry: Entry, today: date, *days: str) -> Entry:
     return replace(entry, **changes) if changes else entry
 
 
-def concepts_of(entry: Diagnosis | Exposure | Intervention | Allergy) -> tuple[Concept, ...]:
+def entries_to_read(record: PatientRecord) -> tuple[CodedEntry, ...]:
+    """The entries of which it must be told what they are: all but measurements, in the order of the record."""
+    return (*record.diagnoses, *record.exposures, *record.interventions, *record.allergies, *record.referrals)
+
+
+def concepts_of(entry: CodedEntry | Measurement) -> tuple[Concept, ...]:
     """What an entry says it is."""
     match entry:
         case Allergy():
@@ -182,40 +203,35 @@ KINDS = {
     Exposure: EntryKind.MEDICATION,
     Intervention: EntryKind.PROCEDURE,
     Allergy: EntryKind.ALLERGY,
+    Referral: EntryKind.REFERRAL,
+    Measurement: EntryKind.OBSERVATION,
 }
 
 
 class ConceptReader:
     """Reads each distinct concept of one record once: charts say the same thing over and over."""
 
-    def __init__(self, codes: Codes) -> None:
+    def __init__(self, codes: RecordTerminologyIndex) -> None:
         self._codes = codes
-        self._readings: dict[tuple[EntryKind, Concept], Reading] = {}
         self._sets: dict[Concept, tuple[frozenset[str], frozenset[str], frozenset[str]]] = {}
 
-    def read(self, entry: Diagnosis | Exposure | Intervention | Allergy) -> Reading:
+    def read(self, entry: CodedEntry) -> Reading:
         """What became of reading an entry: of several concepts, what cannot be read counts first."""
         kind = KINDS[type(entry)]
-        found = {self._reading(concept, kind) for concept in concepts_of(entry)}
+        found = {self._codes.read(concept, kind) for concept in concepts_of(entry)}
         return next((one for one in (Reading.NOT_READ, Reading.READ) if one in found), Reading.SILENT)
 
-    def may_be(self, entry: Diagnosis | Exposure | Intervention | Allergy) -> frozenset[str] | None:
+    def may_be(self, entry: CodedEntry) -> frozenset[str] | None:
         """Of an entry that was not read: the value sets it may be of; None for any that is looked for."""
         kind = KINDS[type(entry)]
         found: set[str] = set()
         for concept in concepts_of(entry):
-            if self._reading(concept, kind) is Reading.NOT_READ:
+            if self._codes.read(concept, kind) is Reading.NOT_READ:
                 some = self._codes.may_be(concept, kind)
                 if some is None:
                     return None
                 found |= some
         return frozenset(found)
-
-    def _reading(self, concept: Concept, kind: EntryKind) -> Reading:
-        found = self._readings.get((kind, concept))
-        if found is None:
-            found = self._readings[kind, concept] = self._codes.read(concept, kind)
-        return found
 
     def sets_of(self, concept: Concept) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
         """The value sets its codes are in, those only its words name, and those of them its words only suggest."""
@@ -229,13 +245,29 @@ class ConceptReader:
         return found
 
 
-def _measured(measurements: Iterable[Measurement], codes: Codes) -> dict[str, list[ValueSetMatch]]:
-    """By code, or by their whole name where no set has a code of theirs; single words say nothing of a number."""
+def sort_measurements(
+    record: PatientRecord, codes: TerminologyIndex
+) -> tuple[dict[str, list[ValueSetMatch]], tuple[Measurement, ...]]:
+    """
+    Observations by code, or by whole name where no set has a code of theirs; single words say nothing of a number.
+
+    With them, those final ones with a value, and answers of forms, of which neither tells what they are.
+    """
     found: dict[str, list[ValueSetMatch]] = {}
-    for entry in measurements:
-        for name in codes.sets_of(entry.concept) or codes.sets_called(entry.concept):
+    others = list(record.other_answers)
+    for entry in record.measurements:
+        sets = codes.sets_of(entry.concept) or codes.sets_called(entry.concept)
+        if not sets:
+            others.append(entry)
+        for name in sets:
             found.setdefault(name, []).append(ValueSetMatch(entry, by_name=False))
-    return found
+    placed = {concept: codes.places_observation(concept) for concept in {entry.concept for entry in others}}
+    return found, tuple(entry for entry in others if entry.final and not placed[entry.concept] and has_value(entry))
+
+
+def has_value(entry: Measurement) -> bool:
+    """Whether an observation or answer has a value of any sort."""
+    return entry.said is not None or entry.answer is not None or entry.value is not None or bool(entry.words)
 
 
 def _by_set(
@@ -280,7 +312,7 @@ def medications_sent(record: PatientRecord) -> Delivery:
     if "MedicationRequest" not in record.sent:
         orders = record.how_sent("MedicationStatement")
         if orders.state is DeliveryState.NOT_SENT:
-            return Delivery(DeliveryState.NOT_SENT, "medications were not sent")
+            return Delivery(DeliveryState.NOT_SENT, say("medications were not sent"))
     if orders.state is not DeliveryState.WHOLE:
         return orders
     for resource_type in ("MedicationStatement", "MedicationDispense", "MedicationAdministration"):

@@ -83,6 +83,11 @@ def allergies(looked_for: tuple[str, ...]) -> TypeQuery:
     return TypeQuery("allergies", "AllergyIntolerance", looked_for)
 
 
+def service_requests(looked_for: tuple[str, ...]) -> TypeQuery:
+    """All requests for a service, among which these value sets are looked for."""
+    return replace(SERVICE_REQUESTS, looked_for=looked_for)
+
+
 def medications(looked_for: tuple[str, ...]) -> tuple[TypeQuery, ...]:
     """Everything that says a drug was ordered, dispensed, given or taken, among which these sets are looked for."""
     return tuple(replace(query, looked_for=looked_for) for query in MEDICATIONS)

@@ -14,6 +14,7 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, STATEMENT, WORD, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
+from cds.locale.sentence import say
 from cds.logic.truth import KNOWN, Truth
 from cds.record.model import Span
 from cds.yaml_source.fields import Refers, Snake, Text, WordOf
@@ -186,8 +187,10 @@ def age(wanted: CompiledAge, sorted_record: SortedRecord) -> Fact:
     birth = patient.birth
     if birth is None or birth.latest > today:
         why = WhyUnknown.NOT_FOUND if birth is None else WhyUnknown.UNREADABLE
-        because = "birth date not recorded" if birth is None else "birth date is not before today"
-        return Fact(wanted.name, wanted.label, unit="years", because=because, why_unknown=why, missing=("birth date",))
+        because = say("birth date not recorded") if birth is None else say("birth date is not before today")
+        return Fact(
+            wanted.name, wanted.label, unit="years", because=because, why_unknown=why, missing=(say("birth date"),)
+        )
     low, high = _years(birth.latest, today), _years(birth.earliest, today)
     return Fact(
         name=wanted.name,
@@ -196,9 +199,9 @@ def age(wanted: CompiledAge, sorted_record: SortedRecord) -> Fact:
         high=float(high),
         unit="years",
         text=range_text(low, high),
-        because="from the birth date",
+        because=say("from the birth date"),
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
-        missing=() if low == high else ("full birth date",),
+        missing=() if low == high else (say("full birth date"),),
         day=Span(today, today),
         found=(FactSource(patient.reference),),
     )
@@ -219,13 +222,17 @@ def sex(wanted: CompiledSex, sorted_record: SortedRecord) -> Fact:
     recorded = [said for said in (gender, patient.birth_sex) if said is not None]
     if not recorded:
         return Fact(
-            wanted.name, wanted.label, truth=Truth.UNKNOWN, because="administrative gender not recorded",
-            why_unknown=WhyUnknown.NOT_FOUND, missing=("administrative gender",),
+            wanted.name, wanted.label, truth=Truth.UNKNOWN, because=say("administrative gender not recorded"),
+            why_unknown=WhyUnknown.NOT_FOUND, missing=(say("administrative gender"),),
         )  # fmt: skip
     if len(set(recorded)) > 1:
-        because = f"from the administrative gender ({recorded[0]}) and the sex recorded at birth ({recorded[1]})"
+        because = say(
+            "from the administrative gender ({gender}) and the sex recorded at birth ({at_birth})",
+            gender=recorded[0],
+            at_birth=recorded[1],
+        )
     else:
-        because = "from the administrative gender" if gender is not None else "from the sex recorded at birth"
+        because = say("from the administrative gender") if gender is not None else say("from the sex recorded at birth")
     return Fact(
         name=wanted.name,
         label=wanted.label,
@@ -243,8 +250,8 @@ def deceased(wanted: CompiledDeceased, sorted_record: SortedRecord) -> Fact:
         name=wanted.name,
         label=wanted.label,
         truth=Truth.of(patient.died),
-        text="recorded" if patient.died else "not recorded",
-        because="from the patient's own entry" if patient.died else "no death is recorded",
+        text=say("recorded") if patient.died else say("not recorded"),
+        because=say("from the patient's own entry") if patient.died else say("no death is recorded"),
         found=(FactSource(patient.reference),) if patient.died else (),
     )
 
@@ -256,5 +263,5 @@ def setting(wanted: CompiledSetting) -> Fact:
         wanted.label,
         truth=wanted.truth,
         text=wanted.value,
-        because=f"the parameter {wanted.parameter} is {wanted.value}",
+        because=say("the parameter {parameter} is {value}", parameter=wanted.parameter, value=wanted.value),
     )

@@ -16,6 +16,7 @@ from cds.facts.kind import Numbers
 from cds.facts.presence import (
     CompiledPresence,
     Match,
+    NotTold,
     PresenceFact,
     could_be_anything,
     hits,
@@ -24,6 +25,7 @@ from cds.facts.presence import (
     weak,
     weigh,
 )
+from cds.locale.sentence import counted, say
 from cds.logic.truth import Truth
 from cds.record.model import NOT_UNDERSTOOD, Delivery, Diagnosis, Span, Verification
 from cds.yaml_source.fields import Duration, FhirCode, Slug
@@ -31,6 +33,11 @@ from cds.yaml_source.fields import Duration, FhirCode, Slug
 ClinicalStatus = Annotated[
     Slug, FhirCode(frozenset({"active", "recurrence", "relapse", "inactive", "remission", "resolved"}))
 ]
+
+NOT_TOLD = NotTold(
+    counted("{number} condition not read, may be it", "{number} conditions not read, may be it", 1),
+    counted("{number} condition could not be read", "{number} conditions could not be read", 1),
+)
 
 
 class ConditionFact(PresenceFact):
@@ -108,10 +115,10 @@ def _diagnoses(wanted: CompiledDiagnosis, sorted_record: SortedRecord) -> Iterat
             truth, why = weigh((*weak(hit, possibly=possibly), *reasons))
             words = sorted_record.codes.words_for(entry.concept)
             yield Match(truth, entry.source, words, when, why, recorder=entry.recorder)
-    for entry, words in could_be_anything(wanted, sorted_record, Diagnosis, sorted_record.diagnoses):
+    for entry, words in could_be_anything(wanted.looked_for, sorted_record, Diagnosis, sorted_record.diagnoses):
         doubts = _doubts_of_diagnosis(entry, wanted, sorted_record.today)
         if doubts is not None:
-            yield not_told(entry, words, doubts[0], "condition(s)")
+            yield not_told(entry, words, doubts[0], NOT_TOLD)
 
 
 def _of_an_old_visit(entry: Diagnosis, visit_days: int | None, today: date) -> bool:
@@ -144,10 +151,10 @@ def _doubts_of_diagnosis(
     window, when = best or (None, None)
     undated = window is None and wanted.look_back_days is not None and wanted.undated is Truth.UNKNOWN
     return when, (
-        "not confirmed" if entry.verification is Verification.POSSIBLE else "",
-        "it is not clear whether it is active" if stands is Truth.UNKNOWN else "",
-        "its date is not precise enough" if window is Truth.UNKNOWN else "",
-        "recorded without a date" if undated else "",
+        say("not confirmed") if entry.verification is Verification.POSSIBLE else "",
+        say("it is not clear whether it is active") if stands is Truth.UNKNOWN else "",
+        say("its date is not precise enough") if window is Truth.UNKNOWN else "",
+        say("recorded without a date") if undated else "",
     )
 
 

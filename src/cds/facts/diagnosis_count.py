@@ -10,11 +10,13 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from cds.facts.context import SortedRecord, concepts_of
+from cds.facts.context import SortedRecord
 from cds.facts.data import DataQuery, conditions
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.index_day import DatedEntries
 from cds.facts.kind import NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.presence import could_be_anything
+from cds.locale.sentence import join_texts, say
 from cds.record.model import DeliveryState, Diagnosis, Span, Verification
 from cds.yaml_source.fields import Names, listed
 
@@ -105,15 +107,8 @@ def entries_of(sets: Iterable[str], sorted_record: SortedRecord, but_not: Iterab
             if isinstance(hit.entry, Diagnosis) and hit.entry.verification is not Verification.WRONG:
                 certain = hit.entry.verification is Verification.CONFIRMED and not hit.by_name
                 (sure if certain else possible)[id(hit.entry)] = hit.entry
-    systems = sorted_record.codes.systems_of(wanted)
-    for entry in sorted_record.nameless:
-        told = [c for concept in concepts_of(entry) for c in concept.codings if c.system in systems and c.code]
-        if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG and not told:
-            possible[id(entry)] = entry
-    for entry, may_be in sorted_record.unread:
-        if may_be is not None and may_be.isdisjoint(wanted):
-            continue
-        if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG:
+    for entry, _ in could_be_anything(wanted, sorted_record, Diagnosis, sorted_record.diagnoses):
+        if entry.verification is not Verification.WRONG and id(entry) not in left_out:
             possible[id(entry)] = entry
     return Entries(
         tuple(sure.values()),
@@ -134,8 +129,9 @@ def count_diagnoses(wanted: CompiledDiagnosisCount, sorted_record: SortedRecord)
         low=float(len(entries.sure)),
         high=float(len(entries.sure) + len(entries.possible)) if entries.whole else inf,
         unit="diagnoses",
-        text=str(len(entries.sure)) if sure else f"at least {len(entries.sure)}",
-        because=f"{len(entries.sure)} recorded" + ("" if entries.whole else f"; {sent.because}"),
+        text=str(len(entries.sure)) if sure else say("at least {sure}", sure=len(entries.sure)),
+        because=say("{sure} recorded", sure=len(entries.sure))
+        + ("" if entries.whole else join_texts("", ["; ", sent.because])),
         why_unknown=None if sure else WhyUnknown.POSSIBLE if entries.whole else WhyUnknown.NOT_SENT,
         missing=() if sure else (wanted.label,),
         found=tuple(FactSource(entry.source, entry.concept.words) for entry in (*entries.sure, *entries.possible)),

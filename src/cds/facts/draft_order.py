@@ -13,11 +13,12 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import DRAFT, NUMBER, STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.trials.trials import PATCH_WORDS
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Draft
 from cds.terminology.concepts import Coding
 from cds.terminology.drugs import DrugTable, Recognised
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import words_of
 from cds.terminology.vocabulary import EntryKind, Reading
 from cds.yaml_source.fields import DrugTableName, Names, NoMutant, Refers, Slug, Snake, Text, listed
@@ -143,8 +144,11 @@ class CompiledPlaceOfOrder(CompiledFact):
         return place_of_order(self, context.facts[self.order], context.facts[self.after])
 
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-NOT_TOLD = "it does not tell which drug it is"
+ORDINALS = (
+    say("first"), say("second"), say("third"), say("fourth"), say("fifth"), say("sixth"), say("seventh"), say("eighth"),
+    say("ninth"), say("tenth"),
+)  # fmt: skip
+NOT_TOLD = say("it does not tell which drug it is")
 
 
 def find_draft(wanted: CompiledDraftOrder, sorted_record: SortedRecord, trials: Fact | None) -> Fact:
@@ -160,14 +164,14 @@ def find_draft(wanted: CompiledDraftOrder, sorted_record: SortedRecord, trials: 
     judged = [(draft, *_is_wanted(draft, wanted, sorted_record.codes, trials)) for draft in record.drafts]
     sure = tuple(draft for draft, truth, _ in judged if truth is Truth.TRUE)
     if sure:
-        return _fact(wanted, Truth.TRUE, "being ordered", sure)
+        return _fact(wanted, Truth.TRUE, say("being ordered"), sure)
     possible = tuple(draft for draft, truth, _ in judged if truth is Truth.UNKNOWN)
     if possible:
-        reasons = "; ".join(sorted({why for _, truth, why in judged if truth is Truth.UNKNOWN}))
+        reasons = join_texts("; ", sorted({why for _, truth, why in judged if truth is Truth.UNKNOWN}))
         return _fact(wanted, Truth.UNKNOWN, reasons, possible, WhyUnknown.UNREADABLE)
     unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN else None
-    said = "none is being ordered" if record.drafts else "no order is being written"
-    return _fact(wanted, wanted.if_none_found, f"{said}. {wanted.because}", (), unknown)
+    said = say("none is being ordered") if record.drafts else say("no order is being written")
+    return _fact(wanted, wanted.if_none_found, join_texts(". ", [said, wanted.because]), (), unknown)
 
 
 def _fact(
@@ -177,7 +181,7 @@ def _fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "being ordered", Truth.FALSE: "not ordered", Truth.UNKNOWN: ""}[truth],
+        text={Truth.TRUE: say("being ordered"), Truth.FALSE: say("not ordered"), Truth.UNKNOWN: ""}[truth],
         because=because,
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
@@ -185,7 +189,9 @@ def _fact(
     )
 
 
-def _is_wanted(draft: Draft, wanted: CompiledDraftOrder, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
+def _is_wanted(
+    draft: Draft, wanted: CompiledDraftOrder, codes: TerminologyIndex, trials: Fact | None
+) -> tuple[Truth, str]:
     if wanted.drugs:
         if draft.kind == "ServiceRequest":
             return Truth.FALSE, ""
@@ -197,7 +203,7 @@ def _is_wanted(draft: Draft, wanted: CompiledDraftOrder, codes: Codes, trials: F
     return _is_coded(draft, wanted, codes)
 
 
-def _is_coded(draft: Draft, wanted: CompiledDraftOrder, codes: Codes) -> tuple[Truth, str]:
+def _is_coded(draft: Draft, wanted: CompiledDraftOrder, codes: TerminologyIndex) -> tuple[Truth, str]:
     """In the value sets by its code, by its name, or by the ingredient of a product some table knows."""
     sets = codes.sets_of(draft.concept) | codes.sets_named(draft.concept)
     known = False
@@ -210,19 +216,20 @@ def _is_coded(draft: Draft, wanted: CompiledDraftOrder, codes: Codes) -> tuple[T
                     sets |= frozenset(codes.sets_with(Coding(system, code)))
     if sets & set(wanted.coded):
         return Truth.TRUE, ""
-    if draft.kind == "ServiceRequest" or known or sets or _is_legible(draft, codes):
+    if known or sets or _is_legible(draft, codes):
         return Truth.FALSE, ""
     return Truth.UNKNOWN, NOT_TOLD
 
 
-def _is_legible(draft: Draft, codes: Codes) -> bool:
+def _is_legible(draft: Draft, codes: TerminologyIndex) -> bool:
     if codes.vocabulary is not None:
-        return codes.read(draft.concept, EntryKind.MEDICATION) is Reading.READ
+        kind = EntryKind.PROCEDURE if draft.kind == "ServiceRequest" else EntryKind.MEDICATION
+        return codes.read(draft.concept, kind) is Reading.READ
     texts = (draft.concept.text, *(coding.display for coding in draft.concept.codings))
     return any(len(word) > 3 for text in texts for word in words_of(text))  # shorter ones are units
 
 
-def _is_new_drug(draft: Draft, table: DrugTable, codes: Codes, trials: Fact | None) -> tuple[Truth, str]:
+def _is_new_drug(draft: Draft, table: DrugTable, codes: TerminologyIndex, trials: Fact | None) -> tuple[Truth, str]:
     """An antidepressant of the table that is not among the trials of the episode, taken or ended."""
     found = table.recognise(draft.concept)
     if found is None:
@@ -254,7 +261,7 @@ def place_of_order(wanted: CompiledPlaceOfOrder, order: Fact, trials: Fact) -> F
     """
     if order.truth is not Truth.TRUE:
         return Fact(
-            wanted.name, wanted.label, unit="trials", because="no such order is being written",
+            wanted.name, wanted.label, unit="trials", because=say("no such order is being written"),
             why_unknown=WhyUnknown.NOT_FOUND,
         )  # fmt: skip
     before = {trial.ingredient for trial in trials.trials}
@@ -266,12 +273,12 @@ def place_of_order(wanted: CompiledPlaceOfOrder, order: Fact, trials: Fact) -> F
         low=low,
         high=high,
         unit="trials",
-        text=_ordinal(int(low)) + ("" if high == low else " or later"),
-        because=f"after {', '.join(sorted(before)) or 'none'}",
+        text=_ordinal(int(low)) + ("" if high == low else say(" or later")),
+        because=say("after {drugs}", drugs=", ".join(sorted(before)) or say("none")),
         why_unknown=None if high == low else trials.why_unknown,
         found=order.found,
     )
 
 
 def _ordinal(number: int) -> str:
-    return ORDINALS[number - 1] if number <= len(ORDINALS) else f"{number}th"
+    return ORDINALS[number - 1] if number <= len(ORDINALS) else say("{number}th", number=number)

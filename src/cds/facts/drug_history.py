@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
 from cds.facts.context import SortedRecord
@@ -13,7 +14,9 @@ from cds.facts.data import MEDICATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.eras import DrugIssue
 from cds.facts.kind import HISTORY, NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.facts.presence import could_be_anything
 from cds.facts.trials.doses import dosings
+from cds.locale.sentence import join_texts, say
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.yaml_source.fields import DrugName, DrugTableName, Names, Slug, listed
@@ -90,7 +93,7 @@ class CompiledDrugHistory(CompiledFact):
 
 ISSUED = frozenset({ExposureKind.REQUEST, ExposureKind.DISPENSE})
 SUPPLIED_BY = ("MedicationRequest", "MedicationDispense", "MedicationStatement")
-UNKNOWN_DRUG = "?"  # before a number: each medication without a name may be another drug
+UNKNOWN_DRUG = "?"  # before a number or source: each entry that was not read may be another drug
 
 
 class IssueFinder:
@@ -125,15 +128,19 @@ def drug_history(wanted: CompiledDrugHistory, sorted_record: SortedRecord, finde
     possible = {issue.drug for issue in issues}
     sent = history_sent(sorted_record)
     whole = sent.state is DeliveryState.WHOLE
-    names = ", ".join(sorted(drug for drug in possible if not drug.startswith(UNKNOWN_DRUG))) or "none of these drugs"
+    names = join_texts(", ", sorted(drug for drug in possible if not drug.startswith(UNKNOWN_DRUG))) or say(
+        "none of these drugs"
+    )
     return Fact(
         name=wanted.name,
         label=wanted.label,
         low=float(len(sure)),
         high=float(len(possible)) if whole else float("inf"),
         unit="drugs",
-        text=str(len(sure)) if whole and len(sure) == len(possible) else f"at least {len(sure)}",
-        because=f"found: {names}" if whole else f"found: {names}; {sent.because}",
+        text=str(len(sure)) if whole and len(sure) == len(possible) else say("at least {sure}", sure=len(sure)),
+        because=say("found: {names}", names=names)
+        if whole
+        else say("found: {names}; {because}", names=names, because=sent.because),
         why_unknown=None if whole and sure == possible else _why(sent),
         missing=() if whole and sure == possible else (wanted.label,),
         found=tuple(FactSource(issue.source, issue.drug) for issue in issues),
@@ -176,6 +183,10 @@ def _wanted_of(wanted: CompiledDrugHistory, sorted_record: SortedRecord, finder:
         for hit in sorted_record.interventions.get(name, ()):
             if isinstance(hit.entry, Intervention):
                 yield from _session(hit.entry, name, today)
+    if wanted.treatments:
+        for entry, _ in could_be_anything(wanted.treatments, sorted_record, Intervention, sorted_record.interventions):
+            for issue in _session(entry, f"{UNKNOWN_DRUG}{entry.source}", today):
+                yield msgspec.structs.replace(issue, sure=False)
 
 
 def _issues(names: tuple[str, ...], sorted_record: SortedRecord) -> Iterator[tuple[DrugIssue, str | None]]:
@@ -185,7 +196,7 @@ def _issues(names: tuple[str, ...], sorted_record: SortedRecord) -> Iterator[tup
     for exposure in sorted_record.record.exposures:
         found = next(filter(None, (table.recognise(exposure.drug) for table in tables)), None)
         if found is None:
-            if any(table.unrecognisable(exposure.drug) for table in tables):
+            if any(sorted_record.codes.unrecognisable(table, exposure.drug) for table in tables):
                 unreadable += 1
                 for issue in _issue(exposure, f"{UNKNOWN_DRUG}{unreadable}", "", None, today):
                     yield issue, None

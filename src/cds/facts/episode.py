@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 from math import inf
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
 from cds.facts.context import SortedRecord
@@ -15,10 +17,12 @@ from cds.facts.data import MEDICATIONS, DataQuery, conditions
 from cds.facts.diagnosis import ClinicalStatus, statuses
 from cds.facts.diagnosis_count import entries_of
 from cds.facts.drug_history import CompiledDrugHistory, IssueFinder, drug_history
-from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.facts.fact import DrawnEvent, Fact, FactSource, WhyUnknown
 from cds.facts.history.pauses import BusyDays, Resumption, resumption
 from cds.facts.kind import EPISODE, NUMBER, SCORE, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement, range_text
+from cds.facts.presence import could_be_anything
+from cds.locale.sentence import counted, say
 from cds.record.model import Diagnosis, Span, Verification
 from cds.yaml_source.fields import (
     DrugTableName,
@@ -144,13 +148,36 @@ class CompiledEpisode(CompiledFact):
     def entry(self) -> None:
         """None."""
 
+    def happened(self, context: EvaluationContext) -> Sequence[DrawnEvent]:
+        """
+        The current episode, where its start is recorded, and remissions: coded ones, and those low scores show.
+
+        Of low scores one after the other, the day on which they first span the time required.
+        """
+        record, fact = context.sorted_record, context.facts[self.name]
+        _, ended = _illness(self, record)
+        by_score = [run[0] for run in _remissions_by_score(self, context.scores.get(self.remission_score, ()))]
+        days = [
+            DrawnEvent(day.earliest, min(day.latest, record.today), words, day.exact, source, remission=True)
+            for day, words, source in (*_coded_remissions(self, ended, record), *by_score)
+        ]
+        if fact.day is not None and fact.why_unknown is not WhyUnknown.NOT_FOUND:
+            source = fact.found[0].reference if fact.found else ""
+            days.append(DrawnEvent(fact.day.earliest, context.today, fact.because, fact.day.exact, source))
+        return sorted(days, key=lambda event: event.first)
+
     def answer(self, context: EvaluationContext) -> Fact:
         """As `find_episode`."""
         scores = context.scores.get(self.remission_score, ())
         taken = None
         if self.taken is not None:
             taken = drug_history(self.taken, context.sorted_record, context.kept(IssueFinder, IssueFinder))
-        return find_episode(self, context.sorted_record, scores, taken)
+        fact = find_episode(self, context.sorted_record, scores, taken)
+        if self.remission_score not in context.scores_if_read:
+            return fact
+        return _either(
+            fact, find_episode(self, context.sorted_record, context.scores_if_read[self.remission_score], taken)
+        )
 
 
 class EpisodeLengthFact(FactBase):
@@ -208,24 +235,29 @@ def find_episode(
     onsets = [(d.onset, d.source) for d in current if d.onset is not None and d.onset.earliest <= today]
     if onsets:
         begin, source = min(onsets, key=lambda found: (found[0].earliest, found[0].latest, found[1]))
-        because = f"current episode since {begin.text} by its recorded onset"
-        found = [FactSource(source, "onset", begin.text)]
+        because = say("current episode since {begin} by its recorded onset", begin=begin.text)
+        found = [FactSource(source, say("onset"), begin.text)]
         why = None if begin.exact else WhyUnknown.IMPRECISE
         if len({span for span, _ in onsets}) > 1:
-            because += "; several onsets are recorded, the earliest counts"
+            because += say("; several onsets are recorded, the earliest counts")
     else:
         day = today - timedelta(days=wanted.otherwise_days)
         begin = Span(day, day)
-        because = f"the start of the episode is not recorded; trials since {day} count"
+        because = say("the start of the episode is not recorded; trials since {day} count", day=day)
         found = []
         why = WhyUnknown.NOT_FOUND
     for last_day, words, reference in (*_coded_remissions(wanted, ended, sorted_record), *_by_score(wanted, scores)):
         after = Span(last_day.earliest + timedelta(days=1), last_day.latest + timedelta(days=1))
         if after.earliest > begin.latest and after.earliest <= today:
             begin = after
-            because = f"current episode since {begin.text}, after {words}"
+            because = say("current episode since {begin}, after {words}", begin=begin.text, words=words)
             found = [FactSource(reference, words, last_day.text)]
             why = None
+    perhaps = _perhaps_begun(wanted, sorted_record, begin)
+    if perhaps != begin:
+        begin = perhaps
+        why = why if why is WhyUnknown.NOT_FOUND else WhyUnknown.IMPRECISE
+        because += say("; or {begin}, by an entry not read for certain", begin=begin.text)
     if taken is not None and (after_pause := _after_pause(wanted, taken, sorted_record)) is not None:
         resumed = Span(
             max(begin.earliest, date.fromordinal(max(after_pause.earliest, 1))),
@@ -234,7 +266,7 @@ def find_episode(
         if resumed != begin:
             begin = resumed
             because = _because_of_pause(after_pause, begin, because)
-            found = [FactSource(after_pause.source, "after a pause", begin.text)] if after_pause.source else found
+            found = [FactSource(after_pause.source, say("after a pause"), begin.text)] if after_pause.source else found
             why = None if begin.exact else WhyUnknown.IMPRECISE
     return Fact(
         name=wanted.name,
@@ -242,9 +274,29 @@ def find_episode(
         text=begin.text,
         because=because,
         why_unknown=why,
-        missing=("start of the current episode",) if why is not None else (),
+        missing=(say("start of the current episode"),) if why is not None else (),
         day=begin,
         found=tuple(found),
+    )
+
+
+def _either(fact: Fact, if_read: Fact) -> Fact:
+    """The episode without and with scores that were not read: where they differ, it began between the two days."""
+    if fact.day is None or if_read.day is None or fact.day == if_read.day:
+        return fact
+    day = Span(min(fact.day.earliest, if_read.day.earliest), max(fact.day.latest, if_read.day.latest))
+    return msgspec.structs.replace(
+        fact,
+        text=day.text,
+        because=say(
+            "{one}; or {other}, by a score that was not read for certain", one=fact.because, other=if_read.because
+        ),
+        why_unknown=WhyUnknown.NOT_FOUND
+        if WhyUnknown.NOT_FOUND in {fact.why_unknown, if_read.why_unknown}
+        else WhyUnknown.IMPRECISE,
+        missing=(say("start of the current episode"),),
+        day=day,
+        found=tuple(dict.fromkeys((*fact.found, *if_read.found))),
     )
 
 
@@ -252,7 +304,7 @@ def episode_length(wanted: CompiledEpisodeLength, episode: Fact, today: date) ->
     """Days since the current episode began; unknown when its start is not recorded, a range when it is imprecise."""
     if episode.day is None or episode.why_unknown is WhyUnknown.NOT_FOUND:
         return Fact(
-            wanted.name, wanted.label, unit="days", because="the start of the episode is not recorded",
+            wanted.name, wanted.label, unit="days", because=say("the start of the episode is not recorded"),
             why_unknown=WhyUnknown.NOT_FOUND, missing=episode.missing,
         )  # fmt: skip
     low, high = (today - episode.day.latest).days, (today - episode.day.earliest).days
@@ -286,6 +338,33 @@ def _illness(wanted: CompiledEpisode, sorted_record: SortedRecord) -> tuple[list
     return current, others
 
 
+def _perhaps_begun(wanted: CompiledEpisode, sorted_record: SortedRecord, begin: Span) -> Span:
+    """When it began, with entries that may be of the illness (earlier) or a remission (later), but not for certain."""
+    today, earliest, latest = sorted_record.today, begin.earliest, begin.latest
+    for entry in _doubtful(wanted.of, sorted_record):
+        active = (entry.status or "active") in wanted.statuses and not _of_an_old_visit(entry, wanted, today)
+        if active and entry.onset is not None:
+            earliest = min(earliest, entry.onset.earliest)
+    anything = {id(entry) for entry, may_be in sorted_record.unplaced(Diagnosis).unread if may_be is None}
+    anything.update(map(id, sorted_record.unplaced(Diagnosis).nameless))
+    for entry in _doubtful(wanted.remission_coded, sorted_record):
+        if id(entry) in anything:
+            continue  # it leaves open by itself whatever the rules exclude
+        day = entry.abated or entry.onset or entry.recorded
+        if day is not None and day.latest < today:
+            latest = max(latest, day.latest + timedelta(days=1))
+    return begin if (earliest, latest) == (begin.earliest, begin.latest) else Span(earliest, latest)
+
+
+def _doubtful(sets: tuple[str, ...], sorted_record: SortedRecord) -> Iterator[Diagnosis]:
+    """Entries that may be of some value sets: in words alone, or not read."""
+    named = (hit.entry for name in sets for hit in sorted_record.diagnoses.get(name, ()) if hit.by_name)
+    unread = (entry for entry, _ in could_be_anything(sets, sorted_record, Diagnosis, sorted_record.diagnoses))
+    for entry in chain(named, unread):
+        if isinstance(entry, Diagnosis) and entry.verification is not Verification.WRONG:
+            yield entry
+
+
 def _of_an_old_visit(entry: Diagnosis, wanted: CompiledEpisode, today: date) -> bool:
     """Whether it is what a visit was for, without a status, longer ago than trials count for an unrecorded start."""
     day = entry.recorded or entry.onset
@@ -297,7 +376,7 @@ def _of_an_old_visit(entry: Diagnosis, wanted: CompiledEpisode, today: date) -> 
 def _coded_remissions(
     wanted: CompiledEpisode, ended: list[Diagnosis], sorted_record: SortedRecord
 ) -> list[tuple[Span, str, str]]:
-    found = [(entry.abated, "an earlier episode ended", entry.source) for entry in ended if entry.abated]
+    found = [(entry.abated, say("an earlier episode ended"), entry.source) for entry in ended if entry.abated]
     for name in wanted.remission_coded:
         for hit in sorted_record.diagnoses.get(name, ()):
             entry = hit.entry
@@ -305,7 +384,7 @@ def _coded_remissions(
                 continue
             day = entry.abated or entry.onset or entry.recorded
             if day is not None:
-                found.append((day, "a remission was coded", entry.source))
+                found.append((day, say("a remission was coded"), entry.source))
     return sorted(
         ((day, words, source) for day, words, source in found if day.earliest <= sorted_record.today),
         key=lambda remission: (remission[0].earliest, remission[2]),
@@ -330,16 +409,31 @@ def _after_pause(wanted: CompiledEpisode, history: Fact, sorted_record: SortedRe
 
 def _because_of_pause(after_pause: Resumption, begin: Span, otherwise: str) -> str:
     if after_pause.pause is None:
-        return f"{otherwise}; whether a pause began another episode, up to {begin.latest}, cannot be told"
-    pause = f"{after_pause.pause} days without a drug for it and without an entry of it"
+        return say(
+            "{otherwise}; whether a pause began another episode, up to {latest}, cannot be told",
+            otherwise=otherwise,
+            latest=begin.latest,
+        )
+    pause = counted(
+        "{number} day without a drug for it and without an entry of it",
+        "{number} days without a drug for it and without an entry of it",
+        after_pause.pause,
+    )
     if after_pause.over:
-        return f"the last episode ended: {pause}, up to today"
-    return f"current episode since {begin.text}, after {pause}"
+        return say("the last episode ended: {pause}, up to today", pause=pause)
+    return say("current episode since {begin}, after {pause}", begin=begin.text, pause=pause)
 
 
 def _by_score(wanted: CompiledEpisode, scores: Sequence[ConvertedMeasurement]) -> list[tuple[Span, str, str]]:
-    """Runs of low scores, uninterrupted by a higher one, that span the time required."""
-    found = []
+    return [remission for run in _remissions_by_score(wanted, scores) for remission in run]
+
+
+def _remissions_by_score(
+    wanted: CompiledEpisode, scores: Sequence[ConvertedMeasurement]
+) -> list[list[tuple[Span, str, str]]]:
+    """Runs of low scores, uninterrupted by a higher one, that span the time required: each score from then on."""
+    found: list[list[tuple[Span, str, str]]] = []
+    run: list[tuple[Span, str, str]] = []
     first: ConvertedMeasurement | None = None
     for reading in scores:
         if reading.low is None or reading.high is None or reading.when is None:
@@ -347,7 +441,10 @@ def _by_score(wanted: CompiledEpisode, scores: Sequence[ConvertedMeasurement]) -
         if reading.high >= wanted.remission_below:
             first = None
             continue
-        first = first or reading
+        if first is None:
+            first, run = reading, []
         if first.when and (reading.when.earliest - first.when.latest).days >= wanted.remission_apart_days:
-            found.append((reading.when, "remission by two low scores", reading.source))
+            if not run:
+                found.append(run)
+            run.append((reading.when, say("remission by two low scores"), reading.source))
     return found

@@ -10,14 +10,17 @@ from cds.facts.fact import Facts
 from cds.facts.kind import CompiledFact, EvaluationContext
 from cds.facts.reviews import Statements
 from cds.record.model import PatientRecord
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 
 
-def evaluate_facts(wanted: Sequence[CompiledFact], codes: Codes, record: PatientRecord, today: date) -> Facts:
+def evaluate_facts(
+    wanted: Sequence[CompiledFact], codes: TerminologyIndex, record: PatientRecord, today: date
+) -> Facts:
     """Answer every wanted fact from the record, in the order given (what one needs stands before it)."""
     context = EvaluationContext(sort_record(record, codes, today), today, {fact.name: fact for fact in wanted})
     facts = context.facts
     stated = Statements(context.sorted_record)
     for fact in wanted:
-        facts[fact.name] = stated.onto(fact.answer(context))
-    return Facts(facts, today, tuple(entry for entry, _ in context.sorted_record.unread))
+        facts[fact.name] = stated.onto(fact.answer(context), fact.look_back_days)
+    found = context.sorted_record
+    return Facts(facts, today, (*(entry for entry, _ in found.unread), *found.unread_measurements))

@@ -10,8 +10,9 @@ from enum import Enum
 import msgspec
 
 from cds.facts.history.eras import DrugIssue
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
-from cds.record.model import Allergy, Diagnosis, Exposure, Intervention, Span
+from cds.record.model import CodedEntry, Measurement, Span
 
 
 class WhyUnknown(Enum):
@@ -47,13 +48,13 @@ class FactSource(msgspec.Struct, frozen=True):
 class ResponseEvidence(Enum):
     """How we know that a trial brought no response, strongest first; and what else the end of a trial can mean."""
 
-    CODED = "coded stop reason"
-    WORDS = "stop reason in words"
-    MEASURED = "measured by score"
-    REVIEWED = "stated by the clinician who reviewed it"
-    STILL_SYMPTOMATIC = "score still high, no baseline"
-    INFERRED = "inferred from a switch or augmentation"
-    NONE = "no evidence recorded"
+    CODED = say("coded stop reason")
+    WORDS = say("stop reason in words")
+    MEASURED = say("measured by score")
+    REVIEWED = say("stated by the clinician who reviewed it")
+    STILL_SYMPTOMATIC = say("score still high, no baseline")
+    INFERRED = say("inferred from a switch or augmentation")
+    NONE = say("no evidence recorded")
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -119,6 +120,77 @@ class Trial(msgspec.Struct, frozen=True):
     sources: tuple[str, ...] = ()
 
 
+class DrawnEvent(msgspec.Struct, frozen=True):
+    """
+    Something that happened, for a drawing over time.
+
+    Attributes:
+        first, last: Its days, both included.
+        words: What it is.
+        sure: Whether it surely was.
+        reference: FHIR reference; "" for none.
+        remission: Whether it is a remission, the end of what the lane is about.
+    """
+
+    first: date
+    last: date
+    words: str
+    sure: bool
+    reference: str = ""
+    remission: bool = False
+
+
+class CoursePhase(Enum):
+    """The phases of a course of a treatment given in sessions."""
+
+    INDUCTION = "induction"
+    MAINTENANCE = "maintenance"
+
+
+class GivenSession(msgspec.Struct, frozen=True):
+    """
+    One entry that is, or may be, a session of a course, or an order of it.
+
+    Attributes:
+        day: When; None if not recorded.
+        sure: Whether it surely is of the treatment.
+        session: Whether it was given on a day, not ordered or supplied.
+        reference: FHIR reference.
+        words: What it says (chart text: escape before it enters a card).
+    """
+
+    day: Span | None
+    sure: bool
+    session: bool
+    reference: str
+    words: str
+
+
+class TreatmentCourse(msgspec.Struct, frozen=True):
+    """
+    The latest course of a treatment given in sessions.
+
+    Attributes:
+        first: Day of the first session, a span when imprecise; None where it may have been on any earlier day.
+        last: Day of the latest session, supply or order; None where none has a day.
+        sessions: On how many days, at least and at most; infinity where nothing tells.
+        phase: Of a course that goes on; None where that is not known, and for one that is over.
+        induction_until: Last day of the induction; None where that is not known.
+        response: Whether a score had fallen enough at the end of the induction, or of a shorter course.
+        outcome: Why `response` is what it is, without chart text.
+        given: What shows it, oldest first.
+    """
+
+    first: Span | None
+    last: Span | None
+    sessions: tuple[float, float]
+    phase: CoursePhase | None
+    induction_until: Span | None
+    response: Truth
+    outcome: str
+    given: tuple[GivenSession, ...]
+
+
 class Fact(msgspec.Struct, frozen=True):
     """
     One answer from the record.
@@ -138,6 +210,7 @@ class Fact(msgspec.Struct, frozen=True):
         missing: What would settle it, in words: "venlafaxine dose". Empty when nothing is missing.
         day: When it was observed or began.
         trials: For medication_trials.
+        course: For a course: the latest one; None where nothing tells of any.
         found: What it rests on.
         issues: For drug_history: what was ordered, dispensed or taken.
         reached: For counts of switches and diagnoses: the day on which the first, the second, … came, as far as these
@@ -159,6 +232,7 @@ class Fact(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
     day: Span | None = None
     trials: tuple[Trial, ...] = ()
+    course: TreatmentCourse | None = None
     found: tuple[FactSource, ...] = ()
     issues: tuple[DrugIssue, ...] = ()
     reached: tuple[date, ...] = ()
@@ -172,13 +246,13 @@ class Facts:
     All answers for one patient on one day.
 
     Attributes:
-        unread: The diagnoses, medications, procedures and allergies whose words or codes nobody here knows, in the
-            order of the record.
+        unread: The diagnoses, medications, procedures, allergies, requests and observations whose words or codes nobody
+            here knows.
     """
 
     by_name: Mapping[str, Fact]
     today: date
-    unread: tuple[Diagnosis | Exposure | Intervention | Allergy, ...] = ()
+    unread: tuple[CodedEntry | Measurement, ...] = ()
 
     def __getitem__(self, name: str) -> Fact:
         return self.by_name[name]

@@ -17,6 +17,7 @@ from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.history.eras import Eras, eras
 from cds.facts.history.index_day import EarlierDrugs, Entry, Route, first_day
 from cds.facts.kind import HISTORY, STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
 from cds.record.model import Span
 from cds.yaml_source.fields import Duration, InUnit, Names, NumberOrName, Refers, Snake, Strict, listed
@@ -195,17 +196,21 @@ def find_index_day(wanted: CompiledIndexDay, facts: Mapping[str, Fact], sorted_r
     )
     answer = first_day(entry, today.toordinal())
     if answer.truth is not Truth.TRUE:
-        because = "no such day" if answer.truth is Truth.FALSE else "whether there is such a day cannot be determined"
+        because = (
+            say("no such day")
+            if answer.truth is Truth.FALSE
+            else say("whether there is such a day cannot be determined")
+        )
         return _fact(wanted, answer.truth, because, why=WhyUnknown.POSSIBLE)
     if answer.day is None:
-        return _fact(wanted, answer.truth, "there is such a day; the first one cannot be determined")
+        return _fact(wanted, answer.truth, say("there is such a day; the first one cannot be determined"))
     begun = tuple(
         FactSource(issue.source, issue.drug, date.fromordinal(answer.day).isoformat())
         for name in sorted({way.begins for way in wanted.routes})
         for issue in facts[name].issues
         if issue.first == (answer.day, answer.day)
     )
-    return _fact(wanted, answer.truth, "first met on this day", date.fromordinal(answer.day), begun)
+    return _fact(wanted, answer.truth, say("first met on this day"), date.fromordinal(answer.day), begun)
 
 
 def _fact(
@@ -221,7 +226,7 @@ def _fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "met", Truth.FALSE: "not met", Truth.UNKNOWN: ""}[truth],
+        text={Truth.TRUE: say("met"), Truth.FALSE: say("not met"), Truth.UNKNOWN: ""}[truth],
         because=because,
         why_unknown=why if truth is Truth.UNKNOWN else None,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cds.facts.trials.doses import AMOUNT_IN_WORDS, EITHER_WAY, LONGEST_NAME, PLAIN_NUMBER
+from cds.locale.sentence import join_texts, say
 from cds.record.model import Exposure, Sig
 from cds.record.units import factor
 from cds.terminology.concepts import bare
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import words_of
 
 CONCENTRATION = re.compile(r"(?:mg|mcg|ug|g)\s*/", re.IGNORECASE)
@@ -19,7 +20,7 @@ NEARLY_THE_SAME = 0.01  # of the amount, for rounding
 FRACTIONS = (0.5, 1.5, 2.0, 3.0, 4.0)  # what "half a tablet" or "two tablets" can make of a strength
 
 
-def understood(exposure: Exposure, codes: Codes) -> Exposure:
+def understood(exposure: Exposure, codes: TerminologyIndex) -> Exposure:
     """The same exposure: how often it is taken read from codes and words too, and what its text contradicts marked."""
     if codes.vocabulary is None or not exposure.sigs:
         return exposure
@@ -27,18 +28,18 @@ def understood(exposure: Exposure, codes: Codes) -> Exposure:
     return exposure if sigs == exposure.sigs else replace(exposure, sigs=sigs)
 
 
-def _timed(sig: Sig, codes: Codes) -> Sig:
+def _timed(sig: Sig, codes: TerminologyIndex) -> Sig:
     times = codes.times_a_day(sig.timing) if sig.times_a_day_low is None and sig.timing is not None else None
     return sig if times is None else replace(sig, times_a_day_low=times, times_a_day_high=times)
 
 
-def _checked(sig: Sig, codes: Codes) -> Sig:
+def _checked(sig: Sig, codes: TerminologyIndex) -> Sig:
     """The instruction, with what its text says otherwise than its amount (in units of mass) or timing."""
     said = _amount_otherwise(sig, codes) or _timing_otherwise(sig, codes) if sig.words else ""
     return replace(sig, contradicts=said) if said else sig
 
 
-def _amount_otherwise(sig: Sig, codes: Codes) -> str:
+def _amount_otherwise(sig: Sig, codes: TerminologyIndex) -> str:
     to_mg = factor(sig.unit, "mg") if sig.unit else None
     if to_mg is None or sig.low is None or sig.high is None or len(sig.words) > LONGEST_NAME:
         return ""
@@ -60,8 +61,8 @@ def _amount_otherwise(sig: Sig, codes: Codes) -> str:
         for least, most in ranges
     ):
         return ""
-    written = " or ".join(f"{amount:g} mg" for amount in dict.fromkeys(amounts))
-    return f"the text of the instruction says {written}, its amount {low:g} mg"
+    written = join_texts(" or ", (f"{amount:g} mg" for amount in dict.fromkeys(amounts)))
+    return say("the text of the instruction says {written}, its amount {low} mg", written=written, low=f"{low:g}")
 
 
 def _amounts(text: str) -> Iterator[float]:
@@ -71,11 +72,15 @@ def _amounts(text: str) -> Iterator[float]:
             yield float(amount.replace(",", ".")) * times
 
 
-def _timing_otherwise(sig: Sig, codes: Codes) -> str:
+def _timing_otherwise(sig: Sig, codes: TerminologyIndex) -> str:
     low, high = sig.times_a_day_low, sig.times_a_day_high
     if low is None or high is None or len(sig.words) > LONGEST_NAME:
         return ""
     said = codes.times_a_day_in(bare(sig.words))
     if len(said) != 1 or low <= next(iter(said)) <= high:
         return ""
-    return f"the text of the instruction says {next(iter(said)):g} times a day, its timing {low:g}"
+    return say(
+        "the text of the instruction says {times} times a day, its timing {low}",
+        times=f"{next(iter(said)):g}",
+        low=f"{low:g}",
+    )

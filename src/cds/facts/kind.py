@@ -18,7 +18,7 @@ from pydantic import Field
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.context import SortedRecord
 from cds.facts.data import AskedByCode, DataQuery
-from cds.facts.fact import Fact
+from cds.facts.fact import DrawnEvent, Fact
 from cds.facts.measurements import ConvertedMeasurement
 from cds.logic.truth import TRUTHS, Truth
 from cds.yaml_source.fields import Duration, NoMutant, Snake, Strict, Text, duration_days
@@ -29,6 +29,7 @@ FACTS = frozenset({STATEMENT, NUMBER, TRIALS, EPISODE})
 DRAFT, TREATMENT = "draft order", "treatment"  # statements that can also stand where one of their kind is wanted
 SCORE, WORD, PRESENT, TRACED = "score", "word", "present", "traced"  # what a place of a fact may want besides
 HISTORY = "drug history"  # likewise: a drug_history fact
+COURSE = "course"  # likewise: a course fact
 YES_OR_NO = ("yes", "no")
 """Words of a parameter that switches something on or off."""
 
@@ -37,7 +38,7 @@ Kept = TypeVar("Kept")
 
 @dataclass(frozen=True, slots=True)
 class ParameterValue:
-    """A number or word in force, with its unit; for holes in cards and for the explanation."""
+    """A number or word in force, with its unit; for placeholders in cards and for the explanation."""
 
     name: str
     value: float | str
@@ -84,6 +85,7 @@ class EvaluationContext:
         compiled: Every fact that is looked for, by name.
         facts: The answers so far: what a fact needs stands before it.
         scores: Number fact → its final readings, oldest first.
+        scores_if_read: Those of `scores` whose readings may be others → what they are if what was not read is one.
         unrecognised: Trials fact → medications that could not be recognised, which may be further trials.
     """
 
@@ -92,6 +94,7 @@ class EvaluationContext:
     compiled: Mapping[str, CompiledFact]
     facts: dict[str, Fact] = field(default_factory=dict)
     scores: dict[str, Sequence[ConvertedMeasurement]] = field(default_factory=dict)
+    scores_if_read: dict[str, Sequence[ConvertedMeasurement]] = field(default_factory=dict)
     unrecognised: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _kept: dict[type, object] = field(default_factory=dict)
 
@@ -142,6 +145,22 @@ class CompiledFact(ABC):
         """The measurements it is answered from, oldest first, for a drawing over time; () for what is not measured."""
         return ()
 
+    def happened(self, context: EvaluationContext) -> Sequence[DrawnEvent]:  # noqa: ARG002 (most have none)
+        """What is drawn of it where its author gives it a lane of the timeline, oldest first; it is answered."""
+        return ()
+
+    def bands(self) -> Sequence[tuple[float, str]]:
+        """Lowest value of each band of severity, and its word, ascending; () for what has none."""
+        return ()
+
+    def mentioned(self) -> tuple[str, ...]:
+        """Value sets whose words it looks for in observations of any code, by name or answer; () for nearly all."""
+        return ()
+
+    def visited(self) -> tuple[str, ...]:
+        """Value sets of the encounters whose days it asks for; () for nearly all."""
+        return ()
+
     def scale(self) -> tuple[float, float] | None:
         """The ends of the scale its measurements are on; None where none are known."""
         return None
@@ -169,6 +188,9 @@ class FactBase(Strict):
     label: Annotated[Text | None, NoMutant()] = None
     look_back: Duration | None = None
     formerly: Annotated[list[Snake], NoMutant()] = []
+    timeline: Annotated[
+        Text | None, NoMutant(), Field(description="The lane of the timeline in which what it finds is drawn.")
+    ] = None
     like: Annotated[
         Snake | None, NoMutant(), Field(description="The pattern of this file whose keys are added to these.")
     ] = None

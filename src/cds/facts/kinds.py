@@ -9,16 +9,25 @@ from pydantic import BaseModel, Discriminator, Tag
 
 from cds.facts.allergy import AllergyFact
 from cds.facts.answer import AnswerFact
+from cds.facts.course import (
+    CourseMeasuredFact,
+    CoursePhaseFact,
+    CourseResponseFact,
+    CourseSessionsFact,
+    LatestCourseFact,
+)
 from cds.facts.demographics import AgeFact, DeceasedFact, SettingFact, SexFact
 from cds.facts.diagnosis import ConditionFact
 from cds.facts.diagnosis_count import DiagnosisCountFact
 from cds.facts.draft_order import DraftOrderFact, PlaceOfOrderFact
 from cds.facts.drug_history import DrugHistoryFact
+from cds.facts.encounter import EncounterFact
 from cds.facts.episode import EpisodeFact, EpisodeLengthFact
 from cds.facts.index_day import IndexDayFact
 from cds.facts.kind import CompiledFact, FactBase
 from cds.facts.measurement import NumberFact
 from cds.facts.medication import MedicationFact
+from cds.facts.mention import MentionFact
 from cds.facts.override import OverrideFact
 from cds.facts.procedure import ProcedureFact
 from cds.facts.rating_scale import PointsFact
@@ -42,16 +51,23 @@ KINDS: tuple[type[FactBase], ...] = (
     ConditionFact,
     MedicationFact,
     ProcedureFact,
+    EncounterFact,
     AllergyFact,
     ReferralFact,
     DraftOrderFact,
     PlaceOfOrderFact,
     TreatmentFact,
     CourseFact,
+    LatestCourseFact,
+    CoursePhaseFact,
+    CourseSessionsFact,
+    CourseResponseFact,
+    CourseMeasuredFact,
     RiseFact,
     SymptomsFact,
     OverrideFact,
     AnswerFact,
+    MentionFact,
     NumberFact,
     EpisodeFact,
     EpisodeLengthFact,

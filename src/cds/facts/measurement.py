@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, ClassVar, Literal
@@ -17,17 +17,20 @@ from cds.facts.data import AskedByCode, CodedQuery, DataQuery, asked_by_code, ca
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, SCORE, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement, range_text
+from cds.locale.sentence import counted, say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Measurement, Span
 from cds.record.units import factor
 from cds.yaml_source.fields import (
     AddedUp,
+    Cites,
     InUnit,
     LowestAndHighest,
     Names,
     NoMutant,
     NumberOrName,
     OwnUnit,
+    Slug,
     Strict,
     Text,
     listed,
@@ -43,6 +46,20 @@ class SummedItems(Strict):
         InUnit("items"),
         Field(description="With fewer items answered it is another form (a short one), and passed over."),
     ]
+
+
+class SeverityBand(Strict):
+    """What a score means from a value on."""
+
+    from_: Annotated[float, Field(alias="from", strict=False)]
+    says: Text
+
+
+class SeverityBands(Strict):
+    """The bands of severity of a scale, ascending, and where they are from."""
+
+    evidence: Annotated[list[Annotated[Slug, Cites()]], Field(min_length=1)]
+    bands: Annotated[list[SeverityBand], Field(min_length=2)]
 
 
 class NumberFact(FactBase):
@@ -72,6 +89,9 @@ class NumberFact(FactBase):
         Field(description="Add up the answers of a QuestionnaireResponse that gives no total (`find: score` only)."),
     ] = None
     asks_for: Annotated[Names | None, NoMutant()] = None
+    severity: Annotated[
+        SeverityBands | None, NoMutant(), Field(description="Its bands of severity, for drawings; they decide nothing.")
+    ] = None
     prefetch: Annotated[
         str | None, NoMutant(), Field(description="Name of the prefetch key, shared by facts of one query.")
     ] = None
@@ -112,6 +132,7 @@ class NumberFact(FactBase):
             relative_to=self.relative_to or "",
             items=(CompiledItems(listed(self.items.coded), numbers.number(self.items.fewest)) if self.items else None),
             key=self.prefetch or "",
+            severity=tuple((band.from_, band.says) for band in self.severity.bands) if self.severity else (),
         )
 
 
@@ -147,6 +168,7 @@ class CompiledNumber(CompiledFact):
         relative_to: upper_limit or lower_limit: the number is a ratio to that end of the result's own reference range;
             "" for the number itself.
         items: What adds up to it where a questionnaire gives no total; None if nothing does.
+        severity: Lowest value of each band of severity, and its word.
     """
 
     keeps_more: ClassVar[bool] = True
@@ -161,6 +183,7 @@ class CompiledNumber(CompiledFact):
     key: str
     relative_to: str = ""
     items: CompiledItems | None = None
+    severity: tuple[tuple[float, str], ...] = ()
 
     def needs(self) -> tuple[str, ...]:
         """None."""
@@ -181,12 +204,21 @@ class CompiledNumber(CompiledFact):
     def answer(self, context: EvaluationContext) -> Fact:
         """As `number`; its final readings are kept for facts that look at their course."""
         read = self.course(context.sorted_record)
-        context.scores[self.name] = [reading for reading in read if reading.final]
-        return number(self, context.sorted_record, read)
+        perhaps = may_be_readings(self, context.sorted_record)
+        context.scores[self.name] = final = [reading for reading in read if reading.final]
+        if self.plausible is not None and (perhaps or any(reading.wrong and not reading.empty for reading in final)):
+            context.scores_if_read[self.name] = _in_order(
+                [*(_anything(one, self.plausible) for one in final), *perhaps]
+            )
+        return number(self, context.sorted_record, read, perhaps)
 
     def course(self, record: SortedRecord) -> list[ConvertedMeasurement]:
         """As `readings`."""
         return readings(self, record)
+
+    def bands(self) -> tuple[tuple[float, str], ...]:
+        """Its bands of severity."""
+        return self.severity
 
     def scale(self) -> tuple[float, float] | None:
         """The lowest and highest value that can be true."""
@@ -215,7 +247,31 @@ def readings(wanted: CompiledNumber, sorted_record: SortedRecord) -> list[Conver
     if wanted.items is not None:
         given = {reading.when for reading in found if reading.final}
         found.extend(sum_ for sum_ in _sums(wanted, wanted.items, sorted_record) if sum_.when not in given)
+    return _in_order(found)
+
+
+def _in_order(found: Iterable[ConvertedMeasurement]) -> list[ConvertedMeasurement]:
     return sorted(found, key=lambda r: (r.when.earliest if r.when else date.min, r.source, r.low or 0.0))
+
+
+def may_be_readings(wanted: CompiledNumber, sorted_record: SortedRecord) -> list[ConvertedMeasurement]:
+    """
+    What was measured under a code and name nobody here knows, up to today, and would be a reading of this kind.
+
+    That is, in its unit, and as much as can be true.
+    """
+    unread = sorted_record.unread_measurements
+    read = [_read(entry, wanted, sorted_record) for entry in unread] if unread else []
+    return [
+        one for one in read if one.low is not None and one.when is not None and one.when.earliest <= sorted_record.today
+    ]
+
+
+def _anything(reading: ConvertedMeasurement, plausible: tuple[float, float]) -> ConvertedMeasurement:
+    """A reading; one that cannot be read may be as low or as high as can be true."""
+    if reading.low is not None or reading.empty:
+        return reading
+    return msgspec.structs.replace(reading, low=plausible[0], high=plausible[1])
 
 
 def _sums(wanted: CompiledNumber, items: CompiledItems, sorted_record: SortedRecord) -> Iterator[ConvertedMeasurement]:
@@ -255,18 +311,20 @@ def _sum(
     source: str,
 ) -> ConvertedMeasurement:
     if any(len(answers) > 1 for answers in items):
-        return ConvertedMeasurement(when, None, None, source, "an item is answered more than once")
+        return ConvertedMeasurement(when, None, None, source, say("an item is answered more than once"))
     wrong = next((answer.wrong for (answer,) in items if answer.wrong), "")
     if wrong:
-        return ConvertedMeasurement(when, None, None, source, f"the answer to an item cannot be read: {wrong}")
+        return ConvertedMeasurement(
+            when, None, None, source, say("the answer to an item cannot be read: {wrong}", wrong=wrong)
+        )
     least, most = one.plausible or (0.0, 0.0)
     low = sum(answer.low for (answer,) in items if answer.low is not None) + not_answered * least
     high = sum(answer.high for (answer,) in items if answer.high is not None) + not_answered * most
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
     if not lowest <= low <= high <= highest:
-        return ConvertedMeasurement(
-            when, None, None, source, f"its items add up to more or less than {lowest:g} to {highest:g}"
-        )
+        ends = {"lowest": f"{lowest:g}", "highest": f"{highest:g}"}
+        wrong = say("its items add up to more or less than {lowest} to {highest}", **ends)
+        return ConvertedMeasurement(when, None, None, source, wrong)
     return ConvertedMeasurement(when, low, high, source)
 
 
@@ -275,11 +333,13 @@ def _read(entry: Measurement, wanted: CompiledNumber, sorted_record: SortedRecor
     if value is None and entry.answer is not None:
         value = sorted_record.codes.answer(entry.answer, wanted.coded)
         if value is None:
-            return ConvertedMeasurement(entry.when, None, None, entry.source, "the answer is not one this rule knows")
+            return ConvertedMeasurement(
+                entry.when, None, None, entry.source, say("the answer is not one this rule knows")
+            )
     if value is None:
         empty = entry.said is None and not entry.words
         return ConvertedMeasurement(
-            entry.when, None, None, entry.source, entry.why_no_value or "it has no value", empty
+            entry.when, None, None, entry.source, entry.why_no_value or say("it has no value"), empty
         )
     if wanted.relative_to:
         return _ratio(entry, value, wanted)
@@ -287,7 +347,11 @@ def _read(entry: Measurement, wanted: CompiledNumber, sorted_record: SortedRecor
         bare = wanted.unit_may_be_missing and not entry.unit
         times = 1.0 if bare else factor(entry.unit, wanted.unit)
         if times is None:
-            what = "it has no unit" if not entry.unit else f"its unit cannot be converted to {wanted.unit}"
+            what = (
+                say("it has no unit")
+                if not entry.unit
+                else say("its unit cannot be converted to {unit}", unit=wanted.unit)
+            )
             return ConvertedMeasurement(entry.when, None, None, entry.source, what)
         value *= times
     return _within(entry, (value, value), wanted)
@@ -302,17 +366,25 @@ def _ratio(entry: Measurement, value: float, wanted: CompiledNumber) -> Converte
         if end is not None and end > 0 and times:
             ratios.append(value / (end * times))
     if not ratios:
-        return ConvertedMeasurement(entry.when, None, None, entry.source, "it has no reference range to compare with")
+        return ConvertedMeasurement(
+            entry.when, None, None, entry.source, say("it has no reference range to compare with")
+        )
     return _within(entry, (min(ratios), max(ratios)), wanted)
 
 
 def _within(entry: Measurement, value: tuple[float, float], wanted: CompiledNumber) -> ConvertedMeasurement:
     least, most = value
     if wanted.whole and least != int(least):
-        return ConvertedMeasurement(entry.when, None, None, entry.source, "it is not a whole number")
+        return ConvertedMeasurement(entry.when, None, None, entry.source, say("it is not a whole number"))
     lowest, highest = wanted.plausible or (-math.inf, math.inf)
     if not lowest <= least <= most <= highest:
-        return ConvertedMeasurement(entry.when, None, None, entry.source, f"it is outside {lowest:g} to {highest:g}")
+        return ConvertedMeasurement(
+            entry.when,
+            None,
+            None,
+            entry.source,
+            say("it is outside {lowest} to {highest}", lowest=f"{lowest:g}", highest=f"{highest:g}"),
+        )
     match entry.comparator:
         case "<" | "<=":
             return ConvertedMeasurement(entry.when, lowest, most, entry.source)
@@ -321,7 +393,17 @@ def _within(entry: Measurement, value: tuple[float, float], wanted: CompiledNumb
     return ConvertedMeasurement(entry.when, least, most, entry.source)
 
 
-def number(wanted: CompiledNumber, sorted_record: SortedRecord, all_readings: Sequence[ConvertedMeasurement]) -> Fact:
+Readings = list[ConvertedMeasurement]
+MOST_NAMED = 20  # of the observations that were not read
+TAKEN = {"most_recent": say("most recent"), "highest": say("highest"), "lowest": say("lowest")}
+
+
+def number(
+    wanted: CompiledNumber,
+    sorted_record: SortedRecord,
+    all_readings: Sequence[ConvertedMeasurement],
+    may_be: Sequence[ConvertedMeasurement] = (),
+) -> Fact:
     """
     The most recent (or highest, lowest) value of the window, in the wanted unit, from its readings.
 
@@ -331,6 +413,9 @@ def number(wanted: CompiledNumber, sorted_record: SortedRecord, all_readings: Se
 
     The highest is at least the highest that can be read: one beside it that cannot be read, is not final or may not
     be of the window leaves the range open above, as far as a value can be true; the lowest likewise below.
+
+    What `may_be` one of them, under a code and name that was not read, counts with and without it; where none is read
+    for certain, it is named.
     """
     today, back = sorted_record.today, wanted.look_back_days
     windowed = [(reading, in_window(reading.when, today, back)) for reading in all_readings]
@@ -348,12 +433,16 @@ def number(wanted: CompiledNumber, sorted_record: SortedRecord, all_readings: Se
         sure = [reading for reading in inside if reading.low is not None]
         beside = [reading for reading in inside if reading.low is None] + doubtful + undated + not_final
     if not sure:
-        return _none_found(wanted, sorted_record, all_readings, (inside, doubtful, undated, not_final))
+        none = _none_found(wanted, sorted_record, all_readings, (inside, doubtful, undated, not_final))
+        return _with_unread(none, [one for one in may_be if in_window(one.when, today, back) is not Truth.FALSE])
     low, high = _take(wanted, _values(sure))
-    because = f"{wanted.take.replace('_', ' ')} of {len(sure)}" if len(sure) > 1 else "recorded"
+    many = len(sure) > 1
+    because = say("{which} of {number}", which=TAKEN[wanted.take], number=len(sure)) if many else say("recorded")
     if beside and wanted.take != "most_recent":
         low, high = _opened(wanted, (low, high), beside)
-        because += f"; beside it {_why_not(beside[0])}" if low != high else ""
+        because += say("; beside it {why_not}", why_not=_why_not(beside[0])) if low != high else ""
+    (low, high), others = _with_others(wanted, sorted_record, sure, (low, high), may_be)
+    because += _not_read(others)
     newest = max(sure, key=lambda reading: reading.when.latest if reading.when else date.min)
     return Fact(
         name=wanted.name,
@@ -365,9 +454,34 @@ def number(wanted: CompiledNumber, sorted_record: SortedRecord, all_readings: Se
         because=because,
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
         day=newest.when,
-        found=tuple(_found(reading) for reading in (*sure, *(beside if low != high else ()))),
+        found=tuple(_found(reading) for reading in (*sure, *(beside if low != high else ()), *others)),
         trace=low != high and any(_speaks(reading, wanted) for reading in beside),
     )
+
+
+def _with_others(
+    wanted: CompiledNumber,
+    sorted_record: SortedRecord,
+    sure: Readings,
+    known: tuple[float, float],
+    may_be: Sequence[ConvertedMeasurement],
+) -> tuple[tuple[float, float], Readings]:
+    """The range with and without what may be one of the readings, and those of them that make a difference."""
+    days = [reading.when.earliest for reading in sure if reading.when]
+    first = max(days) if wanted.take == "most_recent" and days else date.min
+    low, high = known
+    others = []
+    for one in may_be:
+        if one.when is None or one.low is None or one.high is None or one.when.latest < first:
+            continue
+        if in_window(one.when, sorted_record.today, wanted.look_back_days) is Truth.FALSE:
+            continue
+        least = low if wanted.take == "highest" else min(low, one.low)
+        most = high if wanted.take == "lowest" else max(high, one.high)
+        if (least, most) != (low, high):
+            low, high = least, most
+            others.append(one)
+    return (low, high), others
 
 
 def _values(readings_: Sequence[ConvertedMeasurement]) -> list[tuple[float, float]]:
@@ -387,10 +501,12 @@ def _opened(
 
 def _why_not(reading: ConvertedMeasurement) -> str:
     if reading.low is None:
-        return f"one cannot be read: {reading.wrong}"
+        return say("one cannot be read: {wrong}", wrong=reading.wrong)
     if not reading.final:
-        return "one is not final"
-    return "one is recorded without a date" if reading.when is None else "the date of one is not precise enough"
+        return say("one is not final")
+    return (
+        say("one is recorded without a date") if reading.when is None else say("the date of one is not precise enough")
+    )
 
 
 def _speaks(reading: ConvertedMeasurement, wanted: CompiledNumber) -> bool:
@@ -416,21 +532,19 @@ def _none_found(
     wanted: CompiledNumber,
     sorted_record: SortedRecord,
     all_readings: Sequence[ConvertedMeasurement],
-    unsure: tuple[
-        list[ConvertedMeasurement], list[ConvertedMeasurement], list[ConvertedMeasurement], list[ConvertedMeasurement]
-    ],
+    unsure: tuple[Readings, Readings, Readings, Readings],
 ) -> Fact:
     """Unknown, and why: `unsure` are those of the window that cannot be read, of doubtful date, undated, not final."""
     unreadable, doubtful, undated, not_final = unsure
     if unreadable:
         seen = [reading for reading in unreadable if reading.low is None]
-        last = "most recent" if wanted.take == "most_recent" else "only"
-        because = f"the {last} one cannot be read: {seen[0].wrong}"
+        last = say("most recent") if wanted.take == "most_recent" else say("only")
+        because = say("the {last} one cannot be read: {wrong}", last=last, wrong=seen[0].wrong)
         return _unknown(wanted, WhyUnknown.UNREADABLE, because, seen + not_final)
     for seen, why, because in (
-        (doubtful, WhyUnknown.IMPRECISE, "its date is not precise enough"),
-        (undated, WhyUnknown.UNDATED, "recorded without a date"),
-        (not_final, WhyUnknown.POSSIBLE, "not final"),
+        (doubtful, WhyUnknown.IMPRECISE, say("its date is not precise enough")),
+        (undated, WhyUnknown.UNDATED, say("recorded without a date")),
+        (not_final, WhyUnknown.POSSIBLE, say("not final")),
     ):
         if seen:
             return _unknown(wanted, why, because, doubtful + undated + not_final)
@@ -442,13 +556,33 @@ def _none_found(
     if final:
         newest = final[-1]
         day = newest.when.text if newest.when else ""
-        because = f"the last one is of {day}, older than {wanted.look_back_days} days"
+        because = counted(
+            "the last one is of {day}, older than {number} day", "the last one is of {day}, older than {number} days",
+            wanted.look_back_days or 0, day=day,
+        )  # fmt: skip
         return msgspec.structs.replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
-    back = f" in the last {wanted.look_back_days} days" if wanted.look_back_days is not None else ""
-    return _unknown(wanted, WhyUnknown.NOT_FOUND, f"none recorded{back}", [])
+    days = wanted.look_back_days
+    back = counted(" in the last {number} day", " in the last {number} days", days) if days is not None else ""
+    return _unknown(wanted, WhyUnknown.NOT_FOUND, say("none recorded{back}", back=back), [])
 
 
-def _unknown(wanted: CompiledNumber, why: WhyUnknown, because: str, seen: list[ConvertedMeasurement]) -> Fact:
+def _with_unread(none: Fact, others: Readings) -> Fact:
+    """What is said where no reading is certain, with the newest of what was not read and may be one."""
+    if not others:
+        return none
+    why = WhyUnknown.UNREADABLE if none.why_unknown is WhyUnknown.NOT_FOUND else none.why_unknown
+    found = (*none.found, *(_found(reading) for reading in others[-MOST_NAMED:]))
+    return msgspec.structs.replace(none, because=none.because + _not_read(others), why_unknown=why, found=found)
+
+
+def _not_read(others: Sequence[ConvertedMeasurement]) -> str:
+    if not others:
+        return ""
+    return counted("; {number} observation not read, may be it", "; {number} observations not read, may be it",
+                   len(others))  # fmt: skip
+
+
+def _unknown(wanted: CompiledNumber, why: WhyUnknown, because: str, seen: Readings) -> Fact:
     return Fact(
         name=wanted.name,
         label=wanted.label,

@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from cds.locale.sentence import say
 from cds.record.model import Span
 
 
@@ -38,12 +39,12 @@ def range_text(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return ""
     if low is None:
-        return f"at most {_short(high)}"
+        return say("at most {high}", high=_short(high))
     if high is None and low == 0:
         return ""
     if high is None:
-        return f"at least {_short(low)}"
-    return _short(low) if low == high else f"{_short(low)} to {_short(high)}"
+        return say("at least {low}", low=_short(low))
+    return _short(low) if low == high else say("{low} to {high}", low=_short(low), high=_short(high))
 
 
 def _short(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from cds.facts.context import SortedRecord, in_window
@@ -12,6 +13,7 @@ from cds.facts.kind import Numbers
 from cds.facts.presence import (
     CompiledPresence,
     Match,
+    NotTold,
     PresenceFact,
     could_be_anything,
     hits,
@@ -19,8 +21,14 @@ from cds.facts.presence import (
     not_told,
     weigh,
 )
+from cds.locale.sentence import counted, say
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, Exposure, Span
+
+NOT_TOLD = NotTold(
+    counted("{number} medication not read, may be it", "{number} medications not read, may be it", 1),
+    counted("{number} medication could not be read", "{number} medications could not be read", 1),
+)
 
 
 class MedicationFact(PresenceFact):
@@ -65,15 +73,29 @@ def _medications(wanted: CompiledMedication, sorted_record: SortedRecord) -> Ite
             continue
         truth, why = weigh(
             (
-                "a code that says it may be so" if possibly else "",
-                "words that only suggest it" if hit.suggested else "",
-                "it is not recorded whether it was taken then" if taken is Truth.UNKNOWN else "",
+                say("a code that says it may be so") if possibly else "",
+                say("words that only suggest it") if hit.suggested else "",
+                say("it is not recorded whether it was taken then") if taken is Truth.UNKNOWN else "",
             )
         )
         yield Match(truth, entry.source, entry.drug.words, entry.start, why)
-    for entry, words in could_be_anything(wanted, sorted_record, Exposure, sorted_record.exposures):
+    for entry, words in could_be_anything(wanted.looked_for, sorted_record, Exposure, sorted_record.exposures):
         if taken_in_window(entry, wanted, sorted_record) is not Truth.FALSE:
-            yield not_told(entry, words, entry.start, "medication(s)")
+            yield not_told(entry, words, entry.start, NOT_TOLD)
+
+
+def last_taken(entry: Exposure, today: date) -> Span | None:
+    """
+    When a drug was last taken, as far as one entry tells: today if it goes on, else its end, else its start.
+
+    Where nothing says whether it goes on (no status that is understood, a plan), any day since its start; None without
+    any day.
+    """
+    if entry.open_ended:
+        return Span(today, today)
+    if entry.doubtful and entry.end is None and entry.start is not None and entry.start.earliest <= today:
+        return Span(entry.start.earliest, today)
+    return entry.end or entry.start
 
 
 def taken_in_window(entry: Exposure, wanted: CompiledMedication, sorted_record: SortedRecord) -> Truth:
@@ -89,7 +111,7 @@ def taken_in_window(entry: Exposure, wanted: CompiledMedication, sorted_record: 
         if entry.end.latest < today:
             return Truth.FALSE
         return Truth.TRUE if entry.end.earliest >= today and not entry.doubtful else Truth.UNKNOWN
-    last = Span(today, today) if entry.open_ended else (entry.end or entry.start)
+    last = last_taken(entry, today)
     window = in_window(last, today, wanted.look_back_days)
     if window is Truth.FALSE and last is not None and last.latest > today:
         window = Truth.TRUE

@@ -11,6 +11,7 @@ from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.kind import STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Span
 from cds.yaml_source.fields import Slug
@@ -73,8 +74,8 @@ def find_override(wanted: CompiledOverride, sorted_record: SortedRecord) -> Fact
         )
     overrides = sorted_record.record.overrides
     if overrides is None:
-        because = "answers to earlier cards are not kept here"
-        return Fact(wanted.name, wanted.label, truth=Truth.FALSE, text="not recorded", because=because)
+        because = say("answers to earlier cards are not kept here")
+        return Fact(wanted.name, wanted.label, truth=Truth.FALSE, text=say("not recorded"), because=because)
     matching = [
         override
         for override in overrides
@@ -87,7 +88,7 @@ def find_override(wanted: CompiledOverride, sorted_record: SortedRecord) -> Fact
         name=wanted.name,
         label=wanted.label,
         truth=Truth.of(day is not None),
-        text="recorded" if day else "not recorded",
-        because=f"answered on {day}" if day else "no such answer is kept",
+        text=say("recorded") if day else say("not recorded"),
+        because=say("answered on {day}", day=day) if day else say("no such answer is kept"),
         day=Span(day, day) if day else None,
     )

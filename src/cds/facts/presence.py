@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 from pydantic import model_validator
@@ -14,16 +14,9 @@ from pydantic import model_validator
 from cds.facts.context import Kind, SortedRecord, ValueSetMatch, concepts_of
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import counted_again, join_texts, say
 from cds.logic.truth import Truth
-from cds.record.model import (
-    Allergy,
-    Delivery,
-    DeliveryState,
-    Diagnosis,
-    Exposure,
-    Intervention,
-    Span,
-)
+from cds.record.model import CodedEntry, Delivery, DeliveryState, Span, Visit
 from cds.yaml_source.fields import Names, NoMutant, Text, listed
 
 
@@ -68,12 +61,24 @@ class CompiledPresence(CompiledFact):
         possibly_coded: Value sets that make it "possible, not confirmed".
         if_none_found: FALSE or UNKNOWN when the data were sent whole and hold no match.
         because: The author's reason for that.
+        absent: The answer where nothing is recorded: of all that rules ask for, most is so.
     """
 
     coded: tuple[str, ...]
     possibly_coded: tuple[str, ...]
     if_none_found: Truth
     because: str
+    absent: Fact = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        unknown = WhyUnknown.NOT_FOUND if self.if_none_found is Truth.UNKNOWN else None
+        absent = _fact(self, self.if_none_found, say("none recorded. {because}", because=self.because), [], unknown)
+        object.__setattr__(self, "absent", absent)
+
+    @property
+    def looked_for(self) -> tuple[str, ...]:
+        """Every value set it looks for."""
+        return (*self.coded, *self.possibly_coded)
 
     def answer(self, context: EvaluationContext) -> Fact:
         """As `presence`."""
@@ -92,13 +97,15 @@ class CompiledPresence(CompiledFact):
         """How much of the data it is looked for in arrived."""
 
 
-IN_WORDS = {Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}
+RECORDED = say("recorded")
+IN_WORDS = {Truth.TRUE: RECORDED, Truth.FALSE: say("not recorded"), Truth.UNKNOWN: ""}
 
 
 class Match(msgspec.Struct, frozen=True):
     """
     One entry that speaks to a fact: surely (TRUE), possibly (UNKNOWN, and why), or against it (FALSE).
 
+    Of one that says nothing or was not read, `why` counts it: a sentence of `counted` with the number 1.
     An entry that says nothing (a nameless one, an answer that was not given) may be anything: it is possible, and yet
     no trace of this fact. One that was not read says something, and nobody here knows what: it is possible and a trace.
     """
@@ -132,17 +139,16 @@ def may_be_there(
 
 
 def _settle(wanted: CompiledPresence, matches: list[Match], sent: Delivery) -> Fact:
-    if not matches and sent.state is DeliveryState.WHOLE:  # of all that rules ask for, most is so
-        unknown = WhyUnknown.NOT_FOUND if wanted.if_none_found is Truth.UNKNOWN else None
-        return _fact(wanted, wanted.if_none_found, f"none recorded. {wanted.because}", matches, unknown)
+    if not matches and sent.state is DeliveryState.WHOLE:
+        return wanted.absent
     sure = [match for match in matches if match.truth is Truth.TRUE]
     if sure:
-        return _fact(wanted, Truth.TRUE, "recorded", sure)
+        return _fact(wanted, Truth.TRUE, RECORDED, sure)
     possible = [match for match in matches if match.truth is Truth.UNKNOWN]
     if possible:
         told = sorted({match.why for match in possible if not (match.says_nothing or match.not_read)})
         counts = Counter(match.why for match in possible if match.says_nothing or match.not_read)
-        reasons = "; ".join([*told, *(f"{number} {why}" for why, number in sorted(counts.items()))])
+        reasons = join_texts("; ", [*told, *(counted_again(why, number) for why, number in sorted(counts.items()))])
         speaks = told or any(match.not_read for match in possible)
         why = WhyUnknown.POSSIBLE if speaks else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, reasons, possible, why)
@@ -190,43 +196,50 @@ def hits(wanted: CompiledPresence, by_set: dict[str, list[ValueSetMatch]]) -> It
 def weigh(reasons: Iterable[str]) -> tuple[Truth, str]:
     """TRUE without any reason for doubt; UNKNOWN, and the reasons, with one."""
     said = [reason for reason in reasons if reason]
-    return (Truth.UNKNOWN, ", ".join(said)) if said else (Truth.TRUE, "")
+    return (Truth.UNKNOWN, join_texts(", ", said)) if said else (Truth.TRUE, "")
 
 
 def could_be_anything(
-    wanted: CompiledPresence,
+    looked_for: tuple[str, ...],
     sorted_record: SortedRecord,
     kind: type[Kind],
     by_set: Mapping[str, Sequence[ValueSetMatch]],
 ) -> Iterator[tuple[Kind, str]]:
-    """Entries that may be what is wanted, since nobody could tell what they are, with the words they have."""
+    """Entries that may be of some value sets, since nobody could tell what they are, with the words they have."""
     unplaced = sorted_record.unplaced(kind)
-    if not unplaced.may_be_of(wanted.coded, wanted.possibly_coded):
+    if not unplaced.may_be_of(looked_for, ()):
         return
     codes = sorted_record.codes
-    looked_for = (*wanted.coded, *wanted.possibly_coded)
-    # Rules without a vocabulary take any code of a system they have codes in for another thing.
-    systems = codes.systems_of(looked_for) if codes.vocabulary is None else frozenset()
-    hits = {id(hit.entry) for name in looked_for for hit in by_set.get(name, ())}
-    for entry in unplaced.nameless:
-        if id(entry) not in hits and not _is_coded_in(systems, entry):
-            yield entry, ""
+    hits = {id(hit.entry) for name in looked_for if name in by_set for hit in by_set[name]}
+    if unplaced.nameless:
+        # Rules without a vocabulary take any code of a system they have codes in for another thing.
+        systems = codes.systems_of(looked_for) if codes.vocabulary is None else frozenset()
+        for entry in unplaced.nameless:
+            if id(entry) not in hits and not _is_coded_in(systems, entry):
+                yield entry, ""
     for entry, may_be in unplaced.unread:
         if id(entry) not in hits and not (may_be is not None and may_be.isdisjoint(looked_for)):
             yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
 
 
-def _is_coded_in(systems: frozenset[str], entry: Diagnosis | Exposure | Intervention | Allergy) -> bool:
+def _is_coded_in(systems: frozenset[str], entry: CodedEntry) -> bool:
     return any(coding.system in systems and coding.code for concept in concepts_of(entry) for coding in concept.codings)
 
 
-def not_told(entry: Diagnosis | Exposure | Intervention | Allergy, words: str, when: Span | None, what: str) -> Match:
+class NotTold(NamedTuple):
+    """What is said of entries of a kind whose words were not read, and of those without words: of `counted`, each."""
+
+    not_read: str
+    unreadable: str
+
+
+def not_told(entry: CodedEntry | Visit, words: str, when: Span | None, says: NotTold) -> Match:
     """What is said of an entry that may be anything: nothing, or in words or codes nobody here knows."""
     if words:
-        return Match(Truth.UNKNOWN, entry.source, words, when, f"{what} not read, may be it", not_read=True)
-    return Match(Truth.UNKNOWN, entry.source, "", when, f"{what} could not be read", says_nothing=True)
+        return Match(Truth.UNKNOWN, entry.source, words, when, says.not_read, not_read=True)
+    return Match(Truth.UNKNOWN, entry.source, "", when, says.unreadable, says_nothing=True)
 
 
 def weak(hit: ValueSetMatch, *, possibly: bool) -> tuple[str, str]:
     """Reasons for doubt: a set that says it may be so, and words instead of a code."""
-    return "a code that says it may be so" if possibly else "", "named in words only" if hit.by_name else ""
+    return say("a code that says it may be so") if possibly else "", say("named in words only") if hit.by_name else ""

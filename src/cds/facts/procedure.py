@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cds.facts.context import SortedRecord, in_window
 from cds.facts.data import PROCEDURES, DataQuery
-from cds.facts.kind import Numbers
-from cds.facts.presence import CompiledPresence, Match, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.facts.fact import DrawnEvent
+from cds.facts.kind import EvaluationContext, Numbers
+from cds.facts.presence import CompiledPresence, Match, NotTold, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.facts.sessions import drawn_procedures
+from cds.locale.sentence import counted, say
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, Intervention
+
+NOT_TOLD = NotTold(
+    counted("{number} procedure not read, may be it", "{number} procedures not read, may be it", 1),
+    counted("{number} procedure could not be read", "{number} procedures could not be read", 1),
+)
 
 
 class ProcedureFact(PresenceFact):
@@ -35,6 +43,10 @@ class CompiledProcedure(CompiledPresence):
     def entry(self) -> None:
         """None."""
 
+    def happened(self, context: EvaluationContext) -> Sequence[DrawnEvent]:
+        """Its procedures that have a day, as `drawn_procedures`."""
+        return drawn_procedures(self.looked_for, context.sorted_record)
+
     def matches(self, record: SortedRecord) -> Iterable[Match]:
         """Entries that speak to it."""
         return _procedures(self, record)
@@ -54,14 +66,14 @@ def _procedures(wanted: CompiledProcedure, sorted_record: SortedRecord) -> Itera
         undated = window is None and wanted.look_back_days is not None
         truth, why = weigh(
             (
-                "a code that says it may be so" if possibly else "",
-                "words that only suggest it" if hit.suggested else "",
-                "its date is not precise enough" if window is Truth.UNKNOWN else "",
-                "recorded without a date" if undated else "",
-                "its status is not known" if entry.status not in {"completed", "in-progress"} else "",
+                say("a code that says it may be so") if possibly else "",
+                say("words that only suggest it") if hit.suggested else "",
+                say("its date is not precise enough") if window is Truth.UNKNOWN else "",
+                say("recorded without a date") if undated else "",
+                say("its status is not known") if entry.status not in {"completed", "in-progress"} else "",
             )
         )
         yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), entry.when, why)
-    for entry, words in could_be_anything(wanted, sorted_record, Intervention, sorted_record.interventions):
+    for entry, words in could_be_anything(wanted.looked_for, sorted_record, Intervention, sorted_record.interventions):
         if in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE:
-            yield not_told(entry, words, entry.when, "procedure(s)")
+            yield not_told(entry, words, entry.when, NOT_TOLD)

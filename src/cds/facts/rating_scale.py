@@ -13,6 +13,7 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, PRESENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.yaml_source.fields import Ascending, Cites, NoMutant, Refers, Slug, Snake, Strict, Text
 
@@ -215,10 +216,10 @@ def points(wanted: CompiledPoints, facts: Mapping[str, Fact]) -> Fact:
     """
     added = [_add(item, facts) for item in wanted.items]
     found = tuple(found for item in added for found in item.found)
-    because = "; ".join(item.words for item in added)
+    because = join_texts("; ", (item.words for item in added))
     impossible = [item.impossible for item in added if item.impossible]
     if impossible:
-        because = f"cannot be scored: {'; '.join(impossible)}"
+        because = say("cannot be scored: {impossible}", impossible=join_texts("; ", impossible))
         return Fact(
             wanted.name, wanted.label, unit="points", because=because, why_unknown=WhyUnknown.NOT_FOUND, found=found
         )
@@ -230,7 +231,7 @@ def points(wanted: CompiledPoints, facts: Mapping[str, Fact]) -> Fact:
         low=low,
         high=high,
         unit="points",
-        text=f"{range_text(low, high)}{f' ({category})' if category else ''}",
+        text=range_text(low, high) + (join_texts("", [" (", category, ")"]) if category else ""),
         because=because,
         why_unknown=None if low == high else WhyUnknown.NOT_FOUND,
         missing=tuple(dict.fromkeys(what for item in added for what in item.missing)),
@@ -254,9 +255,14 @@ def _by_band(item: ByBand, fact: Fact) -> ItemPoints:
     first, every = item.bands[0][0], [points for _, points in item.bands]
     if fact.low is None or fact.high is None:
         missing = fact.missing or (fact.label,)
-        return ItemPoints(min(every), max(every), f"{fact.label} not known", missing, fact.found)
+        return ItemPoints(min(every), max(every), say("{label} not known", label=fact.label), missing, fact.found)
     if fact.high < first:
-        return ItemPoints(0, 0, f"{fact.label} {fact.text}", impossible=f"{fact.label} is {fact.text}")
+        return ItemPoints(
+            0,
+            0,
+            join_texts(" ", [fact.label, fact.text]),
+            impossible=say("{label} is {text}", label=fact.label, text=fact.text),
+        )
     ends = [*(start for start, _ in item.bands[1:]), math.inf]
     reached = [
         points for (start, points), end in zip(item.bands, ends, strict=True) if start <= fact.high and fact.low < end
@@ -268,10 +274,14 @@ def _by_band(item: ByBand, fact: Fact) -> ItemPoints:
 
 def _for_each(item: ForEach, fact: Fact) -> ItemPoints:
     if fact.low is None or fact.high is None:
-        return ItemPoints(0, math.inf, f"{fact.label} not known", fact.missing or (fact.label,), fact.found)
+        return ItemPoints(
+            0, math.inf, say("{label} not known", label=fact.label), fact.missing or (fact.label,), fact.found
+        )
     low, high = fact.low * item.points, fact.high * item.points
     if item.perhaps:
-        return ItemPoints(0, high, f"{fact.label}: 0 to {high:g}, not in the chart", (), fact.found)
+        most = f"{high:g}" if math.isfinite(high) else say("any number")
+        words = say("{label}: 0 to {high}, not in the chart", label=fact.label, high=most)
+        return ItemPoints(0, high, words, (), fact.found)
     return ItemPoints(low, high, _words(fact.label, low, high), fact.missing if low != high else (), fact.found)
 
 
@@ -283,18 +293,22 @@ def _whether(item: Whether, fact: Fact) -> ItemPoints:
             return ItemPoints(0, 0, _words(fact.label, 0, 0), (), fact.found)
     low, high = sorted((0.0, item.points))
     return ItemPoints(
-        low, high, f"{_words(fact.label, low, high)}, {fact.because}", fact.missing or (fact.label,), fact.found
+        low,
+        high,
+        join_texts(", ", [_words(fact.label, low, high), fact.because]),
+        fact.missing or (fact.label,),
+        fact.found,
     )
 
 
 def _highest(parts: list[ItemPoints]) -> ItemPoints:
     low, high = max(part.low for part in parts), max(part.high for part in parts)
     decisive = [part for part in parts if part.high > low]
-    impossible = "; ".join(part.impossible for part in parts) if all(part.impossible for part in parts) else ""
+    impossible = join_texts("; ", (part.impossible for part in parts)) if all(part.impossible for part in parts) else ""
     return ItemPoints(
         low,
         high,
-        "the highest of: " + ", ".join(part.words for part in parts),
+        say("the highest of: {items}", items=join_texts(", ", (part.words for part in parts))),
         tuple(what for part in decisive for what in part.missing) if low != high else (),
         tuple(found for part in parts for found in part.found),
         impossible,
@@ -302,12 +316,12 @@ def _highest(parts: list[ItemPoints]) -> ItemPoints:
 
 
 def _words(label: str, low: float, high: float) -> str:
-    return f"{label} {range_text(low, high)}"
+    return join_texts(" ", [label, range_text(low, high)])
 
 
 def _category(wanted: CompiledPoints, low: float, high: float) -> str:
     names = [_called(wanted, end) for end in (low, high)]
-    return " to ".join(dict.fromkeys(name for name in names if name))
+    return join_texts(say(" to "), dict.fromkeys(name for name in names if name))
 
 
 def _called(wanted: CompiledPoints, total: float) -> str:

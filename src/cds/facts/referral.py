@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cds.facts.context import SortedRecord, in_window
-from cds.facts.data import SERVICE_REQUESTS, DataQuery
+from cds.facts.data import DataQuery, service_requests
 from cds.facts.kind import Numbers
-from cds.facts.presence import CompiledPresence, Match, PresenceFact, hits, weigh
+from cds.facts.presence import CompiledPresence, Match, NotTold, PresenceFact, could_be_anything, hits, not_told, weigh
+from cds.locale.sentence import counted, say
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, Referral
 from cds.yaml_source.fields import FhirCode, Slug
 
 REQUEST_STATUS = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
+NO_STATUS = "unknown"
 RequestStatus = Annotated[Slug, FhirCode(REQUEST_STATUS)]
+
+NOT_TOLD = NotTold(
+    counted("{number} request not read, may be it", "{number} requests not read, may be it", 1),
+    counted("{number} request could not be read", "{number} requests could not be read", 1),
+)
 
 
 class ReferralFact(PresenceFact):
@@ -45,7 +52,7 @@ class CompiledReferral(CompiledPresence):
 
     def data(self) -> tuple[DataQuery, ...]:
         """What is asked of the EHR."""
-        return (SERVICE_REQUESTS,)
+        return (service_requests((*self.coded, *self.possibly_coded)),)
 
     def entry(self) -> None:
         """None."""
@@ -63,7 +70,8 @@ def _referrals(wanted: CompiledReferral, sorted_record: SortedRecord) -> Iterato
     for hit, possibly in hits(wanted, sorted_record.referrals):
         entry = hit.entry
         assert isinstance(entry, Referral)  # noqa: S101 (sorted by kind)
-        if wanted.statuses is not None and entry.status not in wanted.statuses:
+        status = _has_status(entry, wanted.statuses)
+        if status is Truth.FALSE:
             continue
         window = in_window(entry.when, sorted_record.today, wanted.look_back_days)
         if window is Truth.FALSE:
@@ -71,10 +79,22 @@ def _referrals(wanted: CompiledReferral, sorted_record: SortedRecord) -> Iterato
         undated = window is None and wanted.look_back_days is not None
         truth, why = weigh(
             (
-                "a code that says it may be so" if possibly else "",
-                "words that only suggest it" if hit.suggested else "",
-                "its date is not precise enough" if window is Truth.UNKNOWN else "",
-                "recorded without a date" if undated else "",
+                say("a code that says it may be so") if possibly else "",
+                say("words that only suggest it") if hit.suggested else "",
+                say("its date is not precise enough") if window is Truth.UNKNOWN else "",
+                say("recorded without a date") if undated else "",
+                say("its status is not known") if status is Truth.UNKNOWN else "",
             )
         )
         yield Match(truth, entry.source, sorted_record.codes.words_for(entry.concept), entry.when, why)
+    for entry, words in could_be_anything(wanted.looked_for, sorted_record, Referral, sorted_record.referrals):
+        timely = in_window(entry.when, sorted_record.today, wanted.look_back_days) is not Truth.FALSE
+        if timely and _has_status(entry, wanted.statuses) is not Truth.FALSE:
+            yield not_told(entry, words, entry.when, NOT_TOLD)
+
+
+def _has_status(entry: Referral, statuses: frozenset[str] | None) -> Truth:
+    """Whether its status is a wanted one; UNKNOWN without one, and for one that says nothing or is none of FHIR's."""
+    if statuses is None or entry.status in statuses:
+        return Truth.TRUE
+    return Truth.of(False) if entry.status in REQUEST_STATUS - {NO_STATUS} else Truth.UNKNOWN

@@ -10,12 +10,16 @@ import msgspec
 
 from cds.facts.context import SortedRecord
 from cds.facts.fact import Fact, FactSource, WhyUnknown
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, FilledForm, FormAnswer, FormItem, Span
 from cds.terminology.review_form import ReviewAnswer, ReviewForm
 
-TRIAL, STATEMENT = "trial", "statement."
-"""linkId of the group of a trial, whose questions are `trial.outcome` …; and what stands before the name of a fact."""
+TRIAL, STATEMENT, OTHERS = "trial", "statement.", "others"
+"""
+linkIds: of the group of a trial, whose questions are `trial.outcome` …; before the name of a fact; and of whether there
+were other trials.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,11 @@ def _reviews(sorted_record: SortedRecord, form: ReviewForm) -> Iterator[tuple[Fi
 
 
 def _by(filled: FilledForm, on: date) -> str:
-    return f"reviewed by {filled.author} on {on}" if filled.author else f"reviewed on {on}, by whom is not recorded"
+    return (
+        say("reviewed by {author} on {on}", author=filled.author, on=on)
+        if filled.author
+        else say("reviewed on {on}, by whom is not recorded", on=on)
+    )
 
 
 def _trial(drug: str, said: dict[str, FormAnswer], form: ReviewForm, filled: FilledForm, on: date) -> ReviewedTrial:
@@ -82,7 +90,9 @@ def _trial(drug: str, said: dict[str, FormAnswer], form: ReviewForm, filled: Fil
 
     def number(role: str) -> float | None:
         answer = said.get(f"{TRIAL}.{role}")
-        return answer.number if answer is not None and answer.number is not None and answer.number > 0 else None
+        if answer is None or answer.number is None or answer.unit not in ("", form.questions[role].unit):
+            return None
+        return answer.number if answer.number > 0 else None
 
     start, duration = said.get(f"{TRIAL}.start"), number("duration")
     taken, prescribed = chosen("taken"), chosen("prescribed")
@@ -111,11 +121,31 @@ class Statement:
     source: str
 
 
+def stated_others(sorted_record: SortedRecord) -> Statement | None:
+    """
+    Whether any other drug was taken than those of the trials, as it was last stated.
+
+    None where no review says so, or reviews of one day do not agree.
+    """
+    form = sorted_record.codes.review
+    said = [
+        Statement(answer.said, on, _by(filled, on), filled.source)
+        for filled, on in (_reviews(sorted_record, form) if form is not None else ())
+        for item in filled.items
+        if item.link == OTHERS
+        for answer in item.answers
+        if answer.said is not None
+    ]
+    last = [one for one in said if one.on == said[-1].on]
+    return last[-1] if len({one.said for one in last}) == 1 else None
+
+
 class Statements:
     """What clinicians stated of facts, by the name of the fact."""
 
     def __init__(self, sorted_record: SortedRecord) -> None:
         form = sorted_record.codes.review
+        self._today = sorted_record.today
         self._by_fact: dict[str, list[Statement]] = {}
         sent = sorted_record.record.reviews_sent
         self._lost = sent.because if sent.state is not DeliveryState.WHOLE else ""
@@ -129,9 +159,14 @@ class Statements:
                         Statement(one, on, _by(filled, on), filled.source) for one in sorted(said)
                     )
 
-    def onto(self, fact: Fact) -> Fact:
+    def onto(self, fact: Fact, look_back_days: int | None) -> Fact:
         """
         A fact with what was last stated of it.
+
+        Args:
+            fact: As the record answers it.
+            look_back_days: How far back entries answer it; None for however far. A statement older than that says
+                nothing, and a "no" of an earlier day nothing of the days since, where the record does not tell of them.
 
         A statement settles what is unknown, or only not recorded. Against an entry that says otherwise it leaves the
         fact unknown, with both. An entry that is newer than the review, or has no sure day, is not covered by it: a
@@ -146,21 +181,31 @@ class Statements:
                 why_unknown=WhyUnknown.NOT_SENT,
                 missing=(*fact.missing, fact.label) if fact.label not in fact.missing else fact.missing,
             )
-        listed = self._by_fact.get(fact.name)
+        listed = [
+            one
+            for one in self._by_fact.get(fact.name, ())
+            if look_back_days is None or (self._today - one.on).days <= look_back_days
+        ]
         if not listed or fact.truth is None:
             return fact
         last = [one for one in listed if one.on == listed[-1].on]
         if len({one.said for one in last}) > 1:
-            return _both(fact, last, "reviews of one day do not agree")
+            return _both(fact, last, say("reviews of one day do not agree"))
         said = last[-1]
-        stated = f"{'yes' if said.said else 'no'}, {said.by}"
+        stated = join_texts(", ", [say("yes") if said.said else say("no"), said.by])
+        unseen = look_back_days is not None and fact.truth is Truth.UNKNOWN and not fact.found
+        if not said.said and unseen and said.on < self._today:
+            return msgspec.structs.replace(
+                fact, stated_by=say("{stated}; the days since then are not known", stated=stated)
+            )
         if not said.said and not _covered(fact, said.on):
             return msgspec.structs.replace(
                 fact,
-                because="; ".join(
-                    filter(None, (fact.because, f"a “no” was {said.by}, which may not cover this entry"))
+                because=join_texts(
+                    "; ",
+                    filter(None, (fact.because, say("a “no” was {by}, which may not cover this entry", by=said.by))),
                 ),
-                stated_by=f"{stated}; an entry is newer or has no day, and this does not cover it",
+                stated_by=say("{stated}; an entry is newer or has no day, and this does not cover it", stated=stated),
             )
         truth, source = Truth.of(said.said), FactSource(said.source, stated, said.on.isoformat())
         if fact.truth is truth:
@@ -177,11 +222,19 @@ class Statements:
                 trace=False,
                 stated_by=stated,
             )
-        return _both(fact, [said], f"recorded as {'yes' if fact.truth is Truth.TRUE else 'no'}, but stated: {stated}")
+        return _both(
+            fact,
+            [said],
+            say(
+                "recorded as {what}, but stated: {stated}",
+                what=say("yes") if fact.truth is Truth.TRUE else say("no"),
+                stated=stated,
+            ),
+        )
 
 
 def _both(fact: Fact, said: list[Statement], because: str) -> Fact:
-    stated = "; ".join(f"{'yes' if one.said else 'no'}, {one.by}" for one in said)
+    stated = join_texts("; ", (join_texts(", ", [say("yes") if one.said else say("no"), one.by]) for one in said))
     return msgspec.structs.replace(
         fact,
         truth=Truth.UNKNOWN,

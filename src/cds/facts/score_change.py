@@ -13,6 +13,7 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import NUMBER, SCORE, STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
 from cds.yaml_source.fields import Refers, Snake, Text
 
@@ -76,13 +77,15 @@ def find_score_change(
     """
     days = [fact.day.latest for fact in since if fact.truth is Truth.TRUE and fact.day is not None]
     if not days:
-        return _no_rise(wanted, "nothing is recorded to count from")
+        return _no_rise(wanted, say("nothing is recorded to count from"))
     day = max(days)
     known = [r for r in scores if r.low is not None and r.high is not None and r.when is not None]
     before = [r for r in known if r.when and r.when.latest <= day]
     after = [r for r in known if r.when and day < r.when.earliest and r.when.latest <= today]
     if not before or not after:
-        return _no_rise(wanted, f"no score {'before' if not before else 'after'} {day}")
+        return _no_rise(
+            wanted, say("no score before {day}", day=day) if not before else say("no score after {day}", day=day)
+        )
     first, last = before[-1], after[-1]
     low, high = (last.low or 0.0) - (first.high or 0.0), (last.high or 0.0) - (first.low or 0.0)
     return Fact(
@@ -91,8 +94,8 @@ def find_score_change(
         low=low,
         high=high,
         unit=wanted.unit,
-        text=f"{low:g}" if low == high else f"{low:g} to {high:g}",
-        because=f"the last score up to {day} and the latest after it",
+        text=f"{low:g}" if low == high else say("{low} to {high}", low=f"{low:g}", high=f"{high:g}"),
+        because=say("the last score up to {day} and the latest after it", day=day),
         why_unknown=None if low == high else WhyUnknown.IMPRECISE,
         day=last.when,
         found=tuple(FactSource(r.source, f"{r.low:g}", r.when.text if r.when else "") for r in (first, last)),

@@ -14,6 +14,7 @@ from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.history.eras import DrugIssue
 from cds.facts.history.switches import CHANGED_BY_ONE_ISSUE, BriefRule, Switch, SwitchRule, switches
 from cds.facts.kind import HISTORY, NUMBER, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import counted, join_texts, say
 from cds.yaml_source.fields import Duration, InUnit, NumberOrName, Refers, Snake, Text
 
 Issues = Annotated[NumberOrName, InUnit("issues")]
@@ -139,7 +140,7 @@ def count_switches(wanted: CompiledSwitches, history: Fact) -> Fact:
         low=float(low),
         high=float(len(found) + slack) if whole else inf,
         unit="switches",
-        text=str(len(found)) if sure else f"at least {low}",
+        text=str(len(found)) if sure else say("at least {low}", low=low),
         because=_because(found, doubtful, history, whole=whole),
         why_unknown=None if sure else history.why_unknown or WhyUnknown.IMPRECISE,
         missing=() if sure else (wanted.label,),
@@ -174,6 +175,25 @@ def _doubtful(issues: tuple[DrugIssue, ...]) -> list[DrugIssue]:
 def _because(found: list[Switch], doubtful: list[DrugIssue], history: Fact, *, whole: bool) -> str:
     if not whole:
         return history.because
-    told = "; ".join(f"{s.left} to {s.taken_up} on {date.fromordinal(s.day).isoformat()}" for s in found)
-    doubts = f"; {len(doubtful)} medication(s) without a certain day of issue" if doubtful else ""
-    return (told or "no switch") + doubts
+    told = join_texts(
+        "; ",
+        (
+            say(
+                "{left} to {taken_up} on {day}",
+                left=s.left,
+                taken_up=s.taken_up,
+                day=date.fromordinal(s.day).isoformat(),
+            )
+            for s in found
+        ),
+    )
+    doubts = (
+        counted(
+            "; {number} medication without a certain day of issue",
+            "; {number} medications without a certain day of issue",
+            len(doubtful),
+        )
+        if doubtful
+        else ""
+    )
+    return (told or say("no switch")) + doubts

@@ -11,6 +11,7 @@ from pydantic import Field
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, WhyUnknown
 from cds.facts.kind import SCORE, STATEMENT, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth, some
 from cds.yaml_source.fields import NumberOrName, Refers, Snake, Strict, UnitOf
 
@@ -75,22 +76,33 @@ def find_symptoms(wanted: CompiledSymptoms, facts: Mapping[str, Fact]) -> Fact:
             wanted.name,
             wanted.label,
             truth=Truth.UNKNOWN,
-            because=f"{first.label}: {first.because}",
+            because=join_texts(": ", [first.label, first.because]),
             why_unknown=first.why_unknown or WhyUnknown.NOT_FOUND,
             missing=first.missing,
         )
     reached = {id(score): _reaches(score, at_least) for score, at_least in given}
     truth = some(reached.values())
     telling = [score for score, _ in given if reached[id(score)] is truth]
-    limits = {id(score): f"symptoms from {at_least:g}" for score, at_least in given}
+    limits = {id(score): say("cutoff ≥ {at_least}", at_least=f"{at_least:g}") for score, at_least in given}
     return Fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text=", ".join(
-            f"{score.label} {score.text}{_on(score)} ({limits[id(score)]})" for score in telling if score.text
+        text=join_texts(
+            ", ",
+            (
+                say(
+                    "{score} {value}{on} ({limit})",
+                    score=score.label,
+                    value=score.text,
+                    on=_on(score),
+                    limit=limits[id(score)],
+                )
+                for score in telling
+                if score.text
+            ),
         ),
-        because="; ".join(f"{score.label}: {score.text or score.because}" for score in telling),
+        because=join_texts("; ", (join_texts(": ", [score.label, score.text or score.because]) for score in telling)),
         why_unknown=None if truth is not Truth.UNKNOWN else (telling[0].why_unknown or WhyUnknown.IMPRECISE),
         missing=() if truth is not Truth.UNKNOWN else telling[0].missing,
         day=telling[0].day,
@@ -100,7 +112,7 @@ def find_symptoms(wanted: CompiledSymptoms, facts: Mapping[str, Fact]) -> Fact:
 
 
 def _on(score: Fact) -> str:
-    return f" on {score.day.text}" if score.day is not None else ""
+    return say(" on {day}", day=score.day.text) if score.day is not None else ""
 
 
 def _reaches(score: Fact, at_least: float) -> Truth:

@@ -11,6 +11,7 @@ from pydantic import Field
 from cds.facts.data import DataQuery
 from cds.facts.fact import Fact
 from cds.facts.kind import STATEMENT, TRACED, CompiledFact, EvaluationContext, FactBase, Numbers
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import KNOWN, Truth
 from cds.yaml_source.fields import Refers, Snake, listed
 
@@ -70,13 +71,13 @@ class CompiledTrace(CompiledFact):
 def trace(wanted: CompiledTrace, traced: Sequence[Fact]) -> Fact:
     """Whether an entry may be one of the facts while it is not known for certain; never unknown itself."""
     open_facts = [fact for fact in traced if fact.trace]
-    reasons = "; ".join(f"{fact.label}: {fact.because}" for fact in open_facts)
+    reasons = join_texts("; ", (join_texts(": ", [fact.label, fact.because]) for fact in open_facts))
     found = dict.fromkeys(found for fact in open_facts for found in fact.found)
     return Fact(
         name=wanted.name,
         label=wanted.label,
         truth=Truth.of(bool(open_facts)),
-        text="found" if open_facts else "not found",
-        because=reasons or "no such entry was found",
+        text=say("found") if open_facts else say("not found"),
+        because=reasons or say("no such entry was found"),
         found=tuple(found),
     )

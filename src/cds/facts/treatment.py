@@ -14,9 +14,13 @@ from cds.facts.data import ENCOUNTERS, MEDICATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import SCORE, STATEMENT, TREATMENT, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import ConvertedMeasurement
+from cds.facts.medication import last_taken
+from cds.facts.presence import IN_WORDS, RECORDED, could_be_anything
+from cds.locale.sentence import counted, join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import Delivery, DeliveryState, Exposure, ExposureKind, Intervention, Span
 from cds.terminology.concepts import Concept
+from cds.terminology.vocabulary import EntryKind, Reading
 from cds.yaml_source.fields import Around, Duration, InUnit, Names, NoMutant, NumberOrName, Refers, Snake, Text, listed
 
 
@@ -183,6 +187,8 @@ class TreatmentEntry:
         is_treatment: TRUE as the treatment itself, FALSE in another place or for another reason, UNKNOWN.
         why: Why it is not TRUE, "" when it is.
         session: Whether it was given on a day (an administration or procedure), not ordered or taken at home.
+        ordered: Whether it is an order, which does not say that anything was given.
+        given: Whether it was surely given on a day that is known, whatever it was for.
         first: The day it began: of an order or statement its first day, where `when` is its last.
     """
 
@@ -194,6 +200,8 @@ class TreatmentEntry:
     session: bool
     stopped_for: Concept | None = None
     first: Span | None = None
+    ordered: bool = False
+    given: bool = False
 
 
 def find_treatment(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Fact:
@@ -208,18 +216,23 @@ def find_treatment(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Fa
     doubtful = [entry for entry in given if entry.is_treatment is Truth.UNKNOWN]
     days = {entry.when.earliest for entry in given if entry.session and entry.when is not None and entry.when.exact}
     if sure:
-        return _fact(wanted, Truth.TRUE, "recorded", sure)
+        return _fact(wanted, Truth.TRUE, RECORDED, sure)
     if wanted.repeated is not None and len(days) >= wanted.repeated:
-        return _fact(wanted, Truth.TRUE, f"given on {len(days)} days; where is not recorded", doubtful)
-    if doubtful:
-        reasons = "; ".join(sorted({entry.why for entry in doubtful}))
-        return _fact(wanted, Truth.UNKNOWN, reasons, doubtful, WhyUnknown.POSSIBLE)
+        because = counted(
+            "given on {number} day; where is not recorded", "given on {number} days; where is not recorded", len(days)
+        )
+        return _fact(wanted, Truth.TRUE, because, doubtful)
+    may_be = list(not_read(wanted, sorted_record))
+    if doubtful or may_be:
+        reasons = join_texts("; ", sorted({entry.why for entry in (*doubtful, *may_be)}))
+        why = WhyUnknown.POSSIBLE if any(entry.words for entry in (*doubtful, *may_be)) else WhyUnknown.UNREADABLE
+        return _fact(wanted, Truth.UNKNOWN, reasons, (*doubtful, *may_be), why)
     unsent = next((sent for sent in _sent(sorted_record) if sent.state is not DeliveryState.WHOLE), None)
     if unsent is not None:
         why = WhyUnknown.NOT_SENT if unsent.state is DeliveryState.NOT_SENT else WhyUnknown.UNREADABLE
         return _fact(wanted, Truth.UNKNOWN, unsent.because, [], why)
     against = [entry for entry in entries(wanted, sorted_record) if entry.is_treatment is Truth.FALSE]
-    because = against[0].why if against else f"none recorded. {wanted.because}"
+    because = against[0].why if against else say("none recorded. {because}", because=wanted.because)
     return _fact(wanted, Truth.FALSE, because, against)
 
 
@@ -235,7 +248,7 @@ def _fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}[truth],
+        text=IN_WORDS[truth],
         because=because,
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),
@@ -259,6 +272,23 @@ def entries(wanted: CompiledTreatment, sorted_record: SortedRecord) -> list[Trea
     return sorted(seen.values(), key=lambda entry: (entry.when.earliest if entry.when else date.min, entry.source))
 
 
+def not_read(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Iterator[TreatmentEntry]:
+    """Medications and procedures in the window that may be the treatment, since nobody could tell what they are."""
+    said: tuple[tuple[Exposure | Intervention, str], ...] = (
+        *could_be_anything(wanted.coded, sorted_record, Exposure, sorted_record.exposures),
+        *could_be_anything(wanted.coded, sorted_record, Intervention, sorted_record.interventions),
+    )
+    for entry, words in said:
+        if (given := _given(ValueSetMatch(entry, by_name=True), wanted, sorted_record)) is not None:
+            what = say("medication") if isinstance(entry, Exposure) else say("procedure")
+            why = (
+                say("a {what} was not read, may be it", what=what)
+                if words
+                else say("a {what} could not be read", what=what)
+            )
+            yield replace(given, words=words, is_treatment=Truth.UNKNOWN, why=why)
+
+
 def _given(hit: ValueSetMatch, wanted: CompiledTreatment, sorted_record: SortedRecord) -> TreatmentEntry | None:
     """The entry, None when it lies outside the window."""
     entry, today = hit.entry, sorted_record.today
@@ -266,7 +296,7 @@ def _given(hit: ValueSetMatch, wanted: CompiledTreatment, sorted_record: SortedR
     if isinstance(entry, Exposure):
         session = entry.kind is ExposureKind.ADMINISTRATION
         concept, reasons, certain = entry.drug, entry.reasons, not entry.doubtful
-        last = Span(today, today) if entry.open_ended else (entry.end or entry.start)
+        last = (entry.end or entry.start) if session else last_taken(entry, today)
         when, stopped = (entry.start if session else last), entry.stopped_for
         first = entry.start or when
     else:
@@ -282,11 +312,23 @@ def _given(hit: ValueSetMatch, wanted: CompiledTreatment, sorted_record: SortedR
         return None
     truth, why = _is_treatment(concept, reasons, entry.place, session=session, wanted=wanted, record=sorted_record)
     if truth is Truth.TRUE and not certain:
-        truth, why = Truth.UNKNOWN, "it is not recorded whether it was given"
+        truth, why = Truth.UNKNOWN, say("it is not recorded whether it was given")
     if truth is Truth.TRUE and window is not Truth.TRUE and wanted.look_back_days is not None:
-        truth, why = Truth.UNKNOWN, "recorded without a date" if last is None else "its date is not precise enough"
+        truth, why = (
+            Truth.UNKNOWN,
+            say("recorded without a date") if last is None else say("its date is not precise enough"),
+        )
     return TreatmentEntry(
-        entry.source, sorted_record.codes.words_for(concept), when, truth, why, session, stopped, first
+        entry.source,
+        sorted_record.codes.words_for(concept),
+        when,
+        truth,
+        why,
+        session,
+        stopped,
+        first,
+        ordered=isinstance(entry, Exposure) and entry.kind is ExposureKind.REQUEST,
+        given=certain and when is not None and when.exact,
     )
 
 
@@ -310,18 +352,21 @@ def _is_treatment(
         return Truth.TRUE, ""
     if any(codes.sets_of(reason) & set(wanted.given_for) for reason in reasons):
         return Truth.TRUE, ""
-    if any(reason.codings for reason in reasons):
-        return Truth.FALSE, "given for another reason"
+    coded = [reason for reason in reasons if reason.codings]
+    if coded and all(codes.read(reason, EntryKind.CONDITION) is Reading.READ for reason in coded):
+        return Truth.FALSE, say("given for another reason")
+    if coded:
+        return Truth.UNKNOWN, say("why it was given could not be read")
     if not session:
         return Truth.TRUE, ""
     if place is None:
-        return Truth.UNKNOWN, "where it was given is not recorded, and it has other uses"
+        return Truth.UNKNOWN, say("where it was given is not recorded, and it has other uses")
     sets = frozenset[str]().union(*(codes.sets_of(where) | codes.sets_named(where) for where in place))
     if sets & set(wanted.other_places):
-        return Truth.FALSE, "given in a place of another use only"
+        return Truth.FALSE, say("given in a place of another use only")
     if sets & set(wanted.own_places):
         return Truth.TRUE, ""
-    return Truth.UNKNOWN, "the place where it was given does not tell what it was for"
+    return Truth.UNKNOWN, say("the place where it was given does not tell what it was for")
 
 
 # ---------------------------------------------------------------- an earlier course
@@ -342,25 +387,41 @@ def find_course(
     treatment = replace(treatment, name=wanted.name, label=wanted.label, look_back_days=None)
     given = [e for e in entries(treatment, sorted_record) if e.is_treatment is not Truth.FALSE and e.when is not None]
     last_day = sorted_record.today - timedelta(days=wanted.ended_before_days)
-    courses = [c for c in _courses(given, wanted.ended_before_days) if c[-1].when and c[-1].when.latest < last_day]
+    courses = [c for c in courses_of(given, wanted.ended_before_days) if c[-1].when and c[-1].when.latest < last_day]
     sure = [course for course in courses if _is_course(course, wanted)]
     if not sure:
         unsent = next((sent for sent in _sent(sorted_record) if sent.state is not DeliveryState.WHOLE), None)
         if unsent is not None:
             return _fact(treatment, Truth.UNKNOWN, unsent.because, [], WhyUnknown.NOT_SENT)
-        return _fact(treatment, Truth.FALSE, f"none recorded. {treatment.because}", [])
+        if may_be := [entry for entry in not_read(treatment, sorted_record) if _is_over(entry, last_day)]:
+            return _fact(treatment, Truth.UNKNOWN, may_be[0].why, may_be, WhyUnknown.POSSIBLE)
+        return _fact(treatment, Truth.FALSE, say("none recorded. {because}", because=treatment.because), [])
     course = sure[-1]
     if any(e.stopped_for and sorted_record.codes.sets_of(e.stopped_for) & set(wanted.stopped_for) for e in course):
-        return _fact(treatment, Truth.TRUE, "stopped as ineffective", course)
+        return _fact(treatment, Truth.TRUE, say("stopped as ineffective"), course)
     first, last = course[0].first or course[0].when, course[-1].when
     fall = _fall(wanted, scores, first.earliest, last.latest) if first and last else None
     if fall is None:
-        because = "no score at its start and end tells what came of it"
+        because = say("no score at its start and end tells what came of it")
         return _fact(treatment, Truth.UNKNOWN, because, course, WhyUnknown.NOT_FOUND)
-    return _fact(treatment, Truth.of(fall < wanted.falls_less_than), f"the score fell by {fall:.0f} %", course)
+    truth, because = Truth.of(fall < wanted.falls_less_than), say("the score fell by {fall}%", fall=f"{fall:.0f}")
+    if truth is Truth.FALSE and any(e.stopped_for and _is_unread(e.stopped_for, sorted_record) for e in course):
+        because += say(", and why it was stopped could not be read")
+        return _fact(treatment, Truth.UNKNOWN, because, course, WhyUnknown.POSSIBLE)
+    return _fact(treatment, truth, because, course)
 
 
-def _courses(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[TreatmentEntry]]:
+def _is_over(entry: TreatmentEntry, last_day: date) -> bool:
+    """Whether it may have ended before a day; one without a date may."""
+    return entry.when is None or entry.when.earliest < last_day
+
+
+def _is_unread(reason: Concept, sorted_record: SortedRecord) -> bool:
+    """Whether a stop reason is in no value set, by code or words."""
+    return not sorted_record.codes.sets_of_words_or_codes(reason)
+
+
+def courses_of(given: Sequence[TreatmentEntry], apart_days: int) -> list[list[TreatmentEntry]]:
     """Entries in groups between which more than so many days lie."""
     groups: list[list[TreatmentEntry]] = []
     for entry in given:

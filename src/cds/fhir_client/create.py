@@ -1,4 +1,4 @@
-"""One resource → created on a FHIR server with a token that allows it, once however often it is sent; or why not."""
+"""A resource → created on a FHIR server with a token that allows it, once however often it is sent; or why not."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import msgspec
 
 from cds.errors import CdsError
 from cds.fhir_client.fetch import SENDABLE, FhirAccess
+from cds.locale.sentence import say
 
 log = logging.getLogger(__name__)
 FHIR_JSON = "application/fhir+json"
@@ -46,15 +47,16 @@ class CreatedResource:
 
 class CreateError(CdsError):
     """
-    A resource was not created, or nobody knows; the message says what happened, for the person who saves.
+    A resource was not created, or nobody knows; `what` says what happened, for the person who saves.
 
     Attributes:
-        fix: What to do.
+        what, fix: What happened, and what to do.
         certain: Surely nothing was saved.
     """
 
     def __init__(self, what: str, fix: str, *, certain: bool) -> None:
         super().__init__(what)
+        self.what = what
         self.fix = fix
         self.certain = certain
 
@@ -81,9 +83,11 @@ async def create_once(
         CreateError: It was not created, or nobody knows.
     """
     kind, identifier = str(resource["resourceType"]), resource["identifier"]
-    again = "Press Save again: if it was saved, no second one is made"
+    again = say("Press Save again: if it was saved, no second one is made")
     if access.server is None or access.token is None or not SENDABLE.fullmatch(access.token):
-        raise CreateError("The EHR gave nothing to save with", "Copy the text below into the note", certain=True)
+        raise CreateError(
+            say("The EHR gave nothing to save with"), say("Copy the text below into the note"), certain=True
+        )
     token = quote(f"{identifier['system']}|{identifier['value']}", safe="")
     request = client.build_request(
         "POST",
@@ -104,11 +108,11 @@ async def create_once(
             finally:
                 await answer.aclose()
     except (httpcore.ConnectError, httpcore.ConnectTimeout):
-        raise CreateError("The EHR could not be reached, and nothing was saved", again, certain=True) from None
+        raise CreateError(say("The EHR could not be reached, and nothing was saved"), again, certain=True) from None
     except NO_ANSWER:
         log.warning("saving %s: no answer", kind)
         raise CreateError(
-            "The EHR did not answer in time, and whether it saved this is not known", again, certain=False
+            say("The EHR did not answer in time, and whether it saved this is not known"), again, certain=False
         ) from None
     log.info("saving %s: %d", kind, answer.status_code)
     if answer.status_code in (CREATED, EXISTS):
@@ -127,26 +131,42 @@ async def _start_of(answer: httpx.Response) -> bytes:
 
 
 def _refusal(status: int, said: bytes, again: str) -> CreateError:
-    tell = "Copy the text below into the note, and tell those who run this service"
+    tell = say("Copy the text below into the note, and tell those who run this service")
     if status == OVER:
-        fix = "Open the chart in another window, follow the link of its card there, then press Save here again"
-        return CreateError(f"The sign-in at the EHR is over ({status}), and nothing was saved", fix, certain=True)
+        fix = say("Open the chart in another window, follow the link of its card there, then press Save here again")
+        return CreateError(
+            say("The sign-in at the EHR is over ({status}), and nothing was saved", status=status), fix, certain=True
+        )
     if status == REFUSED:
         return CreateError(
-            f"The EHR does not let this app save here ({status}), and nothing was saved", tell, certain=True
-        )
-    if status == SEVERAL:
-        return CreateError(f"The EHR holds this more than once already ({status})", tell, certain=True)
-    if status in NOT_KEPT:
-        return CreateError(f"The EHR keeps no such forms ({status}), and nothing was saved", tell, certain=True)
-    if status in NOT_TAKEN:
-        words = _words(said)
-        return CreateError(
-            f"The EHR did not accept this ({status}), and nothing was saved{f'. It says: {words}' if words else ''}",
+            say("The EHR does not let this app save here ({status}), and nothing was saved", status=status),
             tell,
             certain=True,
         )
-    return CreateError(f"The EHR answered {status}, and whether it saved this is not known", again, certain=False)
+    if status == SEVERAL:
+        return CreateError(
+            say("The EHR holds this more than once already ({status})", status=status), tell, certain=True
+        )
+    if status in NOT_KEPT:
+        return CreateError(
+            say("The EHR keeps no such forms ({status}), and nothing was saved", status=status), tell, certain=True
+        )
+    if status in NOT_TAKEN:
+        words = _words(said)
+        return CreateError(
+            say(
+                "The EHR did not accept this ({status}), and nothing was saved. It says: {words}",
+                status=status,
+                words=words,
+            )
+            if words
+            else say("The EHR did not accept this ({status}), and nothing was saved", status=status),
+            tell,
+            certain=True,
+        )
+    return CreateError(
+        say("The EHR answered {status}, and whether it saved this is not known", status=status), again, certain=False
+    )
 
 
 def _words(said: bytes) -> str:

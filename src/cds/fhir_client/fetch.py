@@ -25,9 +25,10 @@ from cds.errors import CdsError, RequestError, TooLargeError
 from cds.fhir_client.allowlist import ServerAllowlist, stands_below
 from cds.fhir_client.medications import MedicationReferences
 from cds.fhir_client.network import BlockedAddressError, client_for
+from cds.locale.sentence import join_texts, say
 from cds.record.bundle import FetchedValue
 from cds.record.nesting import refuse_too_deep
-from cds.rulebook.program import Prefetch
+from cds.rulebook.compiled_ruleset import Prefetch
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +60,14 @@ class FetchLimits:
     Attributes:
         seconds: For everything together, retries included.
         pages: Of one search.
-        most_bytes, most_entries, deepest: As for the request itself; bytes and entries of all answers together.
+        max_bytes, most_entries, max_depth: As for the request itself; bytes and entries of all answers together.
     """
 
     seconds: float
     pages: int
-    most_bytes: int
+    max_bytes: int
     most_entries: int
-    deepest: int
+    max_depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +215,12 @@ class Fetcher:
             NoFhirServerError: Something is missing, and no server can be read from.
         """
         medications = MedicationReferences((access.server or "").rstrip("/"))
-        missing = await _aside(lambda: _missing(wanted, prefetch))
+        missing = await _run_in_worker(lambda: _missing(wanted, prefetch))
         can_read = access.server is not None
         referred = (
-            await _aside(lambda: medications.lacking([*map(bytes, prefetch.values()), orders])) if can_read else []
+            await _run_in_worker(lambda: medications.lacking([*map(bytes, prefetch.values()), orders]))
+            if can_read
+            else []
         )
         if not missing and not referred:
             return {}
@@ -229,7 +232,7 @@ class Fetcher:
             await self._read(reading, call, patient_id)
             if reading.query.partition("?")[0] in REFER_TO_MEDICATIONS:
                 pages = [page.raw for page in reading.pages]
-                for reference in await _aside(lambda: medications.lacking(pages)):
+                for reference in await _run_in_worker(lambda: medications.lacking(pages)):
                     tasks.start_soon(read_medication, reference)
 
         async def read_medication(reference: str) -> None:
@@ -250,27 +253,27 @@ class Fetcher:
             ", ".join(f"{status}: {count}" for status, count in sorted(call.statuses.items())) or "none",
             (anyio.current_time() - began) * 1000,
         )  # fmt: skip
-        late = f"the FHIR server did not answer within {self._limits.seconds:g} s"
+        late = say("the FHIR server did not answer within {seconds} s", seconds=f"{self._limits.seconds:g}")
         for reading in missing:
             if not reading.done:
                 reading.because = late
-        return await _aside(
+        return await _run_in_worker(
             lambda: {reading.key: _fetched(reading) for reading in missing} | _fetched_medications(medications, late)
         )
 
     def _call(self, patient_id: str, access: FhirAccess, servers: ServerAllowlist, now: float) -> FetchSession:
         if access.server is None:
-            raise NoFhirServerError("the request names no fhirServer")
+            raise NoFhirServerError(say("the request names no fhirServer"))
         try:
             base = servers.base_of(access.server)
         except ValueError as why:
-            raise NoFhirServerError(f"fhirServer is not read from: {why}") from None
+            raise NoFhirServerError(say("fhirServer is not read from: {why}", why=why)) from None
         if access.token is not None and not SENDABLE.fullmatch(access.token):
-            raise NoFhirServerError("fhirAuthorization.access_token does not fit into a header")
+            raise NoFhirServerError(say("fhirAuthorization.access_token does not fit into a header"))
         if not PLAIN_ID.fullmatch(patient_id):
-            raise NoFhirServerError("context.patientId is not an id that can stand in a URL")
+            raise NoFhirServerError(say("context.patientId is not an id that can stand in a URL"))
         limits = self._limits
-        return FetchSession(base, access.token, now + limits.seconds, limits.most_bytes, limits.most_entries)
+        return FetchSession(base, access.token, now + limits.seconds, limits.max_bytes, limits.most_entries)
 
     async def _read(self, reading: PrefetchRead, call: FetchSession, patient_id: str) -> None:
         try:
@@ -282,18 +285,18 @@ class Fetcher:
             seen = set()
             while after is not None:
                 if len(reading.pages) >= self._limits.pages:
-                    raise FetchError(f"there are more than {self._limits.pages} pages")
+                    raise FetchError(say("there are more than {pages} pages", pages=self._limits.pages))
                 url = _next_url(after, call.base)
                 if url in seen:
-                    raise FetchError("its pages lead in a circle")
+                    raise FetchError(say("its pages lead in a circle"))
                 seen.add(url)
                 page = await self._page(url, call)
                 if page.resourceType != "Bundle":
-                    raise FetchError("a page is not a Bundle")
+                    raise FetchError(say("a page is not a Bundle"))
                 reading.pages.append(page)
                 after = page.next
         except FetchError as failed:
-            reading.because = str(failed)
+            reading.because = failed.args[0]
             reading.unsupported = failed.unsupported and not reading.pages
         reading.done = True
 
@@ -302,7 +305,7 @@ class Fetcher:
         try:
             page = await self._page(httpx.URL(f"{str(call.base).rstrip('/')}/{reference}"), call)
             if page.resourceType != "Medication":
-                raise FetchError("the FHIR server sent something else")
+                raise FetchError(say("the FHIR server sent something else"))
             medications.read[reference] = page.raw
         except FetchError as failed:
             medications.failed[reference] = str(failed)
@@ -315,13 +318,15 @@ class Fetcher:
         url = httpx.URL(f"{base}/{path.replace(PATIENT, patient_id)}")
         if not parameters:
             return await self._page(url, call)
-        refused = FetchError("the FHIR server was not asked")
+        refused = FetchError(say("the FHIR server was not asked"))
         for form in forms(path, parameters):
             try:
                 return await self._page(url.copy_with(params=form), call)
             except FetchError as failed:
                 if failed.status in NO_SUCH_TYPE:
-                    raise FetchError("the FHIR server has no such resources", failed.status, unsupported=True) from None
+                    raise FetchError(
+                        say("the FHIR server has no such resources"), failed.status, unsupported=True
+                    ) from None
                 if failed.status not in BAD_SEARCH:
                     raise
                 refused = failed
@@ -339,38 +344,42 @@ class Fetcher:
             reraise=True,
         )
         body: bytes = await retrying(self._body, url, call)
-        page = await _aside(lambda: _page_of(body, self._limits.deepest))
+        page = await _run_in_worker(lambda: _page_of(body, self._limits.max_depth))
         entries = len(page.entry or ())
         if entries > call.entries_left:
-            raise FetchError(f"the FHIR server sent more than {self._limits.most_entries} entries")
+            raise FetchError(
+                say("the FHIR server sent more than {most_entries} entries", most_entries=self._limits.most_entries)
+            )
         call.entries_left -= entries
         return page
 
     async def _body(self, url: httpx.URL, call: FetchSession) -> bytes:
         """One GET. The only place where the token is used, and only for the server it was given for."""
         if not stands_below(url, call.base):
-            raise FetchError("the FHIR server points to another address")
+            raise FetchError(say("the FHIR server points to another address"))
         login = {"Authorization": f"Bearer {call.token}"} if call.token is not None else {}
         try:
             answer = await self._client.send(self._client.build_request("GET", url, headers=login), stream=True)
         except BlockedAddressError:
-            raise FetchError("the FHIR server is at an address this service may not connect to") from None
+            raise FetchError(say("the FHIR server is at an address this service may not connect to")) from None
         except (httpcore.ConnectError, httpcore.ConnectTimeout):
-            raise FetchError("the FHIR server could not be reached") from None
+            raise FetchError(say("the FHIR server could not be reached")) from None
         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
-            raise ServerBusyError("the FHIR server hung up") from None
+            raise ServerBusyError(say("the FHIR server hung up")) from None
         except (httpcore.TimeoutException, httpcore.ProtocolError, httpx.HTTPError):
-            raise FetchError("the FHIR server could not be understood, or did not answer") from None
+            raise FetchError(say("the FHIR server could not be understood, or did not answer")) from None
         try:
             call.statuses[answer.status_code] += 1
             _refuse_status(answer)
             return await self._whole(answer, call)
         except TooLargeError:
-            raise FetchError(f"the FHIR server sent more than {self._limits.most_bytes} bytes") from None
+            raise FetchError(
+                say("the FHIR server sent more than {max_bytes} bytes", max_bytes=self._limits.max_bytes)
+            ) from None
         except RequestError:
-            raise FetchError("what the FHIR server sent cannot be unpacked") from None
+            raise FetchError(say("what the FHIR server sent cannot be unpacked")) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, httpx.HTTPError):
-            raise FetchError("the FHIR server's answer was cut off") from None
+            raise FetchError(say("the FHIR server's answer was cut off")) from None
         finally:
             await answer.aclose()
 
@@ -379,11 +388,13 @@ class Fetcher:
         parts: list[bytes] = []
         kept = False
         try:
-            async for part in decompress(answer.headers, answer.aiter_raw(), self._limits.most_bytes):
+            async for part in decompress(answer.headers, answer.aiter_raw(), self._limits.max_bytes):
                 parts.append(part)
                 call.bytes_left -= len(part)
                 if call.bytes_left < 0:
-                    raise FetchError(f"the FHIR server sent more than {self._limits.most_bytes} bytes")
+                    raise FetchError(
+                        say("the FHIR server sent more than {max_bytes} bytes", max_bytes=self._limits.max_bytes)
+                    )
             kept = True
             return b"".join(parts)
         finally:
@@ -425,16 +436,16 @@ def _missing(wanted: Iterable[Prefetch], prefetch: Mapping[str, msgspec.Raw]) ->
     return found
 
 
-def _page_of(body: bytes, deepest: int | None = None) -> Page:
+def _page_of(body: bytes, max_depth: int | None = None) -> Page:
     try:
-        if deepest is not None:
-            refuse_too_deep(body, deepest)
+        if max_depth is not None:
+            refuse_too_deep(body, max_depth)
             body.decode()
         page = PAGE.decode(body)
     except TooLargeError:
-        raise FetchError("what the FHIR server sent nests too deeply") from None
+        raise FetchError(say("what the FHIR server sent nests too deeply")) from None
     except UNREADABLE:
-        raise FetchError("what the FHIR server sent cannot be read") from None
+        raise FetchError(say("what the FHIR server sent cannot be read")) from None
     page.raw = body
     return page
 
@@ -442,11 +453,11 @@ def _page_of(body: bytes, deepest: int | None = None) -> Page:
 def _fetched(reading: PrefetchRead) -> FetchedValue:
     """The pages of one key as one prefetch value."""
     if not reading.pages:
-        because = f"{reading.key} could not be fetched: {reading.because}"
+        because = say("{key} could not be fetched: {because}", key=reading.key, because=reading.because)
         return FetchedValue(None, because, failed=not reading.unsupported)
     first, because = reading.pages[0], ""
     if reading.because:
-        because = f"not all of {reading.key} could be fetched: {reading.because}"
+        because = say("not all of {key} could be fetched: {because}", key=reading.key, because=reading.because)
     if len(reading.pages) == 1:
         return FetchedValue(msgspec.Raw(first.raw), because)
     joined = {
@@ -467,7 +478,12 @@ def _fetched_medications(medications: MedicationReferences, late: str) -> dict[s
     lacking = medications.asked - medications.read.keys()
     if lacking:
         reasons = sorted({medications.failed.get(reference, late) for reference in lacking})
-        because = f"{len(lacking)} of {len(medications.asked)} Medications could not be fetched: {'; '.join(reasons)}"
+        because = say(
+            "{lacking} of {asked} Medications could not be fetched: {reasons}",
+            lacking=len(lacking),
+            asked=len(medications.asked),
+            reasons=join_texts("; ", reasons),
+        )
     entries = [
         {"resource": msgspec.Raw(body)}
         | ({"fullUrl": f"{medications.base}/{reference}"} if reference in medications.by_address else {})
@@ -481,7 +497,7 @@ def _next_url(text: str, base: httpx.URL) -> httpx.URL:
     try:
         return httpx.URL(f"{str(base).rstrip('/')}/").join(text)
     except (httpx.InvalidURL, ValueError):
-        raise FetchError("the link to the next page cannot be read") from None
+        raise FetchError(say("the link to the next page cannot be read")) from None
 
 
 def _refuse_status(answer: httpx.Response) -> None:
@@ -490,13 +506,15 @@ def _refuse_status(answer: httpx.Response) -> None:
         return
     if status in BUSY:
         raise ServerBusyError(
-            f"the FHIR server is busy ({status})", status, _retry_after(answer.headers.get("retry-after", ""))
+            say("the FHIR server is busy ({status})", status=status),
+            status,
+            _retry_after(answer.headers.get("retry-after", "")),
         )
     if status in NO_ACCESS:
-        raise FetchError(f"the FHIR server refused access ({status})", status)
+        raise FetchError(say("the FHIR server refused access ({status})", status=status), status)
     if answer.is_redirect or 300 <= status < 400:
-        raise FetchError(f"the FHIR server points to another address ({status})", status)
-    raise FetchError(f"the FHIR server answered {status}", status)
+        raise FetchError(say("the FHIR server points to another address ({status})", status=status), status)
+    raise FetchError(say("the FHIR server answered {status}", status=status), status)
 
 
 def _retry_after(text: str) -> float | None:
@@ -516,5 +534,5 @@ def _pause(state: RetryCallState) -> float:
     return said if said is not None else BACKOFF(state)
 
 
-async def _aside(work: Callable[[], T]) -> T:
+async def _run_in_worker(work: Callable[[], T]) -> T:
     return await to_thread.run_sync(work)

@@ -35,6 +35,7 @@ class AuditAction(Enum):
     SAVED_IN_EHR = "saved-in-ehr"
     SAVED_HERE = "saved-here"
     NOT_SAVED = "not-saved"
+    ACKNOWLEDGED = "acknowledged"
 
 
 SAVES = (AuditAction.SAVED_IN_EHR, AuditAction.SAVED_HERE, AuditAction.NOT_SAVED)
@@ -44,7 +45,7 @@ FAILURES = (AuditAction.REFUSED, AuditAction.NOT_SAVED)
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """
-    One look.
+    One reading of patient data by somebody, as the audit log keeps it.
 
     Attributes:
         at: When.
@@ -76,13 +77,18 @@ def record_audit(store: Store, entry: AuditEntry) -> None:
     Raises:
         StoreDownError: It was not written, and nothing may be shown.
     """
+    with store.writing() as connection:
+        append_audit(connection, store, entry)
+
+
+def append_audit(connection: Connection, store: Store, entry: AuditEntry) -> None:
+    """Write it down in a transaction of something else, which is then done with it or not at all."""
     row = asdict(entry) | {"action": entry.action.value, "at": entry.at.astimezone(UTC)}
     row |= {
         name: str(row[name]).replace("\0", "")[:LONGEST] for name in ("who", "tenant", "address", "decision", "origin")
     }
-    with store.writing() as connection:
-        (link,) = chain.append(connection, store, CHAIN, [chain.canonical(row)])
-        connection.execute(audit_events.insert(), row | {"place": link.place, "before": link.before})
+    (link,) = chain.append(connection, store, CHAIN, [chain.canonical(row)])
+    connection.execute(audit_events.insert(), row | {"place": link.place, "before": link.before})
 
 
 def read_audit(store: Store, since: datetime) -> Iterator[tuple[int, AuditEntry]]:
@@ -133,6 +139,7 @@ def audit_as_ndjson(store: Store, since: datetime) -> Iterator[bytes]:
 
 def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
     """A look as AuditEvent; a read has the shape IHE BALP gives it ("Read", "PatientRead")."""
+    acknowledges = entry.action is AuditAction.ACKNOWLEDGED
     signs = entry.action in (AuditAction.SIGNED_IN, AuditAction.SIGNED_OUT)
     event: dict[str, Any] = {"resourceType": "AuditEvent", "id": f"look-{place}"}
     if signs:
@@ -141,14 +148,14 @@ def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
         event["subtype"] = [_coding(DCM, *(("110122", "Login") if login else ("110123", "Logout")))]
         event["action"] = "E"
     else:
-        did = "create" if entry.action in SAVES else "read"
+        did = "create" if entry.action in SAVES else "update" if acknowledges else "read"
         if entry.action not in FAILURES:  # the patterns are for what succeeded
             event["meta"] = {"profile": [f"{BALP}{'Patient' if entry.patient else ''}{did.capitalize()}"]}
         event["type"] = _coding(f"{TERMINOLOGY}audit-event-type", "rest", "Restful Operation")
         event["subtype"] = [_coding("http://hl7.org/fhir/restful-interaction", did, did)]
         if entry.action is AuditAction.EXPORT:
             event["subtype"].append(_coding(DCM, "110106", "Export"))
-        event["action"] = "C" if entry.action in SAVES else "R"
+        event["action"] = did[0].upper()
     user: dict[str, Any] = {
         "type": {"coding": [_coding(f"{TERMINOLOGY}v3-ParticipationType", *_part(entry.action))]},
         "who": {"identifier": {"value": entry.who}},
@@ -199,7 +206,8 @@ def fhir_audit_event(place: int, entry: AuditEntry) -> dict[str, Any]:
 
 
 def _part(action: AuditAction) -> tuple[str, str]:
-    return ("AUT", "author (originator)") if action in SAVES else ("IRCP", "information recipient")
+    wrote = action in (*SAVES, AuditAction.ACKNOWLEDGED)
+    return ("AUT", "author (originator)") if wrote else ("IRCP", "information recipient")
 
 
 def _coding(system: str, code: str, display: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ START = ""
 @dataclass(frozen=True, slots=True)
 class ChainLink:
     """
-    One entry.
+    One entry of a chain, sealed with the entry before it.
 
     Attributes:
         place: 1, 2, … in its chain.

@@ -9,8 +9,8 @@ from enum import Enum
 
 from sqlalchemy import Subquery, and_, bindparam, func, select
 
+from cds.journal.decision_records import patient_digest
 from cds.journal.prepared import PreparedQuery
-from cds.journal.receipts import patient_digest
 from cds.journal.store import Store, insert_all
 from cds.journal.tables import accepted, cards, comments, feedback, receipts
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, and_, or_, select
 
+from cds.journal.period import JournalPeriod
 from cds.journal.store import Store
-from cds.journal.tables import cards, inputs, receipts
+from cds.journal.tables import cards, inputs, receipts, remarks, silent_cards, suggestions, unread_codes
+
+AT_ONCE = 50  # decisions in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,13 @@ class StoredDecision:
 
     Attributes:
         id, tenant, service: Of its receipt.
-        patient: The keyed digest of the patient (receipts.patient_digest).
+        patient: The keyed digest of the patient (decision_records.patient_digest).
         decided_at: When.
         day: The day it was decided for.
         rules: Version of the rule set.
         conclusions: Name → true, false or unknown, as it was decided.
         cards: Names of the cards that were shown, in their order.
-        body: What it was decided from, as hooks/kept.py reads it: health information.
+        body: What it was decided from, as api/decision_input.py reads it: health information.
     """
 
     id: str
@@ -60,3 +64,58 @@ def stored_decision(store: Store, decision: str) -> StoredDecision | None:
             return None
         names = tuple(connection.execute(shown).scalars())
     return StoredDecision(*row[:8], names, gzip.decompress(row.body))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDecision:
+    """
+    One decision as its receipt says it, with its data.
+
+    Attributes:
+        rows: Table → the rows of this decision, as column → value.
+        packed: What it was decided from, packed with gzip: health information.
+    """
+
+    rows: Mapping[Table, Sequence[Mapping[str, Any]]]
+    packed: bytes = field(repr=False)
+
+    @property
+    def receipt(self) -> Mapping[str, Any]:
+        """The row of the receipt itself."""
+        return self.rows[receipts][0]
+
+
+def kept_decisions(store: Store, period: JournalPeriod) -> Iterator[KeptDecision]:
+    """
+    Every decision of a period whose data are kept, oldest first.
+
+    Raises:
+        StoreDownError: The journal cannot be read.
+    """
+    at, identity = receipts.c.decided_at, receipts.c.id
+    query = (
+        select(*receipts.c, inputs.c.body)
+        .join(inputs, inputs.c.receipt == receipts.c.id)
+        .where(*period.within)
+        .order_by(at, identity)
+        .limit(AT_ONCE)
+    )
+    last: tuple[datetime, str] | None = None
+    while True:
+        with store.reading() as connection:
+            after = query if last is None else query.where(or_(at > last[0], and_(at == last[0], identity > last[1])))
+            listed = [dict(row) for row in connection.execute(after).mappings()]
+            ids = [row["id"] for row in listed]
+            rows: dict[Table, list[Mapping[str, Any]]] = {}
+            for table in (remarks, unread_codes, cards, silent_cards):
+                found = connection.execute(select(table).where(table.c.receipt.in_(ids))).mappings()
+                rows[table] = [dict(row) for row in found]
+            offered = select(suggestions, cards.c.receipt).join(cards).where(cards.c.receipt.in_(ids))
+            rows[suggestions] = [dict(row) for row in connection.execute(offered).mappings()]
+        for row in listed:
+            mine = {table: [one for one in of if one["receipt"] == row["id"]] for table, of in rows.items()}
+            body = row.pop("body")
+            yield KeptDecision({receipts: [row], **mine}, bytes(body))
+        if len(listed) < AT_ONCE:
+            return
+        last = listed[-1]["decided_at"], listed[-1]["id"]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cds.journal import feedback, reviews
-from cds.journal.receipts import DecisionRecord
+from cds.journal.decision_records import DecisionRecord
+from cds.journal.disagreements import DisagreementWatch
 from cds.journal.retention import RetentionPeriods
 from cds.journal.store import Store, StoreDownError
 from cds.journal.writer import JournalWriter
 from cds.settings import Settings
 
 NONE = "none"
+MOST_ARCHIVES = 64  # rule sets whose files are held in memory, half a megabyte each; a service has one a tenant
 
 
 class Journal:
@@ -24,6 +26,7 @@ class Journal:
     Attributes:
         store: Where it is kept.
         keeps_inputs: Whether receipts take the data they were decided from with them.
+        disagreements: Of the engines, here and elsewhere.
     """
 
     def __init__(self, store: Store, keep: RetentionPeriods) -> None:
@@ -31,21 +34,34 @@ class Journal:
         self.keeps_inputs = keep.inputs > 0
         self._keep = keep
         self._writer = JournalWriter(store, keep)
+        self.disagreements = DisagreementWatch(store)
 
     def start(self) -> None:
         """Open the store, if that is possible now, and begin to write."""
         with suppress(StoreDownError):  # said in the log, and tried again
             self.store.open()
+            self.disagreements.look()  # a start does not hide what was there before
         self._writer.start()
+        self.disagreements.start()
 
     def close(self) -> None:
         """Write what waits, and let go of the store."""
+        self.disagreements.close()
         self._writer.close()
         self.store.close()
 
     def note(self, receipt: DecisionRecord) -> None:
         """Keep a receipt, behind the answer."""
         self._writer.offer(receipt)
+
+    @property
+    def holds_rules(self) -> Callable[[str, bytes], None] | None:
+        """Takes a version and its packed files, to be kept with inputs it decides; None where no input is kept."""
+        return self._hold_rules if self.keeps_inputs else None
+
+    def _hold_rules(self, version: str, packed: bytes) -> None:
+        held = self._writer.archives
+        self._writer.archives = dict(list(held.items())[-MOST_ARCHIVES + 1 :]) | {version: packed}
 
     def hear(self, tenant: str, service: str, words: Sequence[feedback.CardFeedback]) -> None:
         """

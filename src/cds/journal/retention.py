@@ -10,12 +10,15 @@ from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from cds.journal import chain
 from cds.journal.audit import CHAIN
-from cds.journal.receipt_chain import chain_of
+from cds.journal.disagreements import old_acknowledged
+from cds.journal.record_chain import chain_of
+from cds.journal.rule_archives import without_inputs
 from cds.journal.store import Store
 from cds.journal.tables import (
     audit_events,
     comments,
     console_sessions,
+    disagreements,
     feedback,
     inputs,
     receipts,
@@ -74,6 +77,7 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
         (reviews, reviews.c.saved_at < now - timedelta(days=keep.reviews)),
         (tokens, tokens.c.until < now),
         (console_sessions, console_sessions.c.until < now),
+        (disagreements, old_acknowledged(now, keep.audit)),
         (audit_events, audit_events.c.at < now - timedelta(days=keep.audit)),
     ]
     with store.reading() if dry_run else store.writing() as connection:
@@ -86,6 +90,7 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
             _note_removed_receipts(connection, store, too_old[2][1])
             for table, old in too_old:
                 connection.execute(table.delete().where(old))
+            connection.execute(without_inputs())
     if any(counts.values()) and not dry_run:
         store.compact()
     return counts

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import select
 
-from cds.journal.receipts import patient_digest
+from cds.journal.decision_records import patient_digest
 from cds.journal.store import Store
 from cds.journal.tables import reviews
 
@@ -22,7 +22,7 @@ def keep_review(
     An earlier one of the same decision gives way to it: it was filled in on the same page, and is corrected.
 
     Args:
-        patient: The keyed digest of the patient (receipts.patient_digest).
+        patient: The keyed digest of the patient (decision_records.patient_digest).
         decision: The decision whose page it was filled in on.
         identifier: What the same answers have again, and no other.
         body: A list of QuestionnaireResponses, as JSON.

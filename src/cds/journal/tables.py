@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 CASCADE = "CASCADE"
-VERSION = "0008"
+VERSION = "0009"
 """The revision of migrations/ that makes these tables."""
 
 
@@ -69,6 +69,14 @@ rule_sets = Table(
     Column("files", JSON, nullable=False),
 )
 """Version of a rule set → {rule id: {version, digest}}."""
+
+rule_archives = Table(
+    "rule_archives",
+    METADATA,
+    Column("version", String(100), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Version of a rule set → its files (cds.rulebook.archive), as long as an input that was decided by them is kept."""
 
 receipts = Table(
     "receipts",
@@ -271,6 +279,21 @@ audit_events = Table(
     Index("audit_events_by_time", "at"),
 )
 """Who looked at what, when and from where; only ever added to, each with the hash of the one before (chain.py)."""
+
+disagreements = Table(
+    "disagreements",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("engine", String(100), nullable=False),
+    Column("heads", JSON, nullable=False),
+    Column("acknowledged_at", Instant, nullable=True),
+    Column("acknowledged_by", Text, nullable=False, server_default=""),
+    Index("disagreements_open", "acknowledged_at"),
+)
+"""Where the two engines gave different answers: names of conclusions and truths, nothing of a patient."""
 
 chain_heads = Table(
     "chain_heads",

@@ -38,7 +38,7 @@ class UnreadCode:
 
     def new(self, today: date) -> bool:
         """Whether it was first met in the last days, so that somebody should look at it."""
-        return self.first > today - timedelta(days=SHOWN_DAYS)
+        return (today - self.first).days < SHOWN_DAYS
 
     def on(self, today: date) -> list[int]:
         """Decisions that met it on each of the last days, the oldest first."""
@@ -47,7 +47,8 @@ class UnreadCode:
 
 def unread_of(store: Store, period: JournalPeriod) -> tuple[UnreadCode, ...]:
     """
-    The codes that were not read in a period: those met by most decisions first, up to MOST.
+    The codes that were not read in a period, up to MOST: the new ones first, the newest of them at the top, then those
+    met by most decisions, so that what a few charts bring since yesterday is not lost behind what all of them bring.
 
     Raises:
         StoreDownError: The journal cannot be read.
@@ -62,15 +63,18 @@ def unread_of(store: Store, period: JournalPeriod) -> tuple[UnreadCode, ...]:
         select(*named, receipts.c.day, count).select_from(joined).where(*period.within).group_by(*named, receipts.c.day)
     )
     with store.reading() as connection:
-        found = connection.execute(most.order_by(count.desc(), *named).limit(MOST)).all()
+        found = connection.execute(most.order_by(count.desc(), *named)).all()
         since = {tuple(row[:3]): row[3] for row in connection.execute(first)}
         days: dict[tuple[str, ...], dict[date, int]] = {}
         for *code, day, decisions in connection.execute(by_day):
             days.setdefault(tuple(code), {})[day] = decisions
-    return tuple(
+    listed = [
         UnreadCode(kind, system, code, decisions, since[kind, system, code], days[kind, system, code])
         for kind, system, code, decisions in found
-    )
+    ]
+    last = max((day for of_code in days.values() for day in of_code), default=date.min)
+    newest_first = sorted(listed, key=lambda one: last - one.first if one.new(last) else timedelta(days=SHOWN_DAYS))
+    return tuple(newest_first[:MOST])
 
 
 def latest_unread(store: Store, today: date) -> tuple[UnreadCode, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from cds.journal import chain
 from cds.journal.audit import CHAIN, audit_links
 from cds.journal.chain import ChainHead, ChainLink, ChainReport
-from cds.journal.receipt_chain import PREFIX, receipt_links, unchained
+from cds.journal.record_chain import PREFIX, receipt_links, unchained
 from cds.journal.store import Store
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds.journal.receipts import DecisionRecord, write
+from cds.journal.decision_records import DecisionRecord, write
 from cds.journal.retention import PRUNE_GAP, RetentionPeriods, newest_entry, prune
 from cds.journal.store import Store, StoreDownError
 
@@ -33,6 +33,7 @@ class JournalWriter:
         lost: Receipts that could not be kept since the start.
         newest: When the newest decision was made that was there when last looked.
         prune_held: Nothing is removed, because the clock is far ahead of the entries there are.
+        archives: Files of the rule sets in force, by version; kept with the inputs decided by them.
     """
 
     def __init__(self, store: Store, keep: RetentionPeriods, most_waiting: int = MOST_WAITING) -> None:
@@ -47,6 +48,7 @@ class JournalWriter:
         self._prune_at = 0.0
         self.newest: datetime | None = None
         self.prune_held = False
+        self.archives: dict[str, bytes] = {}
         self._wrote_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
@@ -116,7 +118,7 @@ class JournalWriter:
                 self._prune_at = time.monotonic() + PRUNE_SECONDS
             return
         try:
-            write(self._store, batch)
+            write(self._store, batch, dict(self.archives))
             self._wrote_at = time.monotonic()
             self._take(len(batch))
         except (SQLAlchemyError, ValueError, TypeError) as error:

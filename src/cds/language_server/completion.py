@@ -13,9 +13,11 @@ from pydantic import BaseModel, RootModel
 from cds.authoring.testing import patient_format
 from cds.authoring.testing.cases import Test, Then
 from cds.facts.kind import FACTS, NUMBER, STATEMENT, FactBase
-from cds.language_server.cursor import Cursor
+from cds.language_server.cursor import FORMS, Cursor
 from cds.language_server.expected import Expected, expected_at
 from cds.language_server.index import FolderIndex, NameDefinition, Namespace
+from cds.locale.catalog import ENGLISH
+from cds.locale.plural import plural_forms
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.format.rule_file import DefinitionSpec
@@ -29,9 +31,9 @@ from cds.rulebook.references import (
     DEFINITION,
     DURATION,
     FITS,
-    HOLE_WANTS,
     LIMIT,
     PARAMETER,
+    PLACEHOLDER_WANTS,
     Definition,
     NameReference,
 )
@@ -45,7 +47,7 @@ MOST = 500
 @dataclass(frozen=True, slots=True)
 class Choice:
     """
-    One thing that may follow.
+    One completion: a word that may follow the cursor.
 
     Attributes:
         text: What is written.
@@ -87,8 +89,8 @@ def choices(
 def _choices(
     cursor: Cursor, format_: type[BaseModel], file: str, book: Rulebook, index: FolderIndex
 ) -> Iterator[Choice]:
-    if cursor.hole is not None:
-        yield from _in_a_hole(cursor.hole, index)
+    if cursor.placeholder is not None:
+        yield from _in_a_placeholder(cursor.placeholder, index)
         return
     system = _system(cursor.value, cursor.path)
     for one in expected_at(format_, cursor.path, cursor.value):
@@ -216,9 +218,15 @@ def _words(one: Expected) -> Iterator[Choice]:
             yield Choice(text, text, CompletionItemKind.EnumMember, one.description)
 
 
-def _in_a_hole(filler: str, index: FolderIndex) -> Iterator[Choice]:
+def _in_a_placeholder(filler: str, index: FolderIndex) -> Iterator[Choice]:
+    if filler == FORMS:
+        for form in plural_forms(ENGLISH):
+            yield Choice(f"{form}: ", form, CompletionItemKind.Keyword, "a plural form; `#` is the number")
+        return
     for found in index.of(Namespace.NAME):
-        if (definition := _definition(found)) and definition.role in FITS[HOLE_WANTS.get(filler, HOLE_WANTS[""])]:
+        if (definition := _definition(found)) and definition.role in FITS[
+            PLACEHOLDER_WANTS.get(filler, PLACEHOLDER_WANTS[""])
+        ]:
             yield _name(found)
     if not filler:
         for word in (*FILLERS, NOTES, BRIEF_NOTES):

@@ -14,7 +14,10 @@ from cds.yaml_source.document import read_yaml
 HERE = "cursor-is-here"
 TOKEN = re.compile(r"[\w.|*+-]*\Z")
 REST = re.compile(r"[\w.|*+-]*")
-HOLE_AT_END = re.compile(r"\{\{\s*(?:(?P<word>[a-z_]+)\(\s*)?[a-z0-9_]*\Z")
+PLACEHOLDER_AT_END = re.compile(
+    r"\{\{\s*(?:(?:(?P<word>[a-z_]+)\(\s*)?[a-z0-9_]*|[a-z0-9_]+\s*(?P<forms>\|)(?:[^{}|]*\|)*\s*[a-z]*)\Z"
+)
+FORMS = "|"
 OPENING = {"[": "]", "{": "}"}
 
 
@@ -28,7 +31,8 @@ class Cursor:
         is_key: Whether a key is being written, not a value.
         start, end: The word around the cursor, from where to where.
         value: The whole file, as far as it can be read.
-        hole: In a text with holes, the word before the bracket, "" for none; None outside of a hole.
+        placeholder: Inside a placeholder, the word before the bracket, "" for none, FORMS where a plural form begins;
+            None outside of one.
     """
 
     path: YamlPath
@@ -36,7 +40,7 @@ class Cursor:
     start: Place
     end: Place
     value: Any
-    hole: str | None = None
+    placeholder: str | None = None
 
 
 def cursors_at(place: Place, text: str) -> list[Cursor]:
@@ -54,9 +58,9 @@ def cursors_at(place: Place, text: str) -> list[Cursor]:
     rest = REST.match(row, column)
     end = rest.end() if rest else column
     span = (line, start), (line, end)
-    if hole := HOLE_AT_END.search(before):
+    if placeholder := PLACEHOLDER_AT_END.search(before):
         path = next((one.path for one in _readings(lines, line, start, end, ("",))), ())
-        return [Cursor(path, False, *span, None, hole["word"] or "")]
+        return [Cursor(path, False, *span, None, placeholder["word"] or placeholder["forms"] or "")]
     found: dict[tuple[YamlPath, bool], Cursor] = {}
     for ending in ("", ": 0"):
         for one in _readings(lines, line, start, end, (ending,)):

@@ -25,8 +25,8 @@ from cds.yaml_source.problem import Problem
 def find(root: Path, today: date, files: EditorFiles) -> list[Problem]:
     """What `cds check` says of a folder only after deciding every case."""
     book = read_rulebook(root, files)
-    casebook = read_rule_tests(root, book)
-    return decided_problems(book, casebook, with_cases(problems_of(book, today), book, casebook, today))
+    rule_tests = read_rule_tests(root, book)
+    return decided_problems(book, rule_tests, with_cases(problems_of(book, today), book, rule_tests, today))
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def format_of(path: Path, root: Path) -> type[BaseModel]:
 @dataclass(frozen=True, slots=True)
 class Expected:
     """
-    One thing that may stand at a place.
+    One kind of key or value that may be written at a place.
 
     Attributes:
         type: A model, a dictionary, a list, or a type of single values.

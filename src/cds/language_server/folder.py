@@ -28,7 +28,7 @@ class FolderSnapshot:
 
     version: int
     book: Rulebook
-    casebook: RuleTests
+    rule_tests: RuleTests
     index: FolderIndex
 
 
@@ -88,10 +88,10 @@ class RulesFolder:
             yield CheckStage(tuple(of_rules), frozenset(rule_files | {problem.file for problem in of_rules}))
         with self._reading:
             read = self._last = self._read(version, book)
-        yield CheckStage(tuple(with_cases(of_rules, book, read.casebook, today)), None)
+        yield CheckStage(tuple(with_cases(of_rules, book, read.rule_tests, today)), None)
         self.files.forget_unused()
 
     def _read(self, version: int, book: Rulebook) -> FolderSnapshot:
-        casebook = read_rule_tests(self.root, book)
+        rule_tests = read_rule_tests(self.root, book)
         before = self._last.index if self._last is not None else None
-        return FolderSnapshot(version, book, casebook, index_of(book, casebook, self.files, before))
+        return FolderSnapshot(version, book, rule_tests, index_of(book, rule_tests, self.files, before))

@@ -13,7 +13,7 @@ from cds.authoring.testing.cases import Case, RuleTests, Test, TestFile, Then
 from cds.authoring.testing.patient_format import PatientNameReference
 from cds.facts.kind import FactBase
 from cds.language_server.documents import EditorFiles, Place, WrittenScalar, written_scalars
-from cds.rulebook.format.cards import HOLE
+from cds.rulebook.format.cards import PLACEHOLDER
 from cds.rulebook.format.rule_file import RuleFile
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.references import NameReference, Rule, definitions, readings
@@ -24,7 +24,7 @@ from cds.yaml_source.marks import marked
 
 Loaded = LoadedFile[Any]
 LINE = re.compile(r".+")
-HOLES, WORDS = "holes", "words"
+PLACEHOLDERS, WORDS = "placeholders", "words"
 
 
 class Namespace(Enum):
@@ -43,7 +43,7 @@ class Namespace(Enum):
 @dataclass(frozen=True, slots=True)
 class Symbol:
     """
-    One name.
+    One name that rule files define, in its namespace.
 
     Attributes:
         scope: The file in which alone it means this; "" for a name of the whole folder.
@@ -57,12 +57,12 @@ class Symbol:
 @dataclass(frozen=True, slots=True)
 class Occurrence:
     """
-    One place that names something.
+    One place of a file that names a symbol.
 
     Attributes:
         path: Where in the file; of a name inside a text, the text.
         defines: Whether it is the place that says what the name stands for.
-        inside: HOLES for a name in the holes of a text, WORDS for one among the words of a text; "" for the whole.
+        inside: PLACEHOLDERS for a name in a placeholder, WORDS for one among the words of a text; "" for the whole.
     """
 
     symbol: Symbol
@@ -134,15 +134,15 @@ class FolderIndex:
         yield from self.by_symbol.get(symbol, ())
 
 
-def index_of(book: Rulebook, casebook: RuleTests, files: EditorFiles, before: FolderIndex | None) -> FolderIndex:
+def index_of(book: Rulebook, rule_tests: RuleTests, files: EditorFiles, before: FolderIndex | None) -> FolderIndex:
     """The names of a folder; `before` gives what files say that now hold a mistake of form."""
-    index = FolderIndex(cases=tuple(casebook.cases))
-    loaded: list[Loaded] = [*book.rules.values(), *book.sets, *book.tables.values(), *casebook.files]
+    index = FolderIndex(cases=tuple(rule_tests.cases))
+    loaded: list[Loaded] = [*book.rules.values(), *book.sets, *book.tables.values(), *rule_tests.files]
     loaded += [one for one in (book.reading, book.review, book.site, book.vocabulary) if one is not None]
     index.files = {one.file: one for one in loaded}
-    now = {case.file for case in casebook.cases}
+    now = {case.file for case in rule_tests.cases}
     if before is not None:
-        readable = {problem.file for problem in (*book.problems, *casebook.problems)}
+        readable = {problem.file for problem in (*book.problems, *rule_tests.problems)}
         index.files |= {file: one for file, one in before.files.items() if file not in index.files and file in readable}
         kept = tuple(case for case in before.cases if case.file not in now and str(case.file) in index.files)
         index.cases += kept
@@ -230,7 +230,7 @@ def _of_rule(rule: Rule) -> Iterator[Occurrence]:
     for reading in readings(rule):
         if isinstance(reading, NameReference):
             symbol = Symbol(Namespace.NAME, reading.name)
-            yield Occurrence(symbol, rule.file, reading.path, inside=HOLES if reading.hole else "")
+            yield Occurrence(symbol, rule.file, reading.path, inside=PLACEHOLDERS if reading.placeholder else "")
     for name, fact in rule.model.facts.items():
         yield from _marked_names(fact, ("facts", name), rule.file)
     for name, card in rule.model.cards.items():
@@ -321,7 +321,7 @@ def spans(occurrence: Occurrence, scalars: Iterable[WrittenScalar], text: str) -
     if occurrence.inside:
         for one in inside:
             if one.path == path and not one.is_key:
-                yield from _in_text(name, one, text, HOLE if occurrence.inside == HOLES else LINE)
+                yield from _in_text(name, one, text, PLACEHOLDER if occurrence.inside == PLACEHOLDERS else LINE)
         return
     wanted = [one for one in inside if one.value == name]
     if not wanted:  # a name that stands for the whole entry
@@ -342,9 +342,10 @@ def _in_text(name: str, scalar: WrittenScalar, text: str, part: re.Pattern[str])
         row = lines[number]
         first = scalar.start[1] if number == scalar.start[0] else 0
         last = scalar.end[1] if number == scalar.end[0] else len(row)
-        for hole in part.finditer(row, first, last):
-            for word in re.finditer(rf"\b{re.escape(name)}\b(?!\s*\()", hole[0]):
-                at = hole.start() + word.start()
+        for placeholder in part.finditer(row, first, last):
+            named = placeholder[0].partition("|")[0] if part is PLACEHOLDER else placeholder[0]  # not plural forms
+            for word in re.finditer(rf"\b{re.escape(name)}\b(?!\s*\()", named):
+                at = placeholder.start() + word.start()
                 yield (number, at), (number, at + len(name))
 
 

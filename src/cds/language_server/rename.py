@@ -95,7 +95,7 @@ def _refuse(symbol: Symbol, to: str, folder: FolderSnapshot) -> None:
         raise RenameError(f"`{to}` is no name here: write lower-case letters, digits and {sign}, a letter first.")
     if folder.index.one(Symbol(symbol.namespace, to)) is not None:
         raise RenameError(f"`{to}` is taken; give another name.")
-    wrong = [problem for problem in (*folder.book.problems, *folder.casebook.problems) if not problem.warning]
+    wrong = [problem for problem in (*folder.book.problems, *folder.rule_tests.problems) if not problem.warning]
     if wrong:
         raise RenameError(f"First correct {wrong[0].place}: what such a file names cannot be told.")
     definition = folder.index.one(symbol)

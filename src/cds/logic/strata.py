@@ -1,4 +1,4 @@
-"""Clauses → layers: each reads only what lower ones settled, so that inside a layer no order of firing can matter."""
+"""Clauses → strata: each reads only what lower ones settled, so that inside one no order of firing can matter."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cds.logic.conditions import Condition, names_in
 @dataclass(frozen=True, slots=True)
 class Stratum:
     """
-    One stratum.
+    Clauses that can be decided together, since they read only what lower strata settled.
 
     Attributes:
-        clauses: Positive clauses; of heads they read those of lower layers only.
+        clauses: Positive clauses; of heads they read those of lower strata only.
         heads: Names settled here, hidden ones included.
     """
 

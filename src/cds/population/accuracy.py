@@ -37,7 +37,7 @@ class ReviewedAnswer:
 @dataclass(frozen=True, slots=True)
 class AccuracyMeasure:
     """
-    One measure.
+    One measure of agreement with reviewers, with its interval.
 
     Attributes:
         name: "sensitivity".

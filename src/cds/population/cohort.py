@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cds.population.export import Export, ExportFile, find_export, opened
+from cds.population.lines import BOM
 from cds.population.patient import CohortPatient, ExportedTypes, PatientLines, body_known_on, bundle_of
 from cds.population.shuffle import ReadLimits, Shuffled, bucket_number, exported_types, patients_of, shuffle
 
@@ -82,4 +83,4 @@ def _lines(file: ExportFile, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
         wanted = set(numbers)
         for number, line in enumerate(reading, start=1):
             if number in wanted:
-                yield number, line.strip()
+                yield number, line.strip().removeprefix(BOM)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -19,6 +21,7 @@ LINES, WHOLE = (".ndjson", ".ndjson.gz"), (".json", ".json.gz")
 TYPE_IN_NAME = re.compile(r"^(?:\d+[._-])?([A-Z][A-Za-z]+)(?=[._-])")
 OURS = {"cards.json"}  # answers of examples
 LOGS = {"log.ndjson"}  # what smart-fetch and bulk-data-client did, a line an event
+READ_AT_ONCE = 262_144  # bytes of a gzip file, whose own way to the next line is slow
 MOST_MANIFEST = 50_000_000  # bytes
 
 
@@ -156,18 +159,51 @@ def opened(file: ExportFile) -> BinaryIO:
 def open_gzip(path: Path, mode: str) -> BinaryIO:
     """A gzip file, read ("rb"), or written ("wb") at the level that costs least."""
     options = {"compresslevel": 1} if mode == "wb" else {}
-    return cast(BinaryIO, igzip.open(path, mode, **options))  # type: ignore[no-untyped-call]  # the stub names no types
+    file = igzip.open(path, mode, **options)  # type: ignore[no-untyped-call]  # the stub names no types
+    return cast(BinaryIO, BufferedReader(file, READ_AT_ONCE) if mode == "rb" else file)
+
+
+def unpacked(name: str, content: bytes) -> bytes:
+    """
+    The content of a file with this name, decompressed when it says so.
+
+    Raises:
+        ExportError: It cannot be decompressed.
+    """
+    if not name.endswith(".gz"):
+        return content
+    try:
+        return bytes(igzip.decompress(content))  # type: ignore[no-untyped-call]
+    except (OSError, EOFError, zlib.error, igzip.BadGzipFile):
+        raise ExportError(f"{name}: it cannot be decompressed to its end; fetch it again") from None
+
+
+def body_in(name: str, content: bytes) -> bytes | None:
+    """In place of a Bundle or request, what says that the file is one, without its patient; None for other content."""
+    if not name.endswith(WHOLE):
+        return None
+    head = _decoded(unpacked(name, content), FileHead)
+    if not isinstance(head, FileHead) or not _is_body(head):
+        return None
+    told = msgspec.json.encode(FileHead("Bundle"))
+    return bytes(igzip.compress(told)) if name.endswith(".gz") else told
+
+
+def _is_body(head: FileHead) -> bool:
+    return head.resourceType == "Bundle" or bool(head.hook)
+
+
+def _decoded(content: bytes, of: type[msgspec.Struct]) -> msgspec.Struct | None:
+    """JSON as far as `of` asks for it; None where it is no JSON object."""
+    try:
+        return msgspec.json.decode(content, type=of)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _head(path: Path, name: str, of: type[msgspec.Struct]) -> msgspec.Struct | None:
     """The JSON of a file as far as `of` asks for it; None where it is no JSON object."""
-    with opened(ExportFile(path, name, False, "")) as reading:
-        try:
-            return msgspec.json.decode(reading.read(), type=of)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        except (OSError, EOFError, igzip.BadGzipFile):
-            raise ExportError(f"{name}: it cannot be decompressed to its end; fetch it again") from None
+    return _decoded(unpacked(name, path.read_bytes()), of)
 
 
 def _manifest(path: Path, name: str) -> ExportManifest | None:
@@ -184,7 +220,7 @@ def _manifest(path: Path, name: str) -> ExportManifest | None:
 
 def _is_patient(path: Path, name: str) -> bool:
     read = _head(path, name, FileHead)
-    return isinstance(read, FileHead) and (read.resourceType == "Bundle" or bool(read.hook))
+    return isinstance(read, FileHead) and _is_body(read)
 
 
 def _asked(request: str, name: str, base: str, narrowed: dict[str, str]) -> tuple[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from cds.errors import CdsError
 from cds.logic.truth import Truth
 from cds.population.row import cohort_column
-from cds.rulebook.program import CohortQuestion, CompiledRuleset
+from cds.rulebook.compiled_ruleset import CohortQuestion, CompiledRuleset
 
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 FILES = (".json", ".ndjson", ".gz")  # ends of names that rows of Bundles and requests have

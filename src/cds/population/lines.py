@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -12,9 +13,13 @@ from cds.record.fhir import READ_TYPES
 
 ID = re.compile(r"^[A-Za-z0-9\-.]{1,64}$")
 OF_PATIENT = re.compile(r"^(?:(.*)/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?$")
+OF_ANOTHER_TYPE = re.compile(r"^(?:.*/)?[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(?:/_history/[^/]+)?$")
 OF_PATIENT_IN_BYTES = re.compile(rb'"(?:[^"\\]*/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"/]*)?"')
 TYPE_IN_BYTES = re.compile(rb'"resourceType"\s*:\s*"([A-Z][A-Za-z]+)"')
 BOM = b"\xef\xbb\xbf"
+OWNED_TYPES = READ_TYPES.keys() - {"Patient", "Medication"}
+MOST_REMEMBERED = 4_096  # references: the lines of a patient mostly follow one another
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class LineUse(StrEnum):
@@ -49,7 +54,7 @@ class SortedLine(NamedTuple):
     lost: tuple[str, ...] = ()
 
 
-class LineHead(msgspec.Struct):
+class LineHead(msgspec.Struct, gc=False):
     """What says whose a line is."""
 
     resourceType: str = ""  # noqa: N815 (FHIR's name)
@@ -60,9 +65,10 @@ class LineHead(msgspec.Struct):
 
 
 class PatientReference(msgspec.Struct):
-    """A reference to a patient."""
+    """A reference, as far as it says whom it means."""
 
     reference: str = ""
+    type: str = ""
 
 
 HEAD = msgspec.json.Decoder(LineHead)
@@ -74,43 +80,48 @@ def sort_line(line: bytes, deleted: frozenset[tuple[str, str]] = frozenset()) ->
     """What a line is; `deleted` are type and id of what was deleted since the export."""
     try:
         head = HEAD.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _no_json(line)
     kind = head.resourceType
     if kind == "Bundle" or head.hook:
         return SortedLine(LineUse.BODY)
-    if kind == "Parameters" or (kind, head.id) in deleted:  # the first is the header of a file that holds one patient
+    if deleted and (kind, head.id) in deleted:
+        return PASSED_OVER
+    if kind in OWNED_TYPES:
+        return _of_its_subject(kind, bytes(head.subject), bytes(head.patient))
+    if kind == "Parameters":  # the header of a file that holds one patient
         return PASSED_OVER
     if kind == "Medication":
         return SortedLine(LineUse.MEDICATION, kind, head.id)
-    if kind not in READ_TYPES:
+    if kind != "Patient":
         return SortedLine(LineUse.NOBODY, kind) if kind else SortedLine(LineUse.FAULT, fault="has no resourceType")
-    if kind == "Patient":
-        if ID.match(head.id):
-            return SortedLine(LineUse.PATIENT, kind, head.id)
-        return _of_no_patient(kind, "it has no usable `id`")
-    owner, server = _owner(head)
-    if owner:
-        return SortedLine(LineUse.PATIENT, kind, owner, server)
-    if bytes(head.subject) or bytes(head.patient):
-        return SortedLine(LineUse.NOBODY, kind)  # a Group, a Device, a Location
-    return _of_no_patient(kind, "it has neither `subject` nor `patient`")
+    if ID.match(head.id):
+        return SortedLine(LineUse.PATIENT, kind, head.id)
+    return _of_no_patient(kind, "it has no usable `id`")
 
 
 def _of_no_patient(kind: str, why: str) -> SortedLine:
     return SortedLine(LineUse.FAULT, kind, fault=f"belongs to no patient: {why}", lost=(kind,))
 
 
-def _owner(head: LineHead) -> tuple[str, str]:
-    """The id of the Patient a resource is about, and the server it is named with; "" where it names none."""
-    for raw in (head.subject, head.patient):
-        if bytes(raw):
-            try:
-                named = OF_PATIENT.match(REFERENCE.decode(raw).reference)
-            except msgspec.MsgspecError:
-                return "", ""
-            return (named[2], named[1] or "") if named is not None else ("", "")
-    return "", ""
+@lru_cache(MOST_REMEMBERED)
+def _of_its_subject(kind: str, subject: bytes, patient: bytes) -> SortedLine:
+    """
+    Whose a resource is, by the JSON of `subject`, else of `patient`; empty where there is none.
+
+    What names another type is of a Group, a Device, a Location. What cannot be followed may name anybody.
+    """
+    if not subject and not patient:
+        return _of_no_patient(kind, "it has neither `subject` nor `patient`")
+    try:
+        named = REFERENCE.decode(subject or patient)
+    except UNREADABLE:
+        named = PatientReference()
+    if of_patient := OF_PATIENT.match(named.reference):
+        return SortedLine(LineUse.PATIENT, kind, of_patient[2], of_patient[1] or "")
+    if OF_ANOTHER_TYPE.match(named.reference) or named.type not in {"", "Patient"}:
+        return SortedLine(LineUse.NOBODY, kind)
+    return _of_no_patient(kind, f"its `{'subject' if subject else 'patient'}` names none by a reference")
 
 
 def _no_json(line: bytes) -> SortedLine:

@@ -15,6 +15,7 @@ from cds.record.collect import too_many_entries
 
 BOM = b"\xef\xbb\xbf"
 MEDICATION = re.compile(rb'"((?:[^"\\]*/)?)Medication/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"/]*)?"')
+ENTRY, ENTRIES = b'{"resource":', b'},{"resource":'
 NOT_READ = msgspec.json.encode(
     {
         "resource": {
@@ -136,7 +137,7 @@ def bundle_of(patient: PatientLines, export: ExportedTypes, known_on: str = "") 
         lines = sorted(patient.by_type.get(kind, ()))
         if known_on:
             lines = [line for line in lines if not _charted_after(line, known_on)]
-        inside = [_entry(line) for line in lines]
+        inside = [ENTRY + ENTRIES.join(lines) + b"}"] if lines else []
         if kind in patient.not_read or kind in export.in_part:
             inside.append(NOT_READ)
         query = export.narrowed.get(kind, "")
@@ -147,7 +148,7 @@ def bundle_of(patient: PatientLines, export: ExportedTypes, known_on: str = "") 
 
 
 def _entry(resource: bytes) -> bytes:
-    return b'{"resource":' + resource + b"}"
+    return ENTRY + resource + b"}"
 
 
 def _searchset(searched: str, entries: Iterable[bytes]) -> bytes:
@@ -215,7 +216,8 @@ def _named_medications(patient: PatientLines, export: ExportedTypes) -> list[byt
     for kind in sorted(patient.by_type):
         if kind.startswith("Medication"):
             for line in sorted(patient.by_type[kind]):
-                named |= dict.fromkeys(MEDICATION.findall(line))
+                if b"Medication/" in line:
+                    named |= dict.fromkeys(MEDICATION.findall(line))
     base = f"{export.base}/".encode() if export.base else b""
     return [
         b'{"fullUrl":"' + server + b"Medication/" + identity + b'","resource":' + export.medications[identity] + b"}"

@@ -12,7 +12,7 @@ from cds.logic.truth import Truth
 from cds.population.cells import CellSuppression
 from cds.population.row import cohort_column
 from cds.population.run import RunSummary
-from cds.rulebook.program import CompiledRuleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 
 NO_DECISION = "no decision could be made"
 MOST_REASONS = 10

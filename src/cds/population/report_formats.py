@@ -66,7 +66,7 @@ def _markdown(report: PopulationReport) -> Iterator[str]:
     yield ""
     yield "## What is missing"
     yield ""
-    yield "| fact | | patients |"
+    yield "| fact | why | patients |"
     yield "| --- | --- | ---: |"
     yield from (f"| {_cell(one.label)} | {one.why} | {one.patients:,} |" for one in report.lacking)
 

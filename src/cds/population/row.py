@@ -11,7 +11,7 @@ from typing import Any
 
 from cds.decide import Decision, Ruleset, decide, index_day, truth_of
 from cds.engine.evaluator import DisagreementError
-from cds.engine.explain import Missing, missing
+from cds.engine.explain import Lacking, lacking
 from cds.errors import RequestError, TooLargeError
 from cds.logic.truth import Truth
 from cds.population.columns import Column, ColumnKind
@@ -19,10 +19,10 @@ from cds.population.demographics import demographics_of
 from cds.population.patient import CohortPatient
 from cds.read_request import read_record
 from cds.record.model import PatientRecord
-from cds.rulebook.program import CohortQuestion
+from cds.rulebook.compiled_ruleset import CohortQuestion
 from cds.settings import Settings
 
-_Lacking = Mapping[str, Sequence[Missing]]
+_LackingOf = Mapping[str, Sequence[Lacking]]
 TOO_LARGE = "too large"  # how the reason of a row begins, where a patient has more than is read
 
 
@@ -101,7 +101,7 @@ class DecisionRows:
             except TooLargeError as refused:
                 yield row | {"outcome": "refused", "why": f"{TOO_LARGE}: {refused.what}"}
             except RequestError as refused:
-                yield row | {"outcome": "refused", "why": refused.what}
+                yield row | {"outcome": "refused", "why": str(refused.what)}
             except DisagreementError:
                 yield row | {"outcome": "failed", "why": "the two evaluators disagree"}
             except Exception as fault:  # noqa: BLE001 (one patient's fault is a row of the run, never a missing one)
@@ -116,39 +116,36 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
         for of, many in program.definitions.items()
         for one in many
     }
-    lacking = _lacking(rules, decision, truths)
+    lacks = lacking(truths, program.heads, decision.facts, decision.truths)
     return {
         "resources": decision.record.resources,
         "newest": decision.record.newest.isoformat() if decision.record.newest else None,
         **{f"is_{name}": truth.value for name, truth in truths.items()},
         **defined,
         **_published(rules, decision),
-        **{cohort_column(name): truth.value for name, truth in answers_to_questions(rules, decision, lacking).items()},
+        **{cohort_column(name): truth.value for name, truth in answers_to_questions(rules, decision, lacks).items()},
         "missing": [
-            [name, item.fact, item.because, item.why_unknown.value if item.why_unknown else ""]
-            for name, items in lacking.items()
-            for item in items
+            [name, fact.name, str(fact.because), fact.why_unknown.value if fact.why_unknown else ""]
+            for name, many in lacks.items()
+            for fact, _ in many
         ],
         "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
-        "issues": dict(sorted(Counter(issue.kind.value for issue in decision.record.issues).items())),
+        "issues": dict(sorted(Counter(str(issue.kind.value) for issue in decision.record.issues).items())),
     }
 
 
-def answers_to_questions(rules: Ruleset, decision: Decision, lacking: _Lacking | None = None) -> dict[str, Truth]:
-    """Question of the rules → its answer for one patient; `lacking` is what each unknown conclusion lacks, if known."""
-    known = _lacking(rules, decision, {one.lacks for one in rules.program.cohorts}) if lacking is None else lacking
-    return {one.id: _cohort(one, decision, known.get(one.lacks, ())) for one in rules.program.cohorts}
+def answers_to_questions(rules: Ruleset, decision: Decision, lacks: _LackingOf | None = None) -> dict[str, Truth]:
+    """Question of the rules → its answer for one patient; `lacks` is what each unknown conclusion lacks, if known."""
+    program = rules.program
+    if lacks is None:
+        lacks = lacking({one.lacks for one in program.cohorts}, program.heads, decision.facts, decision.truths)
+    return {one.id: _cohort(one, decision, lacks.get(one.lacks, ())) for one in program.cohorts}
 
 
-def _lacking(rules: Ruleset, decision: Decision, names: Iterable[str]) -> _Lacking:
-    heads, truths = rules.program.heads, decision.truths
-    return {name: missing(name, heads, decision.facts, truths) for name in names if truths.get(name) is Truth.UNKNOWN}
-
-
-def _cohort(question: CohortQuestion, decision: Decision, lacking: Sequence[Missing]) -> Truth:
+def _cohort(question: CohortQuestion, decision: Decision, lacks: Sequence[Lacking]) -> Truth:
     """The answer for one patient; a settled conclusion lacks nothing, so a question about what it lacks is then no."""
     truth = decision.truths[question.head]
-    few = not question.lacks or 0 < len(lacking) <= question.most_lacking
+    few = not question.lacks or 0 < len(lacks) <= question.most_lacking
     return truth if few else Truth.FALSE
 
 

@@ -232,7 +232,7 @@ def _size_of(cohort: Cohort, share: range) -> int:
 
 def _decide_bucket(maker: RowMaker, cohort: Cohort, out: Path, options: RunOptions, bucket: int | range) -> BucketTally:
     """Decide one bucket, or each so many-th file of Bundles, unless its rows are there; give what it came to."""
-    name = f"bucket-{bucket:02}" if isinstance(bucket, int) else f"bundles-{bucket.start:02}"
+    name = name_of_bucket(bucket) if isinstance(bucket, int) else name_of_share(bucket.start)
     file, counted = out / ROWS / f"{name}.{options.form}", out / TALLIES / f"{name}.json"
     if counted.is_file():
         tally = msgspec.json.decode(counted.read_bytes(), type=BucketTally)
@@ -246,6 +246,16 @@ def _decide_bucket(maker: RowMaker, cohort: Cohort, out: Path, options: RunOptio
                 tally.count(row)
                 write(row)
     return tally
+
+
+def name_of_bucket(bucket: int) -> str:
+    """The file, without its suffix, with the rows of a bucket."""
+    return f"bucket-{bucket:02}"
+
+
+def name_of_share(share: int) -> str:
+    """The file, without its suffix, with the rows of a share of the files of Bundles and requests."""
+    return f"bundles-{share:02}"
 
 
 def _patients(

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ from isal import igzip
 from cds.parallel import run_in_processes
 from cds.population.export import Export, ExportFile, open_gzip, opened
 from cds.population.index_days import DecisionDay
-from cds.population.lines import BOM, LineUse, SortedLine, sort_line
+from cds.population.lines import BOM, MOST_REMEMBERED, LineUse, SortedLine, sort_line
 from cds.population.patient import ExportedTypes, PatientLines
 from cds.record.fhir import READ_TYPES
 
@@ -30,6 +30,7 @@ DAY = b"@day"  # in place of a type: a day to decide for
 BATCH = 64_000_000  # bytes of files that are sorted in one go: what is done twice after a run was ended
 MOST_BATCHES = 64
 FOUND = "found.msgpack"
+WRITTEN_AT_ONCE = 65_536  # bytes of a bucket that wait to be compressed together
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,8 @@ def _sort_batch(
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     found = Shuffled(sizes=[0] * BUCKETS)
-    with ExitStack() as stack:
-        buckets = [stack.enter_context(open_gzip(making / _bucket_name(one), "wb")) for one in range(BUCKETS)]
+    of_patient = LineUse.PATIENT
+    with _Buckets(making, found.sizes) as buckets:
         for file_number in files:
             file = export.files[file_number]
             if not file.lines:
@@ -188,19 +189,62 @@ def _sort_batch(
                 continue
             for line_number, line in _lines_of(file, found):
                 read = sort_line(line, deleted)
-                if read.use is LineUse.BODY:
+                if read.use is of_patient:
+                    found.types.add(read.kind)
+                    if read.server:
+                        found.bases[read.server] = found.bases.get(read.server, 0) + 1
+                    digest, owned = _owned_by(read.owner, read.kind)
+                    buckets.write(digest % BUCKETS, b"%b%d:%d\t%b\n" % (owned, file_number, line_number, line))
+                elif read.use is LineUse.BODY:
                     found.requests.setdefault(file_number, []).append(line_number)
-                    continue
-                found.add(read, f"{file.name}:{line_number}", line)
-                if read.use is LineUse.PATIENT:
-                    place = f"{file_number}:{line_number}".encode()
-                    bucket = bucket_number(read.owner)
-                    text = SEPARATOR.join((read.owner.encode(), read.kind.encode(), place, line)) + b"\n"
-                    buckets[bucket].write(text)
-                    found.sizes[bucket] += len(text)
+                else:
+                    found.add(read, f"{file.name}:{line_number}", line)
     (making / FOUND).write_bytes(msgspec.msgpack.encode(found))
     making.rename(part)
     return part
+
+
+class _Buckets:
+    """The files of all buckets, open to be written; what waits for one is compressed together."""
+
+    def __init__(self, folder: Path, sizes: list[int]) -> None:
+        self._folder = folder
+        self._sizes = sizes  # bytes of each, counted up
+        self._waiting: list[list[bytes]] = [[] for _ in range(BUCKETS)]
+        self._bytes_waiting = [0] * BUCKETS
+        self._open = ExitStack()
+
+    def __enter__(self) -> _Buckets:
+        with ExitStack() as stack:
+            self._files = [
+                stack.enter_context(open_gzip(self._folder / _bucket_name(one), "wb")) for one in range(BUCKETS)
+            ]
+            self._open = stack.pop_all()
+        return self
+
+    def write(self, bucket: int, text: bytes) -> None:
+        """Put whole lines into a bucket."""
+        self._waiting[bucket].append(text)
+        self._bytes_waiting[bucket] = waiting = self._bytes_waiting[bucket] + len(text)
+        if waiting >= WRITTEN_AT_ONCE:
+            self._compress(bucket)
+
+    def _compress(self, bucket: int) -> None:
+        self._files[bucket].write(b"".join(self._waiting[bucket]))
+        self._sizes[bucket] += self._bytes_waiting[bucket]
+        self._waiting[bucket].clear()
+        self._bytes_waiting[bucket] = 0
+
+    def __exit__(self, *_: object) -> None:
+        with self._open:
+            for bucket in range(BUCKETS):
+                self._compress(bucket)
+
+
+@lru_cache(MOST_REMEMBERED)
+def _owned_by(owner: str, kind: str) -> tuple[int, bytes]:
+    """What tells the bucket of a patient's line, and what stands before the line there."""
+    return _digest_of(owner), SEPARATOR.join((owner.encode(), kind.encode(), b""))
 
 
 def _sort_days(days: Mapping[str, list[DecisionDay]], export: Export, found: Shuffled) -> None:
@@ -209,8 +253,7 @@ def _sort_days(days: Mapping[str, list[DecisionDay]], export: Export, found: Shu
     folder = Path(found.folder) / "part-days"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    with ExitStack() as stack:
-        buckets = [stack.enter_context(open_gzip(folder / _bucket_name(one), "wb")) for one in range(BUCKETS)]
+    with _Buckets(folder, found.sizes) as buckets:
         for patient, chosen in days.items():
             if patient in bodies:
                 found.days_of_bodies[patient] = chosen
@@ -220,8 +263,7 @@ def _sort_days(days: Mapping[str, list[DecisionDay]], export: Export, found: Shu
                 SEPARATOR.join((patient.encode(), DAY, str(one.line).encode(), one.day.isoformat().encode())) + b"\n"
                 for one in chosen
             )
-            buckets[bucket].write(text)
-            found.sizes[bucket] += len(text)
+            buckets.write(bucket, text)
 
 
 def _lines_of(file: ExportFile, found: Shuffled) -> Iterator[tuple[int, bytes]]:
@@ -238,7 +280,11 @@ def _lines_of(file: ExportFile, found: Shuffled) -> Iterator[tuple[int, bytes]]:
 
 def bucket_number(owner: str) -> int:
     """The bucket with the lines of a patient, if there are any."""
-    return zlib.crc32(owner.encode()) % BUCKETS
+    return _digest_of(owner) % BUCKETS
+
+
+def _digest_of(owner: str) -> int:
+    return zlib.crc32(owner.encode())
 
 
 def _bucket_name(number: int) -> str:
@@ -328,19 +374,21 @@ def _lines_in(found: Shuffled, bucket: int) -> Iterator[bytes]:
 
 
 def _patients_in(lines: Iterator[bytes], found: Shuffled, limits: ReadLimits) -> list[PatientLines]:
-    patients: dict[str, PatientLines] = {}
+    patients: dict[bytes, PatientLines] = {}
+    last, patient = b"", PatientLines("", "")
     for line in lines:
-        owner, kind, place, resource = line.rstrip(b"\n").split(SEPARATOR, 3)
-        identity = owner.decode()
-        if (patient := patients.get(identity)) is None:
-            patient = patients[identity] = PatientLines(identity, identity)
+        owner, kind, place, resource = line.split(SEPARATOR, 3)
+        if owner != last:
+            last, known = owner, patients.get(owner)
+            patient = known or PatientLines(owner.decode(), owner.decode())
+            patients[owner] = patient
         if kind == DAY:
-            patient.days.append(DecisionDay.read(resource.decode(), int(place)))
+            patient.days.append(DecisionDay.read(resource[:-1].decode(), int(place)))
             continue
-        number, _, line_number = place.decode().partition(":")
         if kind == b"Patient" or not patient.resources:
+            number, _, line_number = place.decode().partition(":")
             patient.name = f"{found.files[int(number)]}:{line_number}"
-        patient.add(kind.decode(), resource, limits.most_resources)
-    for identity in found.not_read.keys() & patients.keys():
-        patients[identity].not_read |= found.not_read[identity]
-    return [patients[identity] for identity in sorted(patients)]
+        patient.add(kind.decode(), resource[:-1], limits.most_resources)
+    for patient in patients.values():
+        patient.not_read |= found.not_read.get(patient.id, set())
+    return [patients[owner] for owner in sorted(patients)]

@@ -14,7 +14,7 @@ from cds.population.accuracy import Accuracy
 from cds.population.linked import CellKey, LinkedSum, suppress_linked
 from cds.population.report import BoundedCount, PopulationReport
 from cds.population.statistics import Estimate, kappa, share
-from cds.rulebook.program import CompiledDefinition, CompiledRuleset
+from cds.rulebook.compiled_ruleset import CompiledDefinition, CompiledRuleset
 
 ANSWERS = (Truth.TRUE.value, Truth.FALSE.value, Truth.UNKNOWN.value)
 YES, NO, UNKNOWN = ANSWERS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.concepts import clinical_status, code_among, concept_of, concept_of_either
 from cds.record.conditions import verification_of
 from cds.record.issues import Origin
@@ -12,7 +12,7 @@ CLINICAL = frozenset({"active", "inactive", "resolved"})  # FHIR R4 allergyintol
 TYPES = frozenset({"allergy", "intolerance"})  # FHIR R4 allergy-intolerance-type
 
 
-def allergy_of(said: elements.AllergyIntolerance, origin: Origin) -> Allergy | None:
+def allergy_of(said: fhir.AllergyIntolerance, origin: Origin) -> Allergy | None:
     """The allergy with its substances; None for one entered in error."""
     if code_among(said.verificationStatus, frozenset({"entered-in-error"})):
         return None

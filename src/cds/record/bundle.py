@@ -11,7 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from cds.errors import NotFhirError
-from cds.record import fhir as elements
+from cds.locale.sentence import join_texts, say
+from cds.record import fhir
 from cds.record.allergies import allergy_of
 from cds.record.bundle_parts import envelope_of
 from cds.record.claims import supplies_of
@@ -45,15 +46,15 @@ from cds.record.model import (
     Span,
 )
 from cds.record.nesting import refuse_too_deep
-from cds.record.places import place_finder
+from cds.record.places import place_finder, visit_of
 from cds.record.procedures import intervention_of, referral_of
 from cds.record.relevance import RelevanceFilter, newest_of
 from cds.record.search import asked_by
-from cds.record.subject import SubjectNames, is_about, match_subject, surely_about
+from cds.record.subject import SubjectNames, is_about, literal, match_subject, surely_about
 from cds.terminology.concepts import Concept
 from cds.terminology.value_sets import RelevanceCriteria
 
-Said = TypeVar("Said", bound=elements.Resource)
+Said = TypeVar("Said", bound=fhir.Resource)
 Value = TypeVar("Value")
 Done = TypeVar("Done", Exposure, Intervention)
 
@@ -81,7 +82,7 @@ def read_bundle(
     body: bytes,
     *,
     most_entries: int,
-    deepest: int,
+    max_depth: int,
     sought: RelevanceCriteria | None = None,
     withheld: frozenset[str] = frozenset(),
 ) -> PatientRecord:
@@ -97,7 +98,7 @@ def read_bundle(
         NotJsonError, NotFhirError, TooLargeError, WrongPatientError, NoPatientError: See cds.errors.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
-    refuse_too_deep(body, deepest)
+    refuse_too_deep(body, max_depth)
     envelope = envelope_of(body)
     if envelope.resourceType != "Bundle":
         if envelope.hook is not None or envelope.hookInstance is not None:
@@ -120,7 +121,7 @@ def read_prefetch(
     templates: Mapping[str, str],
     patient_id: str | None,
     most_entries: int,
-    deepest: int,
+    max_depth: int,
     sought: RelevanceCriteria | None = None,
     withheld: frozenset[str] = frozenset(),
     fetched: Mapping[str, FetchedValue] = NOTHING_FETCHED,
@@ -146,17 +147,18 @@ def read_prefetch(
     for key, value in sorted(prefetch.items()):
         if key in fetched and key in templates:
             continue
-        refuse_too_deep(bytes(value), deepest, f"prefetch.{key}")
+        refuse_too_deep(bytes(value), max_depth, f"prefetch.{key}")
         gathered.prefetched(key, value, templates.get(key))
     for key, template in sorted(templates.items()):
         if key not in prefetch and key not in fetched:
             asked = asked_by(template)
-            gathered.say(
-                asked.resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR did not send {key}", asked.codes)
+            gathered.delivered(
+                asked.resource_type,
+                Delivery(DeliveryState.NOT_SENT, say("the EHR did not send {key}", key=key), asked.codes),
             )
     if orders is None:
         return _record(gathered, patient_id)
-    entries, sent = read_draft_orders(orders, gathered, deepest)
+    entries, sent = read_draft_orders(orders, gathered, max_depth)
     return _record(gathered, patient_id, lambda own, find: (drafts_among(entries, orders, gathered, own, find), sent))
 
 
@@ -166,7 +168,7 @@ def _read_fetched(gathered: ResourceCollection, key: str, template: str, fetched
         return
     asked = asked_by(template)
     sent = Delivery(DeliveryState.NOT_SENT, fetched.because, asked.codes, failed=fetched.failed)
-    gathered.say(asked.resource_type, sent)
+    gathered.delivered(asked.resource_type, sent)
 
 
 def _read_others(gathered: ResourceCollection, key: str, fetched: FetchedValue) -> None:
@@ -174,7 +176,7 @@ def _read_others(gathered: ResourceCollection, key: str, fetched: FetchedValue) 
     if fetched.value is not None:
         gathered.prefetched(key, fetched.value, None, root="fetched")
     if fetched.because:
-        gathered.issues.note(IssueKind.NOT_SENT, key, f"fetched.{key}", f"{fetched.because}.")
+        gathered.issues.note(IssueKind.NOT_SENT, key, f"fetched.{key}", join_texts("", [fetched.because, "."]))
 
 
 Drafts = tuple[tuple[Draft, ...], Delivery]
@@ -207,54 +209,60 @@ def _record(
         for kind in tuple(gathered.unread):
             gathered.read_again(kind)
     find_drug = drug_finder(gathered)
-    find_place = place_finder(
-        dict(_each(gathered, own, elements.Encounter, lambda said, origin: (origin.source, said))), gathered
-    )
+    met = _each(
+        gathered, own, fhir.Encounter,
+        lambda said, origin: (origin.source, said, visit_of(said, origin, _leads_to(said.partOf, gathered))),
+    )  # fmt: skip
+    find_place = place_finder({source: said for source, said, _ in met}, gathered)
+    visits = [visit for _, _, visit in met if visit is not None]
     exposures = [
         *_each(
-            gathered, own, elements.MedicationRequest,
+            gathered, own, fhir.MedicationRequest,
             lambda said, origin: request_of(said, origin, find_drug),
         ),
         *_each(
-            gathered, own, elements.MedicationDispense,
+            gathered, own, fhir.MedicationDispense,
             lambda said, origin: dispense_of(said, origin, find_drug),
         ),
         *_each(
-            gathered, own, elements.MedicationStatement,
+            gathered, own, fhir.MedicationStatement,
             lambda said, origin: statement_of(said, origin, find_drug),
         ),
         *_each(
-            gathered, own, elements.MedicationAdministration,
+            gathered, own, fhir.MedicationAdministration,
             lambda said, origin: _placed(
                 administration_of(said, origin, find_drug), find_place(said.context or said.encounter)
             ),
         ),
     ]  # fmt: skip
-    claimed = _each(gathered, own, elements.ExplanationOfBenefit, supplies_of)
+    claimed = _each(gathered, own, fhir.ExplanationOfBenefit, supplies_of)
     exposures.extend(supply for supplies in claimed for supply in supplies)
     gathered.read_again("Condition", referred(exposures, gathered))
-    diagnoses = _each(gathered, own, elements.Condition, diagnosis_of)
+    diagnoses = _each(gathered, own, fhir.Condition, diagnosis_of)
     taken = given_for(exposures, diagnoses, gathered)
-    observed = _each(gathered, own, elements.Observation, lambda said, origin: list(measurements_of(said, origin)))
-    answers = _each(gathered, own, elements.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
-    forms = _each(gathered, own, elements.QuestionnaireResponse, form_of)
-    measurements = [measurement for found in (*observed, *answers) for measurement in found]
+    observed = _each(gathered, own, fhir.Observation, lambda said, origin: list(measurements_of(said, origin)))
+    answers = _each(gathered, own, fhir.QuestionnaireResponse, lambda said, origin: list(answers_of(said, origin)))
+    forms = _each(gathered, own, fhir.QuestionnaireResponse, form_of)
+    coded_answers = [[answer for answer in found if answer.concept.codings] for found in answers]
+    measurements = [measurement for found in (*observed, *coded_answers) for measurement in found]
     interventions = _each(
-        gathered, own, elements.Procedure,
+        gathered, own, fhir.Procedure,
         lambda said, origin: _placed(intervention_of(said, origin), find_place(said.encounter)),
     )  # fmt: skip
-    allergies = _each(gathered, own, elements.AllergyIntolerance, allergy_of)
-    referrals = _each(gathered, own, elements.ServiceRequest, referral_of)
+    allergies = _each(gathered, own, fhir.AllergyIntolerance, allergy_of)
+    referrals = _each(gathered, own, fhir.ServiceRequest, referral_of)
     drafts, drafts_sent = read_drafts(own, find_drug)
     return PatientRecord(
         patient=patient,
         diagnoses=tuple(sorted(diagnoses, key=lambda d: (_day(d.onset or d.recorded), d.source))),
         measurements=tuple(sorted(measurements, key=lambda m: (_day(m.when), m.source, m.where))),
+        other_answers=tuple(answer for found in answers for answer in found if not answer.concept.codings),
         exposures=tuple(sorted(taken, key=lambda e: (_day(e.start), e.source))),
         interventions=tuple(sorted(interventions, key=lambda i: (_day(i.when), i.source))),
         allergies=tuple(sorted(allergies, key=lambda a: a.source)),
         referrals=tuple(sorted(referrals, key=lambda r: (_day(r.when), r.source))),
         forms=tuple(sorted(forms, key=lambda form: (_day(form.authored), form.source))),
+        visits=tuple(sorted(visits, key=lambda visit: (_day(visit.start or visit.end), visit.source))),
         drafts=drafts,
         drafts_sent=drafts_sent,
         sent=_sent(gathered),
@@ -281,12 +289,17 @@ def _each(
     """What `read` makes of each resource of one type that is about this patient and was not left unread."""
     found = []
     for said, kept in gathered.of(struct):
-        by_patient = isinstance(said, elements.AllergyIntolerance | elements.ExplanationOfBenefit)
+        by_patient = isinstance(said, fhir.AllergyIntolerance | fhir.ExplanationOfBenefit)
         subject = getattr(said, "patient" if by_patient else "subject", None)
         origin = gathered.origin(kept)
         if is_about(subject, own, gathered, origin) and (value := read(said, origin)) is not None:
             found.append(value)
     return found
+
+
+def _leads_to(reference: fhir.Reference | None, gathered: ResourceCollection) -> str:
+    named = literal(reference)
+    return gathered.source_at(named) or named
 
 
 def _placed(done: Done | None, place: tuple[Concept, ...] | None) -> Done | None:
@@ -320,7 +333,11 @@ def _sent(gathered: ResourceCollection) -> dict[str, tuple[Delivery, ...]]:
     """What arrived, by type; a type of which something could not be used arrived in part at most."""
     sent = {kind: tuple(listed) for kind, listed in sorted(gathered.sent.items())}
     for kind in sorted({*sent, *gathered.broken} if gathered.lost else gathered.broken):
-        because = f"some {kind} could not be read" if kind in gathered.broken else "a resource could not be read"
+        because = (
+            say("some {kind} could not be read", kind=kind)
+            if kind in gathered.broken
+            else say("a resource could not be read")
+        )
         sent[kind] = tuple(
             Delivery(DeliveryState.PART, because, old.codes, failed=True) if old.state is DeliveryState.WHOLE else old
             for old in sent.get(kind, ())

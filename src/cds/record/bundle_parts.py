@@ -8,20 +8,21 @@ import re
 import msgspec
 
 from cds.errors import NotFhirError, NotJsonError
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.issues import Issues
 from cds.record.model import IssueKind
 from cds.record.search import Query, query_of
 
-BUNDLE = msgspec.json.Decoder(elements.Bundle)
-LOOSE_BUNDLE = msgspec.json.Decoder(elements.LooseBundle)
+BUNDLE = msgspec.json.Decoder(fhir.Bundle)
+LOOSE_BUNDLE = msgspec.json.Decoder(fhir.LooseBundle)
 TEXT = msgspec.json.Decoder(str)
 NUMBER = msgspec.json.Decoder(float, strict=False)
-LINK = msgspec.json.Decoder(elements.Link)
+LINK = msgspec.json.Decoder(fhir.Link)
 LIST = msgspec.json.Decoder(list[msgspec.Raw])
-ENTRY = msgspec.json.Decoder(elements.Entry)
-ENVELOPE = msgspec.json.Decoder(elements.Envelope)
-OUTCOME = msgspec.json.Decoder(elements.OperationOutcome)
+ENTRY = msgspec.json.Decoder(fhir.Entry)
+ENVELOPE = msgspec.json.Decoder(fhir.Envelope)
+OUTCOME = msgspec.json.Decoder(fhir.OperationOutcome)
 ALTERS = b"modifierExtension"
 NOTHING = (b"", b"null")
 LONGEST_NULL = 64  # with blanks around it
@@ -30,7 +31,7 @@ PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FIRST_ERROR = 400  # HTTP status codes from here on say that there is no such answer (RFC 9110 §15)
 
 
-def envelope_of(body: bytes) -> elements.Envelope:
+def envelope_of(body: bytes) -> fhir.Envelope:
     """The outermost object of a body, to tell what it is; NotJsonError or NotFhirError when there is none."""
     try:
         return ENVELOPE.decode(body)
@@ -45,7 +46,7 @@ def is_null(raw: msgspec.Raw) -> bool:
     return len(raw) <= LONGEST_NULL and bytes(raw).strip() == b"null"
 
 
-def bundle_in(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bundle, list[elements.Entry | None]]:
+def bundle_in(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[fhir.Bundle, list[fhir.Entry | None]]:
     """A Bundle and its entries; what of it is not as it should be is set aside part by part."""
     try:
         bundle = BUNDLE.decode(raw)
@@ -63,7 +64,7 @@ def bundle_in(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bu
         raise NotFhirError(
             f"This is not a Bundle: {plainly(error)}", fix="Send a FHIR R4 Bundle", where=where
         ) from None
-    bundle = elements.Bundle(
+    bundle = fhir.Bundle(
         resourceType="Bundle", type=text_in(loose.type), total=total_in(loose.total), link=links_in(loose.link)
     )
     try:
@@ -72,12 +73,12 @@ def bundle_in(raw: msgspec.Raw, where: str, issues: Issues) -> tuple[elements.Bu
         raise NotFhirError(
             "entry is not a list", fix="Send Bundle.entry as a list of entries", where=f"{where}.entry"
         ) from None
-    entries: list[elements.Entry | None] = []
+    entries: list[fhir.Entry | None] = []
     for index, raw_entry in enumerate(raws):
         try:
             entries.append(ENTRY.decode(raw_entry))
         except UNREADABLE:
-            issues.note(IssueKind.UNREADABLE, "", f"{where}.entry[{index}]", "This entry cannot be read.")
+            issues.note(IssueKind.UNREADABLE, "", f"{where}.entry[{index}]", say("This entry cannot be read."))
             entries.append(None)
     return bundle, entries
 
@@ -100,9 +101,9 @@ def total_in(raw: msgspec.Raw) -> float | None:
         return math.inf
 
 
-def links_in(raw: msgspec.Raw) -> list[elements.Link | None]:
+def links_in(raw: msgspec.Raw) -> list[fhir.Link | None]:
     """The links of a Bundle; None for each that cannot be read."""
-    found: list[elements.Link | None] = []
+    found: list[fhir.Link | None] = []
     try:
         listed = LIST.decode(raw) if bytes(raw) not in NOTHING else []
     except UNREADABLE:
@@ -115,7 +116,7 @@ def links_in(raw: msgspec.Raw) -> list[elements.Link | None]:
     return found
 
 
-def self_query(bundle: elements.Bundle) -> Query:
+def self_query(bundle: fhir.Bundle) -> Query:
     """The search a searchset says it answers; one of no type if it does not say."""
     if bundle.type == "searchset":
         for link in bundle.link or ():
@@ -128,29 +129,37 @@ def limited_by(narrowed_by: frozenset[str]) -> str:
     """Why an answer to a narrower search is in part, in words; "" if nothing narrowed it."""
     # Only plain words are repeated: this stands in cards.
     words = sorted(name for name in narrowed_by if PLAIN_KEY.fullmatch(name))
-    return f"the EHR limited the search by {', '.join(words)[:60] or 'something'}" if narrowed_by else ""
+    return (
+        say("the EHR limited the search by {words}", words=", ".join(words)[:60] or say("something"))
+        if narrowed_by
+        else ""
+    )
 
 
-def incomplete_by(bundle: elements.Bundle, matches: int, most: int | None) -> str:
+def incomplete_by(bundle: fhir.Bundle, matches: int, most: int | None) -> str:
     """Why a Bundle is not the whole answer: further pages, or fewer entries than it says; "" if it is."""
     relations = {link.relation for link in bundle.link or () if link is not None}
     if "next" in relations:
-        return "more pages exist that were not sent"
+        return say("more pages exist that were not sent")
     if relations & {"previous", "prev"}:
-        return "earlier pages exist that were not sent"
+        return say("earlier pages exist that were not sent")
     if bundle.type == "searchset" and bundle.total is not None and bundle.total > matches:
-        return f"{matches} of {bundle.total:g} were sent" if bundle.total < math.inf else "the total cannot be read"
+        return (
+            say("{matches} of {total} were sent", matches=matches, total=f"{bundle.total:g}")
+            if bundle.total < math.inf
+            else say("the total cannot be read")
+        )
     if most and matches >= most and bundle.total is None and not relations:
-        return "the page is full, and nothing says whether there are more"
+        return say("the page is full, and nothing says whether there are more")
     return ""
 
 
-def refused_by(entry: elements.Entry) -> str:
+def refused_by(entry: fhir.Entry) -> str:
     """Why what an entry holds is no data: deleted (history, transaction), or the answer was an error; "" if it is."""
     if entry.request is not None and (entry.request.method or "").upper() == "DELETE":
-        return "The entry deletes it."
+        return say("The entry deletes it.")
     failed = entry.response is not None and has_failed(entry.response.status)
-    return "The entry says that it was answered with an error." if failed else ""
+    return say("The entry says that it was answered with an error.") if failed else ""
 
 
 def has_failed(status: object) -> bool:
@@ -171,15 +180,15 @@ def is_error(raw: msgspec.Raw) -> bool:
 def plainly(error: Exception) -> str:
     """msgspec's message without the path (which goes elsewhere); it holds no values, only types."""
     if isinstance(error, RecursionError):
-        return "it nests too deeply"
+        return say("it nests too deeply")
     if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
+        return say("it is not UTF-8")
     return str(error).split(" - at ")[0].rstrip(".").replace("`", "")
 
 
 def path_in(error: Exception) -> str:
     """The path that msgspec's message names, "" for none."""
-    found = re.search(r"at `\$(.*)`", str(error))
+    found = re.search("at `\\$(.*)`", str(error))
     return found[1] if found else ""
 
 
@@ -188,12 +197,12 @@ def altered_inside(raw: msgspec.Raw) -> str:
     try:
         waiting = [msgspec.json.decode(raw)]
     except UNREADABLE:
-        return "It has a modifier extension or the like, and some of it cannot be read."
+        return say("It has a modifier extension or the like, and some of it cannot be read.")
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):
             if part.get(ALTERS.decode()):
-                return "An element of it has a modifier extension, which may change its meaning."
+                return say("An element of it has a modifier extension, which may change its meaning.")
             waiting.extend(part.values())
         elif isinstance(part, list):
             waiting.extend(part)

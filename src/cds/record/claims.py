@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.concepts import code_among, concept_of
 from cds.record.dates import period_of, shifted, span_of
 from cds.record.issues import Origin
@@ -15,16 +16,16 @@ PHARMACY = frozenset({"pharmacy"})  # HL7 claim-type
 DAYS_SUPPLY = frozenset({"dayssupply"})  # CARIN Blue Button C4BBSupportingInfoType
 PAID_FOR = "active"  # HL7 explanationofbenefit-status; cancelled, draft and entered-in-error are none
 CLAIM = "claim"  # HL7 claim-use; a preauthorization or predetermination says nothing was supplied
-ITEMS = msgspec.json.Decoder(list[elements.ClaimItem | None])
-INFOS = msgspec.json.Decoder(list[elements.SupportingInfo | None])
+ITEMS = msgspec.json.Decoder(list[fhir.ClaimItem | None])
+INFOS = msgspec.json.Decoder(list[fhir.SupportingInfo | None])
 
 
-def is_pharmacy_claim(said: elements.ExplanationOfBenefit) -> bool:
+def is_pharmacy_claim(said: fhir.ExplanationOfBenefit) -> bool:
     """Whether a claim says that a pharmacy supplied something."""
     return said.status == PAID_FOR and said.use in {None, CLAIM} and bool(code_among(said.type, PHARMACY))
 
 
-def supplies_of(said: elements.ExplanationOfBenefit, origin: Origin) -> list[Exposure]:
+def supplies_of(said: fhir.ExplanationOfBenefit, origin: Origin) -> list[Exposure]:
     """
     What each line of a pharmacy claim shows to have been supplied, from its day for the days of supply.
 
@@ -37,9 +38,9 @@ def supplies_of(said: elements.ExplanationOfBenefit, origin: Origin) -> list[Exp
         items = ITEMS.decode(said.item) if said.item else []
         infos = INFOS.decode(said.supportingInfo) if said.supportingInfo else []
     except msgspec.MsgspecError:
-        origin.note(IssueKind.UNREADABLE, "item", "The lines of this pharmacy claim cannot be read.")
+        origin.note(IssueKind.UNREADABLE, "item", say("The lines of this pharmacy claim cannot be read."))
         items, infos = [None], []
-    listed = [item or elements.ClaimItem() for item in items]
+    listed = [item or fhir.ClaimItem() for item in items]
     supplies = [info.valueQuantity for info in infos if info is not None and code_among(info.category, DAYS_SUPPLY)]
     # Days of supply stand once on a claim: with several lines nothing says whose they are.
     supply = supplies[0] if len(supplies) == len(listed) == 1 else None
@@ -49,7 +50,7 @@ def supplies_of(said: elements.ExplanationOfBenefit, origin: Origin) -> list[Exp
 
 
 def _supply(
-    item: elements.ClaimItem, path: str, otherwise: Span | None, supply: elements.Quantity | None, origin: Origin
+    item: fhir.ClaimItem, path: str, otherwise: Span | None, supply: fhir.Quantity | None, origin: Origin
 ) -> Exposure:
     begun, _ = period_of(item.servicedPeriod, origin, f"{path}.servicedPeriod")
     start = span_of(item.servicedDate, origin, f"{path}.servicedDate") or begun or otherwise

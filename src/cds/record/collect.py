@@ -13,7 +13,8 @@ from typing import TypeVar, Union
 import msgspec
 
 from cds.errors import TooLargeError
-from cds.record import fhir as elements
+from cds.locale.sentence import full_stop, say
+from cds.record import fhir
 from cds.record.bundle_parts import (
     ALTERS,
     BUNDLE,
@@ -38,14 +39,14 @@ from cds.record.model import Delivery, DeliveryState, IssueKind, SecurityLabel
 from cds.record.search import Query, asked_by
 from cds.record.versions import newest_copy
 
-KNOWN = (*elements.READ_TYPES.values(), *elements.PASSED_OVER)
+KNOWN = (*fhir.READ_TYPES.values(), *fhir.PASSED_OVER)
 RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
-LENIENT = msgspec.json.Decoder(Union[tuple(elements.READ_TYPES.values())], strict=False)  # noqa: UP007
-HEAD = msgspec.json.Decoder(elements.Head)
-LABELED = msgspec.json.Decoder(elements.Labeled)
+LENIENT = msgspec.json.Decoder(Union[tuple(fhir.READ_TYPES.values())], strict=False)  # noqa: UP007
+HEAD = msgspec.json.Decoder(fhir.Head)
+LABELED = msgspec.json.Decoder(fhir.Labeled)
 LONGEST_NOTHING = 4
 LABELS = b'"security"'  # of meta; without it in a body nothing has a label
-WITHHELD = "It has a security label whose data this site leaves out."
+WITHHELD = say("It has a security label whose data this site leaves out.")
 
 """What is repeated in cards; a dot would do for a link ("www.example")."""
 
@@ -55,19 +56,19 @@ DELETED = re.compile(r"/?(?P<kind>[A-Z][A-Za-z]+)/(?P<id>[^/?#|]+)/?")
 SPOILS = {
     # FHIR type → what gives the elements that nearly no resource has and none may have (see `_unusable`), and nothing.
     kind: (attrgetter(*names), (None,) * len(names))
-    for kind in elements.READ_TYPES
-    for names in [("modifierExtension", "implicitRules", *elements.OLDER_ELEMENTS.get(kind, ()))]
+    for kind in fhir.READ_TYPES
+    for names in [("modifierExtension", "implicitRules", *fhir.OLDER_ELEMENTS.get(kind, ()))]
 }
 OLDER_TYPES = {"MedicationOrder": "MedicationRequest"}  # DSTU2 name → what R4 calls it
 T = TypeVar("T")
-LeftOut = Callable[[str, elements.Resource], str | None]
+LeftOut = Callable[[str, fhir.Resource], str | None]
 MAX_NAME_CHARACTERS = 500_000
 """Characters of different names (texts and displays) that are searched for one request: some 0.4 s of a CPU."""
 
 
 class CollectedResource(msgspec.Struct, frozen=True, gc=False):
     """
-    One resource that was met.
+    One resource of a request, decoded or left as bytes.
 
     Attributes:
         kind: FHIR type.
@@ -81,7 +82,7 @@ class CollectedResource(msgspec.Struct, frozen=True, gc=False):
 
     kind: str
     identity: str
-    resource: elements.Resource | None
+    resource: fhir.Resource | None
     day: str
     raw: msgspec.Raw
     full_url: str
@@ -163,23 +164,24 @@ class ResourceCollection:
     entries: int = 0
     resources: int = 0
 
-    def say(self, resource_type: str, sent: Delivery) -> None:
+    def delivered(self, resource_type: str, sent: Delivery) -> None:
         """Note what arrived of a type."""
         if resource_type:
             self.sent.setdefault(resource_type, []).append(sent)
+
+    def _failed(self, resource_type: str, because: str, codes: frozenset[str] | None) -> None:
+        self.delivered(resource_type, Delivery(DeliveryState.NOT_SENT, because, codes, failed=True))
 
     def prefetched(
         self, key: str, raw: msgspec.Raw, template: str | None, *, root: str = "prefetch", short: str = ""
     ) -> None:
         """Read one value of a prefetch, or of what was fetched in its place; `short` is why there is less than all."""
-        key = key if PLAIN_KEY.fullmatch(key) else "a prefetch key"  # it is repeated in cards
+        key = key if PLAIN_KEY.fullmatch(key) else say("a prefetch key")  # it is repeated in cards
         where = f"{root}.{key}"
         asked = asked_by(template) if template else Query("")
         resource_type, codes = asked.resource_type, asked.codes
         if is_null(raw):
-            self.say(
-                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR sent null for {key}", codes, failed=True)
-            )
+            self._failed(resource_type, say("the EHR sent null for {key}", key=key), codes)
             return
         try:
             # Nearly always a sound Bundle, which is then read once only.
@@ -188,28 +190,26 @@ class ResourceCollection:
             sound = None
         try:
             is_bundle = sound is not None and sound.resourceType == "Bundle"
-            envelope = elements.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
+            envelope = fhir.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
         except UNREADABLE:
-            self.issues.note(IssueKind.UNREADABLE, resource_type, where, "This prefetch value is not a FHIR resource.")
-            self.say(resource_type, Delivery(DeliveryState.NOT_SENT, f"{key} could not be read", codes, failed=True))
+            self.issues.note(
+                IssueKind.UNREADABLE, resource_type, where, say("This prefetch value is not a FHIR resource.")
+            )
+            self._failed(resource_type, say("{key} could not be read", key=key), codes)
             return
         if (
             envelope.resourceType is None
             and isinstance(envelope.response, dict)
             and has_failed(envelope.response.get("status"))
         ):
-            self.say(
-                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True)
-            )
+            self._failed(resource_type, say("the EHR could not read {key}", key=key), codes)
             return
         if envelope.resourceType is None and bytes(envelope.resource) not in NOTHING:
             # {"resource": …, "response": …} of a batch
             self.prefetched(key, envelope.resource, template, root=root, short=short)
             return
         if envelope.resourceType == "OperationOutcome":
-            self.say(
-                resource_type, Delivery(DeliveryState.NOT_SENT, f"the EHR could not read {key}", codes, failed=True)
-            )
+            self._failed(resource_type, say("the EHR could not read {key}", key=key), codes)
             return
         before = set(self.copies)
         run = Query("")
@@ -223,17 +223,23 @@ class ResourceCollection:
         else:
             self._look_for_marks(raw)
             kind = self.resource(raw, where)
-            trouble = "" if kind == resource_type else f"something other than {resource_type} was sent"
+            trouble = (
+                ""
+                if kind == resource_type
+                else say("something other than {resource_type} was sent", resource_type=resource_type)
+            )
         if resource_type:
             state = DeliveryState.PART if trouble else DeliveryState.WHOLE
-            self.say(resource_type, Delivery(state, trouble, codes, failed=bool(trouble)))
+            self.delivered(resource_type, Delivery(state, trouble, codes, failed=bool(trouble)))
         else:
             for found in dict.fromkeys((*self.copies, run.resource_type)):
                 if found and found not in before and found not in self.sent:
-                    self.say(found, Delivery(DeliveryState.PART, f"{key} is not a key this service asked for"))
+                    self.delivered(
+                        found, Delivery(DeliveryState.PART, say("{key} is not a key this service asked for", key=key))
+                    )
 
     def bundle(
-        self, raw: msgspec.Raw, where: str, *, asked: Query | None = None, sound: elements.Bundle | None = None
+        self, raw: msgspec.Raw, where: str, *, asked: Query | None = None, sound: fhir.Bundle | None = None
     ) -> tuple[str, Query]:
         """
         Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
@@ -261,15 +267,15 @@ class ResourceCollection:
             if len(entry.resource) <= LONGEST_NOTHING and bytes(entry.resource) in NOTHING:
                 if entry.resourceType is not None:
                     place = f"{where}.entry[{index}]"
-                    self.issues.note(IssueKind.UNREADABLE, "", place, "The resource stands in place of the entry.")
+                    self.issues.note(IssueKind.UNREADABLE, "", place, say("The resource stands in place of the entry."))
                 lost = True
                 continue
             mode = entry.search.mode if entry.search else None
             kind = self.resource(entry.resource, where, index, entry.fullUrl or "")
             if kind == "OperationOutcome":
-                trouble = trouble or ("the EHR reported an error" if is_error(entry.resource) else "")
+                trouble = trouble or (say("the EHR reported an error") if is_error(entry.resource) else "")
             elif kind == "Bundle":  # judged by itself; under a prefetch key nobody asked for Bundles in a Bundle
-                trouble = trouble or ("" if asked is None else "a Bundle stands inside the Bundle")
+                trouble = trouble or ("" if asked is None else say("a Bundle stands inside the Bundle"))
             elif kind:
                 found[kind] = found.get(kind, False) or mode != "include"
                 matches += mode in {None, "match"}
@@ -282,9 +288,11 @@ class ResourceCollection:
             self._judge(run, found, trouble)
             return trouble, run
         if lost:
-            return trouble or "some entries hold nothing that can be read", run
+            return trouble or say("some entries hold nothing that can be read"), run
         if found and asked.resource_type and asked.resource_type not in found:
-            return trouble or f"other resources than {asked.resource_type} were sent", run
+            return trouble or say(
+                "other resources than {resource_type} were sent", resource_type=asked.resource_type
+            ), run
         if run.resource_type == asked.resource_type:
             trouble = trouble or limited_by(run.narrowed_by - asked.narrowed_by)
         return trouble, run
@@ -294,28 +302,30 @@ class ResourceCollection:
         for kind, matched in found.items():
             if kind == run.resource_type:
                 continue
-            because = trouble or ("" if matched or kind == "Patient" else "only some came, along with another search")
-            self.say(
+            because = trouble or (
+                "" if matched or kind == "Patient" else say("only some came, along with another search")
+            )
+            self.delivered(
                 kind, Delivery(DeliveryState.PART, because, failed=True) if because else Delivery(DeliveryState.WHOLE)
             )
-        if run.resource_type in elements.READ_TYPES:
+        if run.resource_type in fhir.READ_TYPES:
             because = trouble or limited_by(run.narrowed_by)
             state = DeliveryState.PART if because else DeliveryState.WHOLE
             sent = Delivery(state, because, run.codes, failed=bool(trouble))
             if run.patient:
                 self.empty.append((run.resource_type, run.patient, sent))
             else:
-                self.say(run.resource_type, sent)
+                self.delivered(run.resource_type, sent)
 
     def settle(self, own: frozenset[str]) -> None:
         """Now that it is known whose data these are: a search that found nothing counts if it was about them."""
         for kind, patient, sent in self.empty:
             if f"Patient/{patient}" in own:
-                self.say(kind, sent)
+                self.delivered(kind, sent)
                 continue
-            because = "the search that found none names another patient"
-            self.say(kind, Delivery(DeliveryState.NOT_SENT, because, sent.codes, failed=True))
-            self.issues.note(IssueKind.NOT_SENT, kind, "", f"{because[0].upper()}{because[1:]}.")
+            because = say("the search that found none names another patient")
+            self.delivered(kind, Delivery(DeliveryState.NOT_SENT, because, sent.codes, failed=True))
+            self.issues.note(IssueKind.NOT_SENT, kind, "", full_stop(because))
 
     def _look_for_marks(self, raw: msgspec.Raw) -> None:
         """Whether any resource in it needs a closer look; nearly none does."""
@@ -364,9 +374,9 @@ class ResourceCollection:
             self.by_url[full_url] = kept
         return kind
 
-    def _count_names(self, resource: elements.Resource) -> None:
+    def _count_names(self, resource: fhir.Resource) -> None:
         concept = getattr(resource, "medicationCodeableConcept", None) or getattr(resource, "code", None)
-        if not isinstance(concept, elements.CodeableConcept):
+        if not isinstance(concept, fhir.CodeableConcept):
             return
         for name in (concept.text, *(coding.display for coding in concept.coding or () if coding is not None)):
             if name and name not in self.names:
@@ -374,25 +384,25 @@ class ResourceCollection:
                 self.named += len(name)
         refuse_too_many_names(self.named)
 
-    def _left_out(self, resource: elements.Resource, kind: str) -> str | None:
+    def _left_out(self, resource: fhir.Resource, kind: str) -> str | None:
         """The day of a resource that no rule wants ("" for none), if it says whom it is about; None for any other."""
         day = self.left_out(kind, resource)
         if day is None:
             return None
-        by = "patient" if isinstance(resource, elements.ExplanationOfBenefit) else "subject"
-        subject: elements.Reference | None = getattr(resource, by, None)
+        by = "patient" if isinstance(resource, fhir.ExplanationOfBenefit) else "subject"
+        subject: fhir.Reference | None = getattr(resource, by, None)
         if subject is None or not subject.reference:
             return None
         self.about.add(subject.reference)
         return day
 
-    def _not_used(self, entry: elements.Entry, where: str, refused: str) -> str:
+    def _not_used(self, entry: fhir.Entry, where: str, refused: str) -> str:
         """Set aside an entry that was deleted or answered with an error; give the trouble that makes of the Bundle."""
         deletes = entry.request is not None and (entry.request.method or "").upper() == "DELETE"
         gone = DELETED.fullmatch(entry.request.url or "") if deletes and entry.request else None
         if gone:
             self.deleted.add(f"{gone['kind']}/{gone['id']}")
-        head = elements.Head()
+        head = fhir.Head()
         if bytes(entry.resource) not in NOTHING:
             try:
                 head = HEAD.decode(entry.resource)
@@ -400,35 +410,44 @@ class ResourceCollection:
                 self.lost = True
         if head.resourceType and head.id and deletes:
             self.deleted.add(f"{head.resourceType}/{head.id}")
-        if head.resourceType in elements.READ_TYPES:
+        if head.resourceType in fhir.READ_TYPES:
             self._broken(head.resourceType or "", IssueKind.IGNORED, where, refused)
-        return "" if deletes else "the EHR reported an error"
+        return "" if deletes else say("the EHR reported an error")
 
-    def _not_as_expected(self, raw: msgspec.Raw, where: str, error: Exception) -> elements.Resource | str:
+    def _not_as_expected(self, raw: msgspec.Raw, where: str, error: Exception) -> fhir.Resource | str:
         """A resource that did not decode: of another type, a nested Bundle, with sloppy numbers, or unreadable."""
         try:
             kind = HEAD.decode(raw).resourceType or ""
         except UNREADABLE:
-            self.issues.note(IssueKind.UNREADABLE, "", where, f"This resource cannot be read: {plainly(error)}.")
+            self.issues.note(
+                IssueKind.UNREADABLE, "", where, say("This resource cannot be read: {error}.", error=plainly(error))
+            )
             return ""
         if kind == "Bundle":
             self.bundle(raw, where)
             return kind
         if not kind:
-            self.issues.note(IssueKind.UNREADABLE, "", where, "This does not say which resource it is.")
+            self.issues.note(IssueKind.UNREADABLE, "", where, say("This does not say which resource it is."))
             return kind
         if kind in OLDER_TYPES:
-            self._broken(OLDER_TYPES[kind], IssueKind.UNREADABLE, where, f"{kind} is of an older FHIR version.")
+            self._broken(
+                OLDER_TYPES[kind], IssueKind.UNREADABLE, where, say("{kind} is of an older FHIR version.", kind=kind)
+            )
             return kind
-        if kind not in elements.READ_TYPES:
+        if kind not in fhir.READ_TYPES:
             self.resources += 1
             return kind
         try:
-            resource: elements.Resource = LENIENT.decode(raw)
+            resource: fhir.Resource = LENIENT.decode(raw)
         except UNREADABLE:
-            self._broken(kind, IssueKind.UNREADABLE, where + path_in(error), f"It cannot be read: {plainly(error)}.")
+            self._broken(
+                kind,
+                IssueKind.UNREADABLE,
+                where + path_in(error),
+                say("It cannot be read: {error}.", error=plainly(error)),
+            )
             return kind
-        self.issues.note(IssueKind.IMPRECISE, kind, where, "Numbers are sent as text; they are read as numbers.")
+        self.issues.note(IssueKind.IMPRECISE, kind, where, say("Numbers are sent as text; they are read as numbers."))
         return resource
 
     def _broken(self, kind: str, issue: IssueKind, where: str, what: str) -> None:
@@ -453,7 +472,7 @@ class ResourceCollection:
         more = self.more.get(kind, {})
         for identity, first in by_id.items():
             if f"{kind}/{identity}" in self.deleted:
-                self._broken(kind, IssueKind.IGNORED, first.where, "It was deleted.")
+                self._broken(kind, IssueKind.IGNORED, first.where, say("It was deleted."))
             elif identity in more:
                 yield from self._newest(kind, more[identity])
             else:
@@ -489,12 +508,12 @@ class ResourceCollection:
                     IssueKind.IMPRECISE,
                     kind,
                     newest.where,
-                    "It differs from another copy, and neither says it is newer.",
+                    say("It differs from another copy, and neither says it is newer."),
                 )
         if len(chosen) > 1:
             self.issues.note(
                 IssueKind.IMPRECISE, kind, copies[0].where,
-                "More than one server sent a resource of this id; each is read as a resource of its own.",
+                say("More than one server sent a resource of this id; each is read as a resource of its own."),
             )  # fmt: skip
         return list(chosen.values())
 
@@ -524,15 +543,15 @@ def kinds_in(raw: msgspec.Raw) -> frozenset[str]:
     return frozenset({head.resourceType or "" for head in heads} | {self_query(bundle).resource_type}) - {""}
 
 
-def _unusable(resource: elements.Resource, kind: str) -> str:
+def _unusable(resource: fhir.Resource, kind: str) -> str:
     """Why a resource must not be used, "" if it can be (FHIR R4: modifierExtension, implicitRules; older versions)."""
     if resource.modifierExtension:
-        return "It has a modifier extension, which may change its meaning."
+        return say("It has a modifier extension, which may change its meaning.")
     if resource.implicitRules:
-        return "It was made under implicit rules, which may change its meaning."
-    for name in elements.OLDER_ELEMENTS.get(kind, ()):
+        return say("It was made under implicit rules, which may change its meaning.")
+    for name in fhir.OLDER_ELEMENTS.get(kind, ()):
         if getattr(resource, name) is not None:
-            return f"It has the element {name} of an older FHIR version."
+            return say("It has the element {name} of an older FHIR version.", name=name)
     return ""
 
 
@@ -555,7 +574,9 @@ def _text(value: object) -> str:
 def too_many_entries(most: int, where: str = "") -> TooLargeError:
     """The error that more resources came than are read."""
     return TooLargeError(
-        f"There are more than {most} entries", fix="Send fewer resources, or raise CDS_MOST_ENTRIES", where=where
+        f"There are more than {most} entries",
+        fix="Send fewer resources, or raise CDS_MOST_ENTRIES",
+        where=where,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.model import NOT_UNDERSTOOD
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.systems import canonical_code, canonical_system
@@ -15,7 +15,7 @@ LONGEST_SYSTEM = 256
 """Characters of the longest text that is read as the URI of a code system."""
 
 
-def concept_of(said: elements.CodeableConcept | None) -> Concept:
+def concept_of(said: fhir.CodeableConcept | None) -> Concept:
     """Give the Concept for a CodeableConcept (R4 §2.24.0.6); an empty one if there is none."""
     if said is None:
         return EMPTY
@@ -23,23 +23,23 @@ def concept_of(said: elements.CodeableConcept | None) -> Concept:
     return Concept(codings_of(codings) if codings else (), (said.text or "").strip())
 
 
-def concept_of_either(said: elements.CodeableReference | None) -> Concept:
+def concept_of_either(said: fhir.CodeableReference | None) -> Concept:
     """Give the Concept of R5's "concept or reference", or of an R4 CodeableConcept in its place; a display as text."""
     if said is None:
         return EMPTY
     if said.concept is not None:
         return concept_of(said.concept)
     if said.coding or said.text:
-        return concept_of(elements.CodeableConcept(said.coding, said.text))
+        return concept_of(fhir.CodeableConcept(said.coding, said.text))
     return Concept((), (said.reference.display or "").strip()) if said.reference else EMPTY
 
 
-def codings_of(said: Iterable[elements.Coding | None]) -> tuple[Coding, ...]:
+def codings_of(said: Iterable[fhir.Coding | None]) -> tuple[Coding, ...]:
     """Give the codings, in the sender's order, without empty ones."""
     return tuple([coding_of(coding) for coding in said if coding is not None and (coding.code or coding.display)])
 
 
-def coding_of(said: elements.Coding) -> Coding:
+def coding_of(said: fhir.Coding) -> Coding:
     """Give one Coding with the canonical URI of its system, and the code as that system writes it."""
     system = _system(said.system) if said.system and len(said.system) <= LONGEST_SYSTEM else said.system or ""
     return Coding(system, canonical_code(system, said.code or ""), said.display or "")
@@ -50,7 +50,7 @@ def _system(system: str) -> str:
     return canonical_system(system)
 
 
-def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:
+def code_among(said: fhir.CodeableConcept | None, known: frozenset[str]) -> str:
     """Give the first code that is one of the known ones; "" if none is (text alone is no code)."""
     if said is not None:
         for coding in said.coding or ():
@@ -59,7 +59,7 @@ def code_among(said: elements.CodeableConcept | None, known: frozenset[str]) -> 
     return ""
 
 
-def clinical_status(said: elements.CodeableConcept | None, known: frozenset[str]) -> str:
+def clinical_status(said: fhir.CodeableConcept | None, known: frozenset[str]) -> str:
     """
     Give the clinicalStatus code; "" if none was given.
 

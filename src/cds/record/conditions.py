@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.concepts import clinical_status, code_among, concept_of
 from cds.record.dates import across, period_of, span_of
 from cds.record.issues import Origin
@@ -21,7 +21,7 @@ VERIFICATION = {
 }
 
 
-def verification_of(said: elements.CodeableConcept | None) -> Verification:
+def verification_of(said: fhir.CodeableConcept | None) -> Verification:
     """
     What a verificationStatus means; none given counts as confirmed (it is 0..1 in FHIR R4).
 
@@ -33,7 +33,7 @@ def verification_of(said: elements.CodeableConcept | None) -> Verification:
     return Verification.POSSIBLE if concept_of(said).words else Verification.CONFIRMED
 
 
-def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
+def diagnosis_of(said: fhir.Condition, origin: Origin) -> Diagnosis | None:
     """The diagnosis; None for one entered in error."""
     if code_among(said.verificationStatus, frozenset({"entered-in-error"})):
         return None
@@ -58,17 +58,17 @@ def diagnosis_of(said: elements.Condition, origin: Origin) -> Diagnosis | None:
     )
 
 
-def _recorder(said: elements.Condition) -> str:
+def _recorder(said: fhir.Condition) -> str:
     """The name of who recorded the diagnosis, or else of who asserted it; "" where the chart names neither."""
     return next((person.display for person in (said.recorder, said.asserter) if person and person.display), "")
 
 
-def _ended_some_day(said: elements.Condition) -> bool:
+def _ended_some_day(said: fhir.Condition) -> bool:
     others = (said.abatementString, said.abatementAge, said.abatementRange)
     return bool(said.abatementBoolean) or any(other is not None for other in others)
 
 
-def _problem_list(said: elements.Condition) -> bool | None:
+def _problem_list(said: fhir.Condition) -> bool | None:
     kinds = frozenset({"problem-list-item", "encounter-diagnosis"})
     for category in said.category or ():
         code = code_among(category, kinds)

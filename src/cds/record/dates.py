@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
+from cds.locale.sentence import say
 from cds.record.fhir import Period
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Span
@@ -59,7 +60,7 @@ def read_date(text: str) -> ParsedDate:
     their flaw named: no seconds, a blank for the T, no time zone, +0000, 24:00, 1980-5-1.
     """
     if len(text) > LONGEST:
-        return ParsedDate(None, "is not a FHIR date")
+        return ParsedDate(None, say("is not a FHIR date"))
     if _AS_SPECIFIED.fullmatch(text):
         if text.endswith("Z"):
             return _utc_hour(text[:LENGTH_OF_HOUR])
@@ -70,23 +71,23 @@ def read_date(text: str) -> ParsedDate:
         return ParsedDate(Span(read.span.earliest, read.span.latest, west), read.flaw)
     found = _AS_FOUND.fullmatch(text)
     if found is None:
-        return ParsedDate(None, "is not a FHIR date")
+        return ParsedDate(None, say("is not a FHIR date"))
     year, month, day = found["year"], found["month"], found["day"]
     if not FIRST_YEAR <= int(year) <= LAST_YEAR:
-        return ParsedDate(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+        return ParsedDate(None, say("is outside {first} to {last}", first=FIRST_YEAR, last=LAST_YEAR))
     try:
         first = date(int(year), int(month or 1), int(day or 1))
     except ValueError:
-        return ParsedDate(None, "names a day that does not exist")
+        return ParsedDate(None, say("names a day that does not exist"))
     if day:
         last = first
     elif month:
         last = first.replace(day=monthrange(first.year, first.month)[1])
     else:
         last = first.replace(month=12, day=31)
-    flaw = "" if _PARTIAL.fullmatch(text) else "is not written as FHIR asks"
+    flaw = "" if _PARTIAL.fullmatch(text) else say("is not written as FHIR asks")
     if found["time"] and not found["zone"]:
-        flaw = "has no time zone"
+        flaw = say("has no time zone")
     return ParsedDate(Span(first, last, _westernmost(text.strip()) if found["zone"] else None), flaw)
 
 
@@ -114,9 +115,9 @@ def _whole_day(text: str) -> ParsedDate:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return ParsedDate(None, "names a day that does not exist")
+        return ParsedDate(None, say("names a day that does not exist"))
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        return ParsedDate(None, f"is outside {FIRST_YEAR} to {LAST_YEAR}")
+        return ParsedDate(None, say("is outside {first} to {last}", first=FIRST_YEAR, last=LAST_YEAR))
     return ParsedDate(Span(day, day), "")
 
 
@@ -135,7 +136,7 @@ def span_of(text: str | None, origin: Origin, path: str) -> Span | None:
         return None
     span, flaw = read_date(text)
     if flaw:
-        origin.note(IssueKind.IMPRECISE if span else IssueKind.IMPLAUSIBLE, path, f"The date {flaw}.")
+        origin.note(IssueKind.IMPRECISE if span else IssueKind.IMPLAUSIBLE, path, say("The date {flaw}.", flaw=flaw))
     return span
 
 
@@ -151,7 +152,7 @@ def period_of(period: Period | None, origin: Origin, path: str) -> tuple[Span | 
     start = span_of(period.start, origin, f"{path}.start")
     end = span_of(period.end, origin, f"{path}.end")
     if start and end and end.latest < start.earliest:
-        origin.note(IssueKind.IMPLAUSIBLE, path, "The period ends before it starts; its end is not used.")
+        origin.note(IssueKind.IMPLAUSIBLE, path, say("The period ends before it starts; its end is not used."))
         return start, None
     if start and end and start.exact and end.exact:
         end = _in_one_zone(period.start or "", period.end or "", start, end)

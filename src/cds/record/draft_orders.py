@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.collect import LENIENT, ResourceCollection, too_many_entries
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
 from cds.record.issues import Origin
@@ -32,7 +33,7 @@ NEEDED = (
     "medication", "code", "reasonCode",
 )  # fmt: skip
 NOT_ORDERED = frozenset({"entered-in-error", "cancelled", "stopped", "completed", "ended", "revoked"})
-NAMELESS = "the order does not say yet what is ordered"
+NAMELESS = say("the order does not say yet what is ordered")
 UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError)  # whole numbers beyond 64 bits
 
 
@@ -67,7 +68,7 @@ class DraftOrderEntry:
 
 
 def read_draft_orders(
-    orders: DraftOrders, gathered: ResourceCollection, deepest: int
+    orders: DraftOrders, gathered: ResourceCollection, max_depth: int
 ) -> tuple[tuple[DraftOrderEntry, ...], Delivery]:
     """
     The resources of draftOrders, and whether they came at all; Medications among them are kept for the orders.
@@ -76,16 +77,16 @@ def read_draft_orders(
     Raises TooLargeError.
     """
     issues = gathered.issues
-    refuse_too_deep(orders.sent, deepest, WHERE)
+    refuse_too_deep(orders.sent, max_depth, WHERE)
     try:
         value = msgspec.json.decode(orders.sent) if orders.sent else None
         entries = tuple(_entries(value))
     except (*UNREADABLE, ValueError):
-        issues.note(IssueKind.UNREADABLE, "", WHERE, "draftOrders is not a Bundle of orders.")
-        return (), Delivery(DeliveryState.NOT_SENT, "the orders could not be read", failed=True)
+        issues.note(IssueKind.UNREADABLE, "", WHERE, say("draftOrders is not a Bundle of orders."))
+        return (), Delivery(DeliveryState.NOT_SENT, say("the orders could not be read"), failed=True)
     if value is None:
-        issues.note(IssueKind.NOT_SENT, "", WHERE, "draftOrders was not sent.")
-        return (), Delivery(DeliveryState.NOT_SENT, "the EHR did not send the orders")
+        issues.note(IssueKind.NOT_SENT, "", WHERE, say("draftOrders was not sent."))
+        return (), Delivery(DeliveryState.NOT_SENT, say("the EHR did not send the orders"))
     gathered.entries += len(entries)
     if gathered.entries > gathered.most_entries:
         raise too_many_entries(gathered.most_entries, WHERE)
@@ -145,9 +146,11 @@ def drafts_among(
             found.append(draft)
     for _ in (chosen or frozenset()) - named:
         gathered.issues.note(
-            IssueKind.NOT_FOUND, "", "context.selections", "A selection names no order among draftOrders."
+            IssueKind.NOT_FOUND, "", "context.selections", say("A selection names no order among draftOrders.")
         )
-        found.append(Draft("context.selections", "", EMPTY, "the selected order is not among those that were sent"))
+        found.append(
+            Draft("context.selections", "", EMPTY, say("the selected order is not among those that were sent"))
+        )
     return tuple(found)
 
 
@@ -156,10 +159,10 @@ def _chosen(orders: DraftOrders, gathered: ResourceCollection) -> frozenset[str]
     if not orders.selects:
         return None
     listed = orders.selections if isinstance(orders.selections, list) else []
-    chosen = frozenset(literal(elements.Reference(item.strip())) for item in listed if isinstance(item, str)) - {""}
+    chosen = frozenset(literal(fhir.Reference(item.strip())) for item in listed if isinstance(item, str)) - {""}
     if not chosen:
         gathered.issues.note(
-            IssueKind.IMPRECISE, "", "context.selections", "No selection was sent; every order is looked at."
+            IssueKind.IMPRECISE, "", "context.selections", say("No selection was sent; every order is looked at.")
         )
         return None
     return chosen
@@ -172,26 +175,26 @@ def draft_of(
     said = entry.said
     kind = said.get("resourceType") if isinstance(said, dict) else None
     if not isinstance(kind, str):
-        gathered.issues.note(IssueKind.UNREADABLE, "", entry.where, "This does not say which resource it is.")
-        return Draft(entry.where, "", EMPTY, "an order could not be read"), frozenset({entry.full_url} - {""})
+        gathered.issues.note(IssueKind.UNREADABLE, "", entry.where, say("This does not say which resource it is."))
+        return Draft(entry.where, "", EMPTY, say("an order could not be read")), frozenset({entry.full_url} - {""})
     identity = said.get("id")
     if not isinstance(identity, str):
         identity = ""
     reference = f"{kind}/{identity}" if identity else f"{kind}#{entry.where}"
-    references = frozenset({reference, identity, literal(elements.Reference(entry.full_url))} - {""})
+    references = frozenset({reference, identity, literal(fhir.Reference(entry.full_url))} - {""})
     if kind not in KINDS:
         return None, references
     origin = Origin(KINDS[kind], reference, entry.where, gathered.issues)
     order = _readable(said, KINDS[kind], origin)
     subject = order.subject
     if literal(subject) and not is_about(subject, own, gathered, origin):
-        return Draft(reference, KINDS[kind], EMPTY, "it cannot be told whose order it is"), references
+        return Draft(reference, KINDS[kind], EMPTY, say("it cannot be told whose order it is")), references
     if order.status in NOT_ORDERED or order.doNotPerform:
         return None, references
     if said.get("modifierExtension") or said.get("implicitRules"):
-        origin.note(IssueKind.IGNORED, "", "It has a modifier extension, which may change its meaning.")
-        return Draft(reference, KINDS[kind], EMPTY, "an order has a modifier extension"), references
-    if isinstance(order, elements.MedicationRequest):
+        origin.note(IssueKind.IGNORED, "", say("It has a modifier extension, which may change its meaning."))
+        return Draft(reference, KINDS[kind], EMPTY, say("an order has a modifier extension")), references
+    if isinstance(order, fhir.MedicationRequest):
         concept = find_drug(order, origin)
         listed = order.reasonCode if isinstance(order.reasonCode, list) else [order.reasonCode]
         reasons = tuple(reason for reason in map(concept_of, listed) if reason.words)
@@ -200,7 +203,7 @@ def draft_of(
     return Draft(reference, KINDS[kind], concept, "" if concept.words else NAMELESS, reasons), references
 
 
-def _readable(said: dict[str, Any], kind: str, origin: Origin) -> elements.MedicationRequest | elements.ServiceRequest:
+def _readable(said: dict[str, Any], kind: str, origin: Origin) -> fhir.MedicationRequest | fhir.ServiceRequest:
     """An order of what can be read of it: each element stands or falls alone."""
     if "subject" not in said and isinstance(said.get("patient"), dict):
         said = said | {"subject": said["patient"]}  # DSTU2
@@ -211,9 +214,9 @@ def _readable(said: dict[str, Any], kind: str, origin: Origin) -> elements.Medic
         try:
             LENIENT.decode(msgspec.json.encode({"resourceType": kind, name: said[name]}))
         except UNREADABLE:
-            origin.note(IssueKind.UNREADABLE, name, "This element cannot be read.")
+            origin.note(IssueKind.UNREADABLE, name, say("This element cannot be read."))
             continue
         kept[name] = said[name]
     order = LENIENT.decode(msgspec.json.encode({"resourceType": kind} | kept))
-    assert isinstance(order, elements.MedicationRequest | elements.ServiceRequest)  # noqa: S101 (by its kind)
+    assert isinstance(order, fhir.MedicationRequest | fhir.ServiceRequest)  # noqa: S101 (by its kind)
     return order

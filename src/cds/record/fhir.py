@@ -330,6 +330,9 @@ class Encounter(Resource, frozen=True):
     subject: Reference | None = None
     class_: Any = field(name="class", default=None)  # a Coding in R4, a list of concepts in R5, a code in DSTU2
     type: list[CodeableConcept | None] | None = None
+    period: Period | None = None
+    actualPeriod: Period | None = None  # R5
+    partOf: Reference | None = None
 
 
 class ExplanationOfBenefit(Resource, frozen=True):
@@ -483,7 +486,7 @@ class Labeled(Struct, frozen=True, gc=False):
     meta: LabeledMeta | None = None
 
 
-class Whose(Struct, frozen=True, gc=False):
+class ResourceSubject(Struct, frozen=True, gc=False):
     """Enough of a resource to say whom it is about."""
 
     subject: Reference | None = None

@@ -9,7 +9,7 @@ from datetime import date
 
 import msgspec
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.concepts import coding_of
 from cds.record.dates import span_of
 from cds.record.issues import Issues, Origin
@@ -18,7 +18,7 @@ from cds.record.model import FilledForm, FormAnswer, FormItem, PatientRecord
 from cds.terminology.concepts import Concept
 
 
-def form_of(said: elements.QuestionnaireResponse, origin: Origin) -> FilledForm | None:
+def form_of(said: fhir.QuestionnaireResponse, origin: Origin) -> FilledForm | None:
     """
     The form that was filled in; None for one that is not completed or amended, or names no Questionnaire.
 
@@ -36,7 +36,7 @@ def form_of(said: elements.QuestionnaireResponse, origin: Origin) -> FilledForm 
     )
 
 
-def _items(items: list[elements.Item | None] | None, origin: Origin, path: str, depth: int) -> Iterator[FormItem]:
+def _items(items: list[fhir.Item | None] | None, origin: Origin, path: str, depth: int) -> Iterator[FormItem]:
     if depth > DEEPEST_ITEM:  # remarked where its answers are read as measurements
         return
     for index, item in enumerate(items or ()):
@@ -50,15 +50,17 @@ def _items(items: list[elements.Item | None] | None, origin: Origin, path: str, 
         yield FormItem(item.linkId, tuple(_answer(answer, origin, here) for answer in answers), tuple(inside))
 
 
-def _answer(answer: elements.Answer, origin: Origin, path: str) -> FormAnswer:
+def _answer(answer: fhir.Answer, origin: Origin, path: str) -> FormAnswer:
     number = answer.valueDecimal if answer.valueInteger is None else answer.valueInteger
+    unit = ""
     if number is None and answer.valueQuantity is not None and not answer.valueQuantity.comparator:
-        number = answer.valueQuantity.value
+        number, unit = answer.valueQuantity.value, answer.valueQuantity.code or answer.valueQuantity.unit or ""
     return FormAnswer(
         number=number if number is not None and math.isfinite(number) else None,
         coded=Concept((coding_of(answer.valueCoding),)) if answer.valueCoding is not None else None,
         day=span_of(answer.valueDate, origin, f"{path}.answer"),
         said=answer.valueBoolean,
+        unit=unit,
     )
 
 
@@ -72,9 +74,9 @@ def with_responses(record: PatientRecord, responses: Iterable[tuple[str, bytes]]
     """
     forms, measurements, issues = list(record.forms), list(record.measurements), Issues()
     for identity, body in responses:
-        said = msgspec.json.decode(body, type=elements.QuestionnaireResponse)
+        said = msgspec.json.decode(body, type=fhir.QuestionnaireResponse)
         origin = Origin("QuestionnaireResponse", f"QuestionnaireResponse/{identity}", "review", issues)
-        measurements += answers_of(said, origin)
+        measurements += [answer for answer in answers_of(said, origin) if answer.concept.codings]
         if (filled := form_of(said, origin)) is not None:
             forms.append(filled)
     return replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cds.locale.sentence import say
 from cds.record.model import Issue, IssueKind
 
 MOST_ALIKE = 20
@@ -34,7 +35,7 @@ class Issues:
     def listed(self) -> tuple[Issue, ...]:
         """All issues kept, and for each sentence met too often one that says how many more there were."""
         more = (
-            Issue(kind, type_, "", f"{what} ({left} more like this.)", times=left, alike=what)
+            Issue(kind, type_, "", say("{what} ({left} more like this.)", what=what, left=left), times=left, alike=what)
             for (kind, type_, what), count in self.alike.items()
             if (left := count - MOST_ALIKE) > 0
         )

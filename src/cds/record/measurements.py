@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.concepts import code_among, coding_of, concept_of
 from cds.record.dates import period_of, span_of
 from cds.record.issues import Origin
@@ -24,17 +25,17 @@ NUMBER_IN_TEXT = re.compile(r"\s*(\d{1,3}(?:\.\d{1,2})?)\s*", re.ASCII)
 DEEPEST_ITEM = 12
 
 
-def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Measurement]:
+def measurements_of(said: fhir.Observation, origin: Origin) -> Iterator[Measurement]:
     """The value of an Observation, and of each of its components; nothing for one entered in error or about another."""
     if said.status == "entered-in-error":
         return
     if said.focus:
-        origin.note(IssueKind.IGNORED, "focus", "The observation is about something other than the patient.")
+        origin.note(IssueKind.IGNORED, "focus", say("The observation is about something other than the patient."))
         return
     when = _when(said, origin)
     final = said.status in FINAL
     if said.status is None:
-        origin.note(IssueKind.IMPRECISE, "status", "The status is missing; the value is not used.")
+        origin.note(IssueKind.IMPRECISE, "status", say("The status is missing; the value is not used."))
     components = [component for component in said.component or () if component is not None]
     has_value = any(
         value is not None
@@ -53,7 +54,7 @@ def measurements_of(said: elements.Observation, origin: Origin) -> Iterator[Meas
         yield _measurement(component, concept_of(component.code), when, final, origin, f"component[{index}]")
 
 
-def is_observed(said: elements.Observation, observed: ObservationFilter) -> bool:
+def is_observed(said: fhir.Observation, observed: ObservationFilter) -> bool:
     """Whether an Observation, or one of its components, has one of these codes or whole names."""
     for concept in (said.code, *(part.code for part in said.component or () if part is not None)):
         if concept is None:
@@ -66,7 +67,7 @@ def is_observed(said: elements.Observation, observed: ObservationFilter) -> bool
     return False
 
 
-def _when(said: elements.Observation, origin: Origin) -> Span | None:
+def _when(said: fhir.Observation, origin: Origin) -> Span | None:
     start, end = period_of(said.effectivePeriod, origin, "effectivePeriod")
     when = (
         span_of(said.effectiveDateTime, origin, "effectiveDateTime")
@@ -75,13 +76,13 @@ def _when(said: elements.Observation, origin: Origin) -> Span | None:
         or span_of(said.effectiveInstant, origin, "effectiveInstant")
     )
     if when is None and said.issued is not None:
-        origin.note(IssueKind.IMPRECISE, "issued", "No effective time; the time of issue is taken.")
+        origin.note(IssueKind.IMPRECISE, "issued", say("No effective time; the time of issue is taken."))
         when = span_of(said.issued, origin, "issued")
     return when
 
 
 def _measurement(
-    said: elements.Observation | elements.ObservationComponent,
+    said: fhir.Observation | fhir.ObservationComponent,
     concept: Concept,
     when: Span | None,
     final: bool,
@@ -90,7 +91,7 @@ def _measurement(
 ) -> Measurement:
     value, unit, comparator, wrong = _value(said)
     if wrong and said.dataAbsentReason is not None:
-        wrong = "its value is absent"
+        wrong = say("its value is absent")
     answer = concept_of(said.valueCodeableConcept) if said.valueCodeableConcept is not None else None
     return Measurement(
         source=origin.source,
@@ -109,7 +110,7 @@ def _measurement(
     )
 
 
-def _normal(said: list[elements.ReferenceRange | None]) -> Iterator[NormalRange]:
+def _normal(said: list[fhir.ReferenceRange | None]) -> Iterator[NormalRange]:
     """The normal ranges; those of another kind (therapeutic, critical) are left out."""
     for one in said:
         if one is None or (code_among(one.type, NORMAL) == "" and concept_of(one.type).words):
@@ -122,17 +123,17 @@ def _normal(said: list[elements.ReferenceRange | None]) -> Iterator[NormalRange]
             yield NormalRange(low, high, units.pop())
 
 
-def _value(said: elements.Observation | elements.ObservationComponent) -> tuple[float | None, str, str, str]:
+def _value(said: fhir.Observation | fhir.ObservationComponent) -> tuple[float | None, str, str, str]:
     if said.valueQuantity is not None:
         return _quantity(said.valueQuantity)
     for number in (said.valueInteger, said.valueDecimal):
         if number is not None:
-            return (number, "", "", "") if math.isfinite(number) else (None, "", "", "its value is not a number")
+            return (number, "", "", "") if math.isfinite(number) else (None, "", "", say("its value is not a number"))
     if said.valueString is not None:
-        return _number_in(said.valueString), "", "", "its value is text"
+        return _number_in(said.valueString), "", "", say("its value is text")
     if said.valueBoolean is not None:
-        return None, "", "", "its value is true or false"
-    return None, "", "", "it has no value"
+        return None, "", "", say("its value is true or false")
+    return None, "", "", say("it has no value")
 
 
 def _number_in(text: str) -> float | None:
@@ -141,19 +142,20 @@ def _number_in(text: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def _quantity(said: elements.Quantity) -> tuple[float | None, str, str, str]:
+def _quantity(said: fhir.Quantity) -> tuple[float | None, str, str, str]:
     if said.value is None or not math.isfinite(said.value):
-        return None, "", "", "its value is absent"
+        return None, "", "", say("its value is absent")
     comparator = said.comparator or ""
     if comparator and comparator not in {"<", "<=", ">=", ">"}:
-        return None, "", "", "its comparator is not understood"
+        return None, "", "", say("its comparator is not understood")
     return said.value, said.written, comparator, ""
 
 
-def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:
+def answers_of(said: fhir.QuestionnaireResponse, origin: Origin) -> Iterator[Measurement]:
     """
-    Each answered item whose linkId or definition ends in a LOINC code; nothing for a response entered in error.
+    Each answered item; nothing for a response entered in error.
 
+    The LOINC code of an item is that in which its linkId or definition ends; one without is told by its text alone.
     Answers of a response that is not completed are not final.
     """
     if said.status == "entered-in-error":
@@ -164,11 +166,11 @@ def answers_of(said: elements.QuestionnaireResponse, origin: Origin) -> Iterator
 
 
 def _items(
-    items: list[elements.Item | None] | None, when: Span | None, origin: Origin, path: str, depth: int
+    items: list[fhir.Item | None] | None, when: Span | None, origin: Origin, path: str, depth: int
 ) -> Iterator[Measurement]:
     if depth > DEEPEST_ITEM:
         if items:
-            origin.note(IssueKind.UNREADABLE, path, "Items nest too deeply to be read.")
+            origin.note(IssueKind.UNREADABLE, path, say("Items nest too deeply to be read."))
         return
     for index, item in enumerate(items or ()):
         if item is None:
@@ -178,13 +180,12 @@ def _items(
         for answer in item.answer or ():
             if answer is None:
                 continue
-            if code:
-                yield _answer(code, item, answer, when, origin, here)
+            yield _answer(code, item, answer, when, origin, here)
             yield from _items(answer.item, when, origin, f"{here}.answer.item", depth + 1)
         yield from _items(item.item, when, origin, f"{here}.item", depth + 1)
 
 
-def _loinc(item: elements.Item) -> str:
+def _loinc(item: fhir.Item) -> str:
     for text in (item.linkId, item.definition):
         found = LOINC_AT_END.search(text.strip()) if text else None
         if found:
@@ -193,9 +194,9 @@ def _loinc(item: elements.Item) -> str:
 
 
 def _answer(
-    code: str, item: elements.Item, answer: elements.Answer, when: Span | None, origin: Origin, path: str
+    code: str, item: fhir.Item, answer: fhir.Answer, when: Span | None, origin: Origin, path: str
 ) -> Measurement:
-    value, unit, comparator, wrong = None, "", "", "it has no number or code"
+    value, unit, comparator, wrong = None, "", "", say("it has no number or code")
     if answer.valueQuantity is not None:
         value, unit, comparator, wrong = _quantity(answer.valueQuantity)
     for number in (answer.valueInteger, answer.valueDecimal):
@@ -206,7 +207,7 @@ def _answer(
     coded = Concept((coding_of(answer.valueCoding),)) if answer.valueCoding is not None else None
     return Measurement(
         source=origin.source,
-        concept=Concept((Coding(LOINC, code, item.text or ""),)),
+        concept=Concept((Coding(LOINC, code, item.text or ""),)) if code else Concept(text=item.text or ""),
         value=value,
         unit=unit,
         answer=coded,

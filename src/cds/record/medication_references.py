@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.bundle_parts import UNREADABLE
 from cds.record.collect import RESOURCE, ResourceCollection, server_in
 from cds.record.concepts import EMPTY, concept_of, concept_of_either
@@ -19,23 +20,23 @@ from cds.terminology.concepts import Concept
 class Named(NamedTuple):
     """A Medication, and the server its fullUrl names ("" for none)."""
 
-    medication: elements.Medication
+    medication: fhir.Medication
     server: str
 
 
 def drug_finder(gathered: ResourceCollection) -> FindDrug:
     """A function that gives the drug of a medication resource of this request."""
     medications: dict[str, list[Named]] = {}
-    for medication, kept in gathered.of(elements.Medication):
+    for medication, kept in gathered.of(fhir.Medication):
         medications.setdefault(f"Medication/{kept.identity}", []).append(Named(medication, kept.server))
 
-    def find(said: elements.MedicationUse, origin: Origin) -> Concept:
+    def find(said: fhir.MedicationUse, origin: Origin) -> Concept:
         if said.medicationCodeableConcept is not None:
             return concept_of(said.medicationCodeableConcept)
         reference = said.medicationReference
         if said.medication is not None:
             concept = concept_of_either(
-                elements.CodeableReference(said.medication.concept, None, said.medication.coding, said.medication.text)
+                fhir.CodeableReference(said.medication.concept, None, said.medication.coding, said.medication.text)
             )
             if concept.words:
                 return concept
@@ -43,17 +44,19 @@ def drug_finder(gathered: ResourceCollection) -> FindDrug:
         if reference is None or not reference.reference:
             if reference is not None and reference.display:
                 return Concept((), reference.display.strip())
-            origin.note(IssueKind.NOT_FOUND, "medication", "It names no medication.")
+            origin.note(IssueKind.NOT_FOUND, "medication", say("It names no medication."))
             return EMPTY
         medication = _referred(reference.reference, said, origin, medications, gathered)
         if medication is not None and medication.status == "entered-in-error":
-            origin.note(IssueKind.IGNORED, "medicationReference", "The Medication it refers to was entered in error.")
+            origin.note(
+                IssueKind.IGNORED, "medicationReference", say("The Medication it refers to was entered in error.")
+            )
             return EMPTY
         if medication is None:
             origin.note(
                 IssueKind.NOT_FOUND,
                 "medicationReference",
-                "The Medication it refers to was not sent, or it cannot be told which one of its id is meant.",
+                say("The Medication it refers to was not sent, or it cannot be told which one of its id is meant."),
             )
             return Concept((), (reference.display or "").strip())
         return _drug_of(medication, reference)
@@ -61,7 +64,7 @@ def drug_finder(gathered: ResourceCollection) -> FindDrug:
     return find
 
 
-def _drug_of(medication: elements.Medication, reference: elements.Reference) -> Concept:
+def _drug_of(medication: fhir.Medication, reference: fhir.Reference) -> Concept:
     concept = concept_of(medication.code)
     if concept.words:
         return concept
@@ -77,11 +80,11 @@ def _drug_of(medication: elements.Medication, reference: elements.Reference) -> 
 
 def _referred(
     reference: str,
-    said: elements.MedicationUse,
+    said: fhir.MedicationUse,
     origin: Origin,
     medications: Mapping[str, Sequence[Named]],
     gathered: ResourceCollection,
-) -> elements.Medication | None:
+) -> fhir.Medication | None:
     """
     The Medication a reference leads to; None if it was not sent.
 
@@ -90,7 +93,7 @@ def _referred(
     """
     if reference.startswith("#"):
         return _contained(reference[1:], said)
-    name = literal(elements.Reference(reference))
+    name = literal(fhir.Reference(reference))
     listed = medications.get(name) or medications.get(gathered.source_at(reference), ())
     absolute = server_in(reference)
     server = absolute or origin.server
@@ -101,12 +104,12 @@ def _referred(
     return of_it[0] if len(of_it) == 1 else None
 
 
-def _contained(identity: str, said: elements.MedicationUse) -> elements.Medication | None:
+def _contained(identity: str, said: fhir.MedicationUse) -> fhir.Medication | None:
     for raw in said.contained or ():
         try:
             contained = RESOURCE.decode(raw)
         except UNREADABLE:
             continue
-        if isinstance(contained, elements.Medication) and contained.id == identity:
+        if isinstance(contained, fhir.Medication) and contained.id == identity:
             return contained
     return None

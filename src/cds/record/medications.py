@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.collect import ResourceCollection, server_in
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import period_of, shifted, span_of
@@ -19,7 +20,7 @@ from cds.record.subject import literal
 from cds.record.units import factor
 from cds.terminology.concepts import Concept
 
-FindDrug = Callable[[elements.MedicationUse, Origin], Concept]
+FindDrug = Callable[[fhir.MedicationUse, Origin], Concept]
 """Gives the drug of a medication resource, references followed."""
 
 # Statuses and intents that say nothing was taken (FHIR R4 value sets of the four resources).
@@ -55,7 +56,7 @@ LONGEST_SUPPLY_DAYS = 1000.0
 LONGEST_COURSE_DAYS = 150 * 365.25
 
 
-def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: FindDrug) -> Exposure | None:
+def request_of(said: fhir.MedicationRequest, origin: Origin, find_drug: FindDrug) -> Exposure | None:
     """
     The order; None for one that was never acted on, is a proposal, or says "do not give".
 
@@ -64,7 +65,7 @@ def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: Find
     if said.status in NEVER_TAKEN[ExposureKind.REQUEST] or said.intent in NOT_ORDERED or said.doNotPerform:
         return None
     sigs = _sigs(said.dosageInstruction, origin, "dosageInstruction")
-    dispense = said.dispenseRequest or elements.DispenseRequest()
+    dispense = said.dispenseRequest or fhir.DispenseRequest()
     valid_start, valid_end = period_of(dispense.validityPeriod, origin, "dispenseRequest.validityPeriod")
     authored = span_of(said.authoredOn, origin, "authoredOn")
     repeats = dispense.numberOfRepeatsAllowed
@@ -89,7 +90,7 @@ def request_of(said: elements.MedicationRequest, origin: Origin, find_drug: Find
     )  # fmt: skip
 
 
-def dispense_of(said: elements.MedicationDispense, origin: Origin, find_drug: FindDrug) -> Exposure | None:
+def dispense_of(said: fhir.MedicationDispense, origin: Origin, find_drug: FindDrug) -> Exposure | None:
     """The fill; None for one that was not handed over."""
     if said.status in NEVER_TAKEN[ExposureKind.DISPENSE]:
         return None
@@ -106,7 +107,7 @@ def dispense_of(said: elements.MedicationDispense, origin: Origin, find_drug: Fi
     )  # fmt: skip
 
 
-def statement_of(said: elements.MedicationStatement, origin: Origin, find_drug: FindDrug) -> Exposure | None:
+def statement_of(said: fhir.MedicationStatement, origin: Origin, find_drug: FindDrug) -> Exposure | None:
     """What the patient is said to take; None for what is intended or not taken."""
     adherence = {coding.code for coding in concept_of(said.adherence.code if said.adherence else None).codings}
     if said.status in NEVER_TAKEN[ExposureKind.STATEMENT] or "not-taken" in adherence:
@@ -126,7 +127,7 @@ def statement_of(said: elements.MedicationStatement, origin: Origin, find_drug: 
     )  # fmt: skip
 
 
-def administration_of(said: elements.MedicationAdministration, origin: Origin, find_drug: FindDrug) -> Exposure | None:
+def administration_of(said: fhir.MedicationAdministration, origin: Origin, find_drug: FindDrug) -> Exposure | None:
     """What was given; None for what was not."""
     if said.status in NEVER_TAKEN[ExposureKind.ADMINISTRATION]:
         return None
@@ -147,7 +148,7 @@ def administration_of(said: elements.MedicationAdministration, origin: Origin, f
 
 
 def _exposure(
-    said: elements.MedicationUse,
+    said: fhir.MedicationUse,
     origin: Origin,
     find_drug: FindDrug,
     kind: ExposureKind,
@@ -155,8 +156,8 @@ def _exposure(
     start: Span | None,
     end: Span | None,
     sigs: tuple[Sig, ...],
-    quantity: elements.Quantity | None = None,
-    supply: elements.Quantity | None = None,
+    quantity: fhir.Quantity | None = None,
+    supply: fhir.Quantity | None = None,
     supply_path: str = "",
     fills: int = 1,
     doubtful: bool = False,
@@ -191,7 +192,7 @@ def _sound(value: float | None) -> bool:
     return value is not None and math.isfinite(value) and value > 0
 
 
-def days_of_supply(said: elements.Quantity | None, origin: Origin, path: str) -> float | None:
+def days_of_supply(said: fhir.Quantity | None, origin: Origin, path: str) -> float | None:
     """Days of a duration; a bare number is days only where its unit is commonly left out."""
     if said is None or said.value is None:
         return None
@@ -199,18 +200,18 @@ def days_of_supply(said: elements.Quantity | None, origin: Origin, path: str) ->
     times = factor(unit, "d")
     days = said.value * times if times is not None else None
     if days is None or not 0 < days <= LONGEST_SUPPLY_DAYS:
-        origin.note(IssueKind.IMPLAUSIBLE, path, "The duration of the supply cannot be read.")
+        origin.note(IssueKind.IMPLAUSIBLE, path, say("The duration of the supply cannot be read."))
         return None
     return days
 
 
-def _concepts(said: list[elements.CodeableConcept | None] | elements.CodeableConcept | None) -> tuple[Concept, ...]:
+def _concepts(said: list[fhir.CodeableConcept | None] | fhir.CodeableConcept | None) -> tuple[Concept, ...]:
     listed = said if isinstance(said, list) else [said]
     return tuple(concept for concept in map(concept_of, listed) if concept.words)
 
 
-def _stopped_for(said: elements.MedicationUse) -> Concept | None:
-    coded = said.statusReasonCodeableConcept if isinstance(said, elements.MedicationDispense) else None
+def _stopped_for(said: fhir.MedicationUse) -> Concept | None:
+    coded = said.statusReasonCodeableConcept if isinstance(said, fhir.MedicationDispense) else None
     reasons = (*_concepts(said.statusReason), *_concepts(coded))
     if not reasons:
         return None
@@ -218,12 +219,12 @@ def _stopped_for(said: elements.MedicationUse) -> Concept | None:
     return Concept(codings, "; ".join(reason.text for reason in reasons if reason.text))
 
 
-def _reasons(said: elements.MedicationUse) -> tuple[Concept, ...]:
+def _reasons(said: fhir.MedicationUse) -> tuple[Concept, ...]:
     newer = tuple(concept_of_either(reason) for reason in said.reason or ())
     return (*_concepts(said.reasonCode), *(concept for concept in newer if concept.words))
 
 
-def _reasons_in(said: elements.MedicationUse) -> tuple[str, ...]:
+def _reasons_in(said: fhir.MedicationUse) -> tuple[str, ...]:
     newer = (reason.reference for reason in said.reason or () if reason is not None)
     older = said.reasonReference if isinstance(said.reasonReference, list) else [said.reasonReference]
     references = (*older, *newer)
@@ -259,11 +260,9 @@ def _sources_of(exposure: Exposure, gathered: ResourceCollection) -> Iterator[st
     for reference in exposure.reasons_in:
         at = gathered.source_at(reference)
         if at or not server_in(reference):
-            yield at or literal(elements.Reference(reference))
-        elif any(
-            server_in(reference) == server for server in _servers(literal(elements.Reference(reference)), gathered)
-        ):
-            yield literal(elements.Reference(reference))
+            yield at or literal(fhir.Reference(reference))
+        elif any(server_in(reference) == server for server in _servers(literal(fhir.Reference(reference)), gathered)):
+            yield literal(fhir.Reference(reference))
 
 
 def _servers(source: str, gathered: ResourceCollection) -> Iterator[str]:
@@ -277,18 +276,18 @@ def _servers(source: str, gathered: ResourceCollection) -> Iterator[str]:
 # ---------------------------------------------------------------- dosing
 
 
-def _sigs(said: Iterable[elements.Dosage | None] | None, origin: Origin, path: str) -> tuple[Sig, ...]:
+def _sigs(said: Iterable[fhir.Dosage | None] | None, origin: Origin, path: str) -> tuple[Sig, ...]:
     listed = [dosage for dosage in said or () if dosage is not None]
     return tuple(_sig(dosage, origin, f"{path}[{index}]") for index, dosage in enumerate(listed))
 
 
-def _sig(said: elements.Dosage, origin: Origin, path: str) -> Sig:
+def _sig(said: fhir.Dosage, origin: Origin, path: str) -> Sig:
     quantity, range_ = _dose(said)
     low, high, unit = _amount(quantity, range_)
     repeat = said.timing.repeat if said.timing else None
     times_low, times_high = _times_a_day(said.timing)
     if not _can_be_true(times_high):
-        origin.note(IssueKind.IMPLAUSIBLE, f"{path}.timing", "How often it is taken cannot be true.")
+        origin.note(IssueKind.IMPLAUSIBLE, f"{path}.timing", say("How often it is taken cannot be true."))
         times_low = times_high = None
     start, end = (
         period_of(repeat.boundsPeriod, origin, f"{path}.timing.repeat.boundsPeriod") if repeat else (None, None)
@@ -317,7 +316,7 @@ def _without_bounds(sig: Sig) -> Sig:
     )  # fmt: skip
 
 
-def _dose(said: elements.Dosage) -> tuple[elements.Quantity | None, elements.Range | None]:
+def _dose(said: fhir.Dosage) -> tuple[fhir.Quantity | None, fhir.Range | None]:
     """The dose ordered; where none is marked so, the first (FHIR R4 Dosage.doseAndRate.type: ordered, calculated)."""
     doses = [dose for dose in said.doseAndRate or () if dose is not None and (dose.doseQuantity or dose.doseRange)]
     ordered = [dose for dose in doses if code_among(dose.type, frozenset({"ordered"}))]
@@ -326,9 +325,7 @@ def _dose(said: elements.Dosage) -> tuple[elements.Quantity | None, elements.Ran
     return said.doseQuantity, said.doseRange
 
 
-def _amount(
-    quantity: elements.Quantity | None, range_: elements.Range | None
-) -> tuple[float | None, float | None, str]:
+def _amount(quantity: fhir.Quantity | None, range_: fhir.Range | None) -> tuple[float | None, float | None, str]:
     if quantity is not None:
         if not _sound(quantity.value) or quantity.comparator:
             return None, None, ""
@@ -344,7 +341,7 @@ def _amount(
     return None, None, ""
 
 
-def _times_a_day(timing: elements.Timing | None) -> tuple[float | None, float | None]:
+def _times_a_day(timing: fhir.Timing | None) -> tuple[float | None, float | None]:
     """How many times a day; None when it is not written or not understood."""
     if timing is None:
         return None, None
@@ -379,7 +376,7 @@ def _times_a_day(timing: elements.Timing | None) -> tuple[float | None, float | 
     return (A_DAY[words], A_DAY[words]) if words in A_DAY else (None, None)
 
 
-def can_be_taken(timing: elements.Timing | None) -> bool:
+def can_be_taken(timing: fhir.Timing | None) -> bool:
     """Whether somebody can take a drug so often, as far as that is written and understood."""
     repeat = timing.repeat if timing is not None else None
     if repeat is None:
@@ -408,7 +405,7 @@ def _bounds(sigs: tuple[Sig, ...]) -> tuple[Span | None, Span | None]:
 
 
 def _one_after_another(
-    sigs: tuple[Sig, ...], said: Iterable[elements.Dosage | None] | None, start: Span | None
+    sigs: tuple[Sig, ...], said: Iterable[fhir.Dosage | None] | None, start: Span | None
 ) -> tuple[tuple[Sig, ...], Span | None]:
     """
     The instructions with the days that bounds given as durations leave them, and the last day of a lone step's.
@@ -442,12 +439,12 @@ def _one_after_another(
     return tuple(dated[index] for index in range(len(sigs))), None
 
 
-def _lasts(said: elements.Dosage) -> bool:
+def _lasts(said: fhir.Dosage) -> bool:
     repeat = said.timing.repeat if said.timing else None
     return repeat is not None and (repeat.boundsDuration is not None or repeat.boundsRange is not None)
 
 
-def _end_by_duration(start: Span | None, said: elements.Dosage) -> Span | None:
+def _end_by_duration(start: Span | None, said: fhir.Dosage) -> Span | None:
     """The last day, both days included, that a duration counted from the start leaves; None where there is none."""
     repeat = said.timing.repeat if said.timing else None
     if repeat is None or start is None:
@@ -461,7 +458,7 @@ def _end_by_duration(start: Span | None, said: elements.Dosage) -> Span | None:
     return shifted(start, least - 1, most - 1) if least is not None and most is not None else None
 
 
-def _duration_days(said: elements.Quantity | None) -> int | None:
+def _duration_days(said: fhir.Quantity | None) -> int | None:
     if said is None or not _sound(said.value) or said.value is None:
         return None
     times = factor(said.written, "d")

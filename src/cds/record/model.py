@@ -8,6 +8,7 @@ from datetime import date
 from enum import Enum
 from typing import NamedTuple
 
+from cds.locale.sentence import full_stop, say
 from cds.terminology.concepts import Concept
 
 NOT_UNDERSTOOD = "not understood"
@@ -57,7 +58,7 @@ class Span:
         next_day = date.fromordinal(last.toordinal() + 1) if last < date.max else None
         if first.day == 1 and (first.year, first.month) == (last.year, last.month) and next_day and next_day.day == 1:
             return f"{first.year:04d}-{first.month:02d}"
-        return f"{first.isoformat()} to {last.isoformat()}"
+        return say("{first} to {last}", first=first.isoformat(), last=last.isoformat())
 
 
 class DeliveryState(Enum):
@@ -89,12 +90,12 @@ class Delivery:
 class IssueKind(Enum):
     """Why something in the request was left out or doubted."""
 
-    UNREADABLE = "unreadable"  # the resource could not be decoded
-    IMPLAUSIBLE = "implausible"  # decoded, but the value cannot be true
-    IGNORED = "ignored"  # decoded, but must not be used (modifierExtension, implicitRules, unknown status)
-    NOT_FOUND = "not found"  # a reference that leads nowhere
-    NOT_SENT = "not sent"  # a kind of data that was asked for and did not come
-    IMPRECISE = "imprecise"  # used, but weaker than it should be (no time zone, no unit system)
+    UNREADABLE = say("unreadable")  # the resource could not be decoded
+    IMPLAUSIBLE = say("implausible")  # decoded, but the value cannot be true
+    IGNORED = say("ignored")  # decoded, but must not be used (modifierExtension, implicitRules, unknown status)
+    NOT_FOUND = say("not found")  # a reference that leads nowhere
+    NOT_SENT = say("not sent")  # a kind of data that was asked for and did not come
+    IMPRECISE = say("imprecise")  # used, but weaker than it should be (no time zone, no unit system)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,13 +384,18 @@ class Referral:
     when: Span | None = None
 
 
+CodedEntry = Diagnosis | Exposure | Intervention | Allergy | Referral
+"""An entry of which it must be told what it is, by its codes or words."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormAnswer:
     """
     One answer of a filled-in form: what it says, by the type of its value; None for every other type.
 
     Attributes:
-        number: An integer, a decimal, or a quantity in the unit the form asks for.
+        number: An integer, a decimal, or a quantity.
+        unit: UCUM code of a quantity; "" where it names none, or for a bare number.
         coded: A choice.
         day: A date, as known.
         said: True or false.
@@ -399,6 +405,7 @@ class FormAnswer:
     coded: Concept | None = None
     day: Span | None = None
     said: bool | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +454,27 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """
+    One FHIR Encounter that took place, with its days (planned, cancelled and entered-in-error never get here).
+
+    Attributes:
+        source: "Encounter/id".
+        place: Its class and types; () where neither is given.
+        status: The FHIR status code; "" if not given.
+        start, end: First and last day, both included; None where they are not recorded.
+        part_of: The Encounter it is a part of, as the sender wrote it; "" for none.
+    """
+
+    source: str
+    place: tuple[Concept, ...]
+    status: str = ""
+    start: Span | None = None
+    end: Span | None = None
+    part_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """
     One order that is being written right now. Nothing of it was taken: it never becomes an Exposure.
@@ -481,7 +509,9 @@ class PatientRecord:
 
     Attributes:
         patient: Whose record.
+        other_answers: Answers of forms to items without a LOINC code, in the order they were met.
         forms: Forms that were filled in about the patient, oldest first.
+        visits: Encounters that may be of a class some rule asks for, oldest first.
         overrides: Answers to earlier cards; None where they are not kept.
         overrides_sent: Whether those that are kept could be looked up; WHOLE where none are kept.
         reviews_sent: Whether reviews that are kept by this service could be looked up; WHOLE where none are kept.
@@ -502,6 +532,8 @@ class PatientRecord:
     allergies: tuple[Allergy, ...] = ()
     referrals: tuple[Referral, ...] = ()
     forms: tuple[FilledForm, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    other_answers: tuple[Measurement, ...] = ()
     drafts: tuple[Draft, ...] = ()
     drafts_sent: Delivery = Delivery(DeliveryState.WHOLE)
     overrides: tuple[Override, ...] | None = None
@@ -520,7 +552,7 @@ class PatientRecord:
         A query limited to codes answers only for those codes. The best answer among the queries wins:
         WHOLE over PART over NOT_SENT. A type nobody asked for is NOT_SENT.
         """
-        best = Delivery(DeliveryState.NOT_SENT, f"{resource_type} was not sent")
+        best = Delivery(DeliveryState.NOT_SENT, say("{resource_type} was not sent", resource_type=resource_type))
         for sent in self.sent.get(resource_type, ()):
             if sent.codes is not None and (not codes or not codes <= sent.codes):
                 continue
@@ -531,21 +563,21 @@ class PatientRecord:
         return best
 
 
-NOT_LOOKED_UP = "answers to earlier cards could not be looked up"
+NOT_LOOKED_UP = say("answers to earlier cards could not be looked up")
 
 
 def without_overrides(record: PatientRecord) -> PatientRecord:
     """The record where answers to earlier cards are kept, and could not be looked up."""
-    issue = Issue(IssueKind.NOT_SENT, "", "", f"{NOT_LOOKED_UP.capitalize()}.")
+    issue = Issue(IssueKind.NOT_SENT, "", "", full_stop(NOT_LOOKED_UP))
     sent = Delivery(DeliveryState.NOT_SENT, NOT_LOOKED_UP, failed=True)
     return replace(record, overrides=None, overrides_sent=sent, issues=(*record.issues, issue))
 
 
-REVIEWS_NOT_LOOKED_UP = "reviews that are kept by this service could not be looked up"
+REVIEWS_NOT_LOOKED_UP = say("reviews that are kept by this service could not be looked up")
 
 
 def without_reviews(record: PatientRecord) -> PatientRecord:
     """The record where reviews are kept by this service, and could not be looked up."""
-    issue = Issue(IssueKind.NOT_SENT, "QuestionnaireResponse", "", f"{REVIEWS_NOT_LOOKED_UP.capitalize()}.")
+    issue = Issue(IssueKind.NOT_SENT, "QuestionnaireResponse", "", full_stop(REVIEWS_NOT_LOOKED_UP))
     sent = Delivery(DeliveryState.NOT_SENT, REVIEWS_NOT_LOOKED_UP, failed=True)
     return replace(record, reviews_sent=sent, issues=(*record.issues, issue))

@@ -12,9 +12,9 @@ _ONE_BRACKET = bytes.maketrans(b"[]", b"{}")
 _STRING = re.compile(rb'"[^"]*"')
 
 
-def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
+def refuse_too_deep(body: bytes, max_depth: int, where: str = "") -> None:
     """
-    Raise TooLargeError if the JSON nests deeper than `deepest` arrays and objects.
+    Raise TooLargeError if the JSON nests deeper than `max_depth` arrays and objects.
 
     Everything but brackets, quotes and backslashes is deleted, then the strings, then the innermost pairs of brackets,
     round by round: the rounds it takes are the depth. All of it happens inside `bytes`, at about a millisecond for a
@@ -28,10 +28,10 @@ def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
     left = left.replace(b'""', b"")
     if b'"' in left:
         left = _STRING.sub(b"", left)
-    for peeled in range(deepest):
-        if len(left) <= 2 * (deepest - peeled):
+    for peeled in range(max_depth):
+        if len(left) <= 2 * (max_depth - peeled):
             return
-        if b"{" * (deepest - peeled + 1) in left:
+        if b"{" * (max_depth - peeled + 1) in left:
             break
         shorter = left.replace(b"{}", b"")
         if len(shorter) == len(left):
@@ -39,7 +39,7 @@ def refuse_too_deep(body: bytes, deepest: int, where: str = "") -> None:
         left = shorter
     if left:
         raise TooLargeError(
-            f"The JSON nests more than {deepest} levels deep.",
+            f"The JSON nests more than {max_depth} levels deep.",
             fix="Send plain FHIR resources; none of them needs such nesting.",
             where=where,
         )

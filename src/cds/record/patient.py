@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.dates import span_of
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Patient
@@ -16,7 +17,7 @@ SEX_AT_BIRTH = {"F": "female", "M": "male"}
 REPLACES, REPLACED_BY = "replaces", "replaced-by"  # FHIR R4 link-type
 
 
-def replaced_by_this(said: elements.Patient) -> Iterator[elements.Reference]:
+def replaced_by_this(said: fhir.Patient) -> Iterator[fhir.Reference]:
     """The Patients that were merged into this one: what is said of them is said of this patient."""
     for link in said.link or ():
         if link is not None and link.type == REPLACES and link.other is not None and link.other.reference:
@@ -30,19 +31,19 @@ def _birth_sex(extensions: object) -> str | None:
     return None
 
 
-def _merged_away(said: elements.Patient, origin: Origin) -> None:
+def _merged_away(said: fhir.Patient, origin: Origin) -> None:
     if any(link is not None and link.type == REPLACED_BY for link in said.link or ()):
-        what = "This record was merged into another one, which may hold more than it."
+        what = say("This record was merged into another one, which may hold more than it.")
         origin.note(IssueKind.IMPRECISE, "link", what)
     elif said.active is False:
-        origin.note(IssueKind.IMPRECISE, "active", "This patient's record is marked as no longer in use.")
+        origin.note(IssueKind.IMPRECISE, "active", say("This patient's record is marked as no longer in use."))
 
 
-def patient_of(said: elements.Patient, origin: Origin) -> Patient:
+def patient_of(said: fhir.Patient, origin: Origin) -> Patient:
     """Whose record this is; what is not a FHIR gender or date is not recorded, and noted."""
     sex = said.gender.strip().lower() if said.gender else None
     if sex is not None and sex not in GENDERS:
-        origin.note(IssueKind.IMPLAUSIBLE, "gender", "The gender is not a FHIR administrative gender.")
+        origin.note(IssueKind.IMPLAUSIBLE, "gender", say("The gender is not a FHIR administrative gender."))
         sex = None
     _merged_away(said, origin)
     return Patient(

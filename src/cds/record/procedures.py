@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.concepts import concept_of, concept_of_either
 from cds.record.dates import across, period_of, span_of
 from cds.record.issues import Origin
@@ -11,7 +11,7 @@ from cds.record.model import Intervention, Referral
 NOT_DONE = frozenset({"entered-in-error", "not-done", "preparation"})  # FHIR R4 event-status
 
 
-def intervention_of(said: elements.Procedure, origin: Origin) -> Intervention | None:
+def intervention_of(said: fhir.Procedure, origin: Origin) -> Intervention | None:
     """The procedure; None for one that was not done."""
     if said.status in NOT_DONE:
         return None
@@ -25,7 +25,7 @@ def intervention_of(said: elements.Procedure, origin: Origin) -> Intervention | 
     )
 
 
-def referral_of(said: elements.ServiceRequest, origin: Origin) -> Referral | None:
+def referral_of(said: fhir.ServiceRequest, origin: Origin) -> Referral | None:
     """The request; None for one entered in error or one that asks for nothing to be done."""
     if said.status == "entered-in-error" or said.doNotPerform:
         return None

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.claims import is_pharmacy_claim
-from cds.record.collect import refuse_too_many_names
+from cds.record.collect import MAX_NAME_CHARACTERS, refuse_too_many_names
 from cds.record.concepts import code_among, concept_of, concept_of_either
 from cds.record.dates import LENGTH_OF_DAY, is_plain_day
 from cds.record.measurements import is_observed
 from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED, can_be_taken
 from cds.record.model import ExposureKind
+from cds.record.places import place_of
 from cds.record.procedures import NOT_DONE
 from cds.terminology.concepts import Concept
 from cds.terminology.value_sets import CodeIndex, RelevanceCriteria
@@ -39,13 +40,17 @@ class RelevanceFilter:
 
     def __init__(self, sought: RelevanceCriteria | None) -> None:
         self._sought = sought
+        self._index = sought.index.for_one_record() if sought is not None else None
         self._others: dict[object, bool] = {}
         self._other_drugs: dict[object, bool] = {}
         self._words: dict[tuple[EntryKind, bool, tuple[str, ...]], bool] = {}
+        self._other_places: dict[object, bool] = {}
         self._unobserved: dict[object, bool] = {}
+        self._texts: dict[str, bool] = {}
+        self._answered = 0
         self._searched = 0
 
-    def day(self, kind: str, resource: elements.Resource) -> str | None:
+    def day(self, kind: str, resource: fhir.Resource) -> str | None:
         """
         The day of a resource that can be left out, as above; None for one that must be read.
 
@@ -55,27 +60,83 @@ class RelevanceFilter:
         look = BY_KIND.get(kind)
         return look(self, resource) if look is not None else None
 
-    def encounter(self, _said: elements.Encounter) -> str | None:
-        """Of interest only where something else was done in it."""
-        return ""
+    def encounter(self, said: fhir.Encounter) -> str | None:
+        """Of interest where its class or type may be one that is asked for, or where something else was done in it."""
+        if self._sought is None or self._index is None:
+            return None
+        if not self._sought.visited:
+            return ""
+        key = (repr(said.class_), *map(_key, filter(None, said.type or ())))
+        found = self._other_places.get(key)
+        if found is None:
+            place = place_of(said)
+            self._count(tuple(text for concept in place for text in concept.said))
+            found = self._other_places[key] = self._index.places_elsewhere(place, self._sought.visited)
+        return "" if found else None
 
-    def claim(self, said: elements.ExplanationOfBenefit) -> str | None:
+    def claim(self, said: fhir.ExplanationOfBenefit) -> str | None:
         """Of interest only where a pharmacy supplied something."""
         return None if is_pharmacy_claim(said) else ""
 
-    def observation(self, said: elements.Observation) -> str | None:
+    def observation(self, said: fhir.Observation) -> str | None:
         """Most results of a chart are of no interest to any rule; their days never counted."""
         if self._sought is None:
             return None
         if said.code is None or said.component:
-            return None if is_observed(said, self._sought.observed) else ""
+            parts: list[fhir.Observation | fhir.ObservationComponent] = [said]
+            parts += [part for part in said.component or () if part is not None]
+            if is_observed(said, self._sought.observed) or any(map(self._mentions, parts)):
+                return None
+            return "" if all(part.code is not None and self._places(part.code) for part in parts) else None
         key = _key(said.code)
         found = self._unobserved.get(key)
         if found is None:
-            found = self._unobserved[key] = not is_observed(said, self._sought.observed)
-        return "" if found else None
+            found = self._unobserved[key] = not (
+                is_observed(said, self._sought.observed)
+                or self._name_mentions(said.code)
+                or not self._places(said.code)
+            )
+        return "" if found and not self._answer_mentions(said) else None
 
-    def condition(self, said: elements.Condition) -> str | None:
+    def _mentions(self, said: fhir.Observation | fhir.ObservationComponent) -> bool:
+        return (said.code is not None and self._name_mentions(said.code)) or self._answer_mentions(said)
+
+    def _name_mentions(self, said: fhir.CodeableConcept) -> bool:
+        """Whether a name has a code or a word that some fact looks for in observations of any code."""
+        if self._sought is None or self._index is None or not self._sought.mentioned:
+            return False
+        concept = concept_of(said)
+        self._count(tuple(text for text in concept.said if text not in self._texts))
+        return self._index.codes_among(concept.codings, self._sought.mentioned) or any(
+            self._text_mentions(text, self._index, self._sought.mentioned) for text in concept.said
+        )
+
+    def _places(self, said: fhir.CodeableConcept) -> bool:
+        """Whether a code or a name says of an observation that it is another."""
+        return self._index is None or self._index.places_observation(concept_of(said))
+
+    def _answer_mentions(self, said: fhir.Observation | fhir.ObservationComponent) -> bool:
+        """
+        The same of an answer.
+
+        Once answers in words are longer together than is searched here, each further one goes the long way.
+        """
+        if said.valueCodeableConcept is not None and self._name_mentions(said.valueCodeableConcept):
+            return True
+        text = said.valueString
+        if not text or self._sought is None or self._index is None or not self._sought.mentioned:
+            return False
+        if text not in self._texts:
+            self._answered += len(text)
+        return self._answered > MAX_NAME_CHARACTERS or self._text_mentions(text, self._index, self._sought.mentioned)
+
+    def _text_mentions(self, text: str, index: CodeIndex, sets: frozenset[str]) -> bool:
+        found = self._texts.get(text)
+        if found is None:
+            found = self._texts[text] = index.may_mention(text, sets)
+        return found
+
+    def condition(self, said: fhir.Condition) -> str | None:
         """Another illness; those under a period go the long way."""
         if (
             said.onsetPeriod is not None
@@ -88,7 +149,7 @@ class RelevanceFilter:
             return None
         return "" if code_among(said.verificationStatus, WRONG) else recorded or onset or ""
 
-    def request(self, said: elements.MedicationRequest) -> str | None:
+    def request(self, said: fhir.MedicationRequest) -> str | None:
         """An order of another drug, or one that was never acted on; a draft may be the order in question."""
         if said.status == DRAFT:
             return None
@@ -103,7 +164,7 @@ class RelevanceFilter:
             return None
         return said.authoredOn or ""
 
-    def dispense(self, said: elements.MedicationDispense) -> str | None:
+    def dispense(self, said: fhir.MedicationDispense) -> str | None:
         """A fill of another drug, or one that was not handed over."""
         if said.status in NEVER_TAKEN[ExposureKind.DISPENSE]:
             return ""
@@ -114,7 +175,7 @@ class RelevanceFilter:
             return None
         return handed or prepared or ""
 
-    def statement(self, said: elements.MedicationStatement) -> str | None:
+    def statement(self, said: fhir.MedicationStatement) -> str | None:
         """Another drug, said to be taken or not."""
         if said.adherence is not None or not self._is_another_drug(said) or not _plain(said.dosage):
             return None
@@ -125,7 +186,7 @@ class RelevanceFilter:
         start = said.effectivePeriod.start if said.effectivePeriod is not None else None
         return start or said.effectiveDateTime or ""
 
-    def administration(self, said: elements.MedicationAdministration) -> str | None:
+    def administration(self, said: fhir.MedicationAdministration) -> str | None:
         """Another drug, given on a day; one under a period goes the long way."""
         if said.status in NEVER_TAKEN[ExposureKind.ADMINISTRATION]:
             return ""
@@ -135,7 +196,7 @@ class RelevanceFilter:
             return None
         return day or ""
 
-    def procedure(self, said: elements.Procedure) -> str | None:
+    def procedure(self, said: fhir.Procedure) -> str | None:
         """Another procedure, or one that was not done."""
         if said.status in NOT_DONE:
             return ""
@@ -147,7 +208,7 @@ class RelevanceFilter:
             day = period.end or period.start
         return day or ""
 
-    def referral(self, said: elements.ServiceRequest) -> str | None:
+    def referral(self, said: fhir.ServiceRequest) -> str | None:
         """A request of something else, or one that is none; a draft may be the order in question."""
         if said.status == DRAFT:
             return None
@@ -157,7 +218,7 @@ class RelevanceFilter:
             return None
         return said.authoredOn or ""
 
-    def _is_another(self, said: elements.CodeableConcept | None, kind: EntryKind) -> bool:
+    def _is_another(self, said: fhir.CodeableConcept | None, kind: EntryKind) -> bool:
         if said is None:
             return False
         key = (kind, *_key(said))
@@ -167,9 +228,9 @@ class RelevanceFilter:
         return found
 
     def _says_another(self, concept: Concept, kind: EntryKind) -> bool:
-        if self._sought is None or not self._sought.index.codes_of_another(concept.codings):
+        if self._index is None or not self._index.codes_of_another(concept.codings):
             return False
-        return self._words_of_another(concept, kind, self._sought.index)
+        return self._words_of_another(concept, kind, self._index)
 
     def _words_of_another(self, concept: Concept, kind: EntryKind, index: CodeIndex) -> bool:
         said, placed = concept.said, index.places_code(concept.codings, kind)
@@ -180,7 +241,7 @@ class RelevanceFilter:
             found = self._words[key] = index.words_of_another(said, kind, placed=placed)
         return found
 
-    def _is_another_drug(self, said: elements.MedicationUse) -> bool:
+    def _is_another_drug(self, said: fhir.MedicationUse) -> bool:
         """By the code the resource itself bears; a Medication it points to goes the long way."""
         if said.medicationCodeableConcept is None:
             return False
@@ -191,16 +252,16 @@ class RelevanceFilter:
         return found
 
     def _says_another_drug(self, concept: Concept) -> bool:
-        if self._sought is None or not self._sought.index.codes_of_another_drug(concept.codings):
+        if self._index is None or not self._index.codes_of_another_drug(concept.codings):
             return False
-        return self._words_of_another(concept, EntryKind.MEDICATION, self._sought.index)
+        return self._words_of_another(concept, EntryKind.MEDICATION, self._index)
 
     def _count(self, said: tuple[str, ...]) -> None:
         self._searched += sum(map(len, said))
         refuse_too_many_names(self._searched)
 
 
-# Not bound to one sieve: methods it kept of itself would hold it, and with it all a chart says, in a circle.
+# Not bound to one filter: methods it kept of itself would hold it, and with it all a chart says, in a circle.
 BY_KIND: Mapping[str, Callable[[RelevanceFilter, Any], str | None]] = {
     "Observation": RelevanceFilter.observation,
     "Condition": RelevanceFilter.condition,
@@ -221,7 +282,7 @@ def newest_of(days: Iterable[str]) -> date | None:
     return date.fromisoformat(day[:LENGTH_OF_DAY]) if day else None
 
 
-def _key(said: elements.CodeableConcept) -> tuple[object, ...]:
+def _key(said: fhir.CodeableConcept) -> tuple[object, ...]:
     return (said.text, *said.coding) if said.coding else (said.text,)
 
 
@@ -229,7 +290,7 @@ def _plain_day(text: str | None) -> bool:
     return text is None or is_plain_day(text)
 
 
-def _plain_period(said: elements.Period | None) -> bool:
+def _plain_period(said: fhir.Period | None) -> bool:
     if said is None:
         return True
     if not (_plain_day(said.start) and _plain_day(said.end)):
@@ -237,7 +298,7 @@ def _plain_period(said: elements.Period | None) -> bool:
     return said.start is None or said.end is None or said.start[:LENGTH_OF_DAY] <= said.end[:LENGTH_OF_DAY]
 
 
-def _plain(said: Iterable[elements.Dosage | None] | None) -> bool:
+def _plain(said: Iterable[fhir.Dosage | None] | None) -> bool:
     """Whether nothing would be remarked about these instructions."""
     for dosage in said or ():
         timing = dosage.timing if dosage is not None else None
@@ -249,7 +310,7 @@ def _plain(said: Iterable[elements.Dosage | None] | None) -> bool:
     return True
 
 
-def _plain_supply(said: elements.Quantity | None) -> bool:
+def _plain_supply(said: fhir.Quantity | None) -> bool:
     if said is None or said.value is None:
         return True
     return (said.code or said.unit) == "d" and 0 < said.value <= LONGEST_SUPPLY_DAYS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
-from cds.record import fhir as elements
+from cds.record import fhir
 
 WIDE = frozenset(
     # Parameters that leave nothing out: whose data, order, paging, form and what comes along (FHIR R4 §3.1.1.4).
@@ -49,7 +49,7 @@ def query_of(text: str) -> Query:
     if segments and segments[-1] == "_search":
         segments.pop()
     resource_type = next(
-        (segment for segment in segments[:-3:-1] if segment in elements.READ_TYPES),
+        (segment for segment in segments[:-3:-1] if segment in fhir.READ_TYPES),
         segments[0] if segments and segments[0][:1].isupper() else "",
     )
     if segments and segments[-1].startswith("$"):

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cds.errors import NoPatientError, WrongPatientError
-from cds.record import fhir as elements
+from cds.locale.sentence import say
+from cds.record import fhir
 from cds.record.collect import ResourceCollection
 from cds.record.issues import Origin
 from cds.record.model import IssueKind, Patient
@@ -54,9 +55,7 @@ def match_subject(gathered: ResourceCollection, patient_id: str | None) -> tuple
         NoPatientError: Nothing says whom the data are about.
     """
     patient_id = patient_id.removeprefix("Patient/") if patient_id else None
-    patients = _not_replaced(
-        [(said, gathered.origin(kept), kept.full_url) for said, kept in gathered.of(elements.Patient)]
-    )
+    patients = _not_replaced([(said, gathered.origin(kept), kept.full_url) for said, kept in gathered.of(fhir.Patient)])
     if len(patients) > 1:
         raise WrongPatientError(
             f"There are {len(patients)} Patient resources",
@@ -79,12 +78,12 @@ def match_subject(gathered: ResourceCollection, patient_id: str | None) -> tuple
             )
         own = {origin.source, full_url, *named(said.id), *named(patient_id), *merged} - {""}
         if merged:
-            what = "Other records were merged into this one; what is said of them counts as said of this patient."
+            what = say("Other records were merged into this one; what is said of them counts as said of this patient.")
             origin.note(IssueKind.IMPRECISE, "link", what)
         found = patient_of(said, origin)
         if said.id is None and patient_id is not None:
             found = replace(found, reference=f"Patient/{patient_id}")
-            origin.note(IssueKind.IMPRECISE, "id", "It has no id; it is taken to be the patient in context.")
+            origin.note(IssueKind.IMPRECISE, "id", say("It has no id; it is taken to be the patient in context."))
         identifiers = {
             ((identifier.system or "").strip(), identifier.value.strip())
             for identifier in said.identifier or ()
@@ -98,7 +97,7 @@ def match_subject(gathered: ResourceCollection, patient_id: str | None) -> tuple
             for kept in of_kind
             for reference in (getattr(kept.resource, "subject", None), getattr(kept.resource, "patient", None))
         ]
-        named_by = map(literal, [*said_of, *map(elements.Reference, gathered.about)])
+        named_by = map(literal, [*said_of, *map(fhir.Reference, gathered.about)])
         subjects = {reference for reference in named_by if reference.startswith("Patient/")}
         if len(subjects) > 1:
             raise WrongPatientError(
@@ -112,12 +111,12 @@ def match_subject(gathered: ResourceCollection, patient_id: str | None) -> tuple
             )
         patient_id = subjects.pop().removeprefix("Patient/")
     gathered.issues.note(
-        IssueKind.NOT_SENT, "Patient", "", "There is no Patient resource: birth date and gender are not known."
+        IssueKind.NOT_SENT, "Patient", "", say("There is no Patient resource: birth date and gender are not known.")
     )
     return Patient(f"Patient/{patient_id}"), SubjectNames(named(patient_id))
 
 
-Candidate = tuple[elements.Patient, Origin, str]
+Candidate = tuple[fhir.Patient, Origin, str]
 
 
 def _not_replaced(patients: list[Candidate]) -> list[Candidate]:
@@ -133,7 +132,7 @@ def named(identity: str | None) -> frozenset[str]:
 
 def literal(reference: Any) -> str:
     """A reference as Type/id: base URL and version taken off; as written when it is of another form; "" if none."""
-    text = reference.reference if isinstance(reference, elements.Reference) else None
+    text = reference.reference if isinstance(reference, fhir.Reference) else None
     found = LITERAL.search(text) if text else None
     return f"{found[1]}/{found[2]}" if found else text or ""
 
@@ -142,13 +141,11 @@ def surely_about(reference: str, own: SubjectNames, gathered: ResourceCollection
     """Whether a reference leads to this patient, so that `is_about` has nothing to remark of whoever has it."""
     if reference in own.references:
         return True
-    named = literal(elements.Reference(reference))
+    named = literal(fhir.Reference(reference))
     return named in own.references or gathered.source_at(named) in own.references
 
 
-def is_about(
-    subject: elements.Reference | None, own: SubjectNames, gathered: ResourceCollection, origin: Origin
-) -> bool:
+def is_about(subject: fhir.Reference | None, own: SubjectNames, gathered: ResourceCollection, origin: Origin) -> bool:
     """
     Whether a resource is about this patient; one about another patient refuses the whole request.
 
@@ -159,17 +156,19 @@ def is_about(
     reference = literal(subject)
     if subject is not None and (not reference or "?" in reference) and (named_by := _identifier(subject)):
         if subject.type in OTHERS:
-            origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+            origin.note(IssueKind.IGNORED, "subject", say("It is not about a patient."))
             return False
         system, value = named_by
         if any(value == its and system in {its_system, None} for its_system, its in own.identifiers):
             return True
-        return _cannot_tell(gathered, origin, "It names whom it is about by an identifier this Patient does not have.")
+        return _cannot_tell(
+            gathered, origin, say("It names whom it is about by an identifier this Patient does not have.")
+        )
     if not reference or reference.startswith("#"):
         origin.note(
             IssueKind.IMPRECISE,
             "subject",
-            "It does not say by reference whom it is about; it is taken as this patient's.",
+            say("It does not say by reference whom it is about; it is taken as this patient's."),
         )
         return True
     if subject is not None and surely_about(subject.reference or "", own, gathered):
@@ -182,9 +181,9 @@ def is_about(
             where=f"{origin.where}.subject",
         )
     if resolved.split("/")[0] in OTHERS:
-        origin.note(IssueKind.IGNORED, "subject", "It is not about a patient.")
+        origin.note(IssueKind.IGNORED, "subject", say("It is not about a patient."))
         return False
-    return _cannot_tell(gathered, origin, "It cannot be told whom it is about.")
+    return _cannot_tell(gathered, origin, say("It cannot be told whom it is about."))
 
 
 def _cannot_tell(gathered: ResourceCollection, origin: Origin, what: str) -> bool:
@@ -193,7 +192,7 @@ def _cannot_tell(gathered: ResourceCollection, origin: Origin, what: str) -> boo
     return False
 
 
-def _identifier(subject: elements.Reference) -> tuple[str | None, str] | None:
+def _identifier(subject: fhir.Reference) -> tuple[str | None, str] | None:
     """
     System and value by which a subject without a literal reference names whom it is about; None if it does not.
 

@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from cds.record import fhir as elements
+from cds.record import fhir
 from cds.record.bundle_parts import UNREADABLE
 from cds.record.dates import LONGEST
 
-VERSION = msgspec.json.Decoder(elements.Version)
+VERSION = msgspec.json.Decoder(fhir.Version)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -63,9 +63,9 @@ def newest_copy(copies: Sequence[Copy]) -> tuple[Copy, bool]:
 
 def _version(kept: ResourceCopy) -> _Version:
     try:
-        meta = VERSION.decode(kept.raw).meta or elements.Meta()
+        meta = VERSION.decode(kept.raw).meta or fhir.Meta()
     except UNREADABLE:
-        meta = elements.Meta()
+        meta = fhir.Meta()
     number = meta.versionId or ""
     return _Version(
         _instant(meta.lastUpdated or ""),

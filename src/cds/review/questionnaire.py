@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds.facts.reviews import STATEMENT, TRIAL
-from cds.rulebook.program import CompiledRuleset
+from cds.facts.reviews import OTHERS, STATEMENT, TRIAL
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 from cds.terminology.drugs import DrugTable
 from cds.terminology.review_form import ReviewForm, ReviewQuestion
 
@@ -55,6 +55,7 @@ def questionnaire(form: ReviewForm, drugs: DrugTable) -> Json:
                     },
                 ],
             },
+            *([{"linkId": OTHERS, "text": form.others, "type": "boolean"}] if form.others else ()),
             *(
                 {"linkId": f"{STATEMENT}{fact}", "text": text, "type": "boolean"}
                 for fact, text in form.statements.items()

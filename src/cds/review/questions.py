@@ -10,8 +10,10 @@ import msgspec
 
 from cds.decide import Decision, Ruleset, decide
 from cds.explanation.flips import NO_CHANGES, DecisionChanges, flips
-from cds.facts.fact import ResponseEvidence, Trial
+from cds.facts.fact import Facts, ResponseEvidence, Trial
+from cds.facts.reviews import OTHERS
 from cds.facts.trials.definition import TrialDefinition, trial_definitions
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.forms import with_responses
 from cds.record.model import PatientRecord
@@ -40,11 +42,11 @@ class OpenQuestion:
     One question whose answer the record does not hold surely.
 
     Attributes:
-        name: Of its field: "trial.0.outcome", "statement.FACT".
+        name: Of its field: "trial.0.outcome", "statement.FACT", "others".
         text: What is asked.
         about: The trial, in words; "" for a statement.
-        role: Which question of a trial; the fact for a statement.
-        trial: Number of the trial among those of the fact; None for a statement.
+        role: Which question of a trial; the fact for a statement; "others" for whether there were more trials.
+        trial: Number of the trial among those of the fact; None for what is about no one trial.
         unit: UCUM unit of a value; "" for a choice.
         recorded: What the record says so far.
         answers: What can be answered; of a value, one below and one at what the rules ask for.
@@ -87,6 +89,7 @@ def review_of(
     authored: datetime | None = None,
     elsewhere: Sequence[TrialAnswers] = (),
     number: str = "",
+    others: bool | None = None,
 ) -> ReviewAnswers:
     """
     A review of a decision's own trials, by their number; each carries its start and its references.
@@ -108,6 +111,7 @@ def review_of(
         ),
         statements=statements,
         number=number,
+        others=others,
     )
 
 
@@ -121,13 +125,18 @@ def open_questions(rules: Ruleset, decision: Decision, service: str | None = Non
     """
     What is worth asking, first what changes most; empty where the rules ask for no review.
 
-    A trial is asked about while its dose, duration or response is unknown or only inferred; a fact while it is unknown
-    and some answer would change a card or a conclusion. What the record says surely is not asked.
+    A trial is asked about while its dose, duration or response is unknown or only inferred; whether there were others,
+    while more may exist than the record shows; a fact while it is unknown and some answer would change a card or a
+    conclusion. What the record says surely is not asked.
     """
     form = rules.program.codes.review
     if form is None or form.trials not in decision.facts.by_name:
         return ()
-    asked = [*_of_trials(rules, decision, form, service), *_of_facts(rules, decision, form, service)]
+    asked = [
+        *_of_trials(rules, decision, form, service),
+        *_of_others(rules, decision, form, service),
+        *_of_facts(rules, decision, form, service),
+    ]
     return tuple(sorted(asked, key=lambda question: question.weight, reverse=True))
 
 
@@ -154,8 +163,12 @@ def _of_trials(rules: Ruleset, decision: Decision, form: ReviewForm, service: st
             yield OpenQuestion(
                 name=f"trial.{number}.{role}",
                 text=question.text,
-                about=f"{trial.name}, {trial.start.text if trial.start else 'start not recorded'} to "
-                f"{trial.end.text if trial.end else 'now'}",
+                about=say(
+                    "{trial}, {start} to {end}",
+                    trial=trial.name,
+                    start=trial.start.text if trial.start else say("start not recorded"),
+                    end=trial.end.text if trial.end else say("now"),
+                ),
                 role=role,
                 trial=number,
                 unit=question.unit,
@@ -171,7 +184,7 @@ def _recorded(trial: Trial, role: str) -> str:
         return trial.outcome
     if role in ROUNDING_OFF:
         return ""
-    return "; ".join(trial.notes) or "not known surely"
+    return join_texts("; ", trial.notes) or say("not known surely")
 
 
 def _prefilled(trial: Trial, role: str, form: ReviewForm) -> str:
@@ -208,6 +221,25 @@ def _rounding_off(trial: Trial) -> Iterator[str]:
         yield "prescribed"
 
 
+def _of_others(rules: Ruleset, decision: Decision, form: ReviewForm, service: str | None) -> Iterator[OpenQuestion]:
+    """Whether there were other trials: asked while a "no" would narrow a number that something undecided rests on."""
+    if not form.others:
+        return
+    none_other = _decided(rules, decision, service, review_of(decision, {}, {}, form, others=False), form)
+    changes = flips(rules, decision, none_other)
+    narrows = undecided(rules, decision) and _numbers(decision.facts) != _numbers(none_other.facts)
+    if narrows or changes.gone or changes.come or changes.conclusions:
+        answers = (PossibleAnswer(False, say("No"), changes), PossibleAnswer(True, say("Yes"), NO_CHANGES))
+        yield OpenQuestion(
+            name=OTHERS, text=form.others, about="", role=OTHERS, trial=None, unit="",
+            recorded=decision.facts[form.trials].because, answers=answers, decides=_decides(rules, answers),
+        )  # fmt: skip
+
+
+def _numbers(facts: Facts) -> list[tuple[float | None, float | None]]:
+    return [(fact.low, fact.high) for fact in facts.by_name.values()]
+
+
 def _of_facts(rules: Ruleset, decision: Decision, form: ReviewForm, service: str | None) -> Iterator[OpenQuestion]:
     for name, text in form.statements.items():
         fact = decision.facts.by_name.get(name)
@@ -215,7 +247,7 @@ def _of_facts(rules: Ruleset, decision: Decision, form: ReviewForm, service: str
             continue
         answers = tuple(
             PossibleAnswer(value, words, _changes(rules, decision, form, service, {}, {name: value}))
-            for value, words in ((False, "No"), (True, "Yes"))
+            for value, words in ((False, say("No")), (True, say("Yes")))
         )
         if any(one.changes.gone or one.changes.come or one.changes.conclusions for one in answers):
             yield OpenQuestion(
@@ -233,7 +265,13 @@ def _changes(
     statements: Mapping[str, bool],
 ) -> DecisionChanges:
     said = review_of(decision, trials, statements, form)
-    return flips(rules, decision, decide(rules, assumed(decision.record, form, said), decision.today, service))
+    return flips(rules, decision, _decided(rules, decision, service, said, form))
+
+
+def _decided(
+    rules: Ruleset, decision: Decision, service: str | None, said: ReviewAnswers, form: ReviewForm
+) -> Decision:
+    return decide(rules, assumed(decision.record, form, said), decision.today, service)
 
 
 def _decides(rules: Ruleset, answers: Sequence[PossibleAnswer]) -> bool:
@@ -251,12 +289,34 @@ def undecided(rules: Ruleset, decision: Decision) -> bool:
     return any(decision.truths[name] is Truth.UNKNOWN for name in rules.program.definitions)
 
 
-def answers_needed(rules: Ruleset, decision: Decision, service: str | None = None, most: int = 12) -> int | None:
+@dataclass(frozen=True, slots=True)
+class AnswersNeeded:
     """
-    How many answers settle what is unknown, if each is the one that changes most and questions are taken as ranked.
+    How many answers settle what is unknown; None where they do not.
 
-    None if they do not. A trial whose questions change nothing alone is answered in the order of the form.
+    Attributes:
+        least: If each answer settles as much as it can.
+        most: If each answer leaves it open for as long as it can.
     """
+
+    least: int | None
+    most: int | None
+
+
+def answers_needed(rules: Ruleset, decision: Decision, service: str | None = None, limit: int = 12) -> AnswersNeeded:
+    """
+    How many answers settle what is unknown, at the least and at the most.
+
+    Questions are taken as they are ranked; each is answered, not by "not known" and not against the chart. That there
+    were other trials counts as no answer: until these are described, it settles nothing.
+    """
+    return AnswersNeeded(
+        _count(rules, decision, service, limit, keep_open=False),
+        _count(rules, decision, service, limit, keep_open=True),
+    )
+
+
+def _count(rules: Ruleset, decision: Decision, service: str | None, limit: int, *, keep_open: bool) -> int | None:
     form = rules.program.codes.review
     given: dict[int, dict[str, str | float]] = {}
     stated: dict[str, bool] = {}
@@ -266,24 +326,42 @@ def answers_needed(rules: Ruleset, decision: Decision, service: str | None = Non
             question
             for question in open_questions(rules, now, service)
             if question.role not in ROUNDING_OFF
-            and (
-                question.role not in given.get(question.trial, {})
-                if question.trial is not None
-                else question.role not in stated
-            )
+            and question.role not in (stated if question.trial is None else given.get(question.trial, {}))
         ]
-        if form is None or not left or count >= most:
+        if form is None or not left or count >= limit:
             return None
-        question = left[0]
-        best = max(
-            question.answers, key=lambda one: (len(one.changes.come), len(one.changes.conclusions), not one.value)
-        )
-        if question.trial is None:
-            stated[question.role] = bool(best.value)
-        else:
-            value = question.answers[-1].value if question.unit else best.value
-            given.setdefault(question.trial, {})[question.role] = value
-        count += 1
-        said = review_of(decision, given, stated, form)
-        now = decide(rules, assumed(decision.record, form, said), decision.today, service)
+        question, count = left[0], count + 1
+        found: list[tuple[bool, int, Decision, dict[int, dict[str, str | float]], dict[str, bool]]] = []
+        for answer in _meant(question, form):
+            trials = {number: dict(said) for number, said in given.items()}
+            facts = dict(stated)
+            if question.trial is None:
+                facts[question.role] = bool(answer.value)
+            else:
+                trials.setdefault(question.trial, {})[question.role] = answer.value
+            said = review_of(
+                decision, trials, {k: v for k, v in facts.items() if k != OTHERS}, form, others=facts.get(OTHERS)
+            )
+            after = _decided(rules, decision, service, said, form)
+            if _contradictions(after, form) > _contradictions(now, form):
+                continue
+            found.append((undecided(rules, after), -len(answer.changes.conclusions), after, trials, facts))
+        if not found:
+            return None
+        best = max if keep_open else min
+        _, _, now, given, stated = best(found, key=lambda one: one[:2])
     return count
+
+
+def _contradictions(decision: Decision, form: ReviewForm) -> int:
+    return sum(trial.contradictory for trial in decision.facts[form.trials].trials)
+
+
+def _meant(question: OpenQuestion, form: ReviewForm) -> Iterator[PossibleAnswer]:
+    """The answers that say something."""
+    said = form.questions[question.role].answers if question.trial is not None else None
+    for answer in question.answers:
+        if question.role == OTHERS and answer.value:
+            continue
+        if said is None or question.role != "outcome" or said[str(answer.value)].fall is not None:
+            yield answer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cds.facts.reviews import STATEMENT, TRIAL
+from cds.facts.reviews import OTHERS, STATEMENT, TRIAL
 from cds.review.questionnaire import ENTRIES, TYPES, answer_coding, drug_coding
 from cds.terminology.review_form import PanelForm, ReviewForm
 from cds.terminology.systems import LOINC
@@ -48,6 +48,7 @@ class ReviewAnswers:
         trials: What was answered about trials.
         statements: Fact → yes or no.
         number: Of the form it was filled in on: the same again when that is sent again; "" where there is none.
+        others: Whether any other drug was taken than those of the trials; None where that was not answered.
     """
 
     patient: str
@@ -57,6 +58,7 @@ class ReviewAnswers:
     trials: Sequence[TrialAnswers]
     statements: Mapping[str, bool]
     number: str = ""
+    others: bool | None = None
 
 
 def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
@@ -76,6 +78,11 @@ def questionnaire_response(form: ReviewForm, said: ReviewAnswers) -> Json:
         **({"author": author} if author else {}),
         "item": [
             *({"linkId": TRIAL, "text": form.trial, "item": _trial(form, trial)} for trial in said.trials),
+            *(
+                [{"linkId": OTHERS, "text": form.others, "answer": [{"valueBoolean": said.others}]}]
+                if said.others is not None
+                else ()
+            ),
             *(
                 {
                     "linkId": f"{STATEMENT}{fact}",
@@ -125,6 +132,8 @@ def as_text(form: ReviewForm, said: ReviewAnswers) -> str:
             number = f"{value:g}" if isinstance(value, float) else value
             words = question.answers[str(value)].display if question.answers else f"{number} {question.unit}".strip()
             lines.append(f"  {question.text}: {words}")
+    if said.others is not None:
+        lines.append(f"{form.others}: {'yes' if said.others else 'no'}")
     lines += [f"{form.statements[fact]}: {'yes' if answer else 'no'}" for fact, answer in said.statements.items()]
     return "\n".join(lines)
 

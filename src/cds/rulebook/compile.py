@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any as AnyValue
 
 from cds.facts.data import MEDICATIONS, CodedQuery, TypeQuery
 from cds.facts.kind import CompiledFact, Numbers, ParameterValue
 from cds.facts.kinds import in_order
+from cds.locale.sentence import say
 from cds.logic import conditions as c
 from cds.logic.strata import strata_of
-from cds.rulebook.definitions import DefinedConclusion, side_by_side
-from cds.rulebook.format import rule_file as f
-from cds.rulebook.format.cards import CardSpec, ServiceSpec
-from cds.rulebook.format.cohort import CohortSpec
-from cds.rulebook.format.conditions import (
-    AllOf,
-    AnyOf,
-    AtLeastOf,
-    Comparing,
-    Limits,
-    NotThis,
-    PossiblyThis,
-    UnknownThis,
-)
-from cds.rulebook.format.published import PublishedSpec
-from cds.rulebook.list_ages import list_ages
-from cds.rulebook.loader import Rulebook
-from cds.rulebook.packet_form import packet_form
-from cds.rulebook.placeholders import placeholders_in
-from cds.rulebook.prefetch import prefetch
-from cds.rulebook.program import (
+from cds.rulebook.compiled_ruleset import (
     CardText,
     CohortQuestion,
     CompiledConclusion,
@@ -50,9 +31,30 @@ from cds.rulebook.program import (
     card_head_of,
     note_head_of,
 )
+from cds.rulebook.definitions import DefinedConclusion, side_by_side
+from cds.rulebook.format import rule_file as f
+from cds.rulebook.format.cards import CardSpec, ServiceSpec
+from cds.rulebook.format.cohort import CohortSpec
+from cds.rulebook.format.conditions import (
+    AllOf,
+    AnyOf,
+    AtLeastOf,
+    Comparing,
+    Limits,
+    NotThis,
+    PossiblyThis,
+    UnknownThis,
+)
+from cds.rulebook.format.published import PublishedSpec
+from cds.rulebook.leaflets import leaflets_of
+from cds.rulebook.list_ages import list_ages
+from cds.rulebook.loader import Rulebook
+from cds.rulebook.packet_form import packet_form
+from cds.rulebook.placeholders import placeholders_in
+from cds.rulebook.prefetch import prefetch
 from cds.rulebook.source_attributes import source_attributes
 from cds.rulebook.tables import code_index
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.value_sets import ObservationFilter
 from cds.terminology.vocabulary import EntryKind
 from cds.yaml_source.fields import listed, strings_in
@@ -61,11 +63,11 @@ from cds.yaml_source.loaded import LoadedFile
 NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 OVERRIDE_REASONS = {
     # HL7 non-adherence-reason-codes (CDS Hooks 3.0 ballot, "override reasons"); the display is what a clinician picks.
-    "patient-contraindication": "Contraindicated for this patient",
-    "patient-refuses": "Patient declines",
-    "action-completed": "Already done or referred",
-    "service-not-available": "Service not available",
-    "too-costly-uncovered": "Too costly or not covered",
+    "patient-contraindication": say("Contraindicated for this patient"),
+    "patient-refuses": say("Patient declines"),
+    "action-completed": say("Already done or referred"),
+    "service-not-available": say("Service not available"),
+    "too-costly-uncovered": say("Too costly or not covered"),
 }
 IN_USE = frozenset({"silent", "active"})
 NAMED_IN = {
@@ -73,6 +75,7 @@ NAMED_IN = {
     "Condition": EntryKind.CONDITION,
     "AllergyIntolerance": EntryKind.ALLERGY,
     **{query.resource_type: EntryKind.ALLERGY for query in MEDICATIONS},
+    "ServiceRequest": EntryKind.REFERRAL,
 }
 
 
@@ -86,9 +89,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
     rules, decided, copies = side_by_side([r for r in book.rules.values() if r.model.about.status in IN_USE])
     numbers = Numbers(parameter_values(rules))
     wanted = in_order([spec.compile(name, numbers) for rule in rules for name, spec in rule.model.facts.items()])
-    codes = code_index(book)
-    if codes.vocabulary is not None:
-        codes = replace(codes, vocabulary=replace(codes.vocabulary, looked_for=_looked_for(wanted)))
+    codes = code_index(book, _looked_for(wanted))
     units = {name: spec.answer_unit() for rule in rules for name, spec in rule.model.facts.items()}
     heads: dict[str, CompiledConclusion] = {}
     cards: dict[str, CardText] = {}
@@ -119,7 +120,7 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         wanted=wanted,
         codes=codes,
         heads=heads,
-        layers=strata_of({name: head.condition for name, head in heads.items()}),
+        strata=strata_of({name: head.condition for name, head in heads.items()}),
         services=services,
         cards=cards,
         parameters=numbers.values,
@@ -132,7 +133,19 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
         ),
         cohorts=tuple(cohort(name, spec, numbers) for rule in rules for name, spec in rule.model.cohorts.items()),
         overrides=book.overrides,
+        words=book.words,
         list_ages=list_ages(book),
+        lanes={
+            name: spec.timeline
+            for rule in rules
+            for name, spec in rule.model.facts.items()
+            if spec.timeline is not None
+        },
+        leaflets=tuple(
+            leaflet
+            for rule in rules
+            for leaflet in leaflets_of(rule.model, rule_ref(rule), partial(cited, rule), numbers)
+        ),
         packet=packet_form(book.packet.model) if book.packet is not None else None,
         attributes={
             name: attributes for name, attributes in source_attributes(book).items() if attributes.status in IN_USE
@@ -144,6 +157,8 @@ def compile_ruleset(book: Rulebook) -> CompiledRuleset:
             if isinstance(query, CodedQuery)
             for name in query.coded
         ),
+        mentioned=frozenset(name for fact in wanted for name in fact.mentioned()),
+        visited=frozenset(name for fact in wanted for name in fact.visited()),
     )
 
 
@@ -156,6 +171,8 @@ def site_ref(book: Rulebook) -> dict[str, RuleRef]:
     if book.vocabulary is not None:
         files[f"vocabulary:{header.id}"] = book.vocabulary.digest
     files |= {f"wording:{header.id}:{one.model.wording.of}": one.digest for one in book.wording}
+    if book.locale:
+        files[f"locale:{header.id}"] = book.locale
     return {
         name: RuleRef(name, digest[:12], header.name, "active", (header.name,), None, None, "", digest)
         for name, digest in files.items()
@@ -193,8 +210,8 @@ def rule_ref(rule: LoadedFile[f.RuleFile]) -> RuleRef:
 
 
 def _looked_for(wanted: Iterable[CompiledFact]) -> dict[EntryKind, frozenset[str]]:
-    """The value sets some fact looks for among diagnoses, and among allergies (drugs are allergens)."""
-    found: dict[EntryKind, set[str]] = {EntryKind.CONDITION: set(), EntryKind.ALLERGY: set()}
+    """The value sets some fact looks for among diagnoses, requests, and allergies (drugs are allergens)."""
+    found: dict[EntryKind, set[str]] = {kind: set() for kind in NAMED_IN.values()}
     for query in (query for fact in wanted for query in fact.data()):
         if isinstance(query, TypeQuery) and query.resource_type in NAMED_IN:
             found[NAMED_IN[query.resource_type]].update(query.looked_for)
@@ -384,6 +401,7 @@ def card_text(
             source_label=card.source.label,
             source_url=card.source.url or "",
             topic=(card.topic.system, card.topic.code, card.topic.display),
+            subject=card.topic.subject or f"{card.topic.system}|{card.topic.code}",
             rank=card.rank,
             notes=tuple(notes),
             suggestions=tuple(
@@ -419,7 +437,7 @@ def service(
     heads: Mapping[str, CompiledConclusion],
     cards: Mapping[str, CardText],
     wanted: tuple[CompiledFact, ...],
-    codes: Codes,
+    codes: TerminologyIndex,
     beside: Mapping[str, tuple[str, ...]],
 ) -> Service:
     """
@@ -434,7 +452,7 @@ def service(
         hook=spec.hook,
         title=spec.title,
         description=spec.description,
-        prefetch=prefetch([fact for fact in wanted if fact.name in reached], codes, frozenset(spec.requires)),
+        prefetch=prefetch([fact for fact in wanted if fact.name in reached], codes.sets, frozenset(spec.requires)),
         cards=tuple(card.name for card in own if card.rule.status == "active"),
         most_cards=spec.most_cards,
         rule=rule_ref(rule),
@@ -469,16 +487,16 @@ def reach(
 
 
 def placeholders_of(card: CardText) -> frozenset[str]:
-    """Names the texts and resource templates of a card mention in holes."""
+    """Names the texts and resource templates of a card mention in placeholders."""
     templates = (resource for suggestion in card.suggestions for _, resource in suggestion.actions)
     return frozenset(
-        hole.name
+        placeholder.name
         for text in (
             card.summary,
             card.detail,
             *(text for note in card.notes for text in (note.say, note.summary)),
             *strings_in(list(templates)),
         )
-        for hole in placeholders_in(text)
-        if hole.name
+        for placeholder in placeholders_in(text)
+        if placeholder.name
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cds.rulebook.compiled_ruleset import CopyOf
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.conditions import (
     AllOf,
@@ -18,7 +19,6 @@ from cds.rulebook.format.conditions import (
     UnderDefinition,
     UnknownThis,
 )
-from cds.rulebook.program import CopyOf
 from cds.rulebook.references import NameReference, Rule, below, read_by, readings
 from cds.yaml_source.document import Path
 

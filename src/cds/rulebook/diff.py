@@ -15,7 +15,7 @@ from cds.rulebook.references import Rule
 from cds.yaml_source.document import Path
 
 LONGEST = 160  # characters of a value that are shown
-HOLE = re.compile(r"(\{\{[^{}]*\}\})")
+PLACEHOLDER = re.compile(r"(\{\{[^{}]*\}\})")
 
 
 class RuleChangeKind(Enum):
@@ -33,7 +33,7 @@ class RuleChangeKind(Enum):
 @dataclass(frozen=True, slots=True)
 class RuleChange:
     """
-    One change.
+    One change of meaning between two rulebooks.
 
     Attributes:
         kind: What kind.
@@ -113,16 +113,17 @@ def _with_names(meaning: Fingerprint, names: Mapping[str, str]) -> Fingerprint:
         if isinstance(value, list):
             return [changed(part) for part in value]
         if isinstance(value, str):
-            parts = HOLE.split(names.get(value, value))
-            return "".join(_in_hole(part, names) if HOLE.fullmatch(part) else part for part in parts)
+            parts = PLACEHOLDER.split(names.get(value, value))
+            return "".join(_in_placeholder(part, names) if PLACEHOLDER.fullmatch(part) else part for part in parts)
         return value
 
     rules = {name: plain(changed(rule)) for name, rule in meaning.rules.items()} if names else meaning.rules
     return Fingerprint(rules, meaning.sets, meaning.tables)
 
 
-def _in_hole(hole: str, names: Mapping[str, str]) -> str:
-    return re.sub(r"[a-z][a-z0-9_]*", lambda word: names.get(word[0], word[0]), hole)
+def _in_placeholder(placeholder: str, names: Mapping[str, str]) -> str:
+    name, bar, forms = placeholder.partition("|")  # what follows are words, not names
+    return re.sub(r"[a-z][a-z0-9_]*", lambda word: names.get(word[0], word[0]), name) + bar + forms
 
 
 def _renames(names: Mapping[str, str], new: Rulebook, sections: Iterable[str]) -> Iterator[RuleChange]:
@@ -141,6 +142,7 @@ OTHERS = {
     "definitions": RuleChangeKind.THRESHOLD,
     "services": RuleChangeKind.CARD,
     "cards": RuleChangeKind.CARD,
+    "leaflets": RuleChangeKind.CARD,
     "evidence": RuleChangeKind.EVIDENCE,
 }
 UNSAID = frozenset({"formerly"})

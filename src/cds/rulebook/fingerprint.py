@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cds.rulebook.drug_rows import national_drug_codes
 from cds.rulebook.format import rule_file as f
 from cds.rulebook.format.conditions import Comparing
 from cds.rulebook.lint.view import coded, tables_read
@@ -22,7 +23,7 @@ from cds.terminology.phrases import WordGroup
 # Lists whose order a reader or the program sees; every other list is a set.
 IN_ORDER = frozenset(
     {"notes", "suggestions", "actions", "links", "between", "plausible", "site_may_set", "override_reasons",
-     "measured_by", "bands", "categories"}
+     "measured_by", "bands", "categories", "sections", "points"}
 )  # fmt: skip
 # What may change without a new version: the version itself, who looked at the file and when, and its source attributes,
 # which say where it comes from and what it reads; of drugs, sources.
@@ -139,8 +140,9 @@ def _table(name: str, book: Rulebook) -> dict[str, Any]:
         f"product {row.values['rxcui']}": {k: v for k, v in row.values.items() if k not in BESIDE_THE_DRUG | {"note"}}
         for row in book.products.get(name, [])
     }
+    ndcs = {f"NDC {code}": row.values["rxcui"] for row in book.ndcs.get(name, []) for code in national_drug_codes(row)}
     header = _without(plain(loaded.model.table), frozenset({"title", "notice", "limits", "checked"}))
-    return {"table": header, **drugs, **products}
+    return {"table": header, **drugs, **products, **ndcs}
 
 
 def _without(value: Any, keys: frozenset[str]) -> Any:

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from os.path import normpath
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
+from cds.locale.catalog import ENGLISH, ENGLISH_CATALOG, Catalog
+from cds.rulebook.drug_rows import NDC_COLUMNS, PRODUCT_COLUMNS, DrugTableRow, read_rows
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.packet import PacketFile
 from cds.rulebook.format.reading import ReadingFile
 from cds.rulebook.format.review import ReviewFile
-from cds.rulebook.format.rule_file import RuleFile, known_keys
+from cds.rulebook.format.rule_file import RuleFile
 from cds.rulebook.format.site import SiteFile
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyFile
 from cds.rulebook.format.wording import WordingFile
+from cds.rulebook.locale_file import locale_path, no_translation, read_translations, wrong_placeholders
 from cds.rulebook.overlay import SiteOverride, overlaid, vocabulary_override
-from cds.rulebook.overlay_tables import product_files, with_tables
-from cds.rulebook.overlay_wording import worded
+from cds.rulebook.overlay_tables import with_tables
+from cds.rulebook.overlay_wording import (
+    CHECK,
+    WordedFile,
+    Wording,
+    packet_places,
+    review_places,
+    set_key,
+    set_places,
+    text_places,
+    told_of,
+    with_wording,
+)
 from cds.rulebook.patterns import fill_patterns
 from cds.rulebook.shipped import SHIPPED, default_rules_folder
-from cds.yaml_source.correction import Correction, did_you_mean, nearest
+from cds.rulebook.validation_problems import problems_of
+from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
 from cds.yaml_source.loaded import LoadedFile, Model
@@ -38,19 +50,11 @@ from cds.yaml_source.source_file import DISK, SourceFiles, UnreadableSourceError
 LOCK = "rules.lock"
 READING = "reading"
 REVIEW = "review"
+PACKET = "packet"
+VALUESETS = "valuesets"
 SITE = "site.yaml"
 VOCABULARY = "vocabulary.yaml"
 WORDING = "wording"
-PRODUCT_COLUMNS = ("rxcui", "name", "ingredient", "strength_mg", "per", "form", "with", "trial", "note", "source")
-
-
-@dataclass(frozen=True, slots=True)
-class ProductRow:
-    """One line of a products table, as text."""
-
-    file: str
-    line: int
-    values: dict[str, str]
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Rulebook:
         sets: Value-set files; several may add to one set.
         tables: Drug tables by table.id.
         products: Table id → its product rows.
+        ndcs: Table id → its rows of National Drug Codes; none without such a file.
         reading: What says what an entry is beside value sets and tables; None for rules without it.
         reading_tables: Names of the files it points to → their lines.
         review: What a clinician is asked in a review; None for rules without one.
@@ -77,6 +82,8 @@ class Rulebook:
         vocabulary: What codes and texts of the site mean.
         wording: Other words, or translations, of rule files at the site.
         overrides: What is different at the site.
+        words: What the program itself writes, in the language of the site.
+        locale: Digest of the site's translation of that; "" for none.
         files: Where its files come from.
     """
 
@@ -84,7 +91,8 @@ class Rulebook:
     rules: dict[str, LoadedFile[RuleFile]] = field(default_factory=dict)
     sets: list[LoadedFile[ValueSetFile]] = field(default_factory=list)
     tables: dict[str, LoadedFile[DrugFile]] = field(default_factory=dict)
-    products: dict[str, list[ProductRow]] = field(default_factory=dict)
+    products: dict[str, list[DrugTableRow]] = field(default_factory=dict)
+    ndcs: dict[str, list[DrugTableRow]] = field(default_factory=dict)
     reading: LoadedFile[ReadingFile] | None = None
     reading_tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     review: LoadedFile[ReviewFile] | None = None
@@ -98,6 +106,8 @@ class Rulebook:
     vocabulary: LoadedFile[SiteVocabularyFile] | None = None
     wording: list[LoadedFile[WordingFile]] = field(default_factory=list)
     overrides: tuple[SiteOverride, ...] = ()
+    words: Catalog = ENGLISH_CATALOG
+    locale: str = ""
     files: SourceFiles = field(default=DISK, repr=False, compare=False)
 
     @property
@@ -109,6 +119,12 @@ class Rulebook:
         """The rulebook with the rule files of its own folder only, without those a site's overlay is of."""
         mine = {name: rule for name, rule in self.rules.items() if Path(rule.file).is_relative_to(self.root)}
         return replace(self, rules=mine)
+
+    def own_cards(self) -> frozenset[str]:
+        """The cards that its own folder writes, and those of the rules a site stands on that the site changes."""
+        changed = {str(override.path[1]) for override in self.overrides if override.path[:1] == ("cards",)}
+        changed |= {str(path[1]) for rule in self.rules.values() for path in rule.overlaid if path[0] == "cards"}
+        return frozenset(changed | {name for rule in self.own().rules.values() for name in rule.model.cards})
 
 
 def is_rule_file(path: Path, root: Path) -> bool:
@@ -124,11 +140,12 @@ def is_rule_file(path: Path, root: Path) -> bool:
     }
 
 
-def read_rulebook(root: Path, files: SourceFiles = DISK) -> Rulebook:
+def read_rulebook(root: Path, files: SourceFiles = DISK, base: Path | None = None) -> Rulebook:
     """
     Read every file under `root`; with a site.yaml there, the rules it is an overlay of, too, with the overlay in place.
 
-    `files` may hold texts that are read in place of what is on disk.
+    `files` may hold texts that are read in place of what is on disk; `base` is a folder of rules that is read in place
+    of the one that site.yaml names.
 
     Raises nothing: what cannot be read is in `problems`.
     """
@@ -140,7 +157,7 @@ def read_rulebook(root: Path, files: SourceFiles = DISK) -> Rulebook:
         return book
     total = hashlib.sha256()
     if (root / SITE).is_file():
-        _read_site(book, total)
+        _read_site(book, total, base)
     else:
         _read_folder(root, book, total)
         if (root / LOCK).is_file():
@@ -153,14 +170,14 @@ def read_rulebook(root: Path, files: SourceFiles = DISK) -> Rulebook:
     return book
 
 
-def _read_site(book: Rulebook, total: Any) -> None:
+def _read_site(book: Rulebook, total: Any, base: Path | None) -> None:
     text = _text(book.root / SITE, book)
     site = _read(book.root / SITE, text, SiteFile, book) if text is not None else None
     if text is None or site is None:
         return
     named = site.model.site.rules
-    shipped = named in (None, SHIPPED)
-    book.base, book.site = (default_rules_folder() if shipped else Path(normpath(book.root / str(named)))), site
+    of = default_rules_folder() if named in (None, SHIPPED) else Path(normpath(book.root / str(named)))
+    book.base, book.site = base or of, site
     if not book.base.is_dir() or (book.base / SITE).is_file():
         what = f"`{named}` is no folder of rules."
         fix = f"Name one, seen from this file, or write `{SHIPPED}`; overlays have no overlays."
@@ -169,12 +186,13 @@ def _read_site(book: Rulebook, total: Any) -> None:
     total.update(text.encode())
     _read_folder(book.base, book, total)
     _read_wording(book, total)
+    _read_locale(book, site, total)
     book.rules, book.sets, found, problems = overlaid(book.rules, book.sets, site)
     book.tables, of_tables, wrong = with_tables(book.tables, site)
     book.overrides += (*found, *of_tables)
     book.problems += problems + wrong
-    for name, file in product_files(site).items():
-        book.products[name] = [*book.products.get(name, []), *_products(book.root / file, book, total)]
+    for name, change in site.model.tables.items():
+        _add_rows(name, book.root, change.products, change.ndcs, book, total)
     _read_folder(book.root, book, total)
     if book.vocabulary is not None:
         book.overrides += (vocabulary_override(book.vocabulary),)
@@ -196,9 +214,69 @@ def _read_wording(book: Rulebook, total: Any) -> None:
             continue
         seen[of] = path.name
         book.wording.append(wording)
-        book.rules, overrides, problems = worded(book.rules, wording)
-        book.overrides += tuple(overrides)
-        book.problems += problems
+        _put_wording(wording, book)
+
+
+def _put_wording(wording: Wording, book: Rulebook) -> None:
+    """Put the texts of a wording into the files it is of, unless something is wrong with it."""
+    of = wording.model.wording.of
+    files: list[WordedFile[Any]] = []
+    version: str | None = None
+    if of in book.rules:
+        files = [rule := with_wording(book.rules[of], text_places, wording)]
+        book.rules = book.rules | {of: rule.file}
+        version = rule.file.model.about.version
+    elif of == REVIEW and book.review is not None:
+        files = [review := with_wording(book.review, review_places, wording)]
+        book.review, version = review.file, review.file.model.review.version
+    elif of == PACKET and book.packet is not None:
+        files = [packet := with_wording(book.packet, packet_places, wording)]
+        book.packet, version = packet.file, packet.file.model.packet.version
+    elif of == VALUESETS:
+        named = {set_key(loaded): index for index, loaded in enumerate(book.sets)}
+        sets = list(book.sets)
+        for name in wording.model.texts:
+            if name not in named:
+                fix = did_you_mean(name, named, "Name a value set.")
+                book.problems.append(wording.problem(("texts", name), CHECK, f"There is no value set `{name}`.", fix))
+                continue
+            files.append(one := with_wording(sets[named[name]], set_places, wording, ("texts", name)))
+            sets[named[name]] = one.file
+        book.sets = sets
+    else:
+        fix = did_you_mean(of, (*book.rules, REVIEW, PACKET, VALUESETS), "Name a rule file.")
+        book.problems.append(wording.problem(("wording", "of"), CHECK, f"There is no rule file `{of}`.", fix))
+        return
+    wrong = [problem for one in files for problem in one.problems]
+    if wrong:
+        book.problems += wrong
+        return
+    override, behind = told_of(wording, files, version)
+    book.overrides += (override,)
+    book.problems += behind
+
+
+def _read_locale(book: Rulebook, site: LoadedFile[SiteFile], total: Any) -> None:
+    """The language of the site, and its translation of what the program itself writes."""
+    of_wording = {one.model.wording.language for one in book.wording}
+    language = site.model.site.language or (of_wording.pop() if len(of_wording) == 1 else ENGLISH)
+    path = locale_path(book.root, language)
+    total.update(language.encode())
+    if not path.is_file():
+        book.words = Catalog(language)
+        if language.split("-")[0] != ENGLISH:
+            place = ("site", "language") if site.model.site.language else ("site",)
+            book.problems.append(no_translation(site, place, language))
+        return
+    try:
+        raw = book.files.read(path, book.folders)
+        translations = read_translations(raw)
+    except UnreadableSourceError as unreadable:
+        book.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
+        return
+    total.update(raw)
+    book.problems.extend(wrong_placeholders(translations, str(path)))
+    book.words, book.locale = Catalog(language, translations), hashlib.sha256(raw).hexdigest()
 
 
 def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
@@ -220,7 +298,8 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
         elif place[0] == "tables":
             if table := _read(path, text, DrugFile, book):
                 _keep(book.tables, table.model.table.id, table, ("table", "id"), book)
-                book.products[table.model.table.id] = _products_of(path, table, book, total)
+                header = table.model.table
+                _add_rows(header.id, path.parent, header.products, header.ndcs, book, total)
         elif place == (VOCABULARY,):
             if book.site is None:
                 what, fix = (
@@ -241,7 +320,7 @@ def _read_folder(root: Path, book: Rulebook, total: Any) -> None:
                 _read_tables(path.parent, reading, book, total)
         elif place == (REVIEW, f"{REVIEW}.yaml"):
             book.review = _read(path, text, ReviewFile, book)
-        elif place == (REVIEW, "packet.yaml"):
+        elif place == (REVIEW, f"{PACKET}.yaml"):
             book.packet = _read(path, text, PacketFile, book)
         else:
             continue
@@ -335,221 +414,18 @@ def _keep(
     into[name] = loaded
 
 
-def problems_of(error: ValidationError, located: YamlDocument, model: type[BaseModel]) -> list[Problem]:
-    """What pydantic found, in our words, each at its line; one mistake is one problem."""
-    by_path: dict[YamlPath, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False):
-        path = located.written(_yaml_path(detail, located))
-        if detail["type"] == "missing":
-            path = (*path, detail["loc"][-1])
-        if detail["type"] == "union_tag_invalid" and located.value_at((*path, "find")) is not None:
-            path = (*path, "find")
-        by_path.setdefault(path, []).append(detail)
-    misspelt = {
-        (*path[:-1], nearest(path[-1], known_keys(details[0]["loc"][:-1], model), by_letter=True))
-        for path, details in by_path.items()
-        if details[0]["type"] == "extra_forbidden"
-    }
-    problems = []
-    for path, details in by_path.items():
-        if details[0]["type"] == "missing" and path in misspelt:
-            continue
-        # A union says for each of its forms why it does not fit; what was found further inside is the mistake.
-        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in by_path)
-        if deeper and all(detail["type"] in OF_A_UNION and detail["loc"][-1:] != (KEY,) for detail in details):
-            continue
-        line, column = located.at(path)
-        what, fix = _in_words(details, path, located, model)
-        problems.append(Problem(located.file, line, column, _check_name(details[0]["type"]), what, fix))
-    return sorted(set(problems))
+def _add_rows(table: str, folder: Path, products: str | None, ndcs: str | None, book: Rulebook, total: Any) -> None:
+    """Add the lines of the CSV files that are named to those of a drug table."""
+    for named, columns, into in ((products, PRODUCT_COLUMNS, book.products), (ndcs, NDC_COLUMNS, book.ndcs)):
+        more = _rows_of(folder / named, columns, book, total) if named is not None else []
+        into[table] = [*into.get(table, []), *more]
 
 
-def _yaml_path(detail: ErrorDetails, located: YamlDocument) -> YamlPath:
-    """
-    Where in the file a mistake is.
-
-    pydantic names union members on the way (`count`, `at_least`), and a key of the file may be called the same;
-    of all ways to read its path, the one that explains most of it is right.
-    """
-    steps = detail["loc"]
-    missing = detail["type"] == "missing"
-
-    def ways(value: Any, at: int, path: YamlPath) -> Iterator[tuple[bool, int, YamlPath]]:
-        if at == len(steps) - missing:
-            fits = isinstance(value, dict) and steps[-1] not in value if missing else True
-            yield fits, len(path), path
-            return
-        step: Any = steps[at]
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
-            last = missing or at == len(steps) - 1
-            for fits, length, whole in ways(value[step], at + 1, (*path, step)):
-                yield fits, length + last, whole
-        yield from ways(value, at + 1, path)
-
-    return max(ways(located.value, 0, ()))[2]
-
-
-FEW_KEYS = 8  # that a message can list
-KEY = "[key]"  # pydantic's last step for a key that is not as it should be
-OF_A_UNION = frozenset(
-    {
-        "string_type", "int_type", "float_type", "bool_type", "list_type", "dict_type", "model_type", "literal_error",
-        "string_pattern_mismatch", "model_attributes_type",
-    }
-)  # fmt: skip
-EXPECTED = {
-    "string_type": "a word",
-    "int_type": "a number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "`true` or `false`",
-    "list_type": "a list",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "model_attributes_type": "keys with values",
-    "date_type": "a date like 2025-03-10, without quotes",
-    "is_instance_of": "another form",
-    "string_too_short": "some text",
-}
-PATTERNS = {
-    # Said for the patterns of cds.rulebook.format.rule_file.
-    r"^[a-z][a-z0-9_]*$": "a name: lower-case letters, digits and `_`, a letter first",
-    r"^[a-z][a-z0-9-]*$": "a name: lower-case letters, digits and `-`, a letter first",
-    r"^\d+\.\d+\.\d+$": "a version like 1.0.0",
-    r"^https?://\S+$": "an address that begins with https://",
-    r"^[A-Za-z0-9]{1,100}$": "up to 100 letters and digits, nothing else",
-}
-DURATION = "a duration like 14 days, 6 weeks or 5 years, or a parameter that is one"
-DURATION_KEYS = frozenset(
-    {
-        "look_back", "lasts_at_least", "joins_gaps_up_to", "otherwise", "apart", "before", "after",
-        "augmentation_lasts_at_least",
-    }
-)  # fmt: skip
-CONDITION_WORDS = ("all", "any", "not", "at_least", "unknown", "possibly")
-
-
-def _check_name(kind: str) -> str:
-    return {
-        "missing": "missing-key",
-        "extra_forbidden": "unknown-key",
-        "union_tag_invalid": "unknown-kind",
-        "union_tag_not_found": "unknown-kind",
-        "value_error": "wrong-form",
-        "codes_not_text": "codes-not-text",
-    }.get(kind, "wrong-value")
-
-
-def _in_words(
-    details: list[ErrorDetails], path: YamlPath, located: YamlDocument, model: type[BaseModel]
-) -> tuple[str, str]:
-    detail = details[0]
-    kind = detail["type"]
-    here = ".".join(str(step) for step in path) or "the file"
-    above = ".".join(str(step) for step in path[:-1])
-    place = f"`{above}`" if above else "the file"
-    if kind == "missing":
-        return f"`{path[-1]}` is missing in {place}.", f"Add `{path[-1]}:`."
-    if kind == "extra_forbidden":
-        keys = known_keys(detail["loc"][:-1], model)
-        listed = f"Write one of {', '.join(keys)}, or remove it."
-        if len(keys) > FEW_KEYS:
-            listed = "Remove it, or see docs/rule-authors/format.md for the keys."
-        hint = did_you_mean(path[-1], keys, listed, by_letter=True)
-        if path[-1] in CONDITION_WORDS and any(key in CONDITION_WORDS for key in keys):
-            return f"`{path[-1]}` stands beside another condition in {place}.", "Put both into the list of one `all:`."
-        return f"`{path[-1]}` is not a key that can stand in {place}.", hint
-    if kind == "union_tag_invalid":
-        tag = detail["ctx"]["tag"]
-        expected = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
-        if not tag:
-            return f"`{here}` does not say what to look for.", f"Add `find:` with one of {', '.join(expected)}."
-        hint = did_you_mean(tag, expected, f"Write one of {', '.join(expected)}.", by_letter=True)
-        return f"`{tag}` is not a kind of fact this format knows.", hint
-    if kind == "codes_not_text":
-        return f"`{here}` is a number; {detail['msg']}.", _in_quotes(located.value_at(path))
-    if kind == "value_error":
-        message = detail["msg"].removeprefix("Value error, ")
-        return f"`{here}`: {message}.", "See docs/rule-authors/format.md."
-    if any(detail.get("ctx", {}).get("class_name") == "Limits" for detail in details):
-        otherwise = f"Write `{path[-1]}: {{at_least: …}}`, or a name alone."
-        hint = did_you_mean(path[-1], CONDITION_WORDS, otherwise, by_letter=True)
-        return f"`{path[-1]}` is no word of a condition, and as a comparison it has no limit.", hint
-    if detail["loc"][-1:] == (KEY,):
-        return f"`{path[-1]}` cannot be a name in {place}.", f"Write {_wanted([detail])}."
-    if detail["loc"][-1:] == ("compare",):
-        return f"`{here}` is not a condition.", f"Write a name, a comparison, or {', '.join(CONDITION_WORDS)}."
-    wanted = DURATION if path[-1:] and path[-1] in DURATION_KEYS else _wanted(details)
-    if path[-1:] == ("version",):
-        wanted = PATTERNS[r"^\d+\.\d+\.\d+$"]
-    return f"`{here}` cannot be {_shown(located.value_at(path))}.", f"Write {wanted}."
-
-
-def _in_quotes(value: object) -> Correction:
-    return Correction(f'Write "{value}".', str(value), f'"{value}"')
-
-
-def _wanted(details: list[ErrorDetails]) -> str:
-    forms: list[str] = []
-    for detail in details:
-        context = detail.get("ctx", {})
-        match detail["type"]:
-            case "literal_error":
-                forms.append(str(context["expected"]).replace("'", "`").replace("False", "`false`"))
-            case "string_pattern_mismatch":
-                forms.append(PATTERNS.get(context["pattern"], DURATION))
-            case "too_short":
-                forms.append(f"a list of {context['min_length']} or more")
-            case "too_long":
-                forms.append(f"a list of {context['max_length']} at most")
-            case kind:
-                forms.append(EXPECTED.get(kind, f"what this asks for: {detail['msg'].lower()}"))
-    return ", or ".join(dict.fromkeys(forms))
-
-
-def _shown(value: object) -> str:
-    match value:
-        case dict():
-            return "keys with values"
-        case list():
-            return "a list" if value else "an empty list"
-        case bool():
-            return f"`{str(value).lower()}`"
-    return f"`{value}`"
-
-
-def _products_of(path: Path, table: LoadedFile[DrugFile], book: Rulebook, total: Any) -> list[ProductRow]:
-    named = table.model.table.products
-    return _products(path.parent / named, book, total) if named is not None else []
-
-
-def _products(products: Path, book: Rulebook, total: Any) -> list[ProductRow]:
-    text = _text(products, book)
+def _rows_of(path: Path, columns: tuple[str, ...], book: Rulebook, total: Any) -> list[DrugTableRow]:
+    text = _text(path, book)
     if text is None:
         return []
     total.update(text.encode())
-    reader = csv.reader(io.StringIO(text))
-    header = next(reader, [])
-    if tuple(header) != PRODUCT_COLUMNS:
-        book.problems.append(
-            Problem(
-                str(products), 1, 1, "product-columns", f"The first line is {','.join(header)}.",
-                f"Write {','.join(PRODUCT_COLUMNS)}.",
-            )
-        )  # fmt: skip
-        return []
-    rows = []
-    for values in reader:
-        if len(values) != len(PRODUCT_COLUMNS):
-            book.problems.append(
-                Problem(
-                    str(products), reader.line_num, 1, "product-columns",
-                    f"This line has {len(values)} values, the first line names {len(PRODUCT_COLUMNS)}.",
-                    "Put values that hold a comma in double quotes.",
-                )
-            )  # fmt: skip
-            continue
-        rows.append(ProductRow(str(products), reader.line_num, dict(zip(PRODUCT_COLUMNS, values, strict=True))))
+    rows, problems = read_rows(str(path), text, columns)
+    book.problems.extend(problems)
     return rows

@@ -20,7 +20,7 @@ CHECK = "lock-out-of-date"
 
 @dataclass(frozen=True, slots=True)
 class LockEntry:
-    """One line of the lock."""
+    """What rules.lock says of one rule file: its version and fingerprint."""
 
     version: str
     digest: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cds.rulebook.format.drug_table import DrugFile, DrugRow
@@ -89,9 +89,5 @@ def _in_words(change: TableChange) -> str:
         if others := sorted(columns.model_fields_set - {"minimum_mg_a_day"}):
             parts.append(f"{drug}: other {', '.join(others)}")
     parts += [f"products of {change.products}"] if change.products else []
+    parts += [f"NDCs of {change.ndcs}"] if change.ndcs else []
     return "; ".join(parts)
-
-
-def product_files(site: LoadedFile[SiteFile]) -> Mapping[str, str]:
-    """Table → the site's file of more products, seen from its folder."""
-    return {name: change.products for name, change in site.model.tables.items() if change.products is not None}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cds.facts.data import FORMS, SURVEY_CATEGORY, SURVEYS, TypeQuery
 from cds.facts.kind import CompiledFact
-from cds.rulebook.program import Prefetch
-from cds.terminology.index import Codes
+from cds.rulebook.compiled_ruleset import Prefetch
+from cds.terminology.value_sets import ValueSet
 
 OF_PATIENT = "patient={{context.patientId}}"
 
 
-def prefetch(facts: Iterable[CompiledFact], codes: Codes, required: frozenset[str]) -> tuple[Prefetch, ...]:
+def prefetch(
+    facts: Iterable[CompiledFact], sets: Mapping[str, ValueSet], required: frozenset[str]
+) -> tuple[Prefetch, ...]:
     """
     Queries for the facts, one per FHIR type and one per group of observations.
 
@@ -25,7 +27,7 @@ def prefetch(facts: Iterable[CompiledFact], codes: Codes, required: frozenset[st
         if isinstance(query, TypeQuery):
             queries[query.key] = f"{query.resource_type}?{OF_PATIENT}"
             continue
-        tokens = {f"{system}|{code}" for name in query.asked for system, code in codes.sets[name].codes}
+        tokens = {f"{system}|{code}" for name in query.asked for system, code in sets[name].codes}
         observed.setdefault(query.key, set()).update(tokens)
         if query.forms:
             queries[FORMS.key] = f"{FORMS.resource_type}?{OF_PATIENT}"

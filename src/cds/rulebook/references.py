@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cds.facts.kind import (
+    COURSE,
     DRAFT,
     EPISODE,
     FACTS,
@@ -36,7 +37,7 @@ from cds.rulebook.format.conditions import (
     UnknownThis,
 )
 from cds.rulebook.format.published import PublishedSpec
-from cds.rulebook.placeholders import TextAt, placeholders_in, texts
+from cds.rulebook.placeholders import TextAt, leaflet_texts, placeholders_in, texts
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DurationName, InUnit, NumberName, OneOf, OwnUnit, Refers, UnitOf, duration_days
 from cds.yaml_source.loaded import LoadedFile
@@ -48,12 +49,14 @@ CONCLUSION, PARAMETER, DEFINITION = "conclusion", "parameter", "definition"
 # … and what a place may want besides.
 LIMIT, DURATION, WORDS = "limit", "duration", "words"
 SHOWN, ANY_FACT, SUMMARY, DEFINED = "shown", "fact", "summary", "defined"
+COUNTED, COUNTED_PARAMETER = "counted", "counted parameter"
 
 FITS: Mapping[str, frozenset[str]] = {
     STATEMENT: frozenset({STATEMENT, CONCLUSION}),
     PRESENT: frozenset({STATEMENT}),
     DRAFT: frozenset({STATEMENT}),
     TREATMENT: frozenset({STATEMENT}),
+    COURSE: frozenset({STATEMENT}),
     NUMBER: frozenset({NUMBER}),
     SCORE: frozenset({NUMBER}),
     HISTORY: frozenset({NUMBER}),
@@ -71,8 +74,10 @@ FITS: Mapping[str, frozenset[str]] = {
     ANY_FACT: FACTS,
     TRACED: frozenset({STATEMENT, NUMBER}),
     SUMMARY: frozenset({NUMBER, PARAMETER}),
+    COUNTED: frozenset({NUMBER, PARAMETER}),
+    COUNTED_PARAMETER: frozenset({PARAMETER}),
 }
-HOLE_WANTS = {
+PLACEHOLDER_WANTS = {
     "": SHOWN,
     "why": CONCLUSION,
     "missing": CONCLUSION,
@@ -89,7 +94,7 @@ HOLE_WANTS = {
 @dataclass(frozen=True)
 class Definition:
     """
-    One name and what it stands for.
+    One name that a rule file defines: of a fact, conclusion, parameter or definition.
 
     Attributes:
         name: The name.
@@ -127,7 +132,7 @@ class NameReference:
         path: Where in the file.
         beside: For a limit: the number fact it is compared with, "" for none.
         unit: For a limit that is compared with no fact: the unit it must have.
-        hole: Whether it stands in a hole of a text.
+        placeholder: Whether it stands in a placeholder of a text.
         words: For a parameter that is a word: the words it may be.
     """
 
@@ -137,7 +142,7 @@ class NameReference:
     path: Path
     beside: str = ""
     unit: str = ""
-    hole: bool = False
+    placeholder: bool = False
     words: tuple[str, ...] = ()
 
 
@@ -262,6 +267,12 @@ def readings(rule: Rule) -> Iterator[NameReference | BareNumber]:
         for name, definition in rule.model.definitions.are.items():
             for parameter in definition.with_:
                 yield NameReference(parameter, PARAMETER, rule, ("definitions", "are", name, "with", parameter))
+    for name, leaflet in rule.model.leaflets.items():
+        for text in leaflet_texts(leaflet, ("leaflets", name)):
+            for placeholder in placeholders_in(text.text):
+                named = placeholder.text if placeholder.word else placeholder.name or placeholder.text
+                wants = COUNTED_PARAMETER if placeholder.forms else PARAMETER
+                yield NameReference(named, wants, rule, text.path)
     if rule.model.lists:
         yield from in_model(rule, rule.model.lists, ("lists",))
 
@@ -342,8 +353,9 @@ def in_model(rule: Rule, model: BaseModel, path: Path, *, own_unit: str = "") ->
 
 
 def _in_text(rule: Rule, text: TextAt) -> Iterator[NameReference]:
-    for hole in placeholders_in(text.text):
-        if not hole.name or hole.word not in HOLE_WANTS:
+    for placeholder in placeholders_in(text.text):
+        if not placeholder.name or placeholder.word not in PLACEHOLDER_WANTS:
             continue
-        wants = SUMMARY if text.place == "summary" and not hole.word else HOLE_WANTS[hole.word]
-        yield NameReference(hole.name, wants, rule, text.path, hole=True)
+        wants = SUMMARY if text.place == "summary" and not placeholder.word else PLACEHOLDER_WANTS[placeholder.word]
+        wants = COUNTED if placeholder.forms else wants
+        yield NameReference(placeholder.name, wants, rule, text.path, placeholder=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from cds.rulebook.compiled_ruleset import CompiledRuleset, RuleRef
 from cds.rulebook.overlay import SiteOverride
-from cds.rulebook.program import CompiledRuleset, RuleRef
 
 
 @dataclass(frozen=True, slots=True)

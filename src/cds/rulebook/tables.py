@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import inf
 
-from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList
+from cds.rulebook.drug_rows import national_drug_codes
+from cds.rulebook.format.reading import CueWords, LanguageCues, ReadingFile, WordList, WordsOfKinds
 from cds.rulebook.format.review import ReviewFile, ReviewPanel
 from cds.rulebook.format.value_set import NamesGroup, ValueSetFile
 from cds.rulebook.format.vocabulary import SiteVocabularyEntry
 from cds.rulebook.loader import Rulebook
 from cds.terminology.concepts import bare
 from cds.terminology.drugs import Drug, DrugTable, Product
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import WordGroup, words_of
 from cds.terminology.review_form import PanelForm, ReviewAnswer, ReviewForm, ReviewQuestion
 from cds.terminology.statements import Cues, Meant, phrases_of
@@ -65,11 +67,18 @@ def code_sets(book: Rulebook) -> dict[str, ValueSet]:
     return sets
 
 
-def code_index(book: Rulebook) -> Codes:
-    """Every value set, drug table and word of a rulebook in one index, with what a site adds."""
+def code_index(book: Rulebook, looked_for: Mapping[EntryKind, frozenset[str]] | None = None) -> TerminologyIndex:
+    """
+    Every value set, drug table and word of a rulebook in one index, with what a site adds.
+
+    `looked_for`: as in `Vocabulary`; None for all sets.
+    """
     drugs = {name: drug_table(name, book) for name in book.tables}
     sets = code_sets(book)
-    return Codes(sets, drugs, vocabulary(book), review_form(book, sets))
+    words = vocabulary(book)
+    if words is not None and looked_for is not None:
+        words = replace(words, looked_for=looked_for)
+    return TerminologyIndex(sets, drugs, words, review_form(book, sets))
 
 
 def site_entries(book: Rulebook) -> list[SiteVocabularyEntry]:
@@ -132,6 +141,7 @@ def drug_table(name: str, book: Rulebook) -> DrugTable:
         )
         for row in book.products[name]
     }
+    ndcs = {code: row.values["rxcui"] for row in book.ndcs[name] for code in national_drug_codes(row)}
     header = book.tables[name].model.table
     return DrugTable(
         name,
@@ -141,6 +151,7 @@ def drug_table(name: str, book: Rulebook) -> DrugTable:
         names,
         frozenset(word for text in header.says_nothing for word in words_of(text)),
         tuple((root.system, root.code) for root in header.classes),
+        {code: rxcui for code, rxcui in ndcs.items() if rxcui in products},
     )
 
 
@@ -164,15 +175,22 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
     for group in model.closed_systems:
         for kind in group.for_:
             closed.setdefault(EntryKind(kind), set()).update(group.systems)
-    plain = [word for text in _listed(model.plain) for word in words_of(text)]
+    plain = [word for text in _listed(group for group in model.plain if group.for_ is None) for word in words_of(text)]
     return Vocabulary(
         words={
             EntryKind.CONDITION: without((*conditions, *plain), suspicious[EntryKind.CONDITION]),
             EntryKind.PROCEDURE: without((*conditions, *plain), suspicious[EntryKind.PROCEDURE]),
             EntryKind.ALLERGY: without((*conditions, *drugs, *plain), suspicious[EntryKind.ALLERGY]),
             EntryKind.MEDICATION: without(drugs, suspicious[EntryKind.MEDICATION]),
+            EntryKind.REFERRAL: without(
+                (*conditions, *plain, *_of_kind(model.plain, EntryKind.REFERRAL)), suspicious[EntryKind.REFERRAL]
+            ),
+            EntryKind.OBSERVATION: without(
+                (*conditions, *plain, *_of_kind(model.plain, EntryKind.OBSERVATION)), suspicious[EntryKind.OBSERVATION]
+            ),
         },
-        ignored=frozenset(_listed(model.ignored)),
+        ignored=frozenset(_listed(group for group in model.ignored if group.for_ is None)),
+        ignored_of={kind: _of_kind(model.ignored, kind) for kind in EntryKind},
         names={
             phrase: frozenset(word for text in group.never_beside for word in words_of(text))
             for group in model.others
@@ -192,7 +210,14 @@ def vocabulary(book: Rulebook) -> Vocabulary | None:
         articles=_folded(model.articles),
         joining=_folded(model.joining),
         abbreviations=frozenset(plain),
+        near_match=header.near_match,
+        ambiguous={text: frozenset(sets) for group in model.ambiguous for text, sets in group.means.items()},
     )
+
+
+def _of_kind(groups: Iterable[WordsOfKinds], kind: EntryKind) -> frozenset[str]:
+    """The words listed for entries of this kind only."""
+    return _folded(group for group in groups if group.for_ is not None and kind.value in group.for_)
 
 
 def _folded(groups: Iterable[WordList]) -> frozenset[str]:
@@ -241,6 +266,7 @@ def review_form(book: Rulebook, sets: Mapping[str, ValueSet]) -> ReviewForm | No
         trials=header.trials,
         trial=trial.text,
         entries=trial.entries,
+        others=trial.others or "",
         questions=questions,
         days_each=duration_days(trial.duration.lasts) or 1,
         statements=model.statements,
@@ -295,5 +321,11 @@ def _cues(languages: Iterable[LanguageCues]) -> Cues:
             Meant.UNCERTAIN: said(one.uncertain for one in listed),
         }
 
-    between = frozenset(word for one in listed for text in one.between for word in words_of(text))
-    return Cues(of("before"), of("after"), phrases_of(text for one in listed for text in one.unless), between)
+    return Cues(
+        of("before"),
+        of("after"),
+        phrases_of(text for one in listed for text in one.unless),
+        between=frozenset(word for one in listed for text in one.between for word in words_of(text)),
+        denials=phrases_of(text for one in listed for text in one.denials),
+        contrasts=frozenset(word for one in listed for text in one.contrasts for word in words_of(text)),
+    )

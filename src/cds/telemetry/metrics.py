@@ -8,15 +8,19 @@ is asked adds them up.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import generate_latest as text_of
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.parser import text_string_to_metric_families
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+STARTED = time.time()  # of this process
 # Seconds; most answers take some milliseconds, and EHRs give up after some seconds.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
@@ -29,6 +33,10 @@ decisions = Counter("thirdline_decisions_total", "Decisions made.", ["tenant", "
 cards = Counter("thirdline_cards_total", "Cards shown.", ["tenant", "service", "card", "indicator"])
 unknown_facts = Counter("thirdline_unknown_facts_total", "Facts that stayed unknown.", ["fact"])
 disagreements = Counter("thirdline_engine_disagreements_total", "Decisions the two evaluators differed on.")
+open_disagreements = Gauge(
+    "thirdline_engine_disagreements_open", "Disagreements of the two evaluators that nobody acknowledged.",
+    multiprocess_mode="livemax",
+)  # fmt: skip
 fetches = Counter("thirdline_fetch_total", "Prefetch keys read from FHIR servers.", ["server", "outcome"])
 in_progress = Gauge("thirdline_decisions_in_progress", "Requests let in and not answered.", multiprocess_mode="livesum")
 queue_waiting = Gauge("thirdline_queue_waiting", "Requests that wait for a thread.", multiprocess_mode="livesum")
@@ -47,6 +55,41 @@ rules_loaded = Gauge(
     multiprocess_mode="livemin",
 )  # fmt: skip
 build_info = Gauge("thirdline_build_info", "1 for the version that runs.", ["version"], multiprocess_mode="livemax")
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """
+    Requests since the start, of all workers.
+
+    Attributes:
+        answered: How many were answered.
+        failed: How many of them with a status of 500 or above.
+        seconds: What one took on average; None before the first.
+        per_minute: How many a minute since this process started.
+    """
+
+    answered: int
+    failed: int
+    seconds: float | None
+    per_minute: float
+
+
+def traffic(now: float) -> Traffic:
+    """What was answered up to a time (seconds of `time.time`)."""
+    answered = failed = count = total = 0.0
+    for family in text_string_to_metric_families(scraped().decode()):
+        for sample in family.samples:
+            match sample.name:
+                case "thirdline_requests_total":
+                    answered += sample.value
+                    failed += sample.value if sample.labels["status"].startswith("5") else 0
+                case "thirdline_request_seconds_count":
+                    count += sample.value
+                case "thirdline_request_seconds_sum":
+                    total += sample.value
+    minutes = max((now - STARTED) / 60, 1.0)
+    return Traffic(int(answered), int(failed), total / count if count else None, answered / minutes)
 
 
 def scraped() -> bytes:

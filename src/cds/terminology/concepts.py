@@ -18,7 +18,7 @@ NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+", re.UNICODE)
 
 class Coding(msgspec.Struct, frozen=True, gc=False):
     """
-    One code of one code system.
+    One code of one code system, with its display.
 
     Attributes:
         system: Canonical URI of the code system (see SAME_SYSTEM); "" when the sender gave none.

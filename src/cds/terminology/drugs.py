@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cds.terminology.concepts import Coding, Concept
 from cds.terminology.phrases import words_of
-from cds.terminology.systems import ATC, RXNORM
+from cds.terminology.systems import ATC, NDC, RXNORM
 from cds.terminology.words import words_in
 
 
@@ -87,6 +87,7 @@ class DrugTable:
         not_a_name: Words that say nothing about which drug it is ("investigational"); with them, or without any
             word at all, a medication stays unrecognised.
         class_codes: (system, code) roots whose members are such drugs although no row is known (ATC N06A).
+        ndcs: National Drug Code, eleven digits → RxNorm code of the product.
     """
 
     name: str
@@ -96,12 +97,13 @@ class DrugTable:
     names: Mapping[tuple[str, ...], str]
     not_a_name: frozenset[str] = frozenset()
     class_codes: tuple[tuple[str, str], ...] = ()
+    ndcs: Mapping[str, str] = field(default_factory=dict)
     _first_words: frozenset[str] = field(init=False, repr=False, compare=False)
     _systems: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_first_words", frozenset(name[0] for name in self.names if name))
-        systems = {RXNORM, *(system for system, _ in (*self.ingredient_codes, *self.class_codes))}
+        systems = {RXNORM, NDC, *(system for system, _ in (*self.ingredient_codes, *self.class_codes))}
         object.__setattr__(self, "_systems", frozenset(systems))
 
     def recognise(self, concept: Concept) -> Recognised | None:
@@ -115,19 +117,26 @@ class DrugTable:
 
     def _coded(self, concept: Concept) -> Recognised | None:
         for coding in concept.codings:
-            if coding.system == RXNORM and (product := self.products.get(coding.code)):
+            if (product := self._product(coding)) is not None:
                 return Recognised(self.drugs[product.ingredient], product, by_name=False)
         for coding in concept.codings:
             if key := self.ingredient_codes.get((coding.system, coding.code)):
                 return Recognised(self.drugs[key], None, by_name=False)
         return None
 
+    def _product(self, coding: Coding) -> Product | None:
+        if coding.system == RXNORM:
+            return self.products.get(coding.code)
+        return self.products.get(self.ndcs.get(coding.code, "")) if coding.system == NDC else None
+
     def _named(self, text: str) -> str | None:
         words = words_of(text)
         if self._first_words.isdisjoint(words):
             return None
         best: tuple[int, str] | None = None
-        for start in range(len(words)):
+        for start, first in enumerate(words):
+            if first not in self._first_words:
+                continue
             for length in (3, 2, 1):
                 key = self.names.get(words[start : start + length])
                 if key is not None and (best is None or length > best[0]):
@@ -163,7 +172,7 @@ class DrugTable:
         """Whether no code is of one of these drugs, or of a class of ours."""
         for coding in codings:
             if coding.system in self._systems and (
-                coding.code in self.products
+                self._product(coding) is not None
                 or (coding.system, coding.code) in self.ingredient_codes
                 or any(coding.system == system and coding.code.startswith(root) for system, root in self.class_codes)
             ):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.drugs import DrugTable
@@ -21,7 +22,7 @@ WORDS_BESIDE_NONE = 2
 
 
 @dataclass(frozen=True)
-class Codes:
+class TerminologyIndex:
     """Every value set and drug table of a rulebook, in one index: looking a code up costs the same for any number."""
 
     sets: Mapping[str, ValueSet]
@@ -151,32 +152,101 @@ class Codes:
         return frozenset(one.value_set for one in self._named(concept.said))
 
     def sets_said(self, concept: Concept) -> frozenset[str]:
-        """Those of `sets_named` whose words say so, and do not only suggest it."""
+        """Value sets of `sets_named` whose words say so, and do not only suggest it."""
         return frozenset(one.value_set for one in self._named(concept.said) if one.group.certain)
+
+    def sets_mentioned(self, texts: Iterable[str]) -> frozenset[str]:
+        """
+        Names of the value sets that texts speak of: `certain` words, not denied and not said of somebody else.
+
+        Those that are suspected or of the past are among them; abbreviations are not, since in observations they
+        commonly stand for something else ("SI", "IMV").
+        """
+        found: set[str] = set()
+        for text in texts:
+            places = {one.place for one in self._spelled_out(text)}
+            if places:
+                found.update(one.value_set for one in self._named_in(text) if one.place in places)
+        return frozenset(found)
+
+    def sets_denied(self, text: str) -> frozenset[str]:
+        """Names of the value sets of which a text of one clause only says that they are not so; none of any other."""
+        clauses = Clauses.of(text)
+        if len(set(clauses.clause)) != 1 or self._named_in(text):
+            return frozenset()
+        return self.sets_negated((text,))
+
+    def sets_negated(self, texts: Iterable[str]) -> frozenset[str]:
+        """Names of the value sets of which texts say somewhere that they are not so, of this patient."""
+        found: set[str] = set()
+        for text in texts:
+            spelled_out = self._spelled_out(text)
+            if spelled_out:
+                clauses = Clauses.of(text)
+                places = {at for one in spelled_out for at in range(one.start, one.end)}
+                found.update(
+                    one.value_set
+                    for one in spelled_out
+                    if not self._denies_itself(one, clauses)
+                    and self._cues.meant(clauses, one.start, one.end, places) is Meant.NEGATED
+                )
+        return frozenset(found)
+
+    def codes_among(self, codings: tuple[Coding, ...], sets: frozenset[str]) -> bool:
+        """Whether a code is in one of some value sets."""
+        systems = self.systems_of(sets)
+        return any(one.system in systems and not sets.isdisjoint(self.sets_with(one)) for one in codings)
+
+    def may_mention(self, text: str, sets: frozenset[str]) -> bool:
+        """Whether a text is the name of one of some value sets, or has a word of one, however it is meant."""
+        concept = Concept(text=text)
+        if not sets.isdisjoint(self.sets_of(concept)) or not sets.isdisjoint(self.sets_called(concept)):
+            return True
+        return any(one.value_set in sets for one in self._found_in(text)[0])
+
+    def _spelled_out(self, text: str) -> list[FoundPhrase]:
+        """The phrases in a text whose words say so, without abbreviations."""
+        words = words_of(text)
+        return [
+            one
+            for one in self._found_in(text)[0]
+            if one.group.certain
+            and not (one.end - one.start == 1 and words[one.start].upper() in one.group.abbreviations)
+        ]
 
     def _named(self, said: tuple[str, ...]) -> Iterator[FoundPhrase]:
         """Phrases of value sets in texts that are said of this patient, with what only suggests them marked so."""
-        for text in said:
-            titled = self.vocabulary.titled(text) if self.vocabulary is not None else ()
-            if titled:  # it says what its code says, and its words no more than that
-                yield from self._named_by_title(text, titled)
-                continue
-            found = self.phrases.find(text)
-            if not found:
-                continue
-            clauses = Clauses.of(text)
-            cues = self.vocabulary.cues if self.vocabulary is not None else PLAIN_CUES
-            places = {at for one in found for at in range(one.start, one.end)}
-            for one in found:
-                meant = (
-                    cues.meant(clauses, one.start, one.end, places)
-                    if not self._denies_itself(one, clauses)
-                    else Meant.SAID
-                )
-                if meant is Meant.SAID:
-                    yield one
-                elif meant not in NOT_THIS_PATIENTS:
-                    yield replace(one, group=replace(one.group, certain=False))
+        return chain.from_iterable(map(self._named_in, said))
+
+    def _named_in(self, text: str) -> Sequence[FoundPhrase]:
+        """As `_named`, in one text."""
+        titled = self.vocabulary.titled(text) if self.vocabulary is not None else ()
+        if titled:  # it says what its code says, and its words no more than that
+            return list(self._named_by_title(text, titled))
+        found, _ = self._found_in(text)
+        if not found:
+            return ()
+        clauses = Clauses.of(text)
+        cues = self._cues
+        places = {at for one in found for at in range(one.start, one.end)}
+        named = []
+        for one in found:
+            meant = (
+                cues.meant(clauses, one.start, one.end, places) if not self._denies_itself(one, clauses) else Meant.SAID
+            )
+            if meant is Meant.SAID:
+                named.append(one)
+            elif meant not in NOT_THIS_PATIENTS:
+                named.append(replace(one, group=replace(one.group, certain=False)))
+        return named
+
+    @property
+    def _cues(self) -> Cues:
+        return self.vocabulary.cues if self.vocabulary is not None else PLAIN_CUES
+
+    def _found_in(self, text: str) -> tuple[list[FoundPhrase], frozenset[int]]:
+        """As `PhraseIndex.find_with_exceptions`."""
+        return self.phrases.find_with_exceptions(text)
 
     def _named_by_title(self, text: str, codings: Iterable[Coding]) -> Iterator[FoundPhrase]:
         length = len(words_of(text))
@@ -192,10 +262,10 @@ class Codes:
         """
         Whether it can be told what an entry is: by its codes, or by all of its words.
 
-        Where the rules bring no vocabulary, and for referrals, a legible name is enough.
+        Where the rules bring no vocabulary, a legible name is enough.
         """
         vocabulary = self.vocabulary
-        if vocabulary is None or kind is EntryKind.REFERRAL:
+        if vocabulary is None:
             return Reading.READ if has_a_name(concept) else Reading.SILENT
         sets = self.sets_of(concept)
         sets = frozenset(name for name in sets if vocabulary.says_what(name, kind))
@@ -216,7 +286,7 @@ class Codes:
         if vocabulary.places_text(text) or (kind is EntryKind.CONDITION and vocabulary.titled(text)):
             return Reading.READ
         words = words_of(text)
-        found, excepted = self.phrases.find_with_exceptions(text)
+        found, excepted = self._found_in(text)
         covered: set[int] = set(excepted)
         silent: set[int] = set()
         for one in found:
@@ -230,7 +300,9 @@ class Codes:
             return Reading.READ
         if silent and not covered:
             words = tuple(word for at, word in enumerate(words) if at not in silent)
-        if not covered and kind is not EntryKind.MEDICATION and vocabulary.is_unknown_abbreviation(text):
+        if kind is not EntryKind.MEDICATION and (
+            vocabulary.stands_for_several(text, kind) or (not covered and vocabulary.is_unknown_abbreviation(text))
+        ):
             return Reading.NOT_READ
         read = vocabulary.places_words(words, covered, kind)
         if read is Reading.NOT_READ and covered and self._may_be(text, vocabulary, kind) == frozenset():
@@ -251,7 +323,9 @@ class Codes:
         return frozenset(found)
 
     def _may_be(self, text: str, vocabulary: Vocabulary, kind: EntryKind) -> frozenset[str] | None:
-        found, excepted = self.phrases.find_with_exceptions(text)
+        if several := vocabulary.stands_for_several(text, kind):
+            return several
+        found, excepted = self._found_in(text)
         covered: dict[int, set[str]] = {at: set() for at in excepted}
         for one in found:
             if one.value_set not in vocabulary.says_nothing and vocabulary.says_what(one.value_set, kind):
@@ -272,7 +346,7 @@ class Codes:
                 vocabulary.suspicious.get(kind, ()),
                 vocabulary.articles,
                 vocabulary.joining,
-                LikeWords(words, nothing),
+                LikeWords(words, nothing, vocabulary.near_match),
             )
         return found
 
@@ -297,6 +371,26 @@ class Codes:
         vocabulary = self.vocabulary
         return vocabulary is not None and any(vocabulary.places_code(coding, kind) for coding in codings)
 
+    def places_observation(self, concept: Concept) -> bool:
+        """
+        Whether the code or the name of an observation says that it is another than those that are in value sets.
+
+        Every word of a name must be known, and one of them must name a thing: single words of a value set do not say
+        what is measured. Where the rules bring no vocabulary, any name says it.
+        """
+        vocabulary = self.vocabulary
+        if vocabulary is None or self.places_code(concept.codings, EntryKind.OBSERVATION):
+            return True
+        kind, found = EntryKind.OBSERVATION, Reading.SILENT
+        for text in concept.said:
+            if vocabulary.places_text(text):
+                return True
+            read = vocabulary.places_words(words_of(text), (), kind)
+            if read is Reading.NOT_READ or vocabulary.is_unknown_abbreviation(text):
+                return False
+            found = read if read is Reading.READ else found
+        return found is Reading.READ
+
     def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
         """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
         if self._texts and self._mapped(said):
@@ -312,6 +406,16 @@ class Codes:
             )
         return not any(True for _ in self._named(said))
 
+    def places_elsewhere(self, place: tuple[Concept, ...], sets: frozenset[str]) -> bool:
+        """
+        Whether class and types of an encounter say that it is of none of some value sets.
+
+        A code of a system in which they have codes says so, where no code and no word is of theirs.
+        """
+        systems = self.systems_of(sets)
+        said = any(one.system in systems and one.code for concept in place for one in concept.codings)
+        return said and all(sets.isdisjoint(self.sets_of_words_or_codes(concept)) for concept in place)
+
     def sets_claimed(self, concept: Concept) -> frozenset[str]:
         """
         Names of the value sets whose words the concept's text or displays claim to be so.
@@ -322,7 +426,7 @@ class Codes:
         """
         found: set[str] = set()
         for text in (concept.text, *(coding.display for coding in concept.codings)):
-            if not text or not self.phrases.find(text):
+            if not text or not self._found_in(text)[0]:
                 continue
             for clause in CLAUSE_ENDS.split(text):
                 found.update(self._claimed(clause))
@@ -333,7 +437,7 @@ class Codes:
         negated = False
         for part in clause.split(","):
             words = words_of(part)
-            phrases = [one for one in self.phrases.find(part) if one.group.certain]
+            phrases = [one for one in self._found_in(part)[0] if one.group.certain]
             own = {at for one in phrases if words[one.start] in NEGATIONS for at in range(one.start, one.end)}
             before = [negated] * (len(words) + 1)
             for at, word in enumerate(words):
@@ -378,6 +482,10 @@ class Codes:
             found = self._bare[sets] = frozenset(code for name in sets for _, code in self.sets[name].codes)
         return found
 
+    def for_one_record(self) -> RecordTerminologyIndex:
+        """The same index with a memory, for one record."""
+        return RecordTerminologyIndex(self)
+
     def answer(self, concept: Concept, sets: Iterable[str]) -> float | None:
         """The number a coded answer stands for in one of the sets; None if in none."""
         for name in sets:
@@ -386,3 +494,62 @@ class Codes:
                 if value is not None:
                     return value
         return None
+
+
+class RecordTerminologyIndex(TerminologyIndex):
+    """
+    An index for as long as one record is read: what a text or a concept says is worked out once.
+
+    It is forgotten with the record, since nothing a chart says outlives its request.
+    """
+
+    _readings: dict[tuple[Concept, EntryKind], Reading]
+    _text_readings: dict[tuple[str, EntryKind], Reading]
+    _coded: dict[Concept, frozenset[str]]
+    _claimed_by: dict[Concept, frozenset[str]]
+    _found: dict[str, tuple[list[FoundPhrase], frozenset[int]]]
+    _said: dict[str, Sequence[FoundPhrase]]
+
+    def __init__(self, codes: TerminologyIndex) -> None:
+        self.__dict__.update(
+            vars(codes), _readings={}, _text_readings={}, _coded={}, _claimed_by={}, _found={}, _said={}
+        )
+
+    def read(self, concept: Concept, kind: EntryKind) -> Reading:
+        """As for any record; each concept once."""
+        found = self._readings.get((concept, kind))
+        if found is None:
+            found = self._readings[concept, kind] = super().read(concept, kind)
+        return found
+
+    def sets_of(self, concept: Concept) -> frozenset[str]:
+        """As for any record; each concept once."""
+        found = self._coded.get(concept)
+        if found is None:
+            found = self._coded[concept] = super().sets_of(concept)
+        return found
+
+    def sets_claimed(self, concept: Concept) -> frozenset[str]:
+        """As for any record; each concept once."""
+        found = self._claimed_by.get(concept)
+        if found is None:
+            found = self._claimed_by[concept] = super().sets_claimed(concept)
+        return found
+
+    def _found_in(self, text: str) -> tuple[list[FoundPhrase], frozenset[int]]:
+        found = self._found.get(text)
+        if found is None:
+            found = self._found[text] = super()._found_in(text)
+        return found
+
+    def _named_in(self, text: str) -> Sequence[FoundPhrase]:
+        found = self._said.get(text)
+        if found is None:
+            found = self._said[text] = super()._named_in(text)
+        return found
+
+    def _read(self, text: str, vocabulary: Vocabulary, kind: EntryKind) -> Reading:
+        found = self._text_readings.get((text, kind))
+        if found is None:
+            found = self._text_readings[text, kind] = super()._read(text, vocabulary, kind)
+        return found

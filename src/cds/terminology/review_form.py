@@ -75,6 +75,7 @@ class ReviewForm:
         trials: The fact whose trials are asked about.
         trial: Words of the group that stands once for each trial.
         entries: Words of what names the entries of the record that a trial was read from.
+        others: Whether there was any other trial; "" where that is not asked.
         questions: Role (drug, start, taken, dose, duration, outcome, stopped, prescribed) → what is asked of a trial.
         days_each: Days in one unit of a duration.
         statements: Fact → its question, answered yes or no.
@@ -95,3 +96,4 @@ class ReviewForm:
     source: str
     verified: bool
     panels: tuple[PanelForm, ...] = ()
+    others: str = ""

@@ -17,6 +17,8 @@ BREAKS = re.compile(r"[;!?()\[\]|\n,:]|\.(?=\s|$)|\s[-\u2010-\u2015]+\s")
 WEAK_BREAKS = re.compile(r"[,:]|\s[-\u2010-\u2015]+\s")
 WORDS_BETWEEN = 3
 """Words that may stand between a cue and what it speaks of: "no acute or chronic pancreatitis" (project decision)."""
+WORDS_BESIDE = 2
+"""Words before a denial among which another one denies it: "konnte nicht sicher verneint werden" (project decision)."""
 LONGEST_ABBREVIATION = 2  # letters before a full stop that ends no clause: "V. a."
 
 
@@ -74,12 +76,17 @@ class Cues:
         before, after: What they say → phrases that stand before or after the words they speak of.
         unless: Phrases in which such a word says something else.
         between: Words that let a denial before them speak of something else: "no growth of the finding".
+        denials: Phrases of `before` and `after` that deny by a word of their own ("denies"): with another word that
+            negates ("does not deny", "ontkent … niet") they deny nothing for certain.
+        contrasts: Words that end the scope of a cue ("but").
     """
 
     before: Mapping[Meant, frozenset[Phrase]] = field(default_factory=dict)
     after: Mapping[Meant, frozenset[Phrase]] = field(default_factory=dict)
     unless: frozenset[Phrase] = frozenset()
     between: frozenset[str] = frozenset()
+    denials: frozenset[Phrase] = frozenset()
+    contrasts: frozenset[str] = frozenset()
     _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _words: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -89,7 +96,7 @@ class Cues:
         object.__setattr__(self, "_words", frozenset(word for phrase in every for word in phrase))
 
     def words_in(self, words: Iterable[str]) -> frozenset[str]:
-        """Those of some words that are part of a cue."""
+        """The words, of those given, that are part of a cue."""
         return self._words.intersection(words)
 
     def meant(self, said: Clauses, start: int, end: int, found_at: Collection[int] = ()) -> Meant:
@@ -104,15 +111,20 @@ class Cues:
             return Meant.SAID
         silenced = self._silenced(words)
         found: set[Meant] = set()
+        negated_by: set[Phrase] = set()
         first = self._reach(start, found_at)
         for at in range(max(0, first - max(self._lengths)), start):
             for length in self._lengths:
                 stop = at + length
                 if first <= stop <= start and said.clause[at] == said.clause[start]:
+                    if not self.contrasts.isdisjoint(words[stop:start]):
+                        continue
                     hit = self._of(self.before, words[at:stop], range(at, stop), silenced)
                     own = self._own_start(words, stop, start)
                     beside = [words[between] for between in range(stop, own) if between not in found_at]
-                    found.update(self._unless_of_another(hit, beside))
+                    hit = self._unless_of_another(hit, beside)
+                    negated_by.update([words[at:stop]] if Meant.NEGATED in hit else [])
+                    found.update(hit)
         if self._headed(said, said.clause[start]) in self.before.get(Meant.FAMILY, ()):
             found.add(Meant.FAMILY)
         if end < len(words):
@@ -121,9 +133,40 @@ class Cues:
             ]
             behind = [end] if said.clause[end] in said.loosely else []
             for at in dict.fromkeys((*same, *behind)):
+                if not self.contrasts.isdisjoint(words[end : at + 1]):
+                    break
                 for length in self._lengths:
-                    found.update(self._of(self.after, words[at : at + length], range(at, at + length), silenced))
+                    hit = self._of(self.after, words[at : at + length], range(at, at + length), silenced)
+                    negated_by.update([words[at : at + length]] if Meant.NEGATED in hit else [])
+                    found.update(hit)
+        if negated_by and self._denies_a_denial(said, start, negated_by):
+            found.symmetric_difference_update({Meant.NEGATED})
+            found.add(Meant.UNCERTAIN)
         return next((meant for meant in OUTWEIGHS if meant in found), Meant.SAID)
+
+    def _denies_a_denial(self, said: Clauses, start: int, negated_by: Collection[Phrase]) -> bool:
+        """
+        Whether a denial is denied itself: by another word that negates the same, or one right beside it.
+
+        A negation at the end of the clause belongs to its verb: "ontkent suïcidegedachten niet".
+        """
+        if self.denials.isdisjoint(negated_by):
+            return False
+        if not self.denials.issuperset(negated_by):
+            return True
+        plain = {phrase[0] for phrase in self.before.get(Meant.NEGATED, ()) if len(phrase) == 1} - {
+            word for phrase in self.denials for word in phrase
+        }
+        places = [at for at, clause in enumerate(said.clause) if clause == said.clause[start]]
+        if said.words[places[-1]] in plain:
+            return True
+        for at in places:
+            for length in self._lengths:
+                if said.words[at : at + length] in self.denials.intersection(negated_by):
+                    before = said.words[max(places[0], at - WORDS_BESIDE) : at]
+                    if not plain.isdisjoint((*before, *said.words[at + length : at + length + 1])):
+                        return True
+        return False
 
     @staticmethod
     def _headed(said: Clauses, clause: int) -> Phrase:

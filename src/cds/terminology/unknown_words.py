@@ -10,8 +10,6 @@ from rapidfuzz import fuzz, process
 from cds.terminology.phrases import SHORTEST_PART, STAR, words_of
 from cds.terminology.statements import Clauses
 
-LIKE = 75
-"""Of 100: words so alike may be spellings of each other (project decision)."""
 STRANGERS = 1
 """Unknown words, like none of ours, that may qualify a recognised one in a clause, as a foreign adjective does."""
 
@@ -47,9 +45,14 @@ class SuspiciousGroup:
 
 
 class LikeWords:
-    """The words of value sets, for finding those an unknown word could be a form or a spelling of."""
+    """
+    The words of value sets, for finding those an unknown word could be a form or a spelling of.
 
-    def __init__(self, sets: Mapping[str, Iterable[str]], left_out: Collection[str]) -> None:
+    `like` says how alike two words must be, of 100 (rapidfuzz, ratio), to be spellings of each other.
+    """
+
+    def __init__(self, sets: Mapping[str, Iterable[str]], left_out: Collection[str], like: int) -> None:
+        self._like = like
         self._of: dict[str, set[str]] = {}
         self._begins: dict[str, set[str]] = {}
         for name, phrases in sets.items():
@@ -65,7 +68,7 @@ class LikeWords:
         if len(word) < SHORTEST_PART:
             return frozenset()
         found = set(self._begins.get(word[:SHORTEST_PART], ()))
-        for like, _, _ in process.extract(word, self._words, scorer=fuzz.ratio, score_cutoff=LIKE, limit=None):
+        for like, _, _ in process.extract(word, self._words, scorer=fuzz.ratio, score_cutoff=self._like, limit=None):
             found |= self._of[like]
         return frozenset(found)
 
@@ -116,9 +119,11 @@ class UnknownWords:
                     return None
                 found |= self.every - group.never_of
                 continue
-            alike = self.like.sets_like(word)
+            if clause not in about or clause in joined:
+                return None
+            alike = self.like.sets_like(word)  # a search through all words of the value sets: where it can matter only
             strangers[clause] = strangers.get(clause, 0) + (not alike)
-            if clause not in about or clause in joined or strangers[clause] > STRANGERS:
+            if strangers[clause] > STRANGERS:
                 return None
             found |= alike - about[clause]
         return frozenset(found)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from cds.terminology.concepts import Coding, bare
+from cds.terminology.concepts import Coding, Concept, bare
 from cds.terminology.phrases import WordGroup, folded
 from cds.terminology.systems import ICD_CATEGORY
 from cds.terminology.vocabulary import EntryKind
@@ -120,22 +120,47 @@ class ObservationFilter:
 class CodeIndex(Protocol):
     """Tells what is no concern of any rule: that which both its codes and its words say to be another."""
 
+    def for_one_record(self) -> CodeIndex:
+        """The same with a memory of what it was asked, for one record."""
+
     def codes_of_another(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is in a value set."""
 
     def codes_of_another_drug(self, codings: tuple[Coding, ...]) -> bool:
         """Whether no code is in a value set or a drug table."""
 
+    def codes_among(self, codings: tuple[Coding, ...], sets: frozenset[str]) -> bool:
+        """Whether a code is in one of some value sets."""
+
+    def may_mention(self, text: str, sets: frozenset[str]) -> bool:
+        """Whether a text is the name of one of some value sets, or has a word of one, however it is meant."""
+
     def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
         """Whether a code says by itself what an entry is."""
+
+    def places_observation(self, concept: Concept) -> bool:
+        """Whether the code or the name of an observation says that it is another than those that are in value sets."""
 
     def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
         """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
 
+    def places_elsewhere(self, place: tuple[Concept, ...], sets: frozenset[str]) -> bool:
+        """Whether class and types of an encounter say that it is of none of some value sets."""
+
 
 @dataclass(frozen=True, slots=True)
 class RelevanceCriteria:
-    """What the rules want of a record, told before anything is made of its resources."""
+    """
+    What the rules want of a record, told before anything is made of its resources.
+
+    Attributes:
+        observed: Observations by code or whole name.
+        index: What every code and word says.
+        mentioned: Value sets whose words are looked for in observations of any code, by name or answer.
+        visited: Value sets of encounters whose days are asked for.
+    """
 
     observed: ObservationFilter
     index: CodeIndex
+    mentioned: frozenset[str] = frozenset()
+    visited: frozenset[str] = frozenset()

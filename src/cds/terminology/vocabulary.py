@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from cds.terminology.concepts import Coding, bare
-from cds.terminology.phrases import words_of
-from cds.terminology.statements import Cues
+from cds.terminology.phrases import WORD, words_of
+from cds.terminology.statements import NOT_THIS_PATIENTS, Clauses, Cues
 from cds.terminology.systems import ICD10CM, ICD_CATEGORY
 from cds.terminology.unknown_words import SuspiciousGroup
 
@@ -28,6 +28,9 @@ class EntryKind(Enum):
     ALLERGY = "allergy"
     MEDICATION = "medication"
     REFERRAL = "referral"
+    OBSERVATION = "observation"  # its name, not its value
+
+    __hash__ = object.__hash__  # as of Truth: each is one object, and what is read is remembered by it
 
 
 class Reading(Enum):
@@ -46,6 +49,7 @@ class Vocabulary:
     Attributes:
         words: Kind → words of entries that no rule looks for; without suspicious ones.
         ignored: Words that say nothing of what it is.
+        ignored_of: Kind → words that say nothing of what an entry of that kind is ("referral").
         names: Names of other things → words beside which they are none ("malignant" beside "hypertension"); words of
             one are placed together, whatever each of them could stand for alone.
         titles: Titles of ICD-10-CM, as sets of words → their codes.
@@ -64,10 +68,13 @@ class Vocabulary:
         joining: Words after which a second thing may follow ("and").
         abbreviations: Words of other things that are written in capitals alone, too; any other known word of up to
             `LONGEST_CAPITALS` capitals is taken for an abbreviation that nobody knows ("BAD").
+        near_match: Of 100: how alike an unknown word must be to a word of a value set to leave that set open.
+        ambiguous: Abbreviation → value sets it may be of besides those that list it ("SCAD").
     """
 
     words: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    ignored_of: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
     names: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     titles: Mapping[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
     closed: Mapping[EntryKind, frozenset[str]] = field(default_factory=dict)
@@ -84,6 +91,8 @@ class Vocabulary:
     articles: frozenset[str] = frozenset()
     joining: frozenset[str] = frozenset()
     abbreviations: frozenset[str] = frozenset()
+    ambiguous: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    near_match: int = 100
     _longest: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +124,7 @@ class Vocabulary:
         """
         What a text of these words is, where the `covered` ones are words of value sets or drug tables.
 
-        Of a condition, procedure or allergy every word must be known, and one of them must name a thing. Of a
+        Of a condition, procedure, allergy or request every word must be known, and one of them must name a thing. Of a
         medication one word that names a drug is enough: brands, forms and makers have words nobody lists.
         """
         if not words:
@@ -126,7 +135,7 @@ class Vocabulary:
                 return Reading.READ
             return Reading.SILENT if all(word in self.ignored or len(word) < 2 for word in words) else Reading.NOT_READ
         covered = {*covered, *self._named(words)}
-        silent = self._silent(words, covered)
+        silent = self._silent(words, covered, kind)
         for at, word in enumerate(words):
             if at not in covered and at not in silent and word not in known:
                 return Reading.NOT_READ
@@ -136,8 +145,27 @@ class Vocabulary:
         """Places of words that nobody knows, where the `covered` ones are words of value sets."""
         known = self.words.get(kind, frozenset())
         placed = {*covered, *self._named(words)}
-        placed |= self._silent(words, placed)
+        placed |= self._silent(words, placed, kind)
         return tuple(at for at, word in enumerate(words) if at not in placed and word not in known)
+
+    def stands_for_several(self, text: str, kind: EntryKind) -> frozenset[str]:
+        """
+        The value sets that an abbreviation may be of, where all other words of a text say nothing.
+
+        None for one that is denied or of the family, and for any other text.
+        """
+        if not self.ambiguous or text.islower():
+            return frozenset()
+        written = {word.lower(): self.ambiguous[word] for word in WORD.findall(text) if word in self.ambiguous}
+        if not written:
+            return frozenset()
+        said = Clauses.of(text)
+        places = {at for at, word in enumerate(said.words) if word in written}
+        if len(self._silent(said.words, places, kind)) + len(places) < len(said.words):
+            return frozenset()
+        meant = {at: self.cues.meant(said, at, at + 1, places) for at in places}
+        found = [written[said.words[at]] for at in sorted(places) if meant[at] not in NOT_THIS_PATIENTS]
+        return frozenset().union(*found)
 
     def is_unknown_abbreviation(self, text: str) -> bool:
         """Whether a text is nothing but a few capitals, which would be another word in small letters."""
@@ -147,13 +175,14 @@ class Vocabulary:
         words = words_of(bare_text)
         return words[0] not in self.abbreviations and words not in self.names
 
-    def _silent(self, words: Sequence[str], covered: Collection[int]) -> set[int]:
-        """Places of words that say nothing of what it is."""
+    def _silent(self, words: Sequence[str], covered: Collection[int], kind: EntryKind) -> set[int]:
+        """Places of words that say nothing of what an entry of some kind is."""
         cues = self.cues.words_in(words)
+        own = self.ignored_of.get(kind, frozenset())
         return {
             at
             for at, word in enumerate(words)
-            if at not in covered and (word in self.ignored or word in cues or len(word) < 2)
+            if at not in covered and (word in self.ignored or word in own or word in cues or len(word) < 2)
         }
 
     def _named(self, words: Sequence[str]) -> Iterable[int]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from cds.locale.sentence import counted, join_texts, say
+
 HEIGHT, TOP, BOTTOM, SIDE = 140, 18, 20, 6
 MOST_BARS = 120  # a longer time is drawn in steps of several days
 
@@ -35,17 +37,14 @@ class BarChart:
     says: str
 
 
-def bars(
-    counts: Mapping[date, tuple[int, int]], first: date, last: date, width: int, words: tuple[str, str]
-) -> BarChart:
+def bars(counts: Mapping[date, tuple[int, int]], first: date, last: date, width: int) -> BarChart:
     """
-    Counts of each day, (all, those of them that …), drawn so wide.
+    Decisions of each day, (all, those of them with a card), drawn so wide.
 
     Args:
         counts: Day → counts; a day that is not in it has none.
         first, last: What the axis spans, both included.
         width: Of the drawing, in pixels.
-        words: What is counted, and what of it: ("decisions", "with a card").
     """
     days = (last - first).days + 1
     step = math.ceil(days / MOST_BARS)
@@ -64,7 +63,7 @@ def bars(
             round(max(1.0, room * 0.8), 1),
             round(whole * scale, 1),
             round(part * scale, 1),
-            f"{begins}{f' and {step - 1} more days' if step > 1 else ''}: {whole} {words[0]}, {part} {words[1]}",
+            join_texts(": ", [_days(begins, step), _counted(whole, part)]),
         )
         for index, (begins, whole, part) in enumerate(sums)
         if whole
@@ -77,5 +76,17 @@ def bars(
         made,
         highest,
         ((SIDE, "start", str(first)), (width - SIDE, "end", str(last))),
-        f"{first} to {last}: {total} {words[0]}, {parts} {words[1]}",
+        join_texts(": ", [say("{first} to {last}", first=first, last=last), _counted(total, parts)]),
+    )
+
+
+def _days(begins: date, step: int) -> str:
+    if step == 1:
+        return str(begins)
+    return counted("{day} and {number} more day", "{day} and {number} more days", step - 1, day=begins)
+
+
+def _counted(whole: int, part: int) -> str:
+    return join_texts(
+        ", ", [counted("{number} decision", "{number} decisions", whole), say("{number} with a card", number=part)]
     )

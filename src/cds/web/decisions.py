@@ -20,6 +20,7 @@ from cds.journal.audit import AuditAction, AuditEntry, record_audit
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
 from cds.journal.playground import tenant_of
+from cds.locale.sentence import say
 from cds.read_request import limits
 from cds.web.explained import explained_values
 from cds.web.page import Pages, differences, page_route
@@ -34,7 +35,7 @@ class DecisionLookup:
     """Finds decisions whose data the journal keeps, for who has their link."""
 
     def __init__(self, deployment: Deployment, journal: Journal, links: SignedLinks) -> None:
-        self._offers = deployment.offers
+        self._rules_by_tenant = deployment.rules_by_tenant
         self._settings = deployment.settings
         self._admission = deployment.admission
         self._journal = journal
@@ -49,17 +50,19 @@ class DecisionLookup:
         """
         state = self._links.opens(decision, key)
         if state is LinkState.EXPIRED:
-            raise NoPageError("This link has expired", fix="Open the chart again, and follow the link of the new card")
+            raise NoPageError(
+                say("This link has expired"), fix=say("Open the chart again, and follow the link of the new card")
+            )
         if state is LinkState.NOT_OURS:
             raise NoPageError(
-                "This link was not made by this service, or was changed on its way",
-                fix="Follow the link of the card itself; a link that was copied in part does not open",
+                say("This link was not made by this service, or was changed on its way"),
+                fix=say("Follow the link of the card itself; a link that was copied in part does not open"),
             )
         found = stored_decision(self._journal.store, decision)
-        offer = self._offers.get(tenant_of(found.tenant)) if found is not None else None
-        if found is None or offer is None or found.service not in offer.rules.program.services:
+        tenant_rules = self._rules_by_tenant.get(tenant_of(found.tenant)) if found is not None else None
+        if found is None or tenant_rules is None or found.service not in tenant_rules.rules.program.services:
             return None
-        return found, offer.rules
+        return found, tenant_rules.rules
 
     async def soon(self, request: Request, decision: str, key: str) -> tuple[StoredDecision, Ruleset]:
         """
@@ -83,7 +86,8 @@ class DecisionLookup:
                 return found
             await anyio.sleep(BETWEEN_TRIES)
         raise NoPageError(
-            "Nothing is kept of this decision", fix="Open the chart again, and follow the link of the new card"
+            say("Nothing is kept of this decision"),
+            fix=say("Open the chart again, and follow the link of the new card"),
         )
 
     def decided(self, found: StoredDecision, rules: Ruleset, body: bytes) -> Decision:
@@ -134,7 +138,9 @@ def fields_of(body: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
     except UnicodeDecodeError:
-        raise NotJsonError("This is no form in UTF-8", fix="Load the page again, and send its form") from None
+        raise NotJsonError(say("This is no form in UTF-8"), fix=say("Load the page again, and send its form")) from None
     except ValueError:
-        raise TooLargeError("This form has too many fields", fix="Load the page again, and send its form") from None
+        raise TooLargeError(
+            say("This form has too many fields"), fix=say("Load the page again, and send its form")
+        ) from None
     return {name: text.strip() for name, text in pairs if text.strip()}

@@ -34,12 +34,13 @@ from cds.errors import NoPageError
 from cds.fhir_client.fetch import FhirAccess, NoFhirServerError
 from cds.fhir_client.network import client_for
 from cds.journal.audit import AuditAction, AuditEntry, record_audit
+from cds.journal.decision_records import patient_digest
 from cds.journal.inputs import StoredDecision, stored_decision
 from cds.journal.journal import Journal
-from cds.journal.receipts import patient_digest
 from cds.journal.used_tokens import first_use
+from cds.locale.sentence import say
 from cds.read_request import HookRequest, limits, record_of
-from cds.rulebook.program import Service
+from cds.rulebook.compiled_ruleset import Service
 from cds.web.explained import explained_values
 from cds.web.page import Pages, page_route
 from cds.web.write_grants import WriteGrants, set_grant_cookie
@@ -47,7 +48,7 @@ from cds.web.write_grants import WriteGrants, set_grant_cookie
 MINUTES = 10  # from launch to callback: time to sign in
 PURPOSE = "SMART launch"
 SAVED = "QuestionnaireResponse"  # the only kind of resource that is ever created
-AGAIN = "Open the chart again, and follow the link of its card"
+AGAIN = say("Open the chart again, and follow the link of its card")
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 LONGEST = 4_000  # characters of what an EHR sends along
 
@@ -90,10 +91,10 @@ class LaunchCookies:
         except (BadSignature, msgspec.ValidationError, KeyError, TypeError):
             known = False
         if not known:
-            raise LaunchError("This launch was not begun in this browser, or too long ago")
+            raise LaunchError(say("This launch was not begun in this browser, or too long ago"))
         until = datetime.now(UTC) + timedelta(minutes=MINUTES)
         if not first_use(self._journal.store, PURPOSE, state, until):
-            raise LaunchError("This launch is over already")
+            raise LaunchError(say("This launch is over already"))
         return pending
 
     def _signer(self) -> URLSafeTimedSerializer:
@@ -138,18 +139,20 @@ class Launcher:
     async def launch(self, request: Request, iss: str = "", launch: str = "") -> Response:
         """Send the browser to sign in at the EHR that opened this."""
         if not iss or not launch or max(len(iss), len(launch)) > LONGEST:
-            raise NoPageError("This page is opened from a chart", fix=AGAIN)
+            raise NoPageError(say("This page is opened from a chart"), fix=AGAIN)
         one, base = self._known(iss)
         try:
             configuration = await configuration_of(self.clients[one.tenant], base, one.servers)
         except LaunchError as failed:
-            raise NoPageError(str(failed), fix="Try again in a moment, or tell those who run this service") from None
+            raise NoPageError(
+                failed.args[0], fix=say("Try again in a moment, or tell those who run this service")
+            ) from None
         state, verifier = new_secret(), new_secret()
         address = authorize_at(
             configuration,
             one.app,
             scope=scopes_for(
-                _service(self._deployment.offers[one.tenant], {}).prefetch,
+                _service(self._deployment.rules_by_tenant[one.tenant], {}).prefetch,
                 v2=configuration.v2,
                 creates=(SAVED,) if "ehr" in self._deployment.settings.save_reviews else (),
             ),
@@ -179,10 +182,10 @@ class Launcher:
         name = self._launches.cookie(state, secure=secure)
         try:
             if not state or max(len(state), len(code)) > LONGEST:
-                raise LaunchError("This page is opened from a chart")
+                raise LaunchError(say("This page is opened from a chart"))
             pending = await to_thread.run_sync(self._launches.read, state, request.cookies.get(name, ""))
             if error or not code:
-                raise LaunchError("The EHR did not give leave to read the chart")
+                raise LaunchError(say("The EHR did not give leave to read the chart"))
             one, _ = self._known(pending.issuer)
             granted = await token_for(
                 self.clients[one.tenant],
@@ -194,25 +197,33 @@ class Launcher:
             )
             answer = await self._explained(request, one, granted, pending.issuer)
         except LaunchError as failed:
-            answer = self._pages.nothing(400, str(failed), AGAIN)
+            answer = self._pages.nothing(400, failed.args[0], AGAIN)
         answer.delete_cookie(name, path=_path(secure=secure), secure=secure, httponly=True)
         return answer
 
     async def _explained(self, request: Request, one: SmartRegistration, granted: TokenGrant, issuer: str) -> Response:
-        context, offer = context_of(granted.app_context), self._deployment.offers[one.tenant]
-        kept = await to_thread.run_sync(_kept_for, self._journal, offer, granted.patient, context)
+        context, tenant_rules = context_of(granted.app_context), self._deployment.rules_by_tenant[one.tenant]
+        kept = await to_thread.run_sync(_kept_for, self._journal, tenant_rules, granted.patient, context)
         if kept is not None and self._deployment.links is not None:
             key = await to_thread.run_sync(self._deployment.links.key, kept.id)
             answer = RedirectResponse(f"../decisions/{kept.id}?key={key}", 303, headers=NOT_KEPT)
             self._let_save(request, answer, one, granted, issuer, kept.id)
             return answer
         origin = request.client.host if request.client is not None else ""
-        patient = await to_thread.run_sync(patient_digest, self._journal.store, offer.tenant, granted.patient)
+        patient = await to_thread.run_sync(patient_digest, self._journal.store, tenant_rules.tenant, granted.patient)
         entry = AuditEntry(
-            datetime.now(UTC), AuditAction.READ, "launch", "", offer.tenant, request.url.path, "", patient, origin
+            datetime.now(UTC),
+            AuditAction.READ,
+            "launch",
+            "",
+            tenant_rules.tenant,
+            request.url.path,
+            "",
+            patient,
+            origin,
         )
         await to_thread.run_sync(record_audit, self._journal.store, entry)
-        return await self._decided_now(offer, granted, issuer, _service(offer, context))
+        return await self._decided_now(tenant_rules, granted, issuer, _service(tenant_rules, context))
 
     def _let_save(
         self,
@@ -232,27 +243,31 @@ class Launcher:
         secure, framed = self._callback(request).startswith("https:"), bool(settings.frame_ancestors)
         set_grant_cookie(answer, decision, secret, seconds, secure=secure, framed=framed)
 
-    async def _decided_now(self, offer: TenantRules, granted: TokenGrant, issuer: str, service: Service) -> Response:
-        if offer.fetcher is None:
-            raise LaunchError("This service reads from no FHIR server")
+    async def _decided_now(
+        self, tenant_rules: TenantRules, granted: TokenGrant, issuer: str, service: Service
+    ) -> Response:
+        if tenant_rules.fetcher is None:
+            raise LaunchError(say("This service reads from no FHIR server"))
         access = FhirAccess(issuer, granted.access_token)
         try:
-            fetched = await offer.fetcher.fetch(service.prefetch, {}, granted.patient, access)
+            fetched = await tenant_rules.fetcher.fetch(service.prefetch, {}, granted.patient, access)
         except NoFhirServerError as why:
-            raise LaunchError(f"The chart cannot be read: {why}") from None
+            raise LaunchError(say("The chart cannot be read: {why}", why=why)) from None
         patient = [one.key for one in service.prefetch if one.query.startswith("Patient/")]
         if any(fetched[key].value is None for key in patient if key in fetched):
-            raise LaunchError("The EHR did not send the patient whose chart is open")
+            raise LaunchError(say("The EHR did not send the patient whose chart is open"))
 
         today = self._deployment.today()
-        earlier = await self._deployment.overrides.of(offer.rules.program, offer.tenant, granted.patient, today)
+        earlier = await self._deployment.overrides.of(
+            tenant_rules.rules.program, tenant_rules.tenant, granted.patient, today
+        )
 
         def answer() -> Response:
-            bounds = limits(self._deployment.settings, offer.rules)
+            bounds = limits(self._deployment.settings, tenant_rules.rules)
             record = record_of(HookRequest({}, granted.patient, "", access), service.templates, bounds, fetched)
-            made = decide(offer.rules, earlier.onto(record), today, service.id)
+            made = decide(tenant_rules.rules, earlier.onto(record), today, service.id)
             about: dict[str, Any] = {"kept": None, "key": "", "changed": False, "differs": [], "now": True}
-            return self._pages.page("decision.html", explained_values(offer.rules, made, service.id) | about)
+            return self._pages.page("decision.html", explained_values(tenant_rules.rules, made, service.id) | about)
 
         async with self._deployment.admission.slot():
             return await self._deployment.admission.run_in_worker(answer)
@@ -264,7 +279,7 @@ class Launcher:
             except ValueError:
                 continue
         raise NoPageError(
-            "This service is not set up for this EHR", fix="Tell those who run it the address of your EHR"
+            say("This service is not set up for this EHR"), fix=say("Tell those who run it the address of your EHR")
         )
 
     def _callback(self, request: Request) -> str:
@@ -276,18 +291,20 @@ def _path(*, secure: bool) -> str:
     return "/" if secure else "/launch"
 
 
-def _service(offer: TenantRules, context: Mapping[str, Any]) -> Service:
+def _service(tenant_rules: TenantRules, context: Mapping[str, Any]) -> Service:
     """The service whose card was followed, if its hook brings no orders of its own; else the first for a chart."""
-    services = offer.rules.program.services
+    services = tenant_rules.rules.program.services
     named = services.get(str(context.get("service", "")))
     charts = [one for one in services.values() if one.hook == "patient-view"] or list(services.values())
     return named if named is not None and named.hook in ("patient-view", "encounter-start") else charts[0]
 
 
-def _kept_for(journal: Journal, offer: TenantRules, patient: str, context: Mapping[str, Any]) -> StoredDecision | None:
+def _kept_for(
+    journal: Journal, tenant_rules: TenantRules, patient: str, context: Mapping[str, Any]
+) -> StoredDecision | None:
     """The decision whose card was followed, where it is kept, and is of this patient of this organisation."""
     decision = context.get("decision")
     found = stored_decision(journal.store, decision) if isinstance(decision, str) else None
-    if found is None or found.tenant != offer.tenant or found.service not in offer.rules.program.services:
+    if found is None or found.tenant != tenant_rules.tenant or found.service not in tenant_rules.rules.program.services:
         return None
-    return found if found.patient == patient_digest(journal.store, offer.tenant, patient) else None
+    return found if found.patient == patient_digest(journal.store, tenant_rules.tenant, patient) else None

@@ -19,17 +19,18 @@ from jinja2.runtime import Context
 
 from cds import __version__
 from cds.api.error_responses import status_of
-from cds.cards.template import on_one_line
 from cds.decide import Decision, Ruleset
 from cds.engine.explain import UNITS
 from cds.errors import NoPageError, RequestError
 from cds.explanation.explanation import plain_conclusions
+from cds.locale.catalog import ENGLISH_CATALOG, Catalog
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
-from cds.web.markdown import markdown_page, markdown_sentence
+from cds.web import page_words
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-SIGNS = {Truth.TRUE.value: "yes", Truth.FALSE.value: "no", Truth.UNKNOWN.value: "unknown"}
+SIGNS = {Truth.TRUE.value: say("yes"), Truth.FALSE.value: say("no"), Truth.UNKNOWN.value: say("unknown")}
 MOST_ENTRIES = 6  # of what a criterion rests on; the timeline and the chart hold them all
 MOST_ISSUES = 50  # remarks about the data
 OF_A_PAGE = "of_a_page"
@@ -104,7 +105,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.context_class = PageContext
-    made.filters.update(markdown=markdown_page, sentence=markdown_sentence, span=span, unit=unit, chart=on_one_line)
+    page_words.install(made)
+    made.filters.update(span=span, unit=unit)
     made.globals.update(
         asset=asset, version=__version__, signs=SIGNS, most_entries=MOST_ENTRIES, most_issues=MOST_ISSUES
     )
@@ -118,25 +120,33 @@ class Pages:
     Attributes:
         frame_ancestors: Origins that may show them in a frame.
         referrer: Who may learn their addresses.
+        words: The language of pages that no rules make: the first page, and those that say why there is none.
         below: The path of another site that this service is below, "" for none; links of pages begin with it.
     """
 
     def __init__(
-        self, frame_ancestors: tuple[str, ...] = (), referrer: str = "no-referrer", *, below: str = ""
+        self,
+        frame_ancestors: tuple[str, ...] = (),
+        referrer: str = "no-referrer",
+        *,
+        below: str = "",
+        words: Callable[[], Catalog] = lambda: ENGLISH_CATALOG,
     ) -> None:
         self._headers = headers(frame_ancestors, referrer)
         self._below = below
+        self._words = words
 
     def page(self, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-        """A template filled; every value is escaped unless the template says how it is to be read."""
+        """A template filled, in the language of `locale` where that is a value, else of the service; all is escaped."""
         with _contexts_cleared():
-            text = environment().get_template(template).render(dict(values) | {OF_A_PAGE: True})
+            named = {page_words.LOCALE: self._words(), OF_A_PAGE: True}
+            text = environment().get_template(template).render(named | dict(values))
         if self._below:  # text of a chart has no quotes left by now, so that only our own links are found
             text = OWN_ADDRESS.sub(rf"\g<1>{self._below}/", text)
         return HTMLResponse(text, status_code=status, headers=self._headers)
 
     def nothing(self, status: int, what: str, fix: str) -> HTMLResponse:
-        """A page that says why there is none, and what to do."""
+        """A page that says why there is none, and what to do, in the language of the service."""
         return self.page("nothing.html", {"title": what, "fix": fix}, status)
 
 
@@ -165,12 +175,14 @@ def span(ends: tuple[float | None, float | None], unit: str) -> str:
     """A number known as a range, in words: "150 mg/day", "100 to 150 mg/day", "at least 100 mg/day"."""
     low, high = ends
     if low is None and high is None:
-        return "not recorded"
+        return say("not recorded")
     if high is None:
-        return f"at least {low:g} {unit}".rstrip() if low else "not recorded"
+        return say("at least {amount}", amount=f"{low:g} {unit}".rstrip()) if low else say("not recorded")
     if low is None:
-        return f"up to {high:g} {unit}".rstrip()
-    return (f"{low:g} {unit}" if low == high else f"{low:g} to {high:g} {unit}").rstrip()
+        return say("up to {amount}", amount=f"{high:g} {unit}".rstrip())
+    if low == high:
+        return f"{low:g} {unit}".rstrip()
+    return say("{low} to {high}", low=f"{low:g}", high=f"{high:g} {unit}".rstrip())
 
 
 def unit(code: str) -> str:
@@ -182,7 +194,12 @@ def differences(was: Mapping[str, str], made: Decision, rules: Ruleset) -> list[
     """Conclusions that these rules answer differently than a receipt says, each with both answers."""
     heads = rules.program.heads
     return [
-        f"{heads[name].label} (was {SIGNS.get(before, 'not asked')}, is {SIGNS[made.truths[name].value]})"
+        say(
+            "{label} (was {before}, is {now})",
+            label=heads[name].label,
+            before=SIGNS.get(before, say("not asked")),
+            now=SIGNS[made.truths[name].value],
+        )
         for name in plain_conclusions(rules.program)
         if (before := was.get(name, "")) != made.truths[name].value
     ]

@@ -19,18 +19,19 @@ from cds.errors import NotAllowedError
 from cds.fhir_client.create import CreateError, create_once
 from cds.fhir_client.fetch import FhirAccess
 from cds.journal.audit import AuditAction, AuditEntry, record_audit
+from cds.journal.decision_records import patient_digest
 from cds.journal.inputs import StoredDecision
 from cds.journal.journal import Journal
 from cds.journal.playground import is_playground
-from cds.journal.receipts import patient_digest
 from cds.journal.reviews import keep_review
 from cds.journal.store import StoreDownError
+from cds.locale.sentence import join_texts, say
 from cds.web.own_pages import origin_of, sent_by_our_page
 from cds.web.write_grants import WriteGrant, WriteGrants, grant_cookie
 
 log = logging.getLogger(__name__)
 Responses = Sequence[Mapping[str, Any]]
-COPY = "Copy the text below into the note"
+COPY = say("Copy the text below into the note")
 
 
 class SavePlace(Enum):
@@ -100,7 +101,7 @@ class ReviewSaver:
             NotAllowedError: No page of ours sent it.
         """
         if not sent_by_our_page(request, origin_of(self._settings.public_url)):
-            raise NotAllowedError("This was sent by a page of somebody else", fix="Open the chart again")
+            raise NotAllowedError(say("This was sent by a page of somebody else"), fix=say("Open the chart again"))
         result = await self._saved(request, found, resources)
         action = {
             SavePlace.EHR: AuditAction.SAVED_IN_EHR,
@@ -121,29 +122,32 @@ class ReviewSaver:
     async def _saved(self, request: Request, found: StoredDecision, resources: Responses) -> SaveResult:
         place = await to_thread.run_sync(self.place, request, found)
         if place is SavePlace.NOWHERE:
-            why = "This page may not save: it was not opened from the chart, or that is too long ago"
+            why = say("This page may not save: it was not opened from the chart, or that is too long ago")
             if "ehr" not in self._settings.save_reviews:
-                why = "This service is not set up to save"
-            return SaveResult(place, f"{why}. Nothing was saved", COPY)
+                why = say("This service is not set up to save")
+            return SaveResult(place, say("{why}. Nothing was saved", why=why), COPY)
         if place is SavePlace.JOURNAL:
             return await self._in_journal(found, resources, "")
         grant = await to_thread.run_sync(self._grant, request, found)
         if grant is None:  # its time was over since `place`
-            return SaveResult(SavePlace.NOWHERE, "The sign-in at the EHR is over, and nothing was saved", COPY)
+            return SaveResult(SavePlace.NOWHERE, say("The sign-in at the EHR is over, and nothing was saved"), COPY)
         try:
             access = FhirAccess(grant.server, grant.token)
             client, seconds = self._clients[grant.tenant], self._settings.fetch_seconds
             made = [await create_once(client, access, resource, seconds) for resource in resources]
         except CreateError as failed:
             if failed.certain and "journal" in self._settings.save_reviews:
-                return await self._in_journal(found, resources, f"{failed}. ")
-            return SaveResult(SavePlace.NOWHERE, str(failed), failed.fix)
-        references = " and ".join(one.reference for one in made if one.reference)
-        named = f" as {references}" if references else ""
+                return await self._in_journal(found, resources, join_texts("", [failed.what, ". "]))
+            return SaveResult(SavePlace.NOWHERE, failed.what, failed.fix)
+        references = join_texts(say(" and "), (one.reference for one in made if one.reference))
+        named = say(" as {references}", references=references) if references else ""
         if all(one.existed for one in made):
-            return SaveResult(SavePlace.EHR, f"It is in the chart already{named}; no second one was made")
+            return SaveResult(
+                SavePlace.EHR, say("It is in the chart already{named}; no second one was made", named=named)
+            )
         return SaveResult(
-            SavePlace.EHR, f"Saved in the chart{named}. The next card reads it; to correct it, amend it there"
+            SavePlace.EHR,
+            say("Saved in the chart{named}. The next card reads it; to correct it, amend it there", named=named),
         )
 
     async def _in_journal(self, found: StoredDecision, resources: Responses, before: str) -> SaveResult:
@@ -159,14 +163,24 @@ class ReviewSaver:
         except StoreDownError:
             return SaveResult(
                 SavePlace.NOWHERE,
-                f"{before}This service could not save it either" if before else "This service could not save it",
-                f"Press Save again in a moment, or: {COPY[0].lower()}{COPY[1:]}",
+                say("{before}This service could not save it either", before=before)
+                if before
+                else say("This service could not save it"),
+                say("Press Save again in a moment, or: copy the text below into the note"),
             )
         until = (now + timedelta(days=self._settings.keep_reviews_days)).date()
-        done = f"Kept by this service until {until}" if new else "This service keeps it already; no second one was made"
+        done = (
+            say("Kept by this service until {until}", until=until)
+            if new
+            else say("This service keeps it already; no second one was made")
+        )
         return SaveResult(
             SavePlace.JOURNAL,
-            f"{before}{done}. The next card reads it, and it is not in the chart; to correct it, save again here",
+            say(
+                "{before}{done}. The next card reads it, and it is not in the chart; to correct it, save again here",
+                before=before,
+                done=done,
+            ),
             COPY,
         )
 

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from cds.decide import Decision, Ruleset
+from cds.facts.reviews import OTHERS
+from cds.locale.sentence import say
 from cds.review.questionnaire import TYPES, drug_table, trial_drugs
 from cds.review.questions import OpenQuestion, open_questions, review_of, undecided
 from cds.review.response import TrialAnswers, as_text, panel_as_text, panel_response, questionnaire_response
@@ -24,7 +26,7 @@ NUMBERED = re.compile(r"[A-Za-z0-9_-]{16}")
 MOST_AUTHOR = 100  # characters
 ELSEWHERE = 2  # trials elsewhere that can be added at once
 ASKED_ELSEWHERE = ("drug", "start", "dose", "duration", "outcome", "stopped", "prescribed")
-DOES_NOT_FIT = "This form does not fit the data any more: load the page again"
+DOES_NOT_FIT = say("This form does not fit the data any more: load the page again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def filled_review(
     """
     trials: dict[int, dict[str, str | float]] = {}
     statements: dict[str, bool] = {}
+    others: bool | None = None
     answered = {
         one.trial for one in panel.questions if one.name in typed and typed[one.name] != one.prefilled
     }  # of statements, None
@@ -201,14 +204,17 @@ def filled_review(
         text = typed.get(question.name)
         if text is None or question.trial not in answered:
             continue
-        if question.trial is None:
+        if question.role == OTHERS:
+            others = _chosen(choices(question), text) == "yes"
+        elif question.trial is None:
             statements[question.role] = _chosen(choices(question), text) == "yes"
         else:
             value = _amount(text) if question.unit else _chosen(choices(question), text)
             trials.setdefault(question.trial, {})[question.role] = value
     elsewhere = [one for group in panel.elsewhere if (one := _trial_elsewhere(group, typed)) is not None]
     answers = {one.id: _panel_answers(group, typed) for one, group in panel.panels}
-    if form is None or not (trials or statements or elsewhere or any(answers.values())):
+    reviewed = bool(trials or statements or elsewhere) or others is not None
+    if form is None or not (reviewed or any(answers.values())):
         return None
     author = typed.get(AUTHOR, "")[:MOST_AUTHOR]
     said = review_of(
@@ -220,9 +226,10 @@ def filled_review(
         authored=authored,
         elsewhere=elsewhere,
         number=typed.get(NUMBER, ""),
+        others=others,
     )
     filled = [(one, answers[one.id]) for one, _ in panel.panels if answers[one.id]]
-    resources = [questionnaire_response(form, said)] if said.trials or said.statements else []
+    resources = [questionnaire_response(form, said)] if reviewed else []
     resources += [panel_response(form, one, given, said) for one, given in filled]
     notes = [as_text(form, said), *(panel_as_text(one, given) for one, given in filled)]
     text = "\n".join(msgspec.json.format(msgspec.json.encode(one), indent=2).decode() for one in resources)
@@ -248,7 +255,7 @@ def _trial_elsewhere(group: SettleGroup, typed: Mapping[str, str]) -> TrialAnswe
     if not answers:
         return None
     if "drug" not in answers:
-        raise WhatIfInputError("Say which antidepressant the trial elsewhere was of")
+        raise WhatIfInputError(say("Say which antidepressant the trial elsewhere was of"))
     return TrialAnswers(str(answers.pop("drug")), answers)
 
 
@@ -270,7 +277,7 @@ def _chosen(listed: Mapping[str, str], text: str) -> str:
 def _amount(text: str) -> float:
     value = float(number_in(text))
     if value <= 0:
-        raise WhatIfInputError(f"“{text[:40]}” is not above zero")
+        raise WhatIfInputError(say("“{text}” is not above zero", text=text[:40]))
     return value
 
 
@@ -278,4 +285,4 @@ def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise WhatIfInputError(f"“{text[:40]}” is no day: write it as 2026-06-01") from None
+        raise WhatIfInputError(say("“{text}” is no day: write it as 2026-06-01", text=text[:40])) from None

@@ -10,7 +10,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from cds import __version__
+from cds.locale.catalog import ENGLISH_CATALOG
+from cds.locale.sentence import say
 from cds.web.page import Pages
+from cds.web.page_words import LOCALE
 
 DISCOVERY = {
     "service": "Thirdline",
@@ -66,7 +69,7 @@ def start_routes(pages: Pages, *, console: bool) -> APIRouter:
         """Where to go from here: a page for a browser, else JSON."""
         if HTML not in request.headers.get("accept", ""):
             return JSONResponse(DISCOVERY, headers={"Vary": "Accept"})
-        shown = pages.page("start.html", {"title": "Start", "console": console, "address": _address(request)})
+        shown = pages.page("start.html", {"title": say("Start"), "console": console, "address": _address(request)})
         shown.headers["Vary"] = "Accept"
         return shown
 
@@ -74,7 +77,8 @@ def start_routes(pages: Pages, *, console: bool) -> APIRouter:
     async def docs(request: Request) -> Response:
         """Every address of the API, from /openapi.json, without a script."""
         operations = list(operations_of(request.app.openapi()))
-        return pages.page("api.html", {"title": "API", "operations": operations, "address": _address(request)})
+        about = {"title": "API", "operations": operations, "address": _address(request)}
+        return pages.page("api.html", about | {LOCALE: ENGLISH_CATALOG})  # as its descriptions are
 
     return router
 

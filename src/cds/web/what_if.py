@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from cds.api.receipts import FETCHED
+from cds.api.decision_records import FETCHED
 from cds.authoring.testing import patient_format as made_up
 from cds.authoring.testing.resource_writer import ResourceWriter
 from cds.cards.render import references
@@ -19,8 +19,9 @@ from cds.decide import Decision
 from cds.errors import CdsError
 from cds.facts.chart_entry import ChartEntry
 from cds.facts.fact import WhyUnknown
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
-from cds.rulebook.program import CompiledRuleset, Service
+from cds.rulebook.compiled_ruleset import CompiledRuleset, Service
 
 Json = dict[str, Any]
 DAY = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
@@ -30,29 +31,29 @@ ADDED = "whatIf"
 
 # How the path of an element ends (FHIR R4 names) → how it reads. What is not here cannot be changed.
 ELEMENTS: dict[tuple[str, ...], str] = {
-    ("authoredOn",): "ordered on",
-    ("boundsPeriod", "start"): "to be taken from",
-    ("boundsPeriod", "end"): "to be taken until",
-    ("effectivePeriod", "start"): "taken from",
-    ("effectivePeriod", "end"): "taken until",
-    ("effectiveDateTime",): "on",
-    ("whenHandedOver",): "handed over on",
-    ("daysSupply", "value"): "days of supply",
-    ("expectedSupplyDuration", "value"): "days of supply",
-    ("doseQuantity", "value"): "dose each time",
-    ("repeat", "frequency"): "how many times",
-    ("repeat", "period"): "in how many periods",
-    ("valueQuantity", "value"): "value",
-    ("valueInteger",): "value",
-    ("valueDecimal",): "value",
-    ("onsetDateTime",): "began on",
-    ("abatementDateTime",): "ended on",
-    ("recordedDate",): "written down on",
-    ("performedDateTime",): "done on",
-    ("performedPeriod", "start"): "done from",
-    ("performedPeriod", "end"): "done until",
-    ("authored",): "filled in on",
-    ("birthDate",): "born on",
+    ("authoredOn",): say("ordered on"),
+    ("boundsPeriod", "start"): say("to be taken from"),
+    ("boundsPeriod", "end"): say("to be taken until"),
+    ("effectivePeriod", "start"): say("taken from"),
+    ("effectivePeriod", "end"): say("taken until"),
+    ("effectiveDateTime",): say("on"),
+    ("whenHandedOver",): say("handed over on"),
+    ("daysSupply", "value"): say("days of supply"),
+    ("expectedSupplyDuration", "value"): say("days of supply"),
+    ("doseQuantity", "value"): say("dose each time"),
+    ("repeat", "frequency"): say("how many times"),
+    ("repeat", "period"): say("in how many periods"),
+    ("valueQuantity", "value"): say("value"),
+    ("valueInteger",): say("value"),
+    ("valueDecimal",): say("value"),
+    ("onsetDateTime",): say("began on"),
+    ("abatementDateTime",): say("ended on"),
+    ("recordedDate",): say("written down on"),
+    ("performedDateTime",): say("done on"),
+    ("performedPeriod", "start"): say("done from"),
+    ("performedPeriod", "end"): say("done until"),
+    ("authored",): say("filled in on"),
+    ("birthDate",): say("born on"),
 }
 ORDERS = ("MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration")
 
@@ -137,9 +138,9 @@ def changeable(body: bytes, program: CompiledRuleset, service: Service, decision
         if entry.resource == "Observation":
             numbers.append(EditableValue(f"number:{wanted.name}", fact.label, "", "number", _unit(entry.unit)))
         elif entry.resource != "Patient":
-            recorded.append(AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": "recorded today"}))
+            recorded.append(AnswerChoice(f"present:{wanted.name}", fact.label, {"yes": say("recorded today")}))
         elif fact.why_unknown is WhyUnknown.NOT_FOUND:
-            days.append(EditableValue("born", f"{fact.label}: date of birth", "", "date"))
+            days.append(EditableValue("born", say("{label}: date of birth", label=fact.label), "", "date"))
     return EditableChart(
         entries=tuple(entries),
         numbers=tuple(numbers),
@@ -160,10 +161,10 @@ def edits_of(form: EditableChart, typed: Mapping[str, str], others: Mapping[str,
     held |= {element.name: element.value for element in (*form.numbers, *form.days)}
     held |= {choice.name: "" for choice in form.choices} | dict(others or {})
     if typed.keys() - held.keys():
-        raise WhatIfInputError("This form does not fit the data any more: load the page again")
+        raise WhatIfInputError(say("This form does not fit the data any more: load the page again"))
     asked = {name: typed[name] for name, value in held.items() if name in typed and typed[name] != value}
     if not asked:
-        raise WhatIfInputError("Nothing was changed: change a value or add an answer, and ask again")
+        raise WhatIfInputError(say("Nothing was changed: change a value or add an answer, and ask again"))
     return asked
 
 
@@ -276,7 +277,7 @@ def _elements(reference: str, resource: Json) -> Iterator[EditableValue]:
         doses = doses or path[-2:] == ("doseQuantity", "value")
         name = f"edit:{reference}:{'.'.join(path)}"
         part = _part(resource, path)
-        words = f"{part}: {words}" if part else words
+        words = join_texts(": ", [part, words]) if part else words
         if isinstance(value, bool):
             continue
         if isinstance(value, int | float):
@@ -286,7 +287,7 @@ def _elements(reference: str, resource: Json) -> Iterator[EditableValue]:
             whole = value[:10] if len(value) >= 10 else value
             yield EditableValue(name, words, whole, "date" if len(whole) == 10 else "text")
     if not doses and reference.partition("/")[0] == "MedicationRequest":
-        yield EditableValue(f"dose:{reference}", "dose, all day", "", "number", "mg")
+        yield EditableValue(f"dose:{reference}", say("dose, all day"), "", "number", "mg")
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Json]]:
@@ -307,13 +308,14 @@ def _part(resource: Json, path: tuple[str, ...]) -> str:
     """What a component is, in its own words; "" for what is no component."""
     if path[0] != "component" or not path[1].isdigit():
         return ""
-    code = resource["component"][int(path[1])].get("code")
+    component = resource["component"][int(path[1])]
+    code = component.get("code") if isinstance(component, dict) else None
     if not isinstance(code, dict):
-        return "part"
+        return say("part")
     codings = code.get("coding")
     texts = [code.get("text")]
     texts += [one.get("display") for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
-    return next((text for text in texts if isinstance(text, str) and text), "part")
+    return next((text for text in texts if isinstance(text, str) and text), say("part"))
 
 
 def _unit(code: str) -> str:
@@ -330,7 +332,7 @@ def _open(decision: Decision, name: str, program: CompiledRuleset) -> bool:
 def _kinds_not_sent(service: Service, decision: Decision) -> tuple[AnswerChoice, ...]:
     """Kinds of data that did not come: one may say that there are none."""
     kinds = dict.fromkeys(prefetch.query.partition("?")[0] for prefetch in service.prefetch if "?" in prefetch.query)
-    known = {"none": "asked for, and none recorded"}
+    known = {"none": say("asked for, and none recorded")}
     return tuple(
         AnswerChoice(f"none:{kind}", kind, known)
         for kind in kinds
@@ -349,7 +351,7 @@ def _put(resource: Json, path: list[str], text: str) -> None:
             place.get(step) if isinstance(place, dict) else None
         )  # fmt: skip
     if not isinstance(place, dict) or path[-1] not in place or not any(tuple(path[-len(e) :]) == e for e in ELEMENTS):
-        raise WhatIfInputError("This form does not fit the data any more: load the page again")
+        raise WhatIfInputError(say("This form does not fit the data any more: load the page again"))
     was = place[path[-1]]
     place[path[-1]] = _day(text) if isinstance(was, str) else number_in(text)
 
@@ -380,7 +382,7 @@ def _entry(program: CompiledRuleset, name: str) -> ChartEntry:
     """What may be added for a fact of this name; a form for other rules is refused."""
     entry = next((wanted.entry() for wanted in program.wanted if wanted.name == name), None)
     if entry is None or not entry.coded:
-        raise WhatIfInputError("This form does not fit the rules any more: load the page again")
+        raise WhatIfInputError(say("This form does not fit the rules any more: load the page again"))
     return entry
 
 
@@ -401,7 +403,7 @@ def _day(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise WhatIfInputError(f"“{text[:40]}” is no day: write it as 2026-06-01")
+    raise WhatIfInputError(say("“{text}” is no day: write it as 2026-06-01", text=text[:40]))
 
 
 def number_in(text: str) -> float | int:
@@ -416,5 +418,5 @@ def number_in(text: str) -> float | int:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or abs(value) > 1e9:
-        raise WhatIfInputError(f"“{text[:40]}” is no number")
+        raise WhatIfInputError(say("“{text}” is no number", text=text[:40]))
     return int(value) if value == int(value) else value

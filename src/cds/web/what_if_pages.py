@@ -13,9 +13,11 @@ from cds.decide import Ruleset
 from cds.errors import RequestError
 from cds.explanation.flips import flips
 from cds.journal.inputs import StoredDecision
+from cds.locale.sentence import say
 from cds.web.decisions import DecisionLookup, fields_of
 from cds.web.explained import explained_values
 from cds.web.page import HTMX, Pages, page_route
+from cds.web.page_words import LOCALE
 from cds.web.saving import ReviewSaver
 from cds.web.settle import NUMBER, FilledReview, filled_review, new_number, settling_of, without_signature
 from cds.web.what_if import WhatIfInputError, changeable, changed, edits_of
@@ -47,10 +49,11 @@ class SentForm:
         values: dict[str, Any] = {
             "kept": found, "form": chart, "settling": settling, "typed": typed, "wrong": "", "flips": None,
             "place": self._saver.place(request, found).value, "number": number, "saved": None, "review": None,
+            LOCALE: rules.program.words,
         }  # fmt: skip
         try:
             if not settling.is_number(number):
-                raise WhatIfInputError("This form does not fit the data any more: load the page again")
+                raise WhatIfInputError(say("This form does not fit the data any more: load the page again"))
             edits = edits_of(chart, without_signature(typed), settling.fields)
             tried = filled_review(settling, typed, was, questionnaire)
             body = changed(found.body, edits, rules.program, service, found.day, tried.resources if tried else ())
@@ -61,11 +64,13 @@ class SentForm:
                 return values, None
             review = filled_review(settling, typed, was, questionnaire, authored)
             if review is None:
-                raise WhatIfInputError("Nothing is answered that could be saved: only answers are, and no other change")
+                raise WhatIfInputError(
+                    say("Nothing is answered that could be saved: only answers are, and no other change")
+                )
             if not review.author:
-                raise WhatIfInputError("Say who answers: what is saved carries your name")
+                raise WhatIfInputError(say("Say who answers: what is saved carries your name"))
         except (WhatIfInputError, RequestError) as wrong:
-            values |= {"wrong": str(wrong), "flips": None}
+            values |= {"wrong": wrong.args[0], "flips": None}
             return values, None
         return values, review
 
@@ -91,6 +96,7 @@ def what_if_routes(pages: Pages, lookup: DecisionLookup, saver: ReviewSaver) -> 
                 "kept": found, "key": key, "form": changeable(found.body, rules.program, service, was),
                 "settling": settling_of(rules, was, found.service), "typed": {}, "wrong": "", "flips": None,
                 "place": saver.place(request, found).value, "number": new_number(), "saved": None,
+                LOCALE: rules.program.words,
             }  # fmt: skip
             return pages.page("what_if_form.html" if HTMX in request.headers else "what_if.html", values)
 

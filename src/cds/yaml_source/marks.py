@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -38,20 +39,41 @@ class MarkedValue:
 
 def marked(model: BaseModel, path: Path = ()) -> Iterator[MarkedValue]:
     """Every text and number inside a model, with the marks of its field's type, in the order of the fields."""
-    for name, info in type(model).model_fields.items():
-        here = (*path, info.alias or name)
-        yield from _inside(getattr(model, name), info.annotation, tuple(info.metadata), here, model)
+    for name, key, field in _fields(type(model)):
+        yield from _inside(getattr(model, name), field, (*path, key), model)
 
 
-def _inside(value: Any, type_: Any, marks: tuple[Any, ...], path: Path, within: BaseModel) -> Iterator[MarkedValue]:
+class _MarkedField:
+    """A field by its type: what is marked of it, and its items; worked out once, since a start looks at it often."""
+
+    def __init__(self, type_: Any, outer: tuple[Any, ...]) -> None:
+        self._type = type_
+        self._outer = outer
+        self.marks = (*outer, *_marks_of(type_))
+
+    @cached_property
+    def items(self) -> _MarkedField:
+        """The items of a list."""
+        item, more = _item_of(self._type)
+        return _MarkedField(item, (*self._outer, *more))
+
+
+@cache
+def _fields(kind: type[BaseModel]) -> tuple[tuple[str, str, _MarkedField], ...]:
+    return tuple(
+        (name, info.alias or name, _MarkedField(info.annotation, tuple(info.metadata)))
+        for name, info in kind.model_fields.items()
+    )
+
+
+def _inside(value: Any, field: _MarkedField, path: Path, within: BaseModel) -> Iterator[MarkedValue]:
     if isinstance(value, BaseModel):
         yield from marked(value, path)
     elif isinstance(value, list):
-        item, more = _item_of(type_)
         for index, one in enumerate(value):
-            yield from _inside(one, item, (*marks, *more), (*path, index), within)
+            yield from _inside(one, field.items, (*path, index), within)
     elif value is not None:
-        yield MarkedValue(value, path, (*marks, *_marks_of(type_)), within)
+        yield MarkedValue(value, path, field.marks, within)
 
 
 def _item_of(type_: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from cds.errors import CdsError
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """
-    One mistake.
+    One mistake in a file that somebody wrote: where, what, how to correct it, why it matters.
 
     Attributes:
         file: Path as the author knows it.

@@ -86,6 +86,24 @@ class SourceFiles:
         return make()
 
 
+class RecordedFiles(SourceFiles):
+    """
+    Files on disk, with the bytes of each that was read.
+
+    Attributes:
+        found: Path → what stood in the file when it was read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[Path, bytes] = {}
+
+    def read(self, path: Path, folders: Iterable[Path] = ()) -> bytes:
+        """What stands in a file, as `source_bytes`; it is kept."""
+        self.found[path] = raw = super().read(path, folders)
+        return raw
+
+
 DISK = SourceFiles()
 
 

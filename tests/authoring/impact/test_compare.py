@@ -95,12 +95,14 @@ def test_only_what_led_there_is_named_when_several_things_changed(
 def test_new_names_change_nothing_for_anybody(
     tmp_path: Path, old: RulesetVersion, examples: list[CohortPatient]
 ) -> None:
-    edited(tmp_path / "rules", EVALUATION, "\n  suggest_evaluation:\n", "\n  propose_evaluation:\n")
+    shutil.copytree(ROOT / "rules", tmp_path / "rules", ignore=shutil.ignore_patterns("*.test.yaml"))
+    renamed = {"suggest_evaluation": "propose_evaluation", "symptomatic": "has_symptoms"}
     for file in (tmp_path / "rules").rglob("*.yaml"):
-        text = re.sub(r"\bsymptomatic\b", "has_symptoms", file.read_text())
-        text = text.replace("  has_symptoms:\n", "  has_symptoms:\n    formerly: [symptomatic]\n")
-        was = "    formerly: [suggest_evaluation]\n"
-        file.write_text(text.replace("  propose_evaluation:\n", f"  propose_evaluation:\n{was}"))
+        text = file.read_text()
+        for was, now in renamed.items():
+            text = re.sub(rf"\b{was}\b", now, text)
+            text = text.replace(f"  {now}:\n", f"  {now}:\n    formerly: [{was}]\n")
+        file.write_text(text)
 
     assert affected(old, next(side(tmp_path / "rules")), examples) == {}
 

@@ -68,7 +68,7 @@ def test_a_condition_reads_as_nested_words_with_labels_values_and_units(tmp_path
         "any of",
         (
             ConditionWording("cannot be ruled out: Symptomatic"),
-            ConditionWording("cannot tell: not: Resistant"),
+            ConditionWording("unknown whether: not: Resistant"),
             ConditionWording("at least 1 of", (ConditionWording("depression"), ConditionWording("Resistant"))),
             ConditionWording("score: from 5 to 9"),
         ),

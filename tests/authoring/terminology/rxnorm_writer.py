@@ -13,6 +13,18 @@ FORMS = {
     ("mL", "liquid"): "Oral Solution",
     ("hour", "transdermal"): "Transdermal System",
 }
+DRUGS = (
+    "sertraline",
+    "citalopram",
+    "escitalopram",
+    "venlafaxine",
+    "mirtazapine",
+    "selegiline",
+    "bupropion",
+    "fluoxetine",
+    "duloxetine",
+)
+"""Drugs whose products the tests of a release keep."""
 PER = {"mL": "/ML", "hour": "/HR"}
 
 

@@ -12,8 +12,8 @@ from cds.authoring.terminology.proposal import Proposal
 from cds.authoring.terminology.source import TerminologySourceError
 from cds.rulebook.list_ages import value_set_files
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
 from tests.rulebook.small_rules import GOOD, SET, write_rules
+from tests.shipped import shipped_book
 
 TODAY = date(2026, 11, 29)
 TITLES = {
@@ -110,9 +110,10 @@ def test_without_the_extra_it_says_how_to_install_it(monkeypatch: pytest.MonkeyP
         PackagedIcdRelease()
 
 
+@pytest.mark.seconds
 def test_every_shipped_icd_10_cm_code_is_in_the_real_release_under_its_title() -> None:
     pytest.importorskip("simple_icd_10_cm")
-    sets = [loaded for loaded, _ in value_set_files(read_rulebook(default_rules_folder()))]
+    sets = [loaded for loaded, _ in value_set_files(shipped_book())]
 
     proposal = compare_icd(sets, PackagedIcdRelease(), TODAY)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
-import zipfile
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -15,44 +13,15 @@ from typer.testing import CliRunner
 from cds.authoring.terminology.products import compare_table
 from cds.authoring.terminology.proposal import Finding, Proposal
 from cds.authoring.terminology.rxnorm_release import read_release
-from cds.authoring.terminology.source import TerminologySourceError
 from cds.cli.main import app
 from cds.rulebook.lint.lint import check, has_errors
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
-from tests.authoring.terminology.rxnorm_writer import FORMS, SmallRelease
+from tests.authoring.terminology.rxnorm_writer import DRUGS, FORMS, SmallRelease
 
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 11, 29)
-DRUGS = (
-    "sertraline",
-    "citalopram",
-    "escitalopram",
-    "venlafaxine",
-    "mirtazapine",
-    "selegiline",
-    "bupropion",
-    "fluoxetine",
-    "duloxetine",
-)
 OTHERS = {"olanzapine": "61381", "dextromethorphan": "3289", "naltrexone": "7243", "invented": "999001"}
-
-
-@pytest.fixture
-def rules(tmp_path: Path) -> Path:
-    """The shipped rules with the products of a few drugs only, so that a small release can hold them all."""
-    folder = tmp_path / "rules"
-    shutil.copytree(default_rules_folder(), folder)
-    products = folder / "tables" / "antidepressant-products.csv"
-    with products.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    kept = [row for row in rows if row["ingredient"] in (*DRUGS, "dextromethorphan-bupropion")]
-    with products.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(kept)
-    return folder
 
 
 def rows_of(rules: Path) -> list[dict[str, str]]:
@@ -83,8 +52,7 @@ def release_of(rules: Path) -> SmallRelease:
 
 def compared(rules: Path, release: Path, name: str | None = None) -> Proposal:
     table = read_rulebook(rules).tables["antidepressants"]
-    assert table.model.table.products is not None
-    return compare_table(table, rules / "tables" / table.model.table.products, read_release(release, name), TODAY)
+    return compare_table(table, rules / "tables", read_release(release, name), TODAY)
 
 
 def found(proposal: Proposal, kind: str) -> dict[str, Finding]:
@@ -270,66 +238,6 @@ def test_the_command_prints_a_diff_and_writes_nothing_until_update(rules: Path, 
     assert done.exit_code == 0
     assert f"wrote {products}" in done.output.replace("\n", "")
     assert b"sertraline 150 MG Oral Tablet" in products.read_bytes()
-
-
-def test_brands_and_codes_keep_their_national_drug_codes(rules: Path, tmp_path: Path) -> None:
-    release = release_of(rules)
-    rxcui = next(row["rxcui"] for row in rows_of(rules) if row["form"] == "tablet")
-    release.ndc(rxcui, "00093719805")
-    release.ndc(rxcui, "00093719856")
-
-    assert read_release(release.zipped(tmp_path)).ndcs == {rxcui: ("00093719805", "00093719856")}
-
-
-# ---------------------------------------------------------------- what cannot be read
-
-
-def refused(path: Path, name: str | None = None) -> str:
-    with pytest.raises(TerminologySourceError) as wrong:
-        read_release(path, name)
-    assert "\n" not in str(wrong.value)
-    return str(wrong.value)
-
-
-def test_what_is_no_release_is_one_line(rules: Path, tmp_path: Path) -> None:
-    release = release_of(rules)
-    assert "does not exist" in refused(tmp_path / "RxNorm_full_11022026.zip")
-    torn = tmp_path / "torn_11022026.zip"
-    torn.write_bytes(release.zipped(tmp_path).read_bytes()[:2000])
-    assert "is no zip that can be read" in refused(torn)
-    empty = tmp_path / "empty_11022026"
-    empty.mkdir()
-    assert "holds no RXNCONSO.RRF" in refused(empty)
-    partial = tmp_path / "partial_11022026.zip"
-    with zipfile.ZipFile(partial, "w") as archive:
-        for name, text in release.files().items():
-            if name != "RXNREL.RRF":
-                archive.writestr(name, text)
-    assert "holds no RXNREL.RRF" in refused(partial)
-    folder = release.folder(tmp_path)
-    rows = (folder / "rrf" / "RXNREL.RRF").read_text(encoding="utf-8")
-    (folder / "rrf" / "RXNREL.RRF").write_text(rows + "1|2|3|\n", encoding="utf-8")
-    assert "RXNREL.RRF has 3 columns instead of 16" in refused(folder)
-    (folder / "rrf" / "RXNREL.RRF").write_bytes(b"\xff\xfe")
-    assert "RXNREL.RRF cannot be read" in refused(folder)
-
-
-def test_a_damaged_member_of_a_zip_is_told(rules: Path, tmp_path: Path) -> None:
-    path = release_of(rules).zipped(tmp_path)
-    body = bytearray(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        start = archive.getinfo("rrf/RXNREL.RRF").header_offset + 60
-    body[start : start + 40] = b"0" * 40
-    path.write_bytes(bytes(body))
-
-    assert "RXNREL.RRF cannot be read" in refused(path)
-
-
-def test_a_release_without_a_day_in_its_name_is_named_by_who_compares(rules: Path, tmp_path: Path) -> None:
-    folder = release_of(rules).folder(tmp_path).rename(tmp_path / "latest")
-
-    assert "--release" in refused(folder)
-    assert read_release(folder, "RxNorm November").name == "RxNorm November"
 
 
 def test_a_command_with_a_wrong_source_exits_with_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cds.authoring.testing.cases import RuleTests, read_rule_tests
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.tables import code_sets, drug_table, vocabulary
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 
 VALUESETS = {
     "major-depressive-disorder": """
@@ -137,7 +137,7 @@ def rules_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def casebook(rules_folder: Path) -> Callable[..., RuleTests]:
+def rule_tests(rules_folder: Path) -> Callable[..., RuleTests]:
     """Read a casebook of one test file and, maybe, shared patients."""
 
     def read(tests: str, shared: str = "") -> RuleTests:
@@ -150,7 +150,7 @@ def casebook(rules_folder: Path) -> Callable[..., RuleTests]:
 
 
 @pytest.fixture
-def codes(rules_folder: Path) -> Codes:
+def codes(rules_folder: Path) -> TerminologyIndex:
     book = read_rulebook(rules_folder)
     assert book.problems == []
-    return Codes(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))
+    return TerminologyIndex(code_sets(book), {name: drug_table(name, book) for name in book.tables}, vocabulary(book))

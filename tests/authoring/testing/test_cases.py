@@ -53,19 +53,19 @@ def line_of(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.split("\n"), start=1) if part in line)
 
 
-def test_a_case_is_read_with_its_line_and_day(casebook: Read) -> None:
+def test_a_case_is_read_with_its_line_and_day(rule_tests: Read) -> None:
     text = test()
-    case = the_case(casebook(text))
+    case = the_case(rule_tests(text))
 
     assert (case.name, case.line, case.today) == ("A case", line_of(text, "A case"), date(2026, 6, 1))
     assert case.patient is not None
     assert case.then.answers == {"depressed_adult": True}
 
 
-def test_a_shared_patient_is_found(casebook: Read) -> None:
+def test_a_shared_patient_is_found(rule_tests: Read) -> None:
     shared = "patients:\n  anna: {age: 30}\n"
     tests = "today: 2026-06-01\ntests:\n  - {name: Anna, given: anna, then: {age: 30}}\n"
-    patient = the_case(casebook(tests, shared)).patient
+    patient = the_case(rule_tests(tests, shared)).patient
     assert patient is not None and patient.age == 30
 
 
@@ -100,21 +100,21 @@ def test_a_shared_patient_is_found(casebook: Read) -> None:
         ("not_sent: [medications]", lambda p: p.not_sent == ["medications"]),
     ],
 )
-def test_but_changes_one_thing(casebook: Read, but: str, seen: Any) -> None:
-    patient = the_case(casebook(test("but:", f"  {but}"))).patient
+def test_but_changes_one_thing(rule_tests: Read, but: str, seen: Any) -> None:
+    patient = the_case(rule_tests(test("but:", f"  {but}"))).patient
     assert seen(patient)
 
 
 def test_two_changes_that_stand_for_each_other_both_stay_and_are_then_a_problem(
-    casebook: Read,
+    rule_tests: Read,
 ) -> None:
-    problem = the_problem(casebook(test("but: {took.venlafaxine.for: 5 weeks, took.venlafaxine.to: 2025-08-01}")))
+    problem = the_problem(rule_tests(test("but: {took.venlafaxine.for: 5 weeks, took.venlafaxine.to: 2025-08-01}")))
     assert "say once how long" in problem.what
 
 
-def test_but_leaves_the_described_patient_as_it_was(casebook: Read) -> None:
+def test_but_leaves_the_described_patient_as_it_was(rule_tests: Read) -> None:
     more = "  - {name: Another, given: resistant, then: {depressed_adult: true}}\n"
-    book = casebook(test("but: {took.venlafaxine.mg_a_day: 37.5}") + more)
+    book = rule_tests(test("but: {took.venlafaxine.mg_a_day: 37.5}") + more)
     patients = [case.patient for case in book.cases if case.patient is not None]
     assert [patient.took["venlafaxine"].mg_a_day for patient in patients] == [37.5, 225]
 
@@ -136,9 +136,9 @@ def test_but_leaves_the_described_patient_as_it_was(casebook: Read) -> None:
         ("took.venlafaxine.from: 2025-02-30", "there is no day 2025-02-30", "docs/rule-authors/tests.md"),
     ],
 )
-def test_a_path_that_goes_nowhere_is_found_at_its_line(casebook: Read, but: str, what: str, fix: str) -> None:
+def test_a_path_that_goes_nowhere_is_found_at_its_line(rule_tests: Read, but: str, what: str, fix: str) -> None:
     text = test("but:", f"  {but}")
-    problem = the_problem(casebook(text))
+    problem = the_problem(rule_tests(text))
 
     assert problem.line == line_of(text, but)
     assert what in problem.what
@@ -171,9 +171,9 @@ def test_a_path_that_goes_nowhere_is_found_at_its_line(casebook: Read, but: str,
         ("gvien: resistant", "`gvien` is not a key", "Did you mean `given`?"),
     ],
 )
-def test_a_slip_of_the_pen_is_found_at_its_line(casebook: Read, line: str, what: str, fix: str) -> None:
+def test_a_slip_of_the_pen_is_found_at_its_line(rule_tests: Read, line: str, what: str, fix: str) -> None:
     text = test(line)
-    problem = the_problem(casebook(text))
+    problem = the_problem(rule_tests(text))
 
     assert problem.line == line_of(text, line)
     assert what in problem.what
@@ -226,52 +226,52 @@ def test_a_slip_of_the_pen_is_found_at_its_line(casebook: Read, line: str, what:
         ("{not_sent: [medication]}", "cannot be `medication`"),
     ],
 )
-def test_a_patient_that_cannot_be_is_found_at_its_line(casebook: Read, patient: str, what: str) -> None:
+def test_a_patient_that_cannot_be_is_found_at_its_line(rule_tests: Read, patient: str, what: str) -> None:
     text = f"today: 2026-06-01\npatients:\n  anna: {patient}\n"
     text += "tests:\n  - {name: Anna, given: anna, then: {age: 30}}\n"
-    problem = casebook(text).problems[0]
+    problem = rule_tests(text).problems[0]
 
     assert problem.line == 3
     assert what in problem.what
 
 
-def test_every_mistake_is_told_at_once(casebook: Read) -> None:
-    book = casebook(test("but: {took.venlafxine.for: 5 weeks}", "then: {depressed_adlt: true}", "service: nothing"))
+def test_every_mistake_is_told_at_once(rule_tests: Read) -> None:
+    book = rule_tests(test("but: {took.venlafxine.for: 5 weeks}", "then: {depressed_adlt: true}", "service: nothing"))
     assert len(book.problems) == 3
 
 
-def test_an_unknown_patient_is_found(casebook: Read) -> None:
+def test_an_unknown_patient_is_found(rule_tests: Read) -> None:
     text = "today: 2026-06-01\npatients: {resistant: {age: 3}}\n"
     text += "tests:\n  - {name: Anna, given: resistent, then: {age: 3}}\n"
-    assert "Did you mean `resistant`?" in the_problem(casebook(text)).fix
+    assert "Did you mean `resistant`?" in the_problem(rule_tests(text)).fix
 
 
-def test_two_tests_of_one_name_are_a_problem(casebook: Read) -> None:
+def test_two_tests_of_one_name_are_a_problem(rule_tests: Read) -> None:
     text = test() + "  - {name: A case, given: resistant, then: {depressed_adult: true}}\n"
-    (problem,) = casebook(text).problems
+    (problem,) = rule_tests(text).problems
     assert (problem.check, problem.line) == ("duplicate-name", line_of(text, "{name: A case"))
 
 
-def test_a_patient_described_twice_is_a_problem(casebook: Read) -> None:
-    (problem,) = casebook(test(), shared="patients: {resistant: {age: 3}}\n").problems
+def test_a_patient_described_twice_is_a_problem(rule_tests: Read) -> None:
+    (problem,) = rule_tests(test(), shared="patients: {resistant: {age: 3}}\n").problems
     assert "is also a patient in" in problem.what
 
 
-def test_a_duplicate_key_is_a_problem(casebook: Read) -> None:
-    (problem,) = casebook(test("given: resistant")).problems
+def test_a_duplicate_key_is_a_problem(rule_tests: Read) -> None:
+    (problem,) = rule_tests(test("given: resistant")).problems
     assert problem.check == "duplicate-key"
 
 
-def test_what_is_no_yaml_or_no_text_is_a_problem(casebook: Read, rules_folder: Path) -> None:
-    assert the_problem(casebook("today: [")).check == "yaml-syntax"
+def test_what_is_no_yaml_or_no_text_is_a_problem(rule_tests: Read, rules_folder: Path) -> None:
+    assert the_problem(rule_tests("today: [")).check == "yaml-syntax"
     (rules_folder / "depression" / "other.test.yaml").write_bytes(b"\xff")
-    assert "unreadable" in {problem.check for problem in casebook(test()).problems}
+    assert "unreadable" in {problem.check for problem in rule_tests(test()).problems}
 
 
-def test_a_whole_file_can_be_given(casebook: Read, rules_folder: Path) -> None:
+def test_a_whole_file_can_be_given(rule_tests: Read, rules_folder: Path) -> None:
     (rules_folder.parent / "request.json").write_text("{}")
     tests = "today: 2026-06-01\ntests:\n  - {name: Anna, given: {request: request.json}, then: {age: 30}}\n"
-    request = the_case(casebook(tests)).request
+    request = the_case(rule_tests(tests)).request
     assert request is not None and request.name == "request.json"
 
 
@@ -283,19 +283,19 @@ def test_a_whole_file_can_be_given(casebook: Read, rules_folder: Path) -> None:
         ("given: {request: request.json}, but: {age: 3}", "`but` changes a described patient"),
     ],
 )
-def test_a_whole_file_must_be_there_and_stay_whole(casebook: Read, rules_folder: Path, given: str, what: str) -> None:
+def test_a_whole_file_must_be_there_and_stay_whole(rule_tests: Read, rules_folder: Path, given: str, what: str) -> None:
     (rules_folder.parent / "request.json").write_text("{}")
-    book = casebook(f"today: 2026-06-01\ntests:\n  - {{name: Anna, {given}, then: {{age: 30}}}}\n")
+    book = rule_tests(f"today: 2026-06-01\ntests:\n  - {{name: Anna, {given}, then: {{age: 30}}}}\n")
     assert any(what in problem.what for problem in book.problems)
 
 
 def test_a_name_that_a_file_with_mistakes_may_define_is_not_called_wrong_and_others_are(
-    casebook: Read, rules_folder: Path
+    rule_tests: Read, rules_folder: Path
 ) -> None:
     broken = rules_folder / "depression" / "broken.yaml"
     broken.write_text("about: {}\nconclusions: {not_there_yet: {}}\n")
-    assert casebook(test("then: {not_there_yet: true}")).problems == []
-    assert [one.check for one in casebook(test("then: {nowhere_at_all: true}")).problems] == ["unknown-name"]
+    assert rule_tests(test("then: {not_there_yet: true}")).problems == []
+    assert [one.check for one in rule_tests(test("then: {nowhere_at_all: true}")).problems] == ["unknown-name"]
     broken.write_bytes(b"\xff")  # not even text: nobody knows what it defines
     broken.with_name("unreadable.yaml").symlink_to("/nowhere")
-    assert casebook(test("then: {nowhere_at_all: true}")).problems == []
+    assert rule_tests(test("then: {nowhere_at_all: true}")).problems == []

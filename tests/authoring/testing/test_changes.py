@@ -248,6 +248,7 @@ def test_what_a_test_file_explains_is_no_survivor_and_an_idle_explanation_is_sai
     assert not print_mutants(changes, Console(quiet=True), most_percent=100)
 
 
+@pytest.mark.seconds
 def test_several_processes_come_to_the_same_outcomes_in_the_same_order(folder: Path) -> None:
     alone = tried(folder, without("Over"))
     together = tried(folder, without("Over"), jobs=2)
@@ -279,6 +280,7 @@ def test_broken_files_and_names_of_nothing_are_said(folder: Path) -> None:
         tried(folder, WHOLE.replace("depressed_adult: true", "depressed_adlut: true"))
 
 
+@pytest.mark.seconds
 def test_the_rules_are_proven_when_safety_leaves_no_survivor_and_the_rest_few(folder: Path) -> None:
     console = Console(quiet=True)
     assert print_mutants(tried(folder, WHOLE), console, most_percent=0)

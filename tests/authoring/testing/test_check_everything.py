@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,12 @@ from cds.authoring.testing.check import check_folder
 from cds.rulebook.loader import read_rulebook
 from cds.rulebook.shipped import check_pages
 from tests.rulebook.small_rules import ANOTHER_FILE, GOOD, OTHER, RULE, SET, TODAY, changed, write_rules
+from tests.server import ROOT
 
+OURS = """
+valueset: {id: ours, title: Ours, checked: {date: 2026-11-29, release: Ours}}
+names: {source: Ours, verified: false, words: [moyamoya]}
+"""
 HEAD = "site: {id: here, name: Here, rules: ../rules, uses: depression >=1.0 <2.0}\n"
 WHY = "because: We decided so, by: us, review: 2026-01-01"
 TEST = "depression/depression.test.yaml"
@@ -75,3 +81,18 @@ def test_no_message_asks_for_what_is_written_already(tmp_path: Path) -> None:
     for problem in told:
         word = problem.what.split("`")[1]
         assert f"Did you mean `{word}`" not in problem.fix
+
+
+@pytest.mark.seconds
+def test_an_overlay_of_two_values_of_the_shipped_rules_earns_no_message(tmp_path: Path) -> None:
+    # It earned 104 warnings about the shipped rules and their cases once.
+    head = (
+        f"site: {{id: here, name: Here, rules: {ROOT / 'rules'}, uses: treatment-resistant-depression >=1.0 <99.0}}\n"
+    )
+    two = "".join(
+        f"  {name}: {{to: {value}, because: We decided so, by: us, review: 2027-05-01}}\n"
+        for name, value in (("trials_required", 3), ("adequate_duration", 8))
+    )
+    files = {"site.yaml": f"{head}set:\n{two}", "valuesets/ours.yaml": OURS}
+    found = check_folder(write_rules(tmp_path / "site", files), date(2026, 11, 29))
+    assert [problem.check for problem in found] == ["unused-valueset"]  # ours; not the age of lists that are shipped

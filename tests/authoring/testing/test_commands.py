@@ -25,8 +25,8 @@ tests:
 
 
 @pytest.fixture
-def run(casebook: Read, rules_folder: Path) -> Callable[..., Result]:
-    casebook(TESTS)
+def run(rule_tests: Read, rules_folder: Path) -> Callable[..., Result]:
+    rule_tests(TESTS)
 
     def command(*options: object) -> Result:
         return CliRunner().invoke(app, ["test", str(rules_folder), *map(str, options)])
@@ -48,12 +48,14 @@ def test_coverage_is_printed_and_written_as_a_page_and_results_as_junit(
 
 
 def test_survivors_are_listed_and_too_many_of_them_exit_with_1(run: Callable[..., Result]) -> None:
-    strict = run("--changes-of", "depressed_adult", "--jobs", "1", "--most-survivors", "0")
+    strict = run("--changes-of", "depressed_adult", "--jobs", "1", "--max-survivors", "0")
     lenient = run("--changes-of", "depressed_adult", "--jobs", "1", "--most-survivors", "100")
 
     assert (strict.exit_code, lenient.exit_code) == (1, 0)
     assert "depressed_adult: without `major_depression`" in strict.stdout
     assert "changes noticed by no case" in strict.stdout
+    assert "now called --max-survivors" in lenient.stderr
+    assert "--most" not in strict.stderr
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ tests:
 
 
 @pytest.fixture
-def covered(casebook: Read, rules_folder: Path) -> Coverage:
-    casebook(TESTS)
+def covered(rule_tests: Read, rules_folder: Path) -> Coverage:
+    rule_tests(TESTS)
     return run_folder(rules_folder, clauses=True).coverage
 
 
@@ -76,14 +76,14 @@ def case(name: str, but: str, more: str = "") -> str:
     ],
 )
 def test_a_number_that_is_the_limit_is_on_the_side_where_the_comparison_puts_it(
-    casebook: Read, rules_folder: Path, comparison: str, expected: list[tuple[str, float]]
+    rule_tests: Read, rules_folder: Path, comparison: str, expected: list[tuple[str, float]]
 ) -> None:
     rule = rules_folder / "depression" / "depression.yaml"
     more = 'parameters:\n  very_high: {value: 11, unit: "{score}"}\n'
     text = rule.read_text().replace("parameters:\n", more)
     rule.write_text(text.replace("{at_least: high_score}", comparison))
     cases = [case(f"A score of {score}", f"scores.0.phq-9-total: {score}") for score in (8, 9, 10, 12, 13)]
-    casebook(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
+    rule_tests(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
 
     clauses = run_folder(rules_folder, clauses=True).coverage.clauses
 
@@ -92,14 +92,14 @@ def test_a_number_that_is_the_limit_is_on_the_side_where_the_comparison_puts_it(
 
 
 def test_a_range_counts_where_it_lies_whole_on_one_side_and_a_limit_of_a_case_alone_does_not(
-    casebook: Read, rules_folder: Path
+    rule_tests: Read, rules_folder: Path
 ) -> None:
     cases = [
         case("Born in a year that makes it 20 or 21", 'age: null, birth_date: "2005"'),
         case("Born in a year that leaves it open", 'age: null, birth_date: "2008"'),
         case("A child by another limit", "age: 14", ", with: {adult_from: 13}"),
     ]
-    casebook(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
+    rule_tests(TESTS.partition("tests:\n")[0] + "tests:\n" + "".join(cases))
 
     clauses = run_folder(rules_folder, clauses=True).coverage.clauses
 
@@ -137,8 +137,10 @@ def test_the_page_shows_every_line_with_its_marks_and_loads_nothing(covered: Cov
     assert all(f">{number}</span>" in page for number in range(1, len(rule.read_text().splitlines()) + 1))
 
 
-def test_junit_has_a_suite_for_each_file_and_the_reasons_of_a_failing_case(casebook: Read, rules_folder: Path) -> None:
-    casebook(TESTS.replace("then: {age: 18}", "then: {depressed_adult: true}"))
+def test_junit_has_a_suite_for_each_file_and_the_reasons_of_a_failing_case(
+    rule_tests: Read, rules_folder: Path
+) -> None:
+    rule_tests(TESTS.replace("then: {age: 18}", "then: {depressed_adult: true}"))
 
     root = Xml.fromstring(junit(run_folder(rules_folder).verdicts))  # noqa: S314 (our own text)
 

@@ -85,6 +85,7 @@ SLOW = settings(
 )
 
 
+@pytest.mark.seconds
 @SLOW
 @given(data=st.data(), file=st.sampled_from(FILES))
 def test_no_text_ends_in_a_traceback(folder: Path, data: st.DataObject, file: str) -> None:
@@ -97,6 +98,7 @@ def test_no_text_ends_in_a_traceback(folder: Path, data: st.DataObject, file: st
     assert all(isinstance(message, str) for message in messages(folder, file, text))
 
 
+@pytest.mark.seconds
 @SLOW
 @given(data=st.data(), file=st.sampled_from(FILES))
 def test_no_structure_ends_in_a_traceback(folder: Path, data: st.DataObject, file: str) -> None:
@@ -128,6 +130,7 @@ def test_no_monster_ends_in_a_traceback(folder: Path, file: str, text: str) -> N
     assert messages(folder, file, text)
 
 
+@pytest.mark.seconds
 def test_an_alias_bomb_does_not_explode(folder: Path) -> None:
     bomb = "a0: &a0 [x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]\n" for n in range(1, 12))
     assert any("Aliases make more than" in message for message in messages(folder, FILES[0], bomb))

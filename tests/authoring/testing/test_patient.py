@@ -12,7 +12,7 @@ import pytest
 from cds.authoring.testing.fhir_writer import bundle_of, prefetch_of, request_of
 from cds.authoring.testing.patient_format import ExamplePatient
 from cds.authoring.testing.resource_writer import UCUM, FhirWriterError
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 
 One = Callable[..., dict[str, Any]]
@@ -23,7 +23,7 @@ TRIAL = {"mg_a_day": 150, "from": "2025-05-10", "to": "2025-08-31"}
 
 
 @pytest.fixture
-def sent(codes: Codes) -> Any:
+def sent(codes: TerminologyIndex) -> Any:
     """Resources of one type that a shorthand patient is sent as."""
 
     def send(kind: str, **shorthand: Any) -> list[dict[str, Any]]:
@@ -444,7 +444,7 @@ def test_single_days_are_administrations(sent: Sent) -> None:
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
-def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: Codes, hook: str) -> None:
+def test_an_order_being_written_stands_in_the_context_and_nowhere_else(codes: TerminologyIndex, hook: str) -> None:
     patient = ExamplePatient.model_validate({"orders": {"venlafaxine": {"mg_a_day": 75}}})
     request = request_of(patient, TODAY, codes, hook)
 
@@ -463,7 +463,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_what_is_not_listed_was_sent_and_is_empty(codes: Codes) -> None:
+def test_what_is_not_listed_was_sent_and_is_empty(codes: TerminologyIndex) -> None:
     prefetch = prefetch_of(ExamplePatient(), TODAY, codes)
 
     assert set(prefetch) == KEYS
@@ -484,7 +484,7 @@ def test_what_is_not_listed_was_sent_and_is_empty(codes: Codes) -> None:
         ),
     ],
 )
-def test_a_kind_of_data_can_be_missing_failed_or_truncated(codes: Codes, kind: str, keys: Any) -> None:
+def test_a_kind_of_data_can_be_missing_failed_or_truncated(codes: TerminologyIndex, kind: str, keys: Any) -> None:
     missing = prefetch_of(ExamplePatient.model_validate({"not_sent": [kind]}), TODAY, codes)
     failed = prefetch_of(ExamplePatient.model_validate({"failed": [kind]}), TODAY, codes)
     truncated = prefetch_of(ExamplePatient.model_validate({"truncated": [kind]}), TODAY, codes)
@@ -544,7 +544,7 @@ FULL = {
 }
 
 
-def test_every_resource_is_valid_fhir_r4b(codes: Codes) -> None:
+def test_every_resource_is_valid_fhir_r4b(codes: TerminologyIndex) -> None:
     patient = ExamplePatient.model_validate(FULL)
     request = request_of(patient, TODAY, codes, "order-sign")
     whole = [bundle_of(patient, TODAY, codes), *request["prefetch"].values(), request["context"]["draftOrders"]]
@@ -555,7 +555,7 @@ def test_every_resource_is_valid_fhir_r4b(codes: Codes) -> None:
     assert {entry["resource"]["resourceType"] for entry in whole[0]["entry"]} >= {"Observation", "FamilyMemberHistory"}
 
 
-def test_ids_are_the_same_every_time_and_each_its_own(codes: Codes) -> None:
+def test_ids_are_the_same_every_time_and_each_its_own(codes: TerminologyIndex) -> None:
     patient = ExamplePatient.model_validate(FULL)
     first, second = bundle_of(patient, TODAY, codes), bundle_of(patient, TODAY, codes)
 
@@ -575,6 +575,6 @@ def test_ids_are_the_same_every_time_and_each_its_own(codes: Codes) -> None:
         ({"questionnaires": [{"coded": "phq-9-items", "answers": [7], "as": "code", "at": "today"}]}, "no answer code"),
     ],
 )
-def test_what_the_rules_folder_lacks_is_said(codes: Codes, shorthand: Any, what: str) -> None:
+def test_what_the_rules_folder_lacks_is_said(codes: TerminologyIndex, shorthand: Any, what: str) -> None:
     with pytest.raises(FhirWriterError, match=what):
         bundle_of(ExamplePatient.model_validate(shorthand), TODAY, codes)

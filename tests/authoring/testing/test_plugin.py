@@ -56,6 +56,7 @@ def test_cases_can_be_chosen_by_their_words(site: Any) -> None:
     site(TESTS, "-k", "adult").assert_outcomes(passed=1, deselected=1)
 
 
+@pytest.mark.seconds
 def test_mistakes_in_a_test_file_stop_its_collection_with_lines(site: Any) -> None:
     result = site(TESTS.replace("depressed_adult: true}}\n", "depressed_adlt: true}}\n", 1))
 
@@ -76,6 +77,7 @@ def test_a_test_file_without_rules_above_it_is_left_alone(site: Any) -> None:
     result.assert_outcomes()
 
 
+@pytest.mark.seconds
 def test_the_rules_folder_can_be_named(site: Any, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ncds_rules = rules")
     site(TESTS).assert_outcomes(passed=1, failed=1)

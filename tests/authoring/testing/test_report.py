@@ -26,8 +26,8 @@ tests:
 """
 
 
-def test_a_folder_is_run_whole(casebook: Read, rules_folder: Path) -> None:
-    casebook(TESTS)
+def test_a_folder_is_run_whole(rule_tests: Read, rules_folder: Path) -> None:
+    rule_tests(TESTS)
     report = run_folder(rules_folder)
 
     assert report.passed == 1
@@ -36,15 +36,16 @@ def test_a_folder_is_run_whole(casebook: Read, rules_folder: Path) -> None:
     assert line.endswith("  no case says that depressed_adult is unknown.")
 
 
-def test_some_cases_say_nothing_of_what_is_never_shown(casebook: Read, rules_folder: Path) -> None:
-    casebook(TESTS)
+def test_some_cases_say_nothing_of_what_is_never_shown(rule_tests: Read, rules_folder: Path) -> None:
+    rule_tests(TESTS)
     report = run_folder(rules_folder, only="ADULT counts")
 
     assert (report.passed, report.failed, report.never_shown) == (1, (), ())
 
 
+@pytest.mark.seconds
 def test_verdicts_stand_in_the_order_of_the_file_also_among_cases_with_other_values(
-    casebook: Read, rules_folder: Path
+    rule_tests: Read, rules_folder: Path
 ) -> None:
     ages = range(30, 30 + 2 * AT_ONCE)
     cases = "".join(
@@ -54,7 +55,7 @@ def test_verdicts_stand_in_the_order_of_the_file_also_among_cases_with_other_val
         else f"  - {{name: At {age}, given: depressed, but: {{age: {age}}}, then: {{depressed_adult: false}}}}\n"
         for age in ages
     )
-    casebook(TESTS[: TESTS.index("  - ")] + cases)
+    rule_tests(TESTS[: TESTS.index("  - ")] + cases)
 
     report = run_folder(rules_folder)
 
@@ -63,10 +64,10 @@ def test_verdicts_stand_in_the_order_of_the_file_also_among_cases_with_other_val
 
 
 def test_rules_with_other_values_are_made_once_for_all_cases_that_share_them(
-    casebook: Read, rules_folder: Path, monkeypatch: pytest.MonkeyPatch
+    rule_tests: Read, rules_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = "  - {{name: At {0}, given: depressed, with: {{adult_from: {1}}}, then: {{depressed_adult: true}}}}\n"
-    casebook(TESTS[: TESTS.index("  - ")] + "".join(shared.format(n, 20 + n % 3) for n in range(2 * AT_ONCE)))
+    rule_tests(TESTS[: TESTS.index("  - ")] + "".join(shared.format(n, 20 + n % 3) for n in range(2 * AT_ONCE)))
     taken: list[list[int]] = []
 
     def spread(work: Callable[[range], Any], shares: list[range], jobs: int | None) -> Iterator[Any]:
@@ -82,8 +83,8 @@ def test_rules_with_other_values_are_made_once_for_all_cases_that_share_them(
     assert sum(one != other for one, other in pairwise(values)) == 2
 
 
-def test_a_folder_with_mistakes_is_not_run(casebook: Read, rules_folder: Path) -> None:
-    casebook(TESTS.replace("depressed_adult", "depressed_adlt"))
+def test_a_folder_with_mistakes_is_not_run(rule_tests: Read, rules_folder: Path) -> None:
+    rule_tests(TESTS.replace("depressed_adult", "depressed_adlt"))
     with pytest.raises(RulesError) as wrong:
         run_folder(rules_folder)
     assert len(wrong.value.problems) == 2

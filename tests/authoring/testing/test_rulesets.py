@@ -39,9 +39,9 @@ tests:
     ],
 )
 def test_what_differs_for_some_condition_is_concluded_anew(
-    casebook: Read, rules_folder: Path, but: str, once: bool
+    rule_tests: Read, rules_folder: Path, but: str, once: bool
 ) -> None:
-    cases = casebook(TESTS.replace("BUT", but).replace("[F33.1]", "[{code: F33.1}]")).cases
+    cases = rule_tests(TESTS.replace("BUT", but).replace("[F33.1]", "[{code: F33.1}]")).cases
     shelf = RulesetCache(rules_folder)
     rules = shelf.rules({}, cases[0].today)
 

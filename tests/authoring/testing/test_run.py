@@ -20,7 +20,7 @@ from cds.authoring.testing.run import CaseVerdict, matches, plain, run_case, sai
 from cds.facts.fact import Fact, WhyUnknown
 from cds.logic.truth import Truth
 from cds.record.dates import read_date
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 
 Read = Callable[..., RuleTests]
 Run = Callable[..., CaseVerdict]
@@ -34,12 +34,12 @@ tests:
 
 
 @pytest.fixture
-def run(casebook: Read, rules_folder: Path) -> Any:
+def run(rule_tests: Read, rules_folder: Path) -> Any:
     """Run one case, given as the lines under its `given`, on the rules of the folder."""
 
     def verdict(*lines: str) -> Any:
         text = HEAD + "\n".join(["  - name: A case", "    given: depressed", *(f"    {line}" for line in lines)])
-        book = casebook(text)
+        book = rule_tests(text)
         assert [str(problem) for problem in book.problems] == []
         (case,) = book.cases
         return run_case(case, RulesetCache(rules_folder).rules(case.with_, case.today))
@@ -175,8 +175,8 @@ def test_fragments_are_found_where_a_reader_sees_them() -> None:
     assert plain("**PHQ\\-9**\n  is `17`\\.") == "phq-9 is 17."
 
 
-def test_a_name_of_a_draft_rule_is_said_to_be_one(casebook: Read, rules_folder: Path) -> None:
-    (case,) = casebook(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
+def test_a_name_of_a_draft_rule_is_said_to_be_one(rule_tests: Read, rules_folder: Path) -> None:
+    (case,) = rule_tests(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
     rules = RulesetCache(rules_folder).rules({}, case.today)
     nothing = SimpleNamespace(
         truths={}, facts=SimpleNamespace(by_name={}), cards=(), record=SimpleNamespace(issues=(), sent={})
@@ -189,20 +189,20 @@ def test_a_name_of_a_draft_rule_is_said_to_be_one(casebook: Read, rules_folder: 
 
 @pytest.mark.parametrize("kind", ["request", "bundle"])
 def test_a_whole_file_is_read_as_the_server_reads_it(
-    casebook: Read, rules_folder: Path, codes: Codes, kind: str
+    rule_tests: Read, rules_folder: Path, codes: TerminologyIndex, kind: str
 ) -> None:
     day = date(2026, 6, 1)
     anna = ExamplePatient.model_validate({"age": 46, "conditions": ["major-depressive-disorder"]})
     whole = request_of(anna, day, codes) if kind == "request" else bundle_of(anna, day, codes)
     (rules_folder.parent / "anna.json").write_text(json.dumps(whole))
     text = f"today: {day}\ntests:\n  - {{name: Anna, given: {{{kind}: anna.json}}, then: {{depressed_adult: true}}}}\n"
-    (case,) = casebook(text).cases
+    (case,) = rule_tests(text).cases
 
     assert run_case(case, RulesetCache(rules_folder).rules({}, day)).differences == ()
 
 
-def test_a_patient_the_rules_folder_has_no_codes_for_is_said_to_be_one(casebook: Read, rules_folder: Path) -> None:
-    (case,) = casebook(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
+def test_a_patient_the_rules_folder_has_no_codes_for_is_said_to_be_one(rule_tests: Read, rules_folder: Path) -> None:
+    (case,) = rule_tests(HEAD + "  - {name: A case, given: depressed, then: {depressed_adult: true}}\n").cases
     odd = replace(case, patient=ExamplePatient.model_validate({"conditions": ["no-such-set"]}))
 
     verdict = run_case(odd, RulesetCache(rules_folder).rules({}, case.today))

@@ -24,11 +24,13 @@ def plain_json(path: Path) -> Any:
     return json.loads(json.dumps(read_yaml(path.read_text(encoding="utf-8"), str(path)).value, default=str))
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize("name, path", FILES)
 def test_the_schema_accepts_the_shipped_files(name: str, path: Path) -> None:
     jsonschema.validate(plain_json(path), SCHEMAS[name].model_json_schema())
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "patient",
     [{"agee": 46}, {"took": {"sertraline": {"form": "2025-01-01"}}}, {"not_sent": ["medication"]}, {"died": 3}],
@@ -38,6 +40,7 @@ def test_the_schema_refuses_a_slip_of_the_pen(patient: Any) -> None:
         jsonschema.validate({"patients": {"anna": patient}}, SCHEMAS["patients.schema.json"].model_json_schema())
 
 
+@pytest.mark.seconds
 @pytest.mark.parametrize(
     "patient",
     [

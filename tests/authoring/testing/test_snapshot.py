@@ -10,14 +10,18 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cds.authoring.mutation.run import MutantSelection, run_mutants
-from cds.authoring.testing.cases import RuleTests
+from cds.authoring.testing.cases import RuleTests, read_rule_tests
+from cds.authoring.testing.check import check_folder, decided_problems
 from cds.authoring.testing.report import run_folder
 from cds.authoring.testing.snapshot import SNAPSHOT, compared, read_snapshot, snapshot_text
 from cds.authoring.testing.verdict import examine_folder
 from cds.cli.main import app
+from cds.rulebook.loader import read_rulebook
+from cds.yaml_source.problem import Problem
 from tests.authoring.testing.conftest import RULE
 
 Read = Callable[..., RuleTests]
+TODAY = date(2026, 6, 1)
 
 TESTS = """
 today: 2026-06-01
@@ -40,8 +44,8 @@ SECOND = """
 
 
 @pytest.fixture
-def run(casebook: Read, rules_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    casebook(TESTS)
+def run(rule_tests: Read, rules_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    rule_tests(TESTS)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def command(*options: str) -> Result:
@@ -50,6 +54,7 @@ def run(casebook: Read, rules_folder: Path, tmp_path: Path, monkeypatch: pytest.
     return command
 
 
+@pytest.mark.seconds
 def test_the_snapshot_is_written_and_read_back(run: Callable[..., Result], rules_folder: Path) -> None:
     assert run().exit_code == 0  # without a snapshot, nothing is compared
     assert run("--update").exit_code == 0
@@ -61,6 +66,7 @@ def test_the_snapshot_is_written_and_read_back(run: Callable[..., Result], rules
     assert run().exit_code == 0
 
 
+@pytest.mark.seconds
 def test_a_new_card_breaks_no_case_and_is_one_difference_of_the_snapshot(
     run: Callable[..., Result], rules_folder: Path
 ) -> None:
@@ -82,6 +88,7 @@ def test_a_new_card_breaks_no_case_and_is_one_difference_of_the_snapshot(
     assert run().exit_code == 0
 
 
+@pytest.mark.seconds
 def test_a_case_that_is_new_and_one_that_is_gone_are_told_and_a_part_of_a_run_keeps_the_rest(
     run: Callable[..., Result], rules_folder: Path
 ) -> None:
@@ -119,6 +126,40 @@ def test_a_server_does_not_take_rules_whose_cards_nobody_looked_at(
     assert any("say_so: +1" in line for line in verdict.against)
 
 
+def test_a_case_without_a_line_and_a_line_without_a_case_are_mistakes(
+    run: Callable[..., Result], rule_tests: Read, rules_folder: Path
+) -> None:
+    assert "case-not-in-snapshot" not in {problem.check for problem in check_folder(rules_folder, TODAY)}
+    assert run("--update").exit_code == 0
+    assert "case-not-in-snapshot" not in {problem.check for problem in check_folder(rules_folder, TODAY)}
+
+    rule_tests(TESTS.replace("A child does not", "No child counts"))
+    told = [problem for problem in check_folder(rules_folder, TODAY) if problem.check == "case-not-in-snapshot"]
+    assert [(Path(problem.file).name, problem.warning) for problem in told] == [
+        (SNAPSHOT, False),
+        ("depression.test.yaml", False),
+    ]
+    assert "A child does not" in told[0].what
+    assert "No child counts" in told[1].what
+
+
+def test_a_card_that_is_left_out_because_others_stand_before_it_is_told(
+    run: Callable[..., Result], rules_folder: Path
+) -> None:
+    rule = rules_folder / "depression" / "depression.yaml"
+
+    def told(text: str) -> list[Problem]:
+        rule.write_text(text)
+        book = read_rulebook(rules_folder)
+        return decided_problems(book, read_rule_tests(rules_folder, book), ())
+
+    assert run().exit_code == 0
+    assert told(RULE + SECOND) == []
+    (one,) = told(RULE.replace("most_cards: 3", "most_cards: 1") + SECOND)
+    assert (one.check, one.line) == ("card-left-out", RULE.splitlines().index("  say_so:") + 1)
+    assert "`say_so` is one too many in “An adult → counts”" in one.what
+
+
 def test_a_change_that_only_the_snapshot_notices_is_noticed(run: Callable[..., Result], rules_folder: Path) -> None:
     tests = rules_folder / "depression" / "depression.test.yaml"
     tests.write_text(TESTS.replace("depressed_adult: true, shows: [say_so]", "age: 46"))
@@ -131,10 +172,10 @@ def test_a_change_that_only_the_snapshot_notices_is_noticed(run: Callable[..., R
     assert kept < bare
 
 
-def test_shows_claims_an_order(casebook: Read, rules_folder: Path) -> None:
+def test_shows_claims_an_order(rule_tests: Read, rules_folder: Path) -> None:
     rule = rules_folder / "depression" / "depression.yaml"
     rule.write_text(RULE.rstrip("\n") + "\n" + SECOND)
-    casebook(
+    rule_tests(
         TESTS.replace("shows: [say_so]", "shows: [say_so, say_more]").replace("- {name: A child", "- {name: A kid")
     )
 
@@ -142,6 +183,7 @@ def test_shows_claims_an_order(casebook: Read, rules_folder: Path) -> None:
     assert failed.differences == ("shows: expected say_so, say_more in this order, got say_more, say_so",)
 
 
+@pytest.mark.seconds
 def test_many_cases_that_fail_alike_are_one_screen_and_only_they_are_run_again(
     run: Callable[..., Result], rules_folder: Path
 ) -> None:

@@ -16,10 +16,9 @@ from cds.authoring.vocabulary.unread import unread_terms
 from cds.cli.main import app
 from cds.engine.evaluator import EvaluatorMode
 from cds.rulebook.loader import read_rulebook
-from cds.rulebook.shipped import default_rules_folder
-from cds.ruleset import load_rules
 from cds.settings import Settings
 from cds.terminology.vocabulary import EntryKind
+from tests.shipped import shipped_rules
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +62,7 @@ CHARTS = (chart(1, KNOWN, LOCAL, WORDS), chart(2, KNOWN, LOCAL), chart(3, KNOWN)
 
 
 def test_terms_are_counted_by_chart_and_by_what_each_alone_leaves_open() -> None:
-    rules = load_rules(default_rules_folder(), EvaluatorMode.DIRECT, TODAY)
+    rules = shipped_rules(EvaluatorMode.DIRECT)
 
     terms, charts = unread_terms(rules, CHARTS, TODAY, Settings())
 
@@ -148,3 +147,35 @@ def test_the_commands_of_the_page_run(tmp_path: Path, charts: Path, monkeypatch:
         assert not isinstance(shown.exception, Exception) or isinstance(shown.exception, SystemExit), command
         if command.startswith(("check", "test")):
             assert shown.exit_code == 0, (command, shown.output)
+
+
+def test_a_result_under_a_name_nobody_reads_is_listed_until_the_site_says_what_it_is(tmp_path: Path) -> None:
+    def observed(number: int, day: str, coding: dict[str, str]) -> dict[str, Any]:
+        return {
+            "resourceType": "Observation", "id": f"o{number}", "status": "final", "code": {"coding": [coding]},
+            "subject": {"reference": "Patient/p1"}, "effectiveDateTime": day, "valueInteger": 18 - 15 * number,
+        }  # fmt: skip
+
+    body = json.loads(chart(1, KNOWN))
+    scores = (
+        observed(0, "2026-05-10", {"system": "http://loinc.org", "code": "44261-6"}),
+        observed(1, "2026-05-20", {"system": "urn:here:flow", "code": "77"}),
+    )
+    body["entry"] += [{"resource": one} for one in scores]
+    (tmp_path / "chart.json").write_text(json.dumps(body))
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "site.yaml").write_text(SITE)
+    asked = ["vocabulary", str(tmp_path / "chart.json"), "--rules", str(site), "--today", "2026-06-01"]
+
+    before = CliRunner().invoke(app, asked)
+    (site / "vocabulary.yaml").write_text(
+        "vocabulary: {because: Our flowsheet, by: us, review: 2027-01-01}\n"
+        'entries:\n  - {code: "urn:here:flow|77", display: Pain, means: other}\n'
+    )
+    after = CliRunner().invoke(app, asked)
+
+    assert "observation: urn:here:flow|77" in before.output
+    assert "leaves open: Currently symptomatic" in before.output
+    assert (before.exit_code, after.exit_code) == (1, 0)
+    assert "0 entries not read" in after.output

@@ -71,7 +71,12 @@ def _with_new_names(old: Rulebook, new: Rulebook) -> Rulebook:
     known = {loaded.model.valueset.id for loaded in old.sets}
     sets = [*old.sets, *(loaded for loaded in new.sets if loaded.model.valueset.id not in known)]
     return replace(
-        old, rules=rules, sets=sets, tables={**new.tables, **old.tables}, products={**new.products, **old.products}
+        old,
+        rules=rules,
+        sets=sets,
+        tables={**new.tables, **old.tables},
+        products={**new.products, **old.products},
+        ndcs={**new.ndcs, **old.ndcs},
     )
 
 
@@ -83,7 +88,8 @@ def _changed(book: Rulebook, new: Rulebook, thing: Thing) -> Rulebook | None:
             return replace(book, sets=[*of_others, *(loaded for loaded in new.sets if _set_of(loaded) == name)])
         case "tables" if name in new.tables:
             tables = {**book.tables, name: new.tables[name]}
-            return replace(book, tables=tables, products={**book.products, name: new.products[name]})
+            products = {**book.products, name: new.products[name]}
+            return replace(book, tables=tables, products=products, ndcs={**book.ndcs, name: new.ndcs[name]})
         case "rules":
             rules = {one: rule for one, rule in book.rules.items() if one != name}
             return replace(book, rules=rules | {one: rule for one, rule in new.rules.items() if one == name})

@@ -19,10 +19,10 @@ from cds.facts.fact import Fact
 from cds.logic.conditions import Compare, names_in, walk
 from cds.population.patient import CohortPatient
 from cds.read_request import read_record
+from cds.rulebook.compiled_ruleset import CompiledRuleset, CopyOf, HeadKind, card_head_of
 from cds.rulebook.diff import RuleChange, RuleChangeKind, renamed
 from cds.rulebook.lint.view import coded, tables_read
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import CompiledRuleset, CopyOf, HeadKind, card_head_of
 from cds.rulebook.references import NameReference, readings
 from cds.settings import Settings
 

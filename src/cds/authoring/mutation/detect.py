@@ -24,8 +24,8 @@ from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.record.model import PatientRecord
 from cds.rulebook.compile import compile_ruleset
+from cds.rulebook.compiled_ruleset import CompiledRuleset, HeadKind
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import CompiledRuleset, HeadKind
 from cds.ruleset import rules_of
 
 With = frozenset[tuple[str, float | str]]
@@ -98,12 +98,12 @@ class RulesetDifference:
 class MutantDetector:
     """Every passing case of a folder, decided once, ready to see what a change would make of it."""
 
-    def __init__(self, shelf: RulesetCache, casebook: RuleTests) -> None:
+    def __init__(self, shelf: RulesetCache, rule_tests: RuleTests) -> None:
         self.book = shelf.book
         self._rules: dict[With, Ruleset] = {}
         self.seen: list[CaseObservation] = []
         self.failing: list[Case] = []
-        for case in casebook.cases:
+        for case in rule_tests.cases:
             if case.then.error:
                 continue  # refused before any rule is asked
             self._see(case)

@@ -63,7 +63,7 @@ def _all(book: Rulebook, every_code: bool) -> Iterator[Mutant]:
         reading
         for rule in rules
         for reading in readings(rule)
-        if isinstance(reading, NameReference) and not reading.hole and reading.path[0] != "definitions"
+        if isinstance(reading, NameReference) and not reading.placeholder and reading.path[0] != "definitions"
     ]
     read = frozenset(reading.name for reading in found)
     beyond = frozenset(one.name for one in found if one.path[-1] in BEYOND or one.path[-2:] == ("between", 1))

@@ -44,7 +44,7 @@ class Removal(Enum):
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """
-    One change.
+    One small mistake put into a rule file on purpose.
 
     Attributes:
         name: "resistant: without `symptomatic`"; unique, and the same as long as the rule says the same.

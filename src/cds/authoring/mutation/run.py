@@ -108,20 +108,20 @@ def run_mutants(
         LookupError: Nothing has one of the wanted names.
     """
     shelf = RulesetCache(root)
-    casebook = read_rule_tests(root, shelf.book)
-    if casebook.problems:
-        raise RulesError(tuple(casebook.problems))
-    if casebook.cases:
-        shelf.check(casebook.cases[0].today)
+    rule_tests = read_rule_tests(root, shelf.book)
+    if rule_tests.problems:
+        raise RulesError(tuple(rule_tests.problems))
+    if rule_tests.cases:
+        shelf.check(rule_tests.cases[0].today)
     found = mutants_of(shelf.book, every_code=wanted.every_code)
     changes = _chosen(found if wanted.changed is None else (*found, *dropped_of(shelf.book)), wanted)
-    watch = MutantDetector(shelf, casebook)
-    if watch.failing:
-        return MutationReport((), failing=tuple(watch.failing))
-    explained = casebook.explained
+    detector = MutantDetector(shelf, rule_tests)
+    if detector.failing:
+        return MutationReport((), failing=tuple(detector.failing))
+    explained = rule_tests.explained
 
     def tried(share: range) -> list[tuple[DetectionOutcome, str]]:
-        fates = [watch.fate(changes[index]) for index in share]
+        fates = [detector.fate(changes[index]) for index in share]
         return [(fate, case.name if case else "") for fate, case in fates]
 
     outcomes: list[MutantResult] = []

@@ -35,13 +35,13 @@ class RuleReference(msgspec.Struct, frozen=True):
 def read_rule_reference(folder: Path) -> RuleReference:
     """The sheets of a folder."""
     book = read_rulebook(folder)
-    casebook = read_rule_tests(folder, book)
-    wrong = [f"{p.file}:{p.line} {p.what}" for p in (*book.problems, *casebook.problems) if not p.warning]
+    rule_tests = read_rule_tests(folder, book)
+    wrong = [f"{p.file}:{p.line} {p.what}" for p in (*book.problems, *rule_tests.problems) if not p.warning]
     return RuleReference(
-        book.digest[:12], tuple(rule_pages(book, casebook)), len(casebook.cases), tuple(wrong[:MOST_SAID])
+        book.digest[:12], tuple(rule_pages(book, rule_tests)), len(rule_tests.cases), tuple(wrong[:MOST_SAID])
     )
 
 
 if __name__ == "__main__":
     os.nice(10)  # who decides goes first
-    sys.stdout.buffer.write(msgspec.json.encode(read_rule_reference(Path(sys.argv[1]))))
+    sys.stdout.buffer.write(msgspec.json.encode(read_rule_reference(Path(sys.argv[1])), enc_hook=str))

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cds.authoring.reference.wording import ConditionWording, NameMeanings, unit_words, words_of
+from cds.authoring.reference.fact_wording import fact_in_words
+from cds.authoring.reference.wording import ConditionWording, NameMeanings, amount, words_of
 from cds.authoring.testing.cases import Case, RuleTests
-from cds.rulebook.diff import written
-from cds.rulebook.fingerprint import plain
+from cds.locale.catalog import Catalog
 from cds.rulebook.format.about import Parameter
 from cds.rulebook.loader import Rulebook
 from cds.rulebook.lock import lock_problems
-from cds.rulebook.patterns import OWN
 from cds.rulebook.references import BareNumber, Rule, readings
 
 FACT, CONCLUSION, CARD, FILE = "fact", "conclusion", "card", "file"
@@ -22,11 +21,10 @@ FACT, CONCLUSION, CARD, FILE = "fact", "conclusion", "card", "file"
 
 @dataclass(frozen=True, slots=True)
 class ParameterSummary:
-    """A number or word; `may` says what a site may make of it, "" for nothing."""
+    """A number with its unit, or a word; `may` says what a site may make of it, "" for nothing."""
 
     name: str
     value: str
-    unit: str
     may: str
     evidence: tuple[str, ...]
     note: str
@@ -34,34 +32,32 @@ class ParameterSummary:
 
 @dataclass(frozen=True, slots=True)
 class FactSummary:
-    """A fact: its words, and how it is looked for, in a line of YAML."""
+    """A fact: its words, and how it is looked for, in words."""
 
     name: str
     label: str
-    how: str
+    how: ConditionWording
 
 
 @dataclass(frozen=True, slots=True)
 class ConclusionSummary:
-    """A conclusion, in words and in a line of YAML."""
+    """A conclusion, in words."""
 
     name: str
     label: str
     when: ConditionWording
-    how: str
     evidence: tuple[str, ...]
     locked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CardSummary:
-    """A card: when it is shown, in words and in a line of YAML, and what it says."""
+    """A card: when it is shown, in words, and what it says."""
 
     name: str
     summary: str
     indicator: str
     when: ConditionWording
-    how: str
     detail: str
     notes: int
     evidence: tuple[str, ...]
@@ -149,7 +145,7 @@ class RulePage:
     text: str
 
 
-def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
+def rule_pages(book: Rulebook, rule_tests: RuleTests) -> Iterator[RulePage]:
     """A sheet of every rule file, by their ids."""
     named = NameMeanings.of(book)
     homes = {name: rule for rule in book.rules.values() for name in (*rule.model.facts, *rule.model.conclusions)}
@@ -176,9 +172,9 @@ def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
             review_due=about.reviewed.next,
             lock=tuple(lock.get(rule.file, ())),
             locked=book.lock is not None,
-            parameters=tuple(_parameter(key, spec) for key, spec in rule.model.parameters.items()),
+            parameters=tuple(_parameter(key, spec, book.words) for key, spec in rule.model.parameters.items()),
             facts=tuple(
-                FactSummary(key, spec.label or key, written(_without_label(plain(spec))))
+                FactSummary(key, spec.label or key, fact_in_words(spec, named))
                 for key, spec in rule.model.facts.items()
             ),
             conclusions=tuple(
@@ -186,7 +182,6 @@ def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
                     key,
                     spec.label,
                     words_of(spec.condition(), named),
-                    written(plain(spec.condition(), "when")),
                     tuple(spec.evidence),
                     spec.locked,
                 )
@@ -199,7 +194,6 @@ def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
                     spec.summary,
                     spec.indicator,
                     words_of(spec.show_when, named),
-                    written(plain(spec.show_when, "when")),
                     spec.detail,
                     len(spec.notes),
                     tuple(spec.evidence),
@@ -220,7 +214,7 @@ def rule_pages(book: Rulebook, casebook: RuleTests) -> Iterator[RulePage]:
             links=links,
             proofs=tuple(
                 CaseSummary(case.name, _below(str(case.file), book), case.line)
-                for case in casebook.cases
+                for case in rule_tests.cases
                 if proves(case, rule)
             ),
             text=rule.text,
@@ -245,19 +239,18 @@ def _below(file: str, book: Rulebook) -> str:
     return Path(file).name
 
 
-def _parameter(name: str, spec: Parameter) -> ParameterSummary:
-    value = f"{spec.value:g}" if isinstance(spec.value, float) else str(spec.value)
-    return ParameterSummary(name, value, unit_words(spec.unit), _range(spec), tuple(spec.evidence), spec.note or "")
+def _parameter(name: str, spec: Parameter, words: Catalog) -> ParameterSummary:
+    value = amount(spec.value, spec.unit, words)
+    return ParameterSummary(name, value, _range(spec, words), tuple(spec.evidence), spec.note or "")
 
 
-def _range(spec: Parameter) -> str:
+def _range(spec: Parameter, words: Catalog) -> str:
     if spec.site_may_set is True:
         return ", ".join(spec.one_of or [])
-    return f"{spec.site_may_set[0]} to {spec.site_may_set[1]}" if isinstance(spec.site_may_set, list) else ""
-
-
-def _without_label(spec: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in spec.items() if key not in OWN}
+    if not isinstance(spec.site_may_set, list):
+        return ""
+    low, high = spec.site_may_set
+    return words.say("{low} to {high}", low=low, high=high)
 
 
 def _definitions(rule: Rule) -> Iterator[DefinitionSummary]:
@@ -272,10 +265,10 @@ def _definitions(rule: Rule) -> Iterator[DefinitionSummary]:
 
 
 def _own(rule: Rule) -> Iterator[tuple[str, str, frozenset[str]]]:
-    """(section, name, names read) of every fact, conclusion and card of a file; holes of texts decide nothing."""
+    """(section, name, names read) of every fact, conclusion and card of a file; placeholders decide nothing."""
     reads: dict[tuple[str, str], set[str]] = {}
     for reading in readings(rule):
-        if isinstance(reading, BareNumber) or reading.hole:
+        if isinstance(reading, BareNumber) or reading.placeholder:
             continue
         section = str(reading.path[0])
         if section in ("facts", "conclusions", "cards"):

@@ -39,7 +39,7 @@ STYLE = """\
 """
 
 
-def pages(book: Rulebook, casebook: RuleTests) -> dict[str, str]:
+def pages(book: Rulebook, rule_tests: RuleTests) -> dict[str, str]:
     """File of the site → its text: mkdocs.yml, and under docs/ an index, a page per rule file, and the value sets."""
     files = sorted(book.rules)
     nav = ["  - Rules: index.md", *(f"  - {name}: {name}.md" for name in files), "  - Value sets: sets.md"]
@@ -49,7 +49,7 @@ def pages(book: Rulebook, casebook: RuleTests) -> dict[str, str]:
         "docs/index.md": "\n".join(_index(book)) + "\n",
         "docs/sets.md": "\n".join(_sets(book)) + "\n",
     }
-    for sheet in rule_pages(book, casebook):
+    for sheet in rule_pages(book, rule_tests):
         made[f"docs/{sheet.id}.md"] = "\n".join(_page(sheet)) + "\n"
     return made
 
@@ -92,7 +92,7 @@ def _page(sheet: RulePage) -> Iterator[str]:
         )
         for one in sheet.parameters:
             evidence, note = ", ".join(one.evidence), _cell(one.note)
-            yield f"| `{one.name}` | {one.value} {one.unit} | {one.may or 'no'} | {evidence} | {note} |"
+            yield f"| `{one.name}` | {one.value} | {one.may or 'no'} | {evidence} | {note} |"
     if sheet.facts:
         yield from ("", "## What is looked for", "", "| fact | what |", "|---|---|")
         yield from (f"| `{fact.name}` | {_cell(fact.label)} |" for fact in sheet.facts)

@@ -122,12 +122,15 @@ class ExpansionSource:
         return body
 
 
-def compare_published(sets: Iterable[LoadedFile[ValueSetFile]], source: ExpansionSource, today: date) -> Proposal:
+def compare_published(
+    sets: Iterable[LoadedFile[ValueSetFile]], source: ExpansionSource, today: date | None
+) -> Proposal:
     """
     Compare the value sets that name a `canonical` with its expansion.
 
     Codes the expansion has and the list has not are proposed in a group of their own source. Codes of the list that
-    the expansion does not have are reported and stay: charts of earlier years hold them.
+    the expansion does not have are reported and stay: charts of earlier years hold them. `today` marks the lists as
+    compared; None leaves that as it is.
 
     Raises:
         TerminologySourceError: No value set names a canonical, or the source cannot be compared with.
@@ -146,7 +149,9 @@ def compare_published(sets: Iterable[LoadedFile[ValueSetFile]], source: Expansio
         name = header.id or f"{header.adds_to}"
         findings += _differences(name, loaded.model, published, new)
         edits.append(_edit(loaded, published, new, today))
-    return Proposal(source.place, f"{len(listed)} lists", in_order(findings), tuple(edits))
+    return Proposal(
+        source.place, "1 list" if len(listed) == 1 else f"{len(listed)} lists", in_order(findings), tuple(edits)
+    )
 
 
 def _differences(
@@ -182,13 +187,17 @@ def _missed(model: ValueSetFile, published: PublishedValueSet) -> Iterator[tuple
 
 
 def _edit(
-    loaded: LoadedFile[ValueSetFile], published: PublishedValueSet, new: Mapping[tuple[str, str], str], today: date
+    loaded: LoadedFile[ValueSetFile],
+    published: PublishedValueSet,
+    new: Mapping[tuple[str, str], str],
+    today: date | None,
 ) -> FileEdit:
     version = published.version or loaded.model.valueset.version or ""
     source = f"{published.url}|{version}"
 
     def change(values: Any) -> None:
-        set_checked(values["valueset"], today, source)
+        if today is not None:
+            set_checked(values["valueset"], today, source)
         values["valueset"]["version"] = type(values["valueset"]["version"])(version)
         for system in dict.fromkeys(system for system, _ in new):
             codes = {code: display or code for (of, code), display in new.items() if of == system}

@@ -65,7 +65,7 @@ class PackagedIcdRelease:
 
 
 def compare_icd(
-    sets: Iterable[LoadedFile[ValueSetFile]], release: IcdRelease, today: date, *, siblings: bool = False
+    sets: Iterable[LoadedFile[ValueSetFile]], release: IcdRelease, today: date | None, *, siblings: bool = False
 ) -> Proposal:
     """
     Compare the ICD-10-CM codes of value sets with a release.
@@ -73,7 +73,8 @@ def compare_icd(
     Children of a code that a list holds without them are proposed; a code the release does not have is only reported,
     for what to write instead is a decision. `siblings` also reports what is missing of a code above, where a list
     holds more than half of what is below it.
-    A list is marked as compared where all its codes are of ICD-10-CM and the release has each.
+    A list is marked as compared where all its codes are of ICD-10-CM and the release has each; with `today` None none
+    is.
     """
     findings: list[Finding] = []
     edits: list[FileEdit] = []
@@ -105,8 +106,9 @@ def compare_icd(
             findings += _siblings(name, held, release)
         unresolved = any(one.kind == "not-in-release" for one in found)
         whole = len(groups) == len(loaded.model.codes) and not unresolved
-        if new or whole:
-            edits.append(_edit(loaded, groups[0].system, release, new, today if whole else None))
+        checked = today if whole else None
+        if new or checked is not None:
+            edits.append(_edit(loaded, groups[0].system, release, new, checked))
     return Proposal(release.name, f"{compared} codes of {lists} lists", in_order(findings), tuple(edits))
 
 

@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cds.authoring.terminology.national_codes import compare_codes
 from cds.authoring.terminology.proposal import FileEdit, Finding, Proposal, edited_yaml, in_order, set_checked
 from cds.authoring.terminology.rxnorm_release import (
     BN,
@@ -35,8 +36,8 @@ from cds.authoring.terminology.rxnorm_release import (
     RxNormConcept,
     RxNormRelease,
 )
+from cds.rulebook.drug_rows import NDC_COLUMNS, PRODUCT_COLUMNS
 from cds.rulebook.format.drug_table import DrugFile
-from cds.rulebook.loader import PRODUCT_COLUMNS
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import ATC
 from cds.yaml_source.loaded import LoadedFile
@@ -357,40 +358,54 @@ class TableComparison:
         return found
 
 
-def compare_table(table: LoadedFile[DrugFile], products: Path, release: RxNormRelease, today: date) -> Proposal:
+def compare_table(table: LoadedFile[DrugFile], folder: Path, release: RxNormRelease, today: date | None) -> Proposal:
     """
-    Compare one drug table and its products with a release.
+    Compare one drug table, its products and their National Drug Codes with a release.
+
+    `folder` is where its CSV files are; `today` marks the table as compared, None leaves that as it is.
 
     Raises:
         TerminologySourceError: The table cannot be edited with its layout kept, or the extra is not installed.
     """
-    with products.open(encoding="utf-8", newline="") as file:
-        text = file.read()
+    header = table.model.table
+    products, codes = folder / (header.products or ""), folder / (header.ndcs or f"{header.id}-ndcs.csv")
+    text, listed = _text(products), _text(codes) if header.ndcs is not None else ""
     rows = {row["rxcui"]: row for row in csv.DictReader(io.StringIO(text))}
     comparison = TableComparison(table, rows, release)
     comparison.compare_ingredients()
     comparison.new_drugs()
     made = comparison.compare()
     brands = comparison.new_brands()
+    codes_made, of_codes = compare_codes(made, list(csv.DictReader(io.StringIO(listed))), release)
 
     def change(values: CommentedMap) -> None:
-        set_checked(values["table"], today, release.name)
+        if today is not None:
+            set_checked(values["table"], today, release.name)
+        if codes_made and header.ndcs is None:
+            values["table"].insert(list(values["table"]).index("products") + 1, "ndcs", codes.name)
         for drug, names in brands.items():
             row = values["drugs"][drug]
             row.setdefault("names", {})
             row["names"].setdefault("brands", []).extend(names)
 
-    edits = (
+    edits = [
         edited_yaml(Path(table.file), table.text, change),
-        FileEdit(products, text, _as_csv(made, text)),
-    )
+        FileEdit(products, text, _as_csv(PRODUCT_COLUMNS, made, text)),
+    ]
+    if codes_made:
+        edits.append(FileEdit(codes, listed, _as_csv(NDC_COLUMNS, codes_made, listed)))
     compared = f"{len(rows)} products of {len(table.model.drugs)} drugs"
-    return Proposal(release.name, compared, in_order(comparison.findings), edits)
+    return Proposal(release.name, compared, in_order([*comparison.findings, *of_codes]), tuple(edits))
 
 
-def _as_csv(rows: Iterable[Mapping[str, str]], before: str) -> str:
+def _text(path: Path) -> str:
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read()
+
+
+def _as_csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, str]], before: str) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, PRODUCT_COLUMNS, lineterminator="\r\n" if "\r\n" in before else "\n")
+    writer = csv.DictWriter(stream, columns, lineterminator="\r\n" if "\r\n" in before else "\n")
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()

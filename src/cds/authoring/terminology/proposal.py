@@ -47,8 +47,8 @@ class FileEdit:
 
     @property
     def diff(self) -> str:
-        """The edit as a unified diff; "" where nothing changes."""
-        name = self.path.as_posix()
+        """The edit as a unified diff that `patch -p1` takes; "" where nothing changes."""
+        name = self.path.as_posix().lstrip("/")
         lines = difflib.unified_diff(
             self.before.splitlines(keepends=True), self.after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
         )

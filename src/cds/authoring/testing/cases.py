@@ -26,7 +26,8 @@ from cds.authoring.testing.patch import patch
 from cds.authoring.testing.patient_format import ExamplePatient, Key
 from cds.authoring.testing.snapshot import Cards, CaseKey, read_snapshot
 from cds.errors import RequestError
-from cds.rulebook.loader import Rulebook, problems_of, read_rulebook
+from cds.rulebook.loader import Rulebook, read_rulebook
+from cds.rulebook.validation_problems import problems_of
 from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import Path as YamlPath
 from cds.yaml_source.document import YamlDocument, read_yaml
@@ -197,7 +198,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "patients.schema.json": PatientsFile,
 }
 
-# ---------------------------------------------------------------- the casebook
+# ---------------------------------------------------------------- rule tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,43 +301,43 @@ class PatientDescription:
 
 def read_rule_tests(root: Path, book: Rulebook | None = None) -> RuleTests:
     """Read every case under `root`. Raises nothing: what is wrong is in `problems`."""
-    casebook = RuleTests(root, snapshot=read_snapshot(root))
+    rule_tests = RuleTests(root, snapshot=read_snapshot(root))
     book = book if book is not None else read_rulebook(root)
     known = names_of(book)
     shared: dict[str, PatientDescription] = {}
     base = book.base
     folders = tuple(folder for folder in (base, root) if folder)
     for path in sorted(p for folder in folders for p in (folder / "patients").glob("*.yaml")):
-        if read := _read(path, PatientsFile, casebook, folders, book):
-            casebook.files.append(read)
-            _take_patients(read, shared, known, casebook)
+        if read := _read(path, PatientsFile, rule_tests, folders, book):
+            rule_tests.files.append(read)
+            _take_patients(read, shared, known, rule_tests)
     for path in sorted(root.rglob("*.test.yaml")):
-        if tests := _read(path, TestFile, casebook, folders, book):
-            casebook.files.append(tests)
+        if tests := _read(path, TestFile, rule_tests, folders, book):
+            rule_tests.files.append(tests)
             patients = dict(shared)
-            _take_patients(tests, patients, known, casebook)
-            _take_tests(path, tests, patients, known, casebook)
+            _take_patients(tests, patients, known, rule_tests)
+            _take_tests(path, tests, patients, known, rule_tests)
             for index, one in enumerate(tests.model.unnoticeable):
                 line, _ = tests.located.at(("unnoticeable", index, "change"))
-                casebook.explained.append(EquivalentMutant(one.change, one.because, str(path), line))
-    casebook.problems = sorted(set(casebook.problems))
-    return casebook
+                rule_tests.explained.append(EquivalentMutant(one.change, one.because, str(path), line))
+    rule_tests.problems = sorted(set(rule_tests.problems))
+    return rule_tests
 
 
 def _read(
-    path: Path, model: type[Model], casebook: RuleTests, folders: tuple[Path, ...], book: Rulebook
+    path: Path, model: type[Model], rule_tests: RuleTests, folders: tuple[Path, ...], book: Rulebook
 ) -> LoadedFile[Model] | None:
     try:
         text = book.files.read(path, folders).decode("utf-8")
     except UnreadableSourceError as unreadable:
-        casebook.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
+        rule_tests.problems.append(Problem(str(path), 0, 0, "unreadable", unreadable.what, unreadable.fix))
         return None
     except UnicodeDecodeError:
         what, fix = "This file is not UTF-8 text.", "Save it as UTF-8 text."
-        casebook.problems.append(Problem(str(path), 0, 0, "unreadable", what, fix))
+        rule_tests.problems.append(Problem(str(path), 0, 0, "unreadable", what, fix))
         return None
     read, found = book.files.made((str(path), model, text), lambda: _parsed(path, text, model))
-    casebook.problems.extend(found)
+    rule_tests.problems.extend(found)
     return read
 
 
@@ -380,7 +381,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "questionnaires": shorthand.Questionnaire, "blood_pressure": shorthand.BloodPressure,
     "observations": shorthand.ObservationEntry,
     "allergies": shorthand.AllergyEntry, "procedures": shorthand.ProcedureEntry, "family_history": shorthand.Relative,
-    "referrals": shorthand.ReferralEntry, "overrides": shorthand.OverrideEntry,
+    "referrals": shorthand.ReferralEntry, "encounters": shorthand.EncounterEntry, "overrides": shorthand.OverrideEntry,
 }  # fmt: skip
 
 
@@ -391,13 +392,13 @@ def _take_patients(
     read: LoadedFile[TestFile] | LoadedFile[PatientsFile],
     into: dict[str, PatientDescription],
     known: KnownNames,
-    casebook: RuleTests,
+    rule_tests: RuleTests,
 ) -> None:
     for name, patient in read.model.patients.items():
         path: YamlPath = ("patients", name)
         if name in into:
             there = into[name].located
-            casebook.problems.append(
+            rule_tests.problems.append(
                 read.problem(
                     path, "duplicate-name",
                     f"`{name}` is also a patient in {there.file}:{there.at(into[name].path)[0]}.",
@@ -407,7 +408,7 @@ def _take_patients(
             continue
         into[name] = PatientDescription(read.located, path, read.located.value["patients"][name] or {})
         for where, what, fix in wrong_names(patient, known):
-            casebook.problems.append(read.problem((*path, *where), "unknown-name", what, fix))
+            rule_tests.problems.append(read.problem((*path, *where), "unknown-name", what, fix))
 
 
 # ---------------------------------------------------------------- tests
@@ -418,7 +419,7 @@ def _take_tests(
     read: LoadedFile[TestFile],
     patients: Mapping[str, PatientDescription],
     known: KnownNames,
-    casebook: RuleTests,
+    rule_tests: RuleTests,
 ) -> None:
     seen: dict[str, int] = {}
     for index, test in enumerate(read.model.tests):
@@ -426,13 +427,15 @@ def _take_tests(
         line = read.located.at((*here, "name"))[0]
         if test.name in seen:
             what = f"The test in line {seen[test.name]} has the same name."
-            casebook.problems.append(read.problem((*here, "name"), "duplicate-name", what, "Say how this one differs."))
+            rule_tests.problems.append(
+                read.problem((*here, "name"), "duplicate-name", what, "Say how this one differs.")
+            )
         seen.setdefault(test.name, line)
         problems = [read.problem((*here, *at), "unknown-name", what, fix) for at, what, fix in _names(test, known)]
         patient, request, bundle = None, None, None
         written: Mapping[YamlPath, YamlPath] = {}
         if isinstance(test.given, Whole):
-            request, bundle = _file(test.given.request, casebook), _file(test.given.bundle, casebook)
+            request, bundle = _file(test.given.request, rule_tests), _file(test.given.bundle, rule_tests)
             problems += _whole(test, request or bundle, read, here)
         elif test.given not in patients:
             fix = did_you_mean(test.given, frozenset(patients), "Describe the patient under `patients:`.")
@@ -440,9 +443,9 @@ def _take_tests(
         else:
             patient, wrong, written = changed(patients[test.given], test.but, read.located, here, known)
             problems += wrong
-        casebook.problems.extend(problems)
+        rule_tests.problems.extend(problems)
         if not problems:
-            casebook.cases.append(
+            rule_tests.cases.append(
                 Case(
                     name=test.name,
                     file=path,
@@ -454,14 +457,14 @@ def _take_tests(
                     with_=test.with_,
                     service=test.service or "",
                     then=test.then,
-                    snapshot=(casebook.snapshot or {}).get((path.relative_to(casebook.root).as_posix(), test.name)),
+                    snapshot=(rule_tests.snapshot or {}).get((path.relative_to(rule_tests.root).as_posix(), test.name)),
                     written=written,
                 )
             )
 
 
-def _file(name: str | None, casebook: RuleTests) -> Path | None:
-    return casebook.root.resolve().parent / name if name else None
+def _file(name: str | None, rule_tests: RuleTests) -> Path | None:
+    return rule_tests.root.resolve().parent / name if name else None
 
 
 def _whole(test: Test, file: Path | None, read: LoadedFile[TestFile], here: YamlPath) -> list[Problem]:

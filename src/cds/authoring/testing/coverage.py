@@ -14,10 +14,10 @@ from cds.facts.kind import Numbers
 from cds.logic import conditions as c
 from cds.logic.truth import Truth
 from cds.rulebook.compile import IN_USE, compile_condition, parameter_values
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 from cds.rulebook.definitions import rewritten
 from cds.rulebook.format.conditions import Comparing, UnderDefinition
 from cds.rulebook.loader import Rulebook
-from cds.rulebook.program import CompiledRuleset
 from cds.rulebook.references import conditions, walk
 
 ABOVE_ITSELF = (c.Comparison.AT_LEAST, c.Comparison.BELOW)  # a number that is the limit goes with those above it

@@ -10,7 +10,7 @@ from cds.authoring.testing import patient_format as s
 from cds.authoring.testing.days import before, fhir_date, full_day
 from cds.authoring.testing.resource_writer import BASE, PATIENT_ID, DosePeriod, Json, ResourceWriter, set_elements
 from cds.record.model import Override
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import SNOMED
 from cds.write_request import RequestContext, bundle_of_type, write_request
 
@@ -55,7 +55,7 @@ INSTANCE = "00000000-0000-4000-8000-000000000001"  # hookInstance of every gener
 # ---------------------------------------------------------------- the three envelopes
 
 
-def prefetch_of(patient: s.ExamplePatient, today: date, codes: Codes) -> dict[str, Json]:
+def prefetch_of(patient: s.ExamplePatient, today: date, codes: TerminologyIndex) -> dict[str, Json]:
     """What the EHR sends for TEMPLATES: a searchset per kind, an OperationOutcome for what failed, the Patient."""
     resources = resources_of(patient, today, codes)
     left_out = {key for kind in patient.not_sent for key in KEYS[kind]}
@@ -79,7 +79,7 @@ def prefetch_of(patient: s.ExamplePatient, today: date, codes: Codes) -> dict[st
     return sent
 
 
-def bundle_of(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
+def bundle_of(patient: s.ExamplePatient, today: date, codes: TerminologyIndex) -> Json:
     """Everything in one collection Bundle; kinds not sent or failed are left out."""
     left_out = {
         TYPES.get(key, "FamilyMemberHistory") for kind in (*patient.not_sent, *patient.failed) for key in KEYS[kind]
@@ -93,7 +93,7 @@ def bundle_of(patient: s.ExamplePatient, today: date, codes: Codes) -> Json:
     return bundle_of_type("collection", entries)
 
 
-def request_of(patient: s.ExamplePatient, today: date, codes: Codes, hook: str = "patient-view") -> Json:
+def request_of(patient: s.ExamplePatient, today: date, codes: TerminologyIndex, hook: str = "patient-view") -> Json:
     """A CDS Hooks 2.0.1 request with this prefetch; orders of the patient stand in context.draftOrders."""
     orders = tuple(_orders(patient, today, codes))
     context = RequestContext("Practitioner/example", PATIENT_ID, "example", orders)
@@ -151,7 +151,7 @@ def patient_resource(patient: s.ExamplePatient, today: date) -> Json:
     return resource
 
 
-def resources_of(patient: s.ExamplePatient, today: date, codes: Codes) -> list[Json]:
+def resources_of(patient: s.ExamplePatient, today: date, codes: TerminologyIndex) -> list[Json]:
     """Every resource but the Patient, with ids that depend on the case alone."""
     write = ResourceWriter(today, codes)
     resources = [
@@ -166,7 +166,8 @@ def resources_of(patient: s.ExamplePatient, today: date, codes: Codes) -> list[J
         *(resource for entry in patient.procedures for resource in write.procedure(entry)),
         *(write.relative(entry) for entry in patient.family_history),
         *(write.referral(entry) for entry in patient.referrals),
-        *(write.encounter(name) for name in patient.places()),
+        *(write.place(name) for name in patient.places()),
+        *(write.encounter(entry) for entry in patient.encounters),
     ]
     counts: dict[str, int] = {}
     for resource in resources:
@@ -176,7 +177,7 @@ def resources_of(patient: s.ExamplePatient, today: date, codes: Codes) -> list[J
     return [{"resourceType": r["resourceType"], "id": r["id"], **r} for r in resources]
 
 
-def _orders(patient: s.ExamplePatient, today: date, codes: Codes) -> Iterator[Json]:
+def _orders(patient: s.ExamplePatient, today: date, codes: TerminologyIndex) -> Iterator[Json]:
     """The orders of a patient as order-select and order-sign bring them."""
     write = ResourceWriter(today, codes)
     for key, order in patient.orders.items():

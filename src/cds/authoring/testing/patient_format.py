@@ -140,6 +140,14 @@ class ProcedureEntry(NamedEntry, title="Procedure"):
     to: When | None = None
 
 
+class EncounterEntry(NamedEntry, title="Encounter"):
+    """A visit or stay; `code` is its class, of v3-ActCode unless said otherwise, and `text` its type."""
+
+    status: Slug | Literal["not_recorded"] = "finished"
+    from_: Annotated[When | None, Field(alias="from")] = None
+    to: When | None = None
+
+
 class ReferralEntry(NamedEntry, title="Referral"):
     """A ServiceRequest that is already in the record; code system snomed unless said otherwise."""
 
@@ -440,6 +448,7 @@ class ExamplePatient(Strict, title="Patient"):
     procedures: list[ProcedureEntry] = Field(default_factory=list)
     family_history: list[Relative] = Field(default_factory=list)
     referrals: list[ReferralEntry] = Field(default_factory=list)
+    encounters: list[EncounterEntry] = Field(default_factory=list)
     overrides: list[OverrideEntry] | None = None
     not_sent: list[Kind] = Field(default_factory=list)
     failed: list[Kind] = Field(default_factory=list)
@@ -460,7 +469,7 @@ class ExamplePatient(Strict, title="Patient"):
         """Every value set, drug and coded answer this patient names."""
         for section in (
             "conditions", "scores", "answers", "questionnaires", "observations", "allergies", "procedures",
-            "family_history", "referrals",
+            "family_history", "referrals", "encounters",
         ):  # fmt: skip
             for index, entry in enumerate(getattr(self, section)):
                 yield from _of_entry((section, index), entry)

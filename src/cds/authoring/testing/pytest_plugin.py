@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cds.authoring.testing.rulesets import RulesetCache
     from cds.authoring.testing.run import CaseVerdict
 
-CASEBOOKS: pytest.StashKey[dict[Path, RuleTests]] = pytest.StashKey()
+RULE_TESTS: pytest.StashKey[dict[Path, RuleTests]] = pytest.StashKey()
 SHELVES: pytest.StashKey[dict[Path, RulesetCache]] = pytest.StashKey()
 
 
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make room for casebooks and rules, each read once a session."""
-    config.stash[CASEBOOKS] = {}
+    config.stash[RULE_TESTS] = {}
     config.stash[SHELVES] = {}
 
 
@@ -69,7 +69,7 @@ class CaseCollector(pytest.File):
         shelves = self.config.stash[SHELVES]
         if self.root not in shelves:
             shelves[self.root] = RulesetCache(self.root)
-        books = self.config.stash[CASEBOOKS]
+        books = self.config.stash[RULE_TESTS]
         if self.root not in books:
             books[self.root] = read_rule_tests(self.root, shelves[self.root].book)
         book = books[self.root]

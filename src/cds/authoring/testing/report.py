@@ -44,7 +44,7 @@ class Report:
 
     @property
     def failed(self) -> tuple[CaseVerdict, ...]:
-        """Those that did not."""
+        """Verdicts of the cases that did not pass."""
         return tuple(verdict for verdict in self.verdicts if not verdict.passed)
 
 
@@ -68,14 +68,14 @@ def run_folder(
         RulesError: Rule files or test files hold mistakes; nothing was run.
     """
     shelf = RulesetCache(root)
-    casebook = read_rule_tests(root, shelf.book)
-    if casebook.problems:
-        raise RulesError(tuple(casebook.problems))
+    rule_tests = read_rule_tests(root, shelf.book)
+    if rule_tests.problems:
+        raise RulesError(tuple(rule_tests.problems))
     words = only.casefold().split()
     cases = [
         case
-        for case in casebook.cases
-        if all(word in case.name.casefold() for word in words) and (among is None or casebook.key(case) in among)
+        for case in rule_tests.cases
+        if all(word in case.name.casefold() for word in words) and (among is None or rule_tests.key(case) in among)
     ]
     coverage = coverage_of(shelf.book.own(), clauses=clauses)
     if cases:
@@ -99,13 +99,13 @@ def run_folder(
         verdicts |= {order[place]: verdict for place, verdict in zip(share, some, strict=True)}
         coverage.take(seen)
     in_order = tuple(verdicts[index] for index in range(len(cases)))
-    now = {casebook.key(verdict.case): verdict.cards for verdict in in_order if verdict.cards is not None}
-    known, every = casebook.snapshot or {}, [casebook.key(case) for case in casebook.cases]
-    ran = {casebook.key(case) for case in cases}
+    now = {rule_tests.key(verdict.case): verdict.cards for verdict in in_order if verdict.cards is not None}
+    known, every = rule_tests.snapshot or {}, [rule_tests.key(case) for case in rule_tests.cases]
+    ran = {rule_tests.key(case) for case in cases}
     return Report(
         verdicts=in_order,
-        never_shown=() if len(cases) < len(casebook.cases) or not cases else tuple(never_shown(coverage)),
+        never_shown=() if len(cases) < len(rule_tests.cases) or not cases else tuple(never_shown(coverage)),
         coverage=coverage,
-        snapshot=None if casebook.snapshot is None else compared(known, now, every),
+        snapshot=None if rule_tests.snapshot is None else compared(known, now, every),
         cards={key: shown for key in every if (shown := now.get(key) if key in ran else known.get(key)) is not None},
     )

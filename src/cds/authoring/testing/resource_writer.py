@@ -10,12 +10,15 @@ from typing import Any
 from cds.authoring.testing import patient_format as s
 from cds.authoring.testing.days import NOT_RECORDED, fhir_date, full_day, last_day
 from cds.errors import CdsError
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.systems import ATC, ICD10CM, LOINC, RXNORM, SNOMED
 
 Json = dict[str, Any]
 
 HL7 = "http://terminology.hl7.org/CodeSystem/"
+
+ACT_CODE = f"{HL7}v3-ActCode"
+
 
 BASE = "https://ehr.example.org/fhir"
 
@@ -61,7 +64,7 @@ class DosePeriod:
 class ResourceWriter:
     """Writes resources for one day, with the codes of one rules folder."""
 
-    def __init__(self, today: date, codes: Codes, patient_id: str = PATIENT_ID) -> None:
+    def __init__(self, today: date, codes: TerminologyIndex, patient_id: str = PATIENT_ID) -> None:
         self.today = today
         self.codes = codes
         self.patient_id = patient_id
@@ -199,7 +202,20 @@ class ResourceWriter:
         set_elements(resource, authoredOn=self.day(entry.on))
         return resource
 
-    def encounter(self, name: str) -> Json:
+    def encounter(self, entry: s.EncounterEntry) -> Json:
+        """Encounter: its class is the first code, its type the words."""
+        concept = self.concept(entry, ACT_CODE)
+        resource: Json = {"resourceType": "Encounter", "stem": _stem(entry.coded)}
+        set_elements(resource, status=None if entry.status == NOT_RECORDED else entry.status)
+        if concept.get("coding"):
+            resource["class"] = concept["coding"][0]
+        if concept.get("text"):
+            resource["type"] = [{"text": concept["text"]}]
+        if entry.from_ or entry.to:
+            resource["period"] = self.period(self.day(entry.from_), self.day(entry.to))
+        return resource | {"subject": self.subject(entry)}
+
+    def place(self, name: str) -> Json:
         """The encounter that `during` names: its class is the first code of the value set, or its type the words."""
         concept = self.first_code(name)
         coding = concept.get("coding")

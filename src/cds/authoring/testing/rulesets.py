@@ -52,8 +52,8 @@ class RulesetCache:
         self.check(today)  # mistakes are found before anything is varied
         key = frozenset(with_.items())
         if key not in self._made:
-            opinions = EvaluatorMode.BOTH if available() and not with_ else EvaluatorMode.DIRECT
-            self._made[key] = rules_of(with_parameters(self.book, with_), opinions, CachedEvaluator)
+            mode = EvaluatorMode.BOTH if available() and not with_ else EvaluatorMode.DIRECT
+            self._made[key] = rules_of(with_parameters(self.book, with_), mode, CachedEvaluator)
         return self._made[key]
 
 
@@ -65,9 +65,9 @@ class CachedEvaluator(Evaluator):
     """
 
     def __init__(
-        self, heads: Mapping[str, Condition], layers: tuple[Stratum, ...], opinions: EvaluatorMode = EvaluatorMode.BOTH
+        self, heads: Mapping[str, Condition], strata: tuple[Stratum, ...], mode: EvaluatorMode = EvaluatorMode.BOTH
     ) -> None:
-        super().__init__(heads, layers, opinions)
+        super().__init__(heads, strata, mode)
         self._read = sorted({name for head in heads.values() for name in names_in(head)} - heads.keys())
         self._concluded: dict[tuple[object, ...], dict[str, Truth]] = {}
 

@@ -27,7 +27,7 @@ from cds.record.model import PatientRecord, without_overrides
 
 BOUNDS: dict[str, Any] = {
     "most_entries": 100_000,
-    "deepest": 64,
+    "max_depth": 64,
 }  # every observation is read, those that no rule asks for, too
 
 Decide = Callable[["Ruleset", PatientRecord, date, str | None], "Decision"]

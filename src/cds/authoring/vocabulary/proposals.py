@@ -11,7 +11,7 @@ from cds.authoring.vocabulary.unread import UnreadTerm
 from cds.rulebook.format.vocabulary import OTHER
 from cds.rulebook.loader import Rulebook
 from cds.terminology.concepts import Coding
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import STAR, words_of
 from cds.terminology.systems import ICD10CM
 from cds.terminology.vocabulary import EntryKind
@@ -42,7 +42,7 @@ class MeaningProposal:
 class MeaningFinder:
     """Words, drugs and titles, made ready to be compared with."""
 
-    def __init__(self, codes: Codes, book: Rulebook) -> None:
+    def __init__(self, codes: TerminologyIndex, book: Rulebook) -> None:
         self._codes = codes
         self._words = _by_length(
             (words_of(word), (name, word)) for name, one in codes.sets.items() for word in one.words if STAR not in word

@@ -9,14 +9,15 @@ from datetime import date
 
 from cds.decide import Decision, Ruleset, decide
 from cds.facts.context import KINDS, concepts_of
-from cds.facts.unread import UnreadEntry, unread_entries
+from cds.facts.unread import unread_entries
 from cds.read_request import read_record
-from cds.record.model import PatientRecord
+from cds.record.model import CodedEntry, Measurement, PatientRecord
 from cds.settings import Settings
 from cds.terminology.concepts import bare
 from cds.terminology.vocabulary import EntryKind
 
 Key = tuple[EntryKind, str]
+UnreadEntry = CodedEntry | Measurement
 
 
 @dataclass(slots=True)
@@ -104,9 +105,12 @@ def _without(record: PatientRecord, entries: Iterable[UnreadEntry]) -> PatientRe
     return replace(
         record,
         diagnoses=tuple(one for one in record.diagnoses if id(one) not in gone),
+        measurements=tuple(one for one in record.measurements if id(one) not in gone),
+        other_answers=tuple(one for one in record.other_answers if id(one) not in gone),
         exposures=tuple(one for one in record.exposures if id(one) not in gone),
         interventions=tuple(one for one in record.interventions if id(one) not in gone),
         allergies=tuple(one for one in record.allergies if id(one) not in gone),
+        referrals=tuple(one for one in record.referrals if id(one) not in gone),
     )
 
 

@@ -10,6 +10,7 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
 from cds.facts.kind import STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.trials.definition import TrialDefinition
+from cds.locale.sentence import counted, join_texts, say
 from cds.logic.truth import Truth, every
 from cds.record.model import Span
 from cds.yaml_source.fields import Refers, Snake
@@ -75,14 +76,22 @@ def adequate_day(wanted: CompiledAdequateDay, trials: Fact, adequate_days: int, 
         first = min(sure, key=lambda trial: _left(trial, adequate_days)[::-1])
         low, high = _left(first, adequate_days)
         span = Span(today + timedelta(days=low), today + timedelta(days=high))
-        return _fact(wanted, Truth.TRUE, f"{adequate_days} days at dose", sure, span)
+        return _fact(
+            wanted, Truth.TRUE, counted("{number} day at dose", "{number} days at dose", adequate_days), sure, span
+        )
     possible = [trial for trial, truth in rated if truth is Truth.UNKNOWN]
     if possible:
-        because = "; ".join(f"{trial.name}: {'; '.join(trial.notes) or 'dose or days unknown'}" for trial in possible)
+        because = join_texts(
+            "; ",
+            (
+                join_texts(": ", [trial.name, join_texts("; ", trial.notes) or say("dose or days unknown")])
+                for trial in possible
+            ),
+        )
         return _fact(wanted, Truth.UNKNOWN, because, possible, None, WhyUnknown.IMPRECISE)
     if trials.why_unknown is not None:
         return _fact(wanted, Truth.UNKNOWN, trials.because, [], None, trials.why_unknown)
-    return _fact(wanted, Truth.FALSE, "no trial at dose goes on that is still too short", [], None)
+    return _fact(wanted, Truth.FALSE, say("no trial at dose goes on that is still too short"), [], None)
 
 
 def _left(trial: Trial, adequate_days: int) -> tuple[int, int]:
@@ -103,13 +112,13 @@ def _fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "under way", Truth.FALSE: "none", Truth.UNKNOWN: ""}[truth],
+        text={Truth.TRUE: say("under way"), Truth.FALSE: say("none"), Truth.UNKNOWN: ""}[truth],
         because=because,
         why_unknown=why,
         missing=tuple(what for trial in trials for what in trial.missing) if truth is Truth.UNKNOWN else (),
         day=day,
         found=tuple(
-            FactSource(source, trial.name, f"since {trial.start.text}" if trial.start else "")
+            FactSource(source, trial.name, say("since {start}", start=trial.start.text) if trial.start else "")
             for trial in trials
             for source in trial.sources[:1]
         ),

@@ -12,9 +12,12 @@ from cds.facts.data import MEDICATIONS, DataQuery
 from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
 from cds.facts.kind import NUMBER, STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
+from cds.facts.presence import IN_WORDS
 from cds.facts.trials.exposure_periods import Days, day_by_day, exposure_periods
+from cds.locale.sentence import say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure
+from cds.terminology.concepts import Concept
 from cds.terminology.drugs import Recognised
 from cds.yaml_source.fields import DrugTableName, Duration, Refers, Slug, Snake
 
@@ -102,21 +105,22 @@ def augmentation(wanted: CompiledAugmentation, sorted_record: SortedRecord, tria
     Whether a trial was augmented.
 
     True when a drug of that role was surely taken on so many days of one trial, at its minimum dose where the table has
-    one; unknown when it may have been, or when medications did not arrive whole; false otherwise.
+    one; unknown when it may have been, when a medication of those days was not read, or when medications did not arrive
+    whole; false otherwise.
     """
     sure: list[FactSource] = []
     possible: list[FactSource] = []
     for pair in _augmented(wanted, sorted_record, trials):
         (sure if pair.sure else possible).extend(pair.entries)
     if sure:
-        return _fact(wanted, Truth.TRUE, "taken together with a trial for long enough", sure)
+        return _fact(wanted, Truth.TRUE, say("taken together with a trial for long enough"), sure)
     if possible:
-        because = "unknown whether it was taken together for long enough"
+        because = say("unknown whether it was taken together for long enough")
         return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
     sent = medications_sent(sorted_record.record)
     if sent.state is not DeliveryState.WHOLE:
         return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
-    return _fact(wanted, Truth.FALSE, "no such drug taken with a trial for long enough", [])
+    return _fact(wanted, Truth.FALSE, say("no such drug taken with a trial for long enough"), [])
 
 
 def augmentation_count(wanted: CompiledAugmentationCount, sorted_record: SortedRecord, trials: Fact) -> Fact:
@@ -138,8 +142,8 @@ def augmentation_count(wanted: CompiledAugmentationCount, sorted_record: SortedR
         low=low,
         high=high,
         unit="drugs",
-        text=range_text(low, high) or "an unknown number",
-        because=sent.because if not whole else "counted by drug" if pairs else "none recorded",
+        text=range_text(low, high) or say("an unknown number"),
+        because=sent.because if not whole else say("counted by drug") if pairs else say("none recorded"),
         why_unknown=why,
         missing=(wanted.label,) if why is not None else (),
         found=tuple(dict.fromkeys(entry for pair in pairs for entry in pair.entries)),
@@ -152,7 +156,7 @@ class AugmentedTrial:
     A drug that augmented one trial for long enough.
 
     Attributes:
-        drug: Its key in the table.
+        drug: Its key in the table; of a medication that was not read, its source.
         sure: Whether it surely did; otherwise it may have.
         entries: The entries that say so.
     """
@@ -165,6 +169,7 @@ class AugmentedTrial:
 def _augmented(wanted: CompiledAugmentation, sorted_record: SortedRecord, trials: Fact) -> Iterator[AugmentedTrial]:
     table = sorted_record.codes.drugs[wanted.drugs]
     today = sorted_record.today.toordinal()
+    yield from _not_read(wanted, sorted_record, trials)
     for (key, combined), exposures in sorted(_agents(wanted, sorted_record).items()):
         # The dose of a combination product is not that of the drug in it.
         minimum = None if combined else table.drugs[key].minimum_mg_a_day.get("minimum")
@@ -172,8 +177,37 @@ def _augmented(wanted: CompiledAugmentation, sorted_record: SortedRecord, trials
         for trial in trials.trials:
             surely, possibly = _together(runs, trial, today, minimum)
             if possibly >= wanted.days:
-                entries = tuple(FactSource(exposure.source, f"{key} with {trial.name}") for exposure, _ in exposures)
+                entries = tuple(
+                    FactSource(exposure.source, say("{key} with {trial}", key=key, trial=trial.name))
+                    for exposure, _ in exposures
+                )
                 yield AugmentedTrial(key, surely >= wanted.days, entries)
+
+
+def _not_read(wanted: CompiledAugmentation, sorted_record: SortedRecord, trials: Fact) -> Iterator[AugmentedTrial]:
+    """
+    Medications of which nobody could tell which drug they are, with each trial that they may have augmented.
+
+    Several that say the same are one drug; each that says nothing may be another one.
+    """
+    table, today = sorted_record.codes.drugs[wanted.drugs], sorted_record.today.toordinal()
+    seen: set[tuple[Concept | str, str]] = set()
+    for exposure in sorted_record.record.exposures if trials.trials else ():
+        drug = exposure.drug
+        if table.recognise(drug) is not None or not sorted_record.codes.unrecognisable(table, drug):
+            continue
+        first = exposure.start.earliest.toordinal() if exposure.start else 0
+        last = exposure.end.latest.toordinal() if exposure.end else today
+        for trial in trials.trials:
+            begin = trial.start.earliest.toordinal() if trial.start else 0
+            end = trial.end.latest.toordinal() if trial.end else today
+            said = (drug if drug.said or drug.codings else exposure.source, trial.name)
+            if said not in seen and min(last, end) - max(first, begin) + 1 >= wanted.days:
+                seen.add(said)
+                words = say(
+                    "{words}, not read, with {trial}", words=drug.words or say("a medication"), trial=trial.name
+                )
+                yield AugmentedTrial(exposure.source, False, (FactSource(exposure.source, words),))
 
 
 def _fact(
@@ -183,7 +217,7 @@ def _fact(
         name=wanted.name,
         label=wanted.label,
         truth=truth,
-        text={Truth.TRUE: "recorded", Truth.FALSE: "not recorded", Truth.UNKNOWN: ""}[truth],
+        text=IN_WORDS[truth],
         because=because,
         why_unknown=why,
         missing=(wanted.label,) if truth is Truth.UNKNOWN else (),

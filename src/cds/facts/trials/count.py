@@ -16,6 +16,7 @@ from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.kind import NUMBER, TRIALS, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
 from cds.facts.trials.trials import UnrecognizedMedication
+from cds.locale.sentence import counted, join_texts, say
 from cds.logic.truth import Truth, every, some
 from cds.yaml_source.fields import Duration, OneOf, Refers, Snake, Text
 
@@ -151,14 +152,12 @@ def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedM
     Medications that could not be recognised may each be one more; when medications did not arrive whole there is no
     upper end.
     """
+    properties = [PROPERTIES[name] for name in wanted.that_are]
     rated = [
         (
             trial,
             every(
-                (
-                    _is_recent(trial, wanted.ended_within_days, today),
-                    *(PROPERTIES[name](trial) for name in wanted.that_are),
-                )
+                [_is_recent(trial, wanted.ended_within_days, today), *[property_(trial) for property_ in properties]]
             ),
         )
         for trial in trials.trials
@@ -175,12 +174,24 @@ def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedM
     open_trials = [trial for trial, truth in rated if truth is Truth.UNKNOWN]
     missing = list(dict.fromkeys(what for trial in open_trials for what in _wanted_of(trial, wanted)))
     if unrecognised:
-        missing.append(f"what {len(unrecognised)} medication(s) without a recognisable name or code are")
-    because = [f"{trial.name}: {'; '.join(trial.notes) or trial.outcome}" for trial in open_trials]
+        missing.append(
+            counted(
+                "what {number} medication without a recognizable name or code is",
+                "what {number} medications without a recognizable name or code are",
+                len(unrecognised),
+            )
+        )
+    because = [join_texts(": ", [trial.name, join_texts("; ", trial.notes) or trial.outcome]) for trial in open_trials]
     if wanted.different == "ingredient" and not wanted.merge_same_molecule:
         because.extend(_one_molecule([trial for trial, truth in rated if truth is not Truth.FALSE]))
     if unrecognised:
-        because.append(f"{len(unrecognised)} medication(s) could not be recognised and may be more")
+        because.append(
+            counted(
+                "{number} medication could not be recognized and may be more",
+                "{number} medications could not be recognized and may be more",
+                len(unrecognised),
+            )
+        )
     if open_ended:
         because.append(trials.because)
     return Fact(
@@ -188,8 +199,8 @@ def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedM
         label=wanted.label,
         low=float(sure),
         high=high,
-        text=range_text(float(sure), high) or "an unknown number",
-        because="; ".join(because) or "counted from the trials that were found",
+        text=range_text(float(sure), high) or say("an unknown number"),
+        because=join_texts("; ", because) or say("counted from the trials that were found"),
         why_unknown=trials.why_unknown if open_ended else WhyUnknown.NOT_FOUND if sure != possible else None,
         missing=(*missing, *trials.missing),
         found=tuple(
@@ -198,7 +209,8 @@ def count(wanted: CompiledCount, trials: Fact, unrecognised: tuple[UnrecognizedM
             if truth is not Truth.FALSE
             for source in trial.sources
         )
-        + tuple(FactSource(item.source) for item in unrecognised),
+        + tuple(FactSource(item.source) for item in unrecognised)
+        + trials.found,
     )
 
 
@@ -217,7 +229,7 @@ def _one_molecule(trials: list[Trial]) -> list[str]:
     for trial in trials:
         drugs.setdefault(trial.molecule, set()).add(trial.name)
     return [
-        f"{' and '.join(sorted(names))} are one molecule and are counted apart"
+        say("{names} are one molecule and are counted apart", names=join_texts(" and ", sorted(names)))
         for _, names in sorted(drugs.items())
         if len(names) > 1
     ]

@@ -224,7 +224,7 @@ class TrialDefinition(CompiledFact):
 
 
 def trial_definitions(facts: Iterable[CompiledFact]) -> tuple[TrialDefinition, ...]:
-    """Those among some facts that are trials, of whatever kind."""
+    """The trial definitions among some facts, of whatever kind, in their order."""
     return tuple(fact for fact in facts if isinstance(fact, TrialDefinition))
 
 

@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from cds.locale.sentence import say
 from cds.record.model import Exposure, ExposureKind, Sig, Span
 from cds.record.units import factor, plain_unit, split_a_day
 from cds.terminology.concepts import Concept
@@ -51,7 +52,7 @@ class DailyDose(msgspec.Struct, frozen=True):
     from_words: bool = False
 
 
-UNKNOWN_DOSE = DailyDose(None, None, "dose not recorded")
+UNKNOWN_DOSE = DailyDose(None, None, say("dose not recorded"))
 
 
 class Strength(msgspec.Struct, frozen=True):
@@ -95,30 +96,30 @@ def daily_dose(sig: Sig, strength: Strength | None, *, one_a_day: bool = False) 
     administrations, which are each a single event.
     """
     if sig.as_needed:
-        return DailyDose(None, None, "taken as needed")
+        return DailyDose(None, None, say("taken as needed"))
     if sig.low is None or sig.high is None:
         return UNKNOWN_DOSE
     if sig.contradicts:
         return DailyDose(None, None, sig.contradicts)
     unit, a_day = split_a_day(sig.unit)
     if not unit:
-        return DailyDose(None, None, "dose has no unit")
+        return DailyDose(None, None, say("dose has no unit"))
     times_low, times_high = (1.0, 1.0) if a_day or one_a_day else (sig.times_a_day_low, sig.times_a_day_high)
     if times_low is None or times_high is None:
-        return DailyDose(None, None, "how often it is taken is not recorded")
+        return DailyDose(None, None, say("how often it is taken is not recorded"))
     to_mg = factor(unit, "mg")
     from_words = False
     if to_mg is None:
         per = COUNTED.get(plain_unit(unit))
         if per is None:
-            return DailyDose(None, None, "dose unit not understood")
+            return DailyDose(None, None, say("dose unit not understood"))
         if strength is None:
-            return DailyDose(None, None, "strength of the product not known")
+            return DailyDose(None, None, say("strength of the product not known"))
         if per == "any" or strength.per in {per, "any"} or {per, strength.per} == {"tablet", "capsule"}:
             to_mg = strength.mg * (HOURS_IN_A_DAY if strength.per == "hour" else 1)
             from_words = strength.from_words
         else:
-            return DailyDose(None, None, "dose unit does not fit the product")
+            return DailyDose(None, None, say("dose unit does not fit the product"))
     return DailyDose(sig.low * times_low * to_mg, sig.high * times_high * to_mg, "", from_words)
 
 

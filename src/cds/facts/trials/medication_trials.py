@@ -90,6 +90,8 @@ class CompiledTrials(TrialDefinition):
 
     def answer(self, context: EvaluationContext) -> Fact:
         """The trials, and beside them what could not be recognised; see `TrialFinder`."""
-        finder = context.kept(TrialFinder, lambda: TrialFinder(context.sorted_record, context.scores))
+        finder = context.kept(
+            TrialFinder, lambda: TrialFinder(context.sorted_record, context.scores, context.scores_if_read)
+        )
         fact, context.unrecognised[self.name] = finder.find(self, context.facts.get(self.episode))
         return fact

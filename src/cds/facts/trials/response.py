@@ -13,6 +13,7 @@ from cds.facts.context import SortedRecord
 from cds.facts.fact import ResponseEvidence
 from cds.facts.measurements import ConvertedMeasurement, range_text
 from cds.facts.trials.definition import MeasuredBy, NoResponse
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import Exposure, Span
 
@@ -28,7 +29,7 @@ class ScoreReading(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """The value and its day: "12 on 2025-05-08"."""
-        return f"{range_text(self.low, self.high)} on {self.when.latest}"
+        return say("{range_text} on {latest}", range_text=range_text(self.low, self.high), latest=self.when.latest)
 
 
 class ScoreHistory:
@@ -37,9 +38,13 @@ class ScoreHistory:
 
     Attributes:
         said: What they say of a trial, for definitions that ask alike; worked out once.
+        if_read: The same with what was not read, as far as it may be one of these scores; None where all was read.
     """
 
-    def __init__(self, readings: Mapping[str, Sequence[ConvertedMeasurement]]) -> None:
+    def __init__(
+        self, readings: Mapping[str, Sequence[ConvertedMeasurement]], if_read: ScoreHistory | None = None
+    ) -> None:
+        self.if_read = if_read
         self._readings = readings
         self._scores: dict[str, tuple[list[ScoreReading], list[date]]] = {}
         self.said: dict[tuple[object, ...], ResponseAssessment | None] = {}
@@ -139,6 +144,7 @@ class ResponseAssessment(msgspec.Struct, frozen=True):
     Attributes:
         fall: Percent the score fell, at the least and at the most, when it was measured from a baseline.
         lost: It responded, and the last score shows that no more.
+        may_have_responded: A score that was not read may show a response.
         contradictory: What is recorded contradicts itself.
     """
 
@@ -149,6 +155,7 @@ class ResponseAssessment(msgspec.Struct, frozen=True):
     contradictory: bool = False
     fall: tuple[float, float] | None = None
     lost: bool = False
+    may_have_responded: bool = False
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
@@ -181,33 +188,33 @@ def rate_response(
 def _rated(
     wanted: NoResponse, trial: UnratedTrial, reason: StopReason, measured: ResponseAssessment | None, starts: DrugStarts
 ) -> ResponseAssessment:
-    ask = (f"response to {trial.key}",)
+    ask = (say("response to {key}", key=trial.key),)
     if reason.ineffective:
-        if measured is not None and measured.no_response is Truth.FALSE:
+        if measured is not None and (measured.no_response is Truth.FALSE or measured.may_have_responded):
             return msgspec.structs.replace(
                 measured,
                 no_response=Truth.UNKNOWN,
                 evidence=ResponseEvidence.NONE,
-                words=f"stopped as ineffective, but {measured.words}",
+                words=say("stopped as ineffective, but {measured}", measured=measured.words),
                 contradictory=True,
                 missing=ask,
             )
         kind = ResponseEvidence.WORDS if reason.in_words else ResponseEvidence.CODED
-        notes = ("stop reason read from words, not from a code",) if reason.in_words else ()
+        notes = (say("stop reason read from words, not from a code"),) if reason.in_words else ()
         fall = measured.fall if measured is not None else None
-        return ResponseAssessment(Truth.TRUE, kind, "stopped as ineffective", fall=fall, notes=notes)
+        return ResponseAssessment(Truth.TRUE, kind, say("stopped as ineffective"), fall=fall, notes=notes)
     if measured is not None:
         return measured
     if reason.not_tolerated:
         truth = Truth.FALSE if trial.adequate is Truth.FALSE else Truth.UNKNOWN
-        recorded = "" if truth is Truth.FALSE else "; response not recorded"
+        recorded = "" if truth is Truth.FALSE else say("; response not recorded")
         return ResponseAssessment(
-            truth, ResponseEvidence.NONE, f"stopped because it was not tolerated{recorded}",
+            truth, ResponseEvidence.NONE, say("stopped because it was not tolerated{recorded}", recorded=recorded),
             missing=() if truth is Truth.FALSE else ask,
         )  # fmt: skip
     if reason.other:
         return ResponseAssessment(
-            Truth.UNKNOWN, ResponseEvidence.NONE, "stopped for another reason; response not recorded", missing=ask
+            Truth.UNKNOWN, ResponseEvidence.NONE, say("stopped for another reason; response not recorded"), missing=ask
         )
     inferred = _inferred(wanted, trial, starts)
     if inferred:
@@ -215,7 +222,7 @@ def _rated(
         return ResponseAssessment(
             truth, ResponseEvidence.INFERRED, inferred, missing=() if wanted.accepts_inferred else ask
         )
-    return ResponseAssessment(Truth.UNKNOWN, ResponseEvidence.NONE, "response not recorded", missing=ask)
+    return ResponseAssessment(Truth.UNKNOWN, ResponseEvidence.NONE, say("response not recorded"), missing=ask)
 
 
 def _stop_reason(wanted: NoResponse, trial: UnratedTrial, sorted_record: SortedRecord) -> StopReason:
@@ -260,11 +267,27 @@ def _by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -
 
 
 def _said_by_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -> ResponseAssessment | None:
+    said = _said_by_known_scores(wanted, trial, courses)
+    if courses.if_read is None:
+        return said
+    if_read = _said_by_known_scores(wanted, trial, courses.if_read)
+    if (said and said.no_response) is (if_read and if_read.no_response):
+        return said
+    words = [one.words for one in (said, if_read) if one is not None]
+    sources = [source for one in (said, if_read) if one is not None for source in one.sources]
+    open_ = _open(
+        trial, say("{words}, by a score that was not read for certain", words=join_texts(say("; or "), words)), sources
+    )
+    responded = if_read is not None and if_read.no_response is not Truth.TRUE
+    return msgspec.structs.replace(open_, may_have_responded=responded)
+
+
+def _said_by_known_scores(wanted: NoResponse, trial: UnratedTrial, courses: ScoreHistory) -> ResponseAssessment | None:
     found = [one for by in wanted.measured_by if (one := _measured(wanted, by, trial, courses)) is not None]
     for kind in (ResponseEvidence.MEASURED, ResponseEvidence.STILL_SYMPTOMATIC):
         said = [one for one in found if one.evidence is kind]
         if len({one.no_response for one in said}) > 1:
-            words = "; but ".join(one.words for one in said)
+            words = join_texts(say("; but "), (one.words for one in said))
             return _open(trial, words, [source for one in said for source in one.sources], contradictory=True)
         if said:
             return said[0]
@@ -284,7 +307,7 @@ def _measured(
         sure_until = trial.end.earliest + timedelta(days=wanted.end_after_days)
         late = [score for score in (*during, *at_the_end) if score.when.latest > sure_until]
         if late:
-            words = f"{by.label} {late[-1].text}: nothing shows that it was still taken then"
+            words = say("{by} {late}: nothing shows that it was still taken then", by=by.label, late=late[-1].text)
             return _open(trial, words, late[-1].sources)
     judged = [(score, _responded(wanted, by, baseline, score)) for score in during]
     best = max(
@@ -293,7 +316,7 @@ def _measured(
     if best is not None:
         latest = last or during[-1]
         lost = _responded(wanted, by, baseline, latest) is Truth.FALSE
-        words = _course(by, baseline, best) + (" and was lost later" if lost else "")
+        words = _course(by, baseline, best) + (say(" and was lost later") if lost else "")
         return _measured_as(Truth.FALSE, words, baseline, best, lost=lost)
     disagreeing = [score for score, truth in judged if truth is Truth.UNKNOWN]
     if disagreeing:
@@ -308,7 +331,9 @@ def _measured(
     if baseline is not None:
         return _measured_as(Truth.TRUE, _fell(by, baseline, last), baseline, last)
     if last.low >= by.still_symptomatic:
-        words = f"last {by.label} {range_text(last.low, last.high)}, no score at the start"
+        words = say(
+            "last {by} {range_text}, no score at the start", by=by.label, range_text=range_text(last.low, last.high)
+        )
         return ResponseAssessment(Truth.TRUE, ResponseEvidence.STILL_SYMPTOMATIC, words, sources=last.sources)
     return _disagree(trial, by, last) if last.high >= by.still_symptomatic else None
 
@@ -331,13 +356,13 @@ def _open(
         ResponseEvidence.NONE,
         words,
         contradictory=contradictory,
-        missing=(f"response to {trial.key}",),
+        missing=(say("response to {key}", key=trial.key),),
         sources=tuple(sorted(set(sources))),
     )
 
 
 def _disagree(trial: UnratedTrial, by: MeasuredBy, score: ScoreReading) -> ResponseAssessment:
-    words = f"{by.label} {score.text}: one day's scores do not agree"
+    words = say("{by} {score}: one day's scores do not agree", by=by.label, score=score.text)
     return _open(trial, words, score.sources, contradictory=True)
 
 
@@ -383,17 +408,29 @@ def _fall(first: float, later: float) -> float:
 def _course(by: MeasuredBy, baseline: ScoreReading | None, score: ScoreReading) -> str:
     """A response in words."""
     if baseline is None or (score.high < by.remission_below and _falls(baseline, score)[0] <= 0):
-        return f"{by.label} {score.text}: remission"
-    return f"{_fell(by, baseline, score)}: a response"
+        return say("{by} {score}: remission", by=by.label, score=score.text)
+    return say("{fell}: a response", fell=_fell(by, baseline, score))
 
 
 def _fell(by: MeasuredBy, baseline: ScoreReading, later: ScoreReading) -> str:
     least, most = _falls(baseline, later)
     if least != most:
-        change = f"fell {least:.0f} to {most:.0f} %"
+        change = say("fell {least} to {most}%", least=f"{least:.0f}", most=f"{most:.0f}")
     else:
-        change = f"fell {least:.0f} %" if least > 0 else "did not fall" if least == 0 else f"rose {-least:.0f} %"
-    return f"{by.label} {change} ({baseline.text}, {later.text})"
+        change = (
+            say("fell {least}%", least=f"{least:.0f}")
+            if least > 0
+            else say("did not fall")
+            if least == 0
+            else say("rose {least}%", least=f"{-least:.0f}")
+        )
+    return say(
+        "{score} {change} ({baseline}, {later})",
+        score=by.label,
+        change=change,
+        baseline=baseline.text,
+        later=later.text,
+    )
 
 
 def _inferred(wanted: NoResponse, trial: UnratedTrial, starts: DrugStarts) -> str:
@@ -402,8 +439,8 @@ def _inferred(wanted: NoResponse, trial: UnratedTrial, starts: DrugStarts) -> st
     last = trial.today if trial.ongoing else trial.end.earliest + timedelta(days=wanted.switch_after_days)
     first = date.min if trial.ongoing else trial.end.latest - timedelta(days=wanted.switch_before_days)
     window = max(trial.adequate_from, first.toordinal()), last.toordinal()
-    for role, verb in (("antidepressant", "was started"), ("augmentation", "was added")):
+    for role, verb in (("antidepressant", say("was started")), ("augmentation", say("was added"))):
         if found := starts.first(role, *window, other_than=trial.key):
             day, key = found
-            return f"inferred: {key} {verb} on {date.fromordinal(day)}"
+            return say("inferred: {key} {verb} on {day}", key=key, verb=verb, day=date.fromordinal(day))
     return ""

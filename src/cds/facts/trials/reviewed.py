@@ -8,12 +8,13 @@ from datetime import date, timedelta
 import msgspec
 
 from cds.facts.context import SortedRecord
-from cds.facts.fact import ResponseEvidence, Trial
-from cds.facts.reviews import ReviewedTrial, reviewed_trials
+from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
+from cds.facts.reviews import ReviewedTrial, Statement, reviewed_trials
 from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.treatment_episodes import TreatmentEpisode, reaches
+from cds.locale.sentence import counted, join_texts, say
 from cds.logic.truth import Truth, every
-from cds.record.model import ExposureKind, Span
+from cds.record.model import Exposure, ExposureKind, Span
 
 RECORDED = frozenset({ResponseEvidence.CODED, ResponseEvidence.WORDS, ResponseEvidence.MEASURED})
 WEAKER = frozenset({ResponseEvidence.STILL_SYMPTOMATIC, ResponseEvidence.INFERRED})
@@ -71,7 +72,50 @@ def stated_of(trials: Sequence[Trial], wanted: TrialDefinition, sorted_record: S
         for source in trial.sources:
             if source in by_source and trial.name not in said.setdefault(by_source[source], []):
                 said[by_source[source]].append(trial.name)
-    return "; ".join(f"{', '.join(names)}, {by}" for by, names in said.items())
+    return join_texts("; ", (join_texts(", ", [*names, by]) for by, names in said.items()))
+
+
+def with_others(
+    fact: Fact,
+    unrecognised: Sequence[Exposure],
+    said: Statement,
+    wanted: TrialDefinition,
+    sorted_record: SortedRecord,
+) -> tuple[Fact, Sequence[Exposure]]:
+    """
+    The trials with what a clinician stated of others, and the medications that may still be more of them.
+
+    A "no" covers the medications that could not be recognized, if their day is known and not after the review. Where
+    medications did not come whole, it closes the list for as long as a drug begun since then could not be an adequate
+    trial. A "yes" leaves the list open.
+    """
+    form = sorted_record.codes.review
+    covers = said.said or (sorted_record.today - said.on).days < wanted.adequate_days
+    since = "" if covers else say("; a trial since then is not known of")
+    words = (
+        join_texts(", ", [say("there was another trial") if said.said else say("there was no other trial"), said.by])
+        + since
+    )
+    stated = words if form is not None and wanted.name == form.trials else ""
+    fact = msgspec.structs.replace(
+        fact,
+        because=join_texts("; ", filter(None, (fact.because, words))),
+        found=(*fact.found, FactSource(said.source, words, said.on.isoformat())),
+        stated_by=join_texts("; ", filter(None, (fact.stated_by, stated))),
+    )
+    if said.said:
+        lacking = say("which other trial there was ({by})", by=said.by)
+        why = fact.why_unknown or WhyUnknown.NOT_FOUND
+        return msgspec.structs.replace(fact, why_unknown=why, missing=(*fact.missing, lacking)), unrecognised
+    if covers:
+        fact = msgspec.structs.replace(fact, why_unknown=None, missing=())
+    return fact, [exposure for exposure in unrecognised if not _known_by(exposure, said.on)]
+
+
+def _known_by(exposure: Exposure, on: date) -> bool:
+    """Whether an entry was surely there on a day."""
+    days = [day for day in (exposure.authored, exposure.start) if day is not None]
+    return bool(days) and all(day.latest <= on for day in days)
 
 
 def _is_about(said: ReviewedTrial, spell: TreatmentEpisode, wanted: TrialDefinition) -> bool:
@@ -112,15 +156,19 @@ def _settled(trial: Trial, spell: TreatmentEpisode, said: Sequence[ReviewedTrial
     sources = tuple(sorted({*trial.sources, *(one.source for one in last)}))
     trial = msgspec.structs.replace(trial, sources=sources)
     if len({_meaning(one) for one in last}) > 1:
-        note = f"what was {review.by} contradicts another review of that day, and neither counts"
+        note = say("what was {by} contradicts another review of that day, and neither counts", by=review.by)
         return msgspec.structs.replace(trial, notes=(*trial.notes, note))
     if _entered_later(spell, review.on):
-        note = f"entries after it was {review.by}; what was stated then does not cover them"
+        note = say("entries after it was {by}; what was stated then does not cover them", by=review.by)
         return msgspec.structs.replace(trial, notes=(*trial.notes, note))
     trial = _how_taken(trial, spell, review, wanted)
     if review.stopped is not None and not trial.ongoing:
         intolerance = trial.intolerance or (review.stopped.not_tolerated and trial.adequate is not Truth.TRUE)
-        note = f"stopped: {review.stopped.display[:1].lower()}{review.stopped.display[1:]} ({review.by})"
+        note = say(
+            "stopped: {reason} ({by})",
+            reason=review.stopped.display[:1].lower() + review.stopped.display[1:],
+            by=review.by,
+        )
         trial = msgspec.structs.replace(trial, intolerance=intolerance, notes=(*trial.notes, note))
     return _response(trial, review, wanted)
 
@@ -144,10 +192,10 @@ def _how_taken(trial: Trial, spell: TreatmentEpisode, said: ReviewedTrial, wante
         dose = long_enough = held = Truth.FALSE
     notes: list[str] = []
     found = {
-        "dose_adequate": _one(trial.dose_adequate, dose, "dose", said, notes),
-        "long_enough": _one(trial.long_enough, long_enough, "duration", said, notes),
+        "dose_adequate": _one(trial.dose_adequate, dose, say("dose"), said, notes),
+        "long_enough": _one(trial.long_enough, long_enough, say("duration"), said, notes),
         "held": _one(trial.held, held, "", said, notes),
-        "poorly_taken": _one(trial.poorly_taken, poorly, "how regularly it was taken", said, notes),
+        "poorly_taken": _one(trial.poorly_taken, poorly, say("how regularly it was taken"), said, notes),
     }
     adequate = found["held"]
     vetoed = wanted.adherence is not None and wanted.adherence.when_poor == "vetoes"
@@ -159,10 +207,13 @@ def _how_taken(trial: Trial, spell: TreatmentEpisode, said: ReviewedTrial, wante
     if adequate is not Truth.UNKNOWN:
         missing = tuple(what for what in missing if what.startswith("response to"))
     elif trial.adequate is not Truth.UNKNOWN:
-        missing = (*missing, f"{trial.name} dose over time")
+        missing = (*missing, say("{trial} dose over time", trial=trial.name))
     if said.dose is not None or said.days is not None:
-        parts = [f"{said.dose:g} mg a day" if said.dose else "", f"{said.days:g} days" if said.days else ""]
-        notes.append(f"{' for '.join(filter(None, parts))}, {said.by}")
+        parts = [
+            say("{dose} mg a day", dose=f"{said.dose:g}") if said.dose else "",
+            counted("{number} day", "{number} days", said.days) if said.days else "",
+        ]
+        notes.append(join_texts(", ", [join_texts(say(" for "), filter(None, parts)), said.by]))
     return msgspec.structs.replace(
         trial, **found, adequate=adequate, missing=missing, notes=(*trial.notes, *dict.fromkeys(notes))
     )
@@ -187,7 +238,7 @@ def _one(recorded: Truth, stated: Truth, what: str, said: ReviewedTrial, notes: 
     if recorded is Truth.UNKNOWN:
         return stated
     if what:
-        notes.append(f"{what}: the record and what was {said.by} contradict each other")
+        notes.append(say("{what}: the record and what was {by} contradict each other", what=what, by=said.by))
     return Truth.UNKNOWN
 
 
@@ -218,23 +269,27 @@ def _response(trial: Trial, said: ReviewedTrial, wanted: TrialDefinition) -> Tri
     stated = _no_response(said, wanted)
     if stated is Truth.UNKNOWN or said.outcome is None:
         return trial
-    words = f"{said.outcome.display.lower()} ({said.by})"
-    against = trial.contradictory or (
-        trial.evidence in RECORDED | {ResponseEvidence.STILL_SYMPTOMATIC} and trial.no_response is not stated
-    )
+    words = say("{answer} ({by})", answer=said.outcome.display.lower(), by=said.by)
+    lost_by_now = said.outcome.lost and trial.evidence is ResponseEvidence.STILL_SYMPTOMATIC  # both can be so
+    recorded = trial.evidence in RECORDED | {ResponseEvidence.STILL_SYMPTOMATIC} and not lost_by_now
+    against = trial.contradictory or (recorded and trial.no_response is not stated)
     if against:
-        missing = trial.missing if _asks(trial) else (*trial.missing, f"response to {trial.name}")
+        missing = trial.missing if _asks(trial) else (*trial.missing, say("response to {trial}", trial=trial.name))
         return msgspec.structs.replace(
             trial,
             no_response=Truth.UNKNOWN,
             evidence=ResponseEvidence.NONE,
-            outcome=f"{trial.outcome}, but stated: {words}",
+            outcome=say("{outcome}, but stated: {words}", outcome=trial.outcome, words=words),
             contradictory=True,
             missing=missing,
         )
     if trial.evidence in RECORDED:
-        return msgspec.structs.replace(trial, notes=(*trial.notes, f"also stated: {words}"))
-    outcome = f"{trial.outcome}; stated: {words}" if trial.evidence in WEAKER else f"stated: {words}"
+        return msgspec.structs.replace(trial, notes=(*trial.notes, say("also stated: {words}", words=words)))
+    outcome = (
+        say("{outcome}; stated: {words}", outcome=trial.outcome, words=words)
+        if trial.evidence in WEAKER
+        else say("stated: {words}", words=words)
+    )
     return msgspec.structs.replace(
         trial,
         no_response=stated,
@@ -265,9 +320,9 @@ def _elsewhere(said: ReviewedTrial, begins: Span, wanted: TrialDefinition, sorte
     inside = Truth.of(True) if said.start is not None and said.start.earliest >= begins.latest else Truth.UNKNOWN
     held = every((dose, long_enough, inside))
     days = int(said.days) if said.days is not None else 0
-    missing = [f"{said.drug} dose"] if dose is Truth.UNKNOWN else []
+    missing = [say("{drug} dose", drug=said.drug)] if dose is Truth.UNKNOWN else []
     if long_enough is Truth.UNKNOWN or inside is Truth.UNKNOWN:
-        missing.append(f"{said.drug} start and end dates")
+        missing.append(say("{drug} start and end dates", drug=said.drug))
     poorly = Truth.UNKNOWN if said.as_prescribed is None else Truth.of(not said.as_prescribed)
     vetoed = wanted.adherence is not None and wanted.adherence.when_poor == "vetoes" and poorly is Truth.TRUE
     trial = Trial(
@@ -285,15 +340,15 @@ def _elsewhere(said: ReviewedTrial, begins: Span, wanted: TrialDefinition, sorte
         adequate=Truth.FALSE if vetoed else held,
         no_response=Truth.UNKNOWN,
         evidence=ResponseEvidence.NONE,
-        outcome="response not recorded",
+        outcome=say("response not recorded"),
         intolerance=bool(said.stopped and said.stopped.not_tolerated) and held is not Truth.TRUE,
         ongoing=False,
         by_name_only=False,
         held=held,
         molecule=drug.molecule or drug.key,
         poorly_taken=poorly,
-        notes=(f"no other entry shows it; {said.by}",),
-        missing=(*missing, f"response to {said.drug}"),
+        notes=(say("no other entry shows it; {by}", by=said.by),),
+        missing=(*missing, say("response to {drug}", drug=said.drug)),
         sources=(said.source,),
     )
     return _response(trial, said, wanted)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 
 import msgspec
 
@@ -12,12 +13,13 @@ from cds.facts.context import SortedRecord, medications_sent
 from cds.facts.fact import Fact, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.instructions import understood
 from cds.facts.measurements import ConvertedMeasurement
+from cds.facts.reviews import Statement, stated_others
 from cds.facts.trials.adherence import days_covered
 from cds.facts.trials.definition import TrialDefinition
 from cds.facts.trials.doses import DailyDose, dosings
 from cds.facts.trials.exposure_periods import ExposurePeriod, Successors, day_by_day, exposure_periods
 from cds.facts.trials.response import DrugStarts, OtherStart, ScoreHistory, UnratedTrial, rate_response
-from cds.facts.trials.reviewed import stated_of, with_reviews
+from cds.facts.trials.reviewed import stated_of, with_others, with_reviews
 from cds.facts.trials.treatment_episodes import (
     TreatmentEpisode,
     bounds,
@@ -27,11 +29,13 @@ from cds.facts.trials.treatment_episodes import (
     stop_reasons,
     treatment_episodes,
 )
+from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure, Span
 from cds.record.units import plain_unit
 from cds.terminology.drugs import DrugTable, Recognised
 from cds.terminology.phrases import words_of
+from cds.terminology.vocabulary import EntryKind, Reading
 
 SCORED = ("Observation/", "QuestionnaireResponse/")
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
@@ -85,10 +89,16 @@ class TrialFinder:
         laid_out: How often it was worked out.
     """
 
-    def __init__(self, sorted_record: SortedRecord, scores: Mapping[str, Sequence[ConvertedMeasurement]]) -> None:
+    def __init__(
+        self,
+        sorted_record: SortedRecord,
+        scores: Mapping[str, Sequence[ConvertedMeasurement]],
+        scores_if_read: Mapping[str, Sequence[ConvertedMeasurement]] = MappingProxyType({}),
+    ) -> None:
         self.laid_out = 0
         self._record = sorted_record
-        self._courses = ScoreHistory(scores)
+        if_read = ScoreHistory({**scores, **scores_if_read}) if scores_if_read else None
+        self._courses = ScoreHistory(scores, if_read)
         self._laid: dict[object, Timeline] = {}
 
     def find(self, wanted: TrialDefinition, episode: Fact | None) -> tuple[Fact, tuple[UnrecognizedMedication, ...]]:
@@ -100,16 +110,19 @@ class TrialFinder:
         trials.
         """
         laid = self.timeline(wanted, episode)
+        others: Statement | None = None
         trials = [_rate(spell, wanted, self._record, self._courses, laid.starts) for spell in laid.spells]
         if wanted.no_response.accepts_reviewed:
             trials = with_reviews(trials, laid.spells, laid.earlier, laid.begins, wanted, self._record)
+            others = stated_others(self._record)
         trials = _one_score_for_one(_no_separate_evidence(sorted(trials, key=_order)))
         today = self._record.today.toordinal()
         fact = _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record)
-        return (
-            msgspec.structs.replace(fact, stated_by=stated_of(trials, wanted, self._record)),
-            _open_questions(wanted, laid.taken, today, laid.begins),
-        )
+        fact = msgspec.structs.replace(fact, stated_by=stated_of(trials, wanted, self._record))
+        unrecognised: Sequence[Exposure] = laid.taken.unrecognised
+        if others is not None:
+            fact, unrecognised = with_others(fact, unrecognised, others, wanted, self._record)
+        return fact, _open_questions(wanted, unrecognised, trials, today, laid.begins)
 
     def timeline(self, wanted: TrialDefinition, episode: Fact | None) -> Timeline:
         """What was taken, laid out in time; the same object for facts that ask alike."""
@@ -179,7 +192,7 @@ def _plausible(
     if minimum is None or wanted.implausible_times is None:
         return found
     highest = minimum * wanted.implausible_times
-    unknown = DailyDose(None, None, "dose too high to be true")
+    unknown = DailyDose(None, None, say("dose too high to be true"))
     return [
         msgspec.structs.replace(s, dose=unknown) if s.dose.high is not None and s.dose.high > highest else s
         for s in found
@@ -205,6 +218,8 @@ def recognise(wanted: TrialDefinition, sorted_record: SortedRecord, table: DrugT
         elif reason:
             not_trials.append((found.drug.key, reason, exposure.source))
         elif found.drug.role == "antidepressant":
+            if _may_be_for_another_reason(exposure, wanted, sorted_record):
+                exposure = replace(exposure, doubtful=True)
             by_drug.setdefault(found.drug.key, []).append((exposure, found))
         for other in found.product.beside if found.product else ():
             beside = table.drugs.get(other)
@@ -215,17 +230,33 @@ def recognise(wanted: TrialDefinition, sorted_record: SortedRecord, table: DrugT
 
 def _never_a_trial(found: Recognised, exposure: Exposure, wanted: TrialDefinition, sorted_record: SortedRecord) -> str:
     if found.product is not None and not found.product.trial:
-        return found.product.note or "this product is not used for depression"
+        return found.product.note or say("this product is not used for depression")
     if found.drug.counts_as_trial == "never":
-        return "never counts as a trial"
+        return say("never counts as a trial")
     if found.drug.counts_as_trial == "transdermal" and not _is_patch(found, exposure):
-        return "counts only as a patch"
+        return say("counts only as a patch")
     codes = sorted_record.codes
     reasons = [codes.sets_of(reason) | codes.sets_claimed(reason) for reason in exposure.reasons]
     not_for, unless_for = set(wanted.not_for), set(wanted.unless_for)
     if reasons and all(sets & not_for and not sets & unless_for for sets in reasons):
-        return "given for another reason"
+        return say("given for another reason")
     return ""
+
+
+def _may_be_for_another_reason(exposure: Exposure, wanted: TrialDefinition, sorted_record: SortedRecord) -> bool:
+    """Whether all its reasons are ones for which it is no trial, or could not be read and may be such ones."""
+    codes = sorted_record.codes
+    if not wanted.not_for or not exposure.reasons:
+        return False
+    for reason in exposure.reasons:
+        sets = codes.sets_of(reason) | codes.sets_claimed(reason)
+        if not sets.isdisjoint(wanted.unless_for):
+            return False
+        read = codes.read(reason, EntryKind.CONDITION)
+        says_nothing = read is Reading.SILENT and not any(coding.code for coding in reason.codings)
+        if sets.isdisjoint(wanted.not_for) and (read is Reading.READ or says_nothing):
+            return False
+    return True
 
 
 def _is_patch(found: Recognised, exposure: Exposure) -> bool:
@@ -312,7 +343,7 @@ def _rate(
     notes, missing = _remarks(spell, adequate, wanted)
     notes += about_fills
     if spell.by_name_only:
-        notes.append("recognised by its name only, not by a code")
+        notes.append(say("recognized by its name only, not by a code"))
     return Trial(
         ingredient=spell.key,
         name=spell.key,
@@ -366,10 +397,10 @@ def _adherence(
         return Truth.FALSE, []
     whole = sorted_record.record.how_sent("MedicationDispense").state is DeliveryState.WHOLE
     poor = whole and covered * 100 < asked.at_least * fewest
-    days = f"{covered} of {most} days ({covered * 100 // most} %)"
+    days = say("{covered} of {most} days ({percent}%)", covered=covered, most=most, percent=covered * 100 // most)
     if fewest != most:
-        days = f"{covered} of {fewest} to {most} days"
-    note = f"fills cover {days}" + ("" if whole else ", not all fills were sent")
+        days = say("{covered} of {fewest} to {most} days", covered=covered, fewest=fewest, most=most)
+    note = say("fills cover {days}", days=days) + ("" if whole else say(", not all fills were sent"))
     return Truth.TRUE if poor else Truth.UNKNOWN, [note]
 
 
@@ -398,15 +429,15 @@ def _remarks(spell: TreatmentEpisode, adequate: Truth, wanted: TrialDefinition) 
         notes.extend(reasons)
     if adequate is Truth.UNKNOWN:
         if no_dose:
-            missing.append(f"{spell.key} dose")
+            missing.append(say("{key} dose", key=spell.key))
         if spell.minimum is None:
-            missing.append(f"minimum adequate dose of {spell.key} in the drug table")
+            missing.append(say("minimum adequate dose of {key} in the drug table", key=spell.key))
         if spell.sure_days < wanted.adequate_days <= spell.possible_days:
-            missing.append(f"{spell.key} start and end dates")
+            missing.append(say("{key} start and end dates", key=spell.key))
         if not missing:
-            missing.append(f"{spell.key} dose over time")
+            missing.append(say("{key} dose over time", key=spell.key))
     if any(s.dose.from_words for s in spell.stretches):
-        notes.append("strength read from the drug's name")
+        notes.append(say("strength read from the drug's name"))
     return notes, missing
 
 
@@ -430,13 +461,13 @@ def _no_separate_evidence(trials: list[Trial]) -> list[Trial]:
         keep = set(said) or {failed[0]}
         for i in failed:
             if i not in keep:
-                others = ", ".join(trials[j].name for j in indexes if j != i)
+                others = join_texts(", ", (trials[j].name for j in indexes if j != i))
                 rated[i] = msgspec.structs.replace(
                     trials[i],
                     no_response=Truth.UNKNOWN,
                     evidence=ResponseEvidence.NONE,
-                    outcome=f"same days as {others}, no separate evidence",
-                    missing=(*trials[i].missing, f"response to {trials[i].name}"),
+                    outcome=say("same days as {others}, no separate evidence", others=others),
+                    missing=(*trials[i].missing, say("response to {trial}", trial=trials[i].name)),
                 )
     return rated
 
@@ -459,8 +490,12 @@ def _one_score_for_one(trials: list[Trial]) -> list[Trial]:
                     trial,
                     no_response=Truth.UNKNOWN,
                     evidence=ResponseEvidence.NONE,
-                    outcome=f"{trial.outcome}: the same score cannot show that {other} failed, too",
-                    missing=(*trial.missing, f"response to {trial.name}"),
+                    outcome=say(
+                        "{outcome}: the same score cannot show that {other} failed, too",
+                        outcome=trial.outcome,
+                        other=other,
+                    ),
+                    missing=(*trial.missing, say("response to {trial}", trial=trial.name)),
                 )
             else:
                 shown_by.update(dict.fromkeys(scores, trial.name))
@@ -473,17 +508,51 @@ def _order(trial: Trial) -> tuple[int, str]:
 
 
 def _open_questions(
-    wanted: TrialDefinition, taken: RecognizedExposures, today: int, begins: Span
+    wanted: TrialDefinition, unrecognised: Sequence[Exposure], trials: Sequence[Trial], today: int, begins: Span
 ) -> tuple[UnrecognizedMedication, ...]:
-    """Unrecognised medications that could be an adequate trial in the episode, one per drug."""
-    found: dict[tuple[object, ...], UnrecognizedMedication] = {}
-    for exposure in taken.unrecognised:
+    """
+    Unrecognised medications that could be an adequate trial in the episode, one per drug.
+
+    That is by the days of one, of several of one name in a row, or together with a trial that is not adequate: it may
+    be a part of it.
+    """
+    taken: dict[tuple[object, ...], list[tuple[int, int, str]]] = {}
+    for exposure in unrecognised:
         first = max(exposure.start.earliest.toordinal() if exposure.start else 1, begins.earliest.toordinal())
         last = min(exposure.end.latest.toordinal() if exposure.end else today, today)
         drug = (*exposure.drug.codings, exposure.drug.text) if exposure.drug.words else (exposure.source,)
-        if last - first + 1 >= wanted.adequate_days:
-            found.setdefault(drug, UnrecognizedMedication(drug, last - first + 1, exposure.source))
-    return tuple(found[key] for key in sorted(found, key=str))
+        if first <= last:
+            taken.setdefault(drug, []).append((first, last, exposure.source))
+    short = [
+        (trial.start.earliest.toordinal(), trial.end.latest.toordinal() if trial.end else today)
+        for trial in trials
+        if trial.adequate is Truth.FALSE and trial.start is not None
+    ]
+    found = []
+    for drug in sorted(taken, key=str):
+        days, source = max((_longest_with(period, taken[drug], short, wanted), period[2]) for period in taken[drug])
+        if days >= wanted.adequate_days:
+            found.append(UnrecognizedMedication(drug, days, source))
+    return tuple(found)
+
+
+def _longest_with(
+    period: tuple[int, int, str],
+    same: Sequence[tuple[int, int, str]],
+    short: Sequence[tuple[int, int]],
+    wanted: TrialDefinition,
+) -> int:
+    """Days from the first to the last of what may be one trial with a period."""
+    first, last, _ = period
+    for begin, end, _ in sorted(same):
+        if begin <= last + wanted.joins_gaps_days + 1 and end >= first:
+            last = max(last, end)
+    together = [
+        max(last, end) - min(first, begin) + 1
+        for begin, end in short
+        if begin <= last + wanted.joins_gaps_days + 1 and first <= end + wanted.joins_gaps_days + 1
+    ]
+    return max([last - first + 1, *together])
 
 
 def _fact(
@@ -500,23 +569,28 @@ def _fact(
         said.append(episode.because)
     if earlier:
         said.append(
-            f"before the current episode and not counted: {', '.join(sorted({spell.key for spell in earlier}))}"
+            say(
+                "before the current episode and not counted: {key}",
+                key=join_texts(", ", sorted({spell.key for spell in earlier})),
+            )
         )
-    said.extend(sorted({f"{key} not counted: {reason}" for key, reason, _ in taken.not_trials}))
+    said.extend(
+        sorted({say("{key} not counted: {reason}", key=key, reason=reason) for key, reason, _ in taken.not_trials})
+    )
     names = sorted({found.drug.key for _, found in taken.augmentations})
     if names:
-        said.append(f"augmentation, not counted as a trial: {', '.join(names)}")
+        said.append(say("augmentation, not counted as a trial: {names}", names=join_texts(", ", names)))
     whole = sent.state is DeliveryState.WHOLE
     return Fact(
         name=wanted.name,
         label=wanted.label,
-        text=f"{len(trials)} found",
-        because="; ".join([*said, *([] if whole else [sent.because])]),
+        text=say("{trials} found", trials=len(trials)),
+        because=join_texts("; ", [*said, *([] if whole else [sent.because])]),
         why_unknown=None
         if whole
         else WhyUnknown.NOT_SENT
         if sent.state is DeliveryState.NOT_SENT
         else WhyUnknown.UNREADABLE,
-        missing=() if whole else ("medications",),
+        missing=() if whole else (say("medications"),),
         trials=tuple(trials),
     )

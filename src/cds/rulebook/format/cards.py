@@ -10,10 +10,14 @@ from pydantic import Field, StringConstraints, model_validator
 from cds.rulebook.format.conditions import Statement
 from cds.yaml_source.fields import Slug, Snake, Strict, Text, Url
 
-HOLE = re.compile(r"\{\{([^{}]*)\}\}")
-
-
-HOLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+PLACEHOLDER = re.compile(r"\{\{([^{}]*)\}\}")
+FilledText = Annotated[
+    Text,
+    Field(
+        description="May hold placeholders: `{{ name }}`, and with the plural forms of a number"
+        " `{{ name | one: # trial | other: # trials }}`."
+    ),
+]
 
 
 class ServiceSpec(Strict):
@@ -30,7 +34,7 @@ class Note(Strict):
     """One sentence of a card that depends on something."""
 
     when: Statement
-    say: Text
+    say: FilledText
     brief: Annotated[
         Literal["recorded", "unknown"] | None,
         Field(description="Joined with the other notes of this kind in one line, where `{{ brief_notes }}` stands."),
@@ -63,6 +67,12 @@ class Topic(Strict):
     system: Url
     code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,100}$")]
     display: Text
+    subject: Annotated[
+        Slug | None,
+        Field(
+            description="A service never shows two cards of one subject; left out: the topic is a subject of its own."
+        ),
+    ] = None
 
 
 class ActionSpec(Strict):
@@ -95,8 +105,8 @@ class CardSpec(Strict):
     show_when: Statement
     rank: Annotated[int, Field(description="Smaller stands first; only the service's most_cards are shown.")] = 50
     indicator: Literal["info", "warning", "critical"]
-    summary: Text
-    detail: Text
+    summary: FilledText
+    detail: FilledText
     notes: list[Note] = []
     keep_summary: Annotated[
         bool, Field(description="Its own summary says the strongest: no `summary` of a note takes its place.")

@@ -37,6 +37,10 @@ class TableHeader(Strict):
         str | None,
         Field(description="The CSV file of its products; without it drugs are known by code and name alone."),
     ] = None
+    ndcs: Annotated[
+        str | None,
+        Field(description="The CSV file of the National Drug Codes of its products; without it none is known."),
+    ] = None
     says_nothing: Annotated[
         list[Text], Field(description="Words of a medication's name that do not tell which drug it is.")
     ] = []

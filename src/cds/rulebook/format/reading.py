@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from cds.rulebook.format.value_set import Language
-from cds.yaml_source.fields import Slug, Strict, Text, ValueSetName
+from cds.yaml_source.fields import Names, Slug, Strict, Text, ValueSetName
 
 ValueSetSlug = Annotated[Slug, ValueSetName()]
-Kind = Literal["condition", "procedure", "medication", "allergy"]
+Kind = Literal["condition", "procedure", "medication", "allergy", "referral", "observation"]
 
 
 class ReadingHeader(Strict):
@@ -20,14 +20,38 @@ class ReadingHeader(Strict):
     condition_words: Annotated[str, Field(description="File of words of conditions, one a line.")]
     drug_words: Annotated[str, Field(description="File of names of drugs, one a line.")]
     categories: Annotated[str, Field(description="CSV of the categories of ICD-10-CM: code and title.")]
+    near_match: Annotated[
+        int,
+        Field(
+            ge=50,
+            le=100,
+            description="Of 100: how alike an unknown word must be to one of a value set to be of it.",
+        ),
+    ]
     titles: Annotated[str, Field(description="CSV of titles of ICD-10-CM that are read as their code: code and title.")]
 
 
 class ClosedSystems(Strict):
     """Code systems whose codes say by themselves what an entry of some kinds is."""
 
-    for_: Annotated[list[Literal["condition", "procedure", "medication", "allergy"]], Field(alias="for", min_length=1)]
+    for_: Annotated[list[Kind], Field(alias="for", min_length=1)]
     systems: Annotated[list[Text], Field(min_length=1)]
+
+
+class WithoutCodes(Strict):
+    """Value sets that have no code of a system, and why."""
+
+    sets: Annotated[Names, ValueSetName()]
+    because: Text
+
+
+class SystemMap(Strict):
+    """A code system that value sets with codes of another have codes of, too, unless it says why not."""
+
+    system: Text
+    of: Annotated[Text, Field(description="The system whose value sets have codes of this one.")]
+    read: Annotated[Text, Field(description="What was read to find them.")]
+    without: list[WithoutCodes] = []
 
 
 class WordList(Strict):
@@ -35,6 +59,14 @@ class WordList(Strict):
 
     source: Text
     words: str
+
+
+class WordsOfKinds(WordList):
+    """Words that stand for something in entries of some kinds only."""
+
+    for_: Annotated[
+        list[Kind] | None, Field(alias="for", min_length=1, description="Only in entries of these kinds.")
+    ] = None
 
 
 class SuspiciousWords(WordList):
@@ -64,6 +96,16 @@ class CueWords(Strict):
     after: list[Text] = []
 
 
+class AmbiguousAbbreviations(Strict):
+    """Abbreviations that stand for several things."""
+
+    source: Text
+    means: Annotated[
+        dict[Text, list[ValueSetSlug]],
+        Field(description="Abbreviation, in capitals → value sets it may be of besides those that list it."),
+    ]
+
+
 class LanguageCues(Strict):
     """Words of one language that say that something is not so, of somebody else, of the past, or only suspected."""
 
@@ -78,6 +120,10 @@ class LanguageCues(Strict):
     between: Annotated[
         list[Text], Field(description="Words behind a denial that let it speak of something else: no growth of.")
     ] = []
+    denials: Annotated[
+        list[Text], Field(description="Those of `negated` that another negation denies: does not deny, ontkent … niet.")
+    ] = []
+    contrasts: Annotated[list[Text], Field(description="Words that end the scope of such words: but.")] = []
 
 
 class ReadingFile(Strict):
@@ -85,6 +131,9 @@ class ReadingFile(Strict):
 
     reading: ReadingHeader
     closed_systems: list[ClosedSystems] = []
+    maps: Annotated[
+        list[SystemMap], Field(description="Systems that value sets have codes of, and why some have none.")
+    ] = []
     says_nothing: Annotated[
         list[ValueSetSlug], Field(description="Value sets of codes and words that say nothing.")
     ] = []
@@ -93,15 +142,19 @@ class ReadingFile(Strict):
     ] = []
     frequencies: Annotated[ValueSetSlug | None, Field(description="Value set of how often a medicine is taken.")] = None
     counts: Annotated[list[WordList], Field(description="Words that count: two, half.")] = []
-    ignored: list[WordList] = []
+    ignored: Annotated[list[WordsOfKinds], Field(description="Words that say nothing of what an entry is.")] = []
     articles: Annotated[list[WordList], Field(description="Words of other languages that add nothing.")] = []
     joining: Annotated[
         list[WordList], Field(description="Words after which a second thing may follow: and, with.")
     ] = []
     suspicious: list[SuspiciousWords] = []
-    plain: list[WordList] = []
+    plain: Annotated[
+        list[WordsOfKinds],
+        Field(description="Words of other things; without `for`, of all entries but medications."),
+    ] = []
     plain_drugs: list[WordList] = []
     others: list[WholeNames] = []
+    ambiguous: list[AmbiguousAbbreviations] = []
     cues: list[LanguageCues] = []
 
 

@@ -111,6 +111,10 @@ class TrialQuestions(Strict):
     outcome: OutcomeQuestion
     stopped: StopQuestion
     prescribed: AdherenceQuestion
+    others: Annotated[
+        Text | None,
+        Field(description="Whether any other drug of the kind was taken; a “no” closes the list of trials."),
+    ] = None
 
 
 class PanelTotal(Strict):

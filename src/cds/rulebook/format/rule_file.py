@@ -19,6 +19,7 @@ from cds.rulebook.format.cards import ActionSpec, CardSpec, LinkSpec, Note, Serv
 from cds.rulebook.format.cohort import CohortSpec, LacksSpec
 from cds.rulebook.format.conditions import AllOf, AnyOf, AtLeastOf, Limits, NotThis, Statement, UnderDefinition
 from cds.rulebook.format.drug_table import ClassCode, DrugFile, DrugNames, DrugRow, MinimumDose, TableHeader
+from cds.rulebook.format.leaflets import LeafletLanguage, LeafletNotices, LeafletPoint, LeafletSection, LeafletSpec
 from cds.rulebook.format.published import PublishedSpec
 from cds.rulebook.format.value_set import (
     AnswerGroup,
@@ -124,6 +125,10 @@ class RuleFile(Strict):
     ] = {}
     services: dict[Slug, ServiceSpec] = {}
     cards: dict[Snake, CardSpec] = {}
+    leaflets: Annotated[
+        dict[Slug, LeafletSpec],
+        Field(description="General words on a treatment: behind a card, or to print."),
+    ] = {}
     lists: ListsSpec | None = None
 
 
@@ -155,6 +160,8 @@ def known_keys(loc: tuple[int | str, ...], root: type[BaseModel] = Strict) -> li
         "highest_of": HighestItem, "categories": Category,
         "definitions": DefinitionsSpec, "are": DefinitionSpec, "definition": UnderDefinition,
         "published": PublishedSpec, "cohorts": CohortSpec, "lacks": LacksSpec,
+        "leaflets": LeafletSpec, "sections": LeafletSection, "points": LeafletPoint, "notices": LeafletNotices,
+        "languages": LeafletLanguage,
         "minimum_mg_a_day": MinimumDose, "strict_minimum_mg_a_day": MinimumDose,
     }  # fmt: skip
     if "drugs" in loc:

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from cds.rulebook.format.cards import LinkSpec, Source
 from cds.rulebook.format.drug_table import DrugRow, MinimumDose
+from cds.rulebook.format.value_set import Language
 from cds.yaml_source.fields import Slug, Snake, Strict, Text
 
 
@@ -19,6 +20,10 @@ class SiteHeader(Strict):
     name: Text
     rules: Annotated[
         Text | None, Field(description="Folder of the rules, seen from here; `package` for those of the package.")
+    ] = None
+    language: Annotated[
+        Language | None,
+        Field(description="Of the pages and of what the program writes; none: that of the wording, else en."),
     ] = None
     uses: Annotated[
         list[Text] | Text,
@@ -72,16 +77,17 @@ class DrugChange(Strict):
 
 
 class TableChange(Justification):
-    """Drugs added to a table, other columns of those it has, and more products."""
+    """Drugs added to a table, other columns of those it has, more products, and more National Drug Codes."""
 
     add: Annotated[dict[Slug, DrugRow], Field(description="Drugs that the table does not have.")] = {}
     set: Annotated[dict[Slug, DrugChange], Field(description="Drugs that it has: what differs.")] = {}
     products: Annotated[Text | None, Field(description="A CSV file in the site's folder, laid out as theirs.")] = None
+    ndcs: Annotated[Text | None, Field(description="The same for National Drug Codes.")] = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> TableChange:
-        if not self.add and not self.set and self.products is None:
-            raise ValueError("write `add`, `set` or `products`")
+        if not self.add and not self.set and self.products is None and self.ndcs is None:
+            raise ValueError("write `add`, `set`, `products` or `ndcs`")
         return self
 
 

@@ -17,13 +17,21 @@ SOURCES = {
     "released": "`released: 2026-06-01` (the first day a server could have used it)",
 }
 FIRST = (1, 0, 0)
+AttributeReaders = Mapping[str, Mapping[str, tuple[a.AttributeReader, ...]]]
+"""As `cds.rulebook.source_attributes.reads` gives them."""
 MOST_SHOWN = 3
 WHY = f"{a.REGULATION} wants users to see it before they rely on a rule."
 
 
-def missing(view: RulebookView) -> Iterator[Problem]:
-    """A file that concludes or says something says all that the law wants to be known of it; a draft is only told."""
+def says_what_it_uses(view: RulebookView) -> Iterator[Problem]:
+    """What a file says that it uses of the person is all there, and what it reads."""
     read = a.reads(view.book)
+    yield from _missing(view, read)
+    yield from _differs(view, read)
+
+
+def _missing(view: RulebookView, read: AttributeReaders) -> Iterator[Problem]:
+    """A file that concludes or says something says all that the law wants to be known of it; a draft is only told."""
     for rule in _judged(view):
         about = rule.model.about
         draft = rule.located.value_at(("about", "status")) == "draft"  # as written, though it may be tried as silent
@@ -51,9 +59,8 @@ def missing(view: RulebookView) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def differs(view: RulebookView) -> Iterator[Problem]:
+def _differs(view: RulebookView, read: AttributeReaders) -> Iterator[Problem]:
     """What a file says it uses of the person is what it reads, and what it says it does not use is not read."""
-    read = a.reads(view.book)
     whole = not view.book.broken
     for rule in _judged(view):
         about = rule.model.about
@@ -117,4 +124,4 @@ def _shown(read: tuple[a.AttributeReader, ...], rule: Rule) -> str:
 
 
 NAMES = frozenset({MISSING, DIFFERS})
-CHECKS = (missing, differs, dates)
+CHECKS = (says_what_it_uses, dates)

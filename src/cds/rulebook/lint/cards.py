@@ -1,9 +1,9 @@
-"""Checks of cards: texts, holes, suggestions, services."""
+"""Checks of cards: texts, placeholders, suggestions, services."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date
 from typing import Any
 
@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from cds.facts.data import RESERVED_KEYS, camel_case
 from cds.facts.kind import FACTS, Numbers
+from cds.locale.plural import NUMBER_SIGN
 from cds.rulebook.compile import OVERRIDE_REASONS, parameter_values
 from cds.rulebook.format.cards import CardSpec
+from cds.rulebook.format.wording import WordingFile
 from cds.rulebook.lint.names import KINDS, fits, suggest
 from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.placeholders import (
@@ -20,17 +22,19 @@ from cds.rulebook.placeholders import (
     FILLERS,
     NOTES,
     PATIENT,
+    PLURAL_FORMS,
     Placeholder,
     TextAt,
     fill,
+    leaflet_texts,
     placeholders_in,
     stray_braces,
     texts,
+    wrong_forms,
 )
 from cds.rulebook.prefetch import prefetch
 from cds.rulebook.references import PARAMETER, SUMMARY, Rule
 from cds.rulebook.tables import code_sets
-from cds.terminology.index import Codes
 from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import listed
@@ -38,8 +42,17 @@ from cds.yaml_source.problem import Problem
 
 SUMMARY_BELOW = 140  # CDS Hooks 2.0.1, card.summary: "less than 140 characters"
 DRUG_ORDERS = frozenset({"MedicationRequest", "MedicationAdministration", "MedicationDispense"})
-PATIENT_HOLE = "{{ patient.reference }}"
+PATIENT_PLACEHOLDER = "{{ patient.reference }}"
+EMPTY: tuple[object, ...] = ("", None, [], {})  # left out of a resource
+# Whatever the chart holds, the resource is valid: it is checked here with what a placeholder may become, and not again
+# in each request.
+SAMPLES = (
+    ("example", ""),
+    ("", " where nothing fills a placeholder"),
+    ("≥ 3  mg/day,\n“see note” <b>", " where any text fills a placeholder"),
+)
 FILLER_LIST = ", ".join(f"{word}(name)" for word in FILLERS)
+FORMS_SHOWN = "name | one: # thing | other: # things"
 A_NUMBER = "000"  # what a measured number in a summary is counted as
 
 
@@ -80,60 +93,66 @@ def summary_fits(view: RulebookView) -> Iterator[Problem]:
 
 
 def _filled(text: str, view: RulebookView) -> str:
-    """The text as long as it will be: parameters put in place, numbers as three digits."""
+    """The text as long as it can be: parameters put in place, numbers as three digits, the longest plural form."""
 
-    def value(hole: Placeholder) -> str:
-        found = view.one(hole.name)
+    def value(placeholder: Placeholder) -> str:
+        found = view.one(placeholder.name)
         return str(found.spec.value) if found and found.role == PARAMETER else A_NUMBER
 
-    return fill(text, value)
+    def longest(placeholder: Placeholder) -> str:
+        forms = (form.replace(NUMBER_SIGN, value(placeholder)) for _, form in placeholder.forms)
+        return max(forms, key=len, default=value(placeholder))
+
+    return fill(text, longest)
 
 
-# ---------------------------------------------------------------- holes
+# ---------------------------------------------------------------- placeholders
 
 
-def hole_syntax(view: RulebookView) -> Iterator[Problem]:
-    """A hole is a name, or a word with a name; nothing else is a template."""
+def placeholder_syntax(view: RulebookView) -> Iterator[Problem]:
+    """A placeholder is a name, or a word with a name; nothing else is a template."""
     for rule, _, text in texts_of(view):
         if stray := sorted(set(stray_braces(text.text))):
             yield rule.problem(
-                text.path, "hole-syntax", f"`{'` and `'.join(stray)}` here is part of no hole.",
-                "Write holes as `{{ name }}`; for a sentence that depends on something, add a note with `when`.",
+                text.path, "hole-syntax", f"`{'` and `'.join(stray)}` here is part of no placeholder.",
+                "Write placeholders as `{{ name }}`; for a sentence that depends on something, add a note with `when`.",
             )  # fmt: skip
-        for hole in placeholders_in(text.text):
-            if not hole.understood:
+        for placeholder in placeholders_in(text.text):
+            if not placeholder.understood:
                 yield rule.problem(
-                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is not a hole.",
-                    f"Write a name, or {FILLER_LIST}; nothing is computed in a text.",
+                    text.path, "hole-syntax", f"`{{{{ {placeholder.text} }}}}` is not a placeholder.",
+                    f"Write a name, {FILLER_LIST}, or `{FORMS_SHOWN}`; nothing is computed in a text.",
                 )  # fmt: skip
             elif text.place == "plain":
                 yield rule.problem(
-                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` would not be filled in here.",
-                    "Holes are filled in `summary`, `detail`, `say` and `resource`.",
+                    text.path, "hole-syntax", f"`{{{{ {placeholder.text} }}}}` would not be filled in here.",
+                    "Placeholders are filled in `summary`, `detail`, `say` and `resource`.",
                 )  # fmt: skip
-            elif hole.word == "references" and text.place == "resource" and not _alone(text.text):
+            elif placeholder.word == "references" and text.place == "resource" and not _alone(text.text):
                 yield rule.problem(
-                    text.path, "hole-syntax", f"`{{{{ {hole.text} }}}}` is a list, and cannot stand inside a text.",
-                    f'Write it alone, as in `reasonReference: "{{{{ {hole.text} }}}}"`.',
+                    text.path, "hole-syntax",
+                    f"`{{{{ {placeholder.text} }}}}` is a list, and cannot stand inside a text.",
+                    f'Write it alone, as in `reasonReference: "{{{{ {placeholder.text} }}}}"`.',
                 )  # fmt: skip
 
 
-def hole_unknown(view: RulebookView) -> Iterator[Problem]:
-    """A hole names something that can fill it."""
+def unknown_placeholder(view: RulebookView) -> Iterator[Problem]:
+    """A placeholder names something that can fill it."""
     for rule, _, text in texts_of(view):
-        for hole in placeholders_in(text.text):
-            if hole.word and hole.word not in FILLERS:
+        for placeholder in placeholders_in(text.text):
+            if placeholder.word and placeholder.word not in FILLERS:
                 yield rule.problem(
-                    text.path, "hole-unknown", f"`{hole.word}(…)` fills no hole.",
-                    did_you_mean(hole.word, FILLERS, f"Write a name, or {FILLER_LIST}."),
+                    text.path, "hole-unknown", f"`{placeholder.word}(…)` fills no placeholder.",
+                    did_you_mean(placeholder.word, FILLERS, f"Write a name, or {FILLER_LIST}."),
                 )  # fmt: skip
     for reading in view.readings:
-        if not reading.hole or view.may_be_defined(reading.name):
+        if not reading.placeholder or view.may_be_defined(reading.name):
             continue
         found = view.one(reading.name)
         if found is None:
             yield reading.rule.problem(
-                reading.path, "hole-unknown", f"`{reading.name}` in a hole is not a fact, conclusion or parameter.",
+                reading.path, "hole-unknown",
+                f"`{reading.name}` in a placeholder is not a fact, conclusion or parameter.",
                 suggest(reading, view),
             )  # fmt: skip
         elif not fits(reading, found) and reading.wants == SUMMARY:
@@ -151,27 +170,50 @@ def hole_unknown(view: RulebookView) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def holes_in_place(view: RulebookView) -> Iterator[Problem]:
+def plural_forms(view: RulebookView) -> Iterator[Problem]:
+    """A number has the plural forms of the language of its text; those of a site's wording are looked at there."""
+    for rule, text in _texts_with_forms(view):
+        if isinstance(rule.overlaid.get(text.path, (rule,))[0].model, WordingFile):
+            continue
+        for placeholder in placeholders_in(text.text):
+            if wrong := wrong_forms(placeholder, text.language):
+                yield rule.problem(text.path, PLURAL_FORMS, *wrong)
+
+
+def _texts_with_forms(view: RulebookView) -> Iterator[tuple[Rule, TextAt]]:
+    for rule, _, text in texts_of(view):
+        yield rule, text
+    for rule in view.rules:
+        for name, leaflet in rule.model.leaflets.items():
+            for text in leaflet_texts(leaflet, ("leaflets", name)):
+                yield rule, text
+
+
+def placeholders_in_place(view: RulebookView) -> Iterator[Problem]:
     """`notes` stands in the detail of a card that has notes; a summary has no lists."""
     for rule, card, text in texts_of(view):
-        for hole in placeholders_in(text.text):
-            if text.place == "summary" and (hole.word in FILLERS or hole.text in (NOTES, BRIEF_NOTES, PATIENT)):
+        for placeholder in placeholders_in(text.text):
+            if text.place == "summary" and (
+                placeholder.word in FILLERS or placeholder.text in (NOTES, BRIEF_NOTES, PATIENT)
+            ):
                 yield rule.problem(
-                    text.path, "hole-in-summary", f"`{{{{ {hole.text} }}}}` does not fit into a summary.",
+                    text.path, "hole-in-summary", f"`{{{{ {placeholder.text} }}}}` does not fit into a summary.",
                     "Move it to `detail`.",
                 )  # fmt: skip
-            elif hole.text in (NOTES, BRIEF_NOTES) and (text.place != "detail" or not card.notes):
+            elif placeholder.text in (NOTES, BRIEF_NOTES) and (text.place != "detail" or not card.notes):
                 fix = (
-                    "Add `notes` to the card, or remove the hole." if text.place == "detail" else "Move it to `detail`."
+                    "Add `notes` to the card, or remove the placeholder."
+                    if text.place == "detail"
+                    else "Move it to `detail`."
                 )
-                what = f"`{{{{ {hole.text} }}}}` is filled with nothing here."
+                what = f"`{{{{ {placeholder.text} }}}}` is filled with nothing here."
                 yield rule.problem(text.path, "notes-without-hole", what, fix)
-            elif hole.text == PATIENT and text.place not in ("resource", "plain"):
+            elif placeholder.text == PATIENT and text.place not in ("resource", "plain"):
                 yield rule.problem(
                     text.path, "hole-unknown", "`{{ patient.reference }}` belongs into a resource.", "Remove it here."
                 )
     for rule, name, card in cards_of(view):
-        places = [hole.text for hole in placeholders_in(card.detail)]
+        places = [placeholder.text for placeholder in placeholders_in(card.detail)]
         for place in sorted({BRIEF_NOTES if note.brief else NOTES for note in card.notes}):
             if place not in places:
                 yield rule.problem(
@@ -211,15 +253,16 @@ def _drug_orders(value: object, path: Path) -> Iterator[Path]:
 
 
 def resource_template(view: RulebookView) -> Iterator[Problem]:
-    """With its holes filled, a resource is valid FHIR R4, a draft proposal, and about this patient."""
+    """With its placeholders filled, a resource is valid FHIR R4, a draft proposal, and about this patient."""
+    parameters = frozenset(name for rule in view.rules for name in rule.model.parameters)
     for rule, _, path, resource in _resources(view):
         if any(_drug_orders(resource, path)):
             continue  # told as orders-a-drug
-        for where, what, fix in _template_mistakes(resource):
+        for where, what, fix in _template_mistakes(resource, parameters):
             yield rule.problem((*path, *where), "resource-template-invalid", what, fix)
 
 
-def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, str]]:
+def _template_mistakes(resource: dict[str, Any], parameters: Set[str]) -> Iterator[tuple[Path, str, str]]:
     from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 (slow to import, and few files need it)
 
     kind = resource.get("resourceType")
@@ -232,15 +275,19 @@ def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, st
     about = next((element for element in ("subject", "patient", "for") if element in elements), None)
     for where, day in _dates(resource, ()):
         yield where, f"{day} stands without quotes.", f'Write "{day}"; FHIR dates are text.'
-    try:
-        model.model_validate(_sample(resource))
-    except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            if detail["loc"] == (about,):
-                continue  # said below
-            element = ".".join(str(step) for step in detail["loc"])
-            told = detail["msg"].removeprefix("Value error, ")
-            yield detail["loc"], f"`{kind}.{element}`: {told[0].lower()}{told[1:]}.", f"See the FHIR R4 page of {kind}."
+    told: set[Path] = set()
+    for sample, given in SAMPLES:
+        try:
+            model.model_validate(_sample(resource, sample, parameters))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                if detail["loc"] == (about,) or detail["loc"] in told:
+                    continue  # said below, or of an earlier sample
+                told.add(detail["loc"])
+                element = ".".join(str(step) for step in detail["loc"])
+                words = detail["msg"].removeprefix("Value error, ")
+                what = f"`{kind}.{element}`{given}: {words[0].lower()}{words[1:]}."
+                yield detail["loc"], what, f"See the FHIR R4 page of {kind}."
     if "intent" in elements:
         for key, value in (("status", "draft"), ("intent", "proposal")):
             if resource.get(key) != value:
@@ -251,7 +298,7 @@ def _template_mistakes(resource: dict[str, Any]) -> Iterator[tuple[Path, str, st
     if about and not _is_patient(resource.get(about)):
         yield (
             (about,), f"`{kind}.{about}` is not the patient of the request.",
-            f'Write `{about}: {{reference: "{PATIENT_HOLE}"}}`.',
+            f'Write `{about}: {{reference: "{PATIENT_PLACEHOLDER}"}}`.',
         )  # fmt: skip
 
 
@@ -259,7 +306,7 @@ def _is_patient(value: object) -> bool:
     reference = value.get("reference") if isinstance(value, dict) else None
     return (
         isinstance(reference, str)
-        and [hole.text for hole in placeholders_in(reference)] == [PATIENT]
+        and [placeholder.text for placeholder in placeholders_in(reference)] == [PATIENT]
         and _alone(reference)
     )
 
@@ -276,22 +323,29 @@ def _dates(value: object, path: Path) -> Iterator[tuple[Path, date]]:
                 yield from _dates(part, (*path, index))
 
 
-def _sample(value: Any) -> Any:
-    """A template with invented values in its holes."""
+def _sample(value: Any, sample: str, parameters: Set[str]) -> Any:
+    """A template with its placeholders filled as `cds.cards.suggestions` fills them; `sample` is chart text."""
     match value:
         case dict():
-            return {key: _sample(part) for key, part in value.items()}
+            return {
+                key: part for key, given in value.items() if (part := _sample(given, sample, parameters)) not in EMPTY
+            }
         case list():
-            return [_sample(part) for part in value]
+            return [part for given in value if (part := _sample(given, sample, parameters)) not in EMPTY]
         case date():
             return value.isoformat()
         case str() if _alone(value) and placeholders_in(value)[0].word == "references":
-            return [{"reference": "Condition/example"}]
-        case str() if _alone(value) and placeholders_in(value)[0].text == PATIENT:
-            return "Patient/example"
+            return [{"reference": "Condition/example"}] if sample else []
         case str():
-            return fill(value, lambda _: "example")
+            return fill(value, lambda one: _fixed(one, parameters) or sample)
     return value
+
+
+def _fixed(placeholder: Placeholder, parameters: Set[str]) -> str:
+    """What a placeholder becomes that is always filled: the patient or a parameter."""
+    if placeholder.text == PATIENT:
+        return "Patient/example"
+    return "1" if not placeholder.word and placeholder.name in parameters else ""
 
 
 def _resources(view: RulebookView) -> Iterator[tuple[Rule, str, Path, dict[str, Any]]]:
@@ -384,7 +438,7 @@ def keys_of(service: str, view: RulebookView) -> frozenset[str] | None:
     try:
         numbers = Numbers(parameter_values(view.rules))
         wanted = [facts[name].compile(name, numbers) for name in sorted(reached & facts.keys())]
-        queries = prefetch(wanted, Codes(code_sets(view.book), {}), frozenset())
+        queries = prefetch(wanted, code_sets(view.book), frozenset())
     except (KeyError, ValueError):
         return None
     return frozenset(query.key for query in queries)
@@ -402,11 +456,26 @@ def reserved_prefetch_key(view: RulebookView) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def leaflet_of_unknown_card(view: RulebookView) -> Iterator[Problem]:
+    """A leaflet is shown behind cards that there are."""
+    cards = {name for _, name, _ in cards_of(view)}
+    for rule in view.rules:
+        for name, leaflet in rule.model.leaflets.items():
+            for index, card in enumerate(leaflet.cards):
+                if card not in cards and not view.may_be_defined(card):
+                    yield rule.problem(
+                        ("leaflets", name, "cards", index), "unknown-name", f"`{card}` is not a card.",
+                        did_you_mean(card, cards, "Name a card."),
+                    )  # fmt: skip
+
+
 CHECKS = (
+    leaflet_of_unknown_card,
     summary_fits,
-    hole_syntax,
-    hole_unknown,
-    holes_in_place,
+    placeholder_syntax,
+    unknown_placeholder,
+    placeholders_in_place,
+    plural_forms,
     orders_a_drug,
     resource_template,
     selection_behavior,

@@ -12,10 +12,21 @@ from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.lint.view import RulebookView, coded, lists_marked, marked_with
 from cds.rulebook.tables import names_groups
 from cds.terminology.phrases import SHORTEST_PART, STAR, PhraseIndex, WordGroup, words_of
-from cds.terminology.systems import ATC, ICD10CM, ICPC2, LOINC, RXNORM, SNOMED, canonical_code, canonical_system
+from cds.terminology.systems import (
+    ATC,
+    FORMS,
+    ICD10CM,
+    ICPC2,
+    LOINC,
+    NDC,
+    RXNORM,
+    SNOMED,
+    canonical_code,
+    canonical_system,
+)
 from cds.yaml_source.correction import Correction, did_you_mean
 from cds.yaml_source.document import BOOLEAN, DATE, INTEGER, NUMBER, Path
-from cds.yaml_source.fields import AddedUp, FhirCode
+from cds.yaml_source.fields import AddedUp, FhirCode, listed
 from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
@@ -23,13 +34,12 @@ Sets = LoadedFile[ValueSetFile]
 FLAT = {LOINC: "LOINC", RXNORM: "RxNorm", SNOMED: "SNOMED CT"}
 KNOWN_SYSTEMS = (
     ICD10CM, LOINC, RXNORM, SNOMED, ATC, "http://hl7.org/fhir/sid/icd-9-cm", "http://hl7.org/fhir/sid/icd-10-pcs",
-    "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
+    NDC, "http://hl7.org/fhir/sid/cvx", "http://id.who.int/icd/release/11/mms",
     "http://hl7.org/fhir/sid/icd-11", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-10-de",
     "http://hl7.org/fhir/sid/icd-10-nl", ICPC2,
 )  # fmt: skip
 NEARLY = 85  # per cent alike: a slip of the pen, not another system
 ADDRESS = re.compile(r"(https?://|urn:)\S+\Z")
-ICD = re.compile(r"[A-Z][0-9A-Z]{0,2}(\.[0-9A-Z]{1,4})?\Z")
 MOST_WORDS = 8  # a longer phrase is a sentence, which no two people write alike
 
 
@@ -205,20 +215,62 @@ def _unknown_system(loaded: Sets, path: Path, system: str) -> Problem | None:
 
 
 def code_spelling(view: RulebookView) -> Iterator[Problem]:
-    """ICD-10 codes are written as records are brought to: capitals, a dot after the third character, seven at most."""
-    for loaded in view.book.sets:
+    """A code is written as its system writes codes, which those of records are brought to."""
+    for files in set_names(view).values():
+        for loaded, path, system, code in codes_in(files):
+            form = FORMS.get(system)
+            if form is not None and not re.fullmatch(form, code):
+                proper = canonical_code(system, code)
+                better = f"; perhaps {proper}" if proper != code and re.fullmatch(form, proper) else ""
+                yield loaded.problem(
+                    path, "code-spelling", f"`{code}` is not written as a code of {system}.", f"Look it up{better}.",
+                    "As it stands, no record would match.",
+                )  # fmt: skip
+
+
+def codes_in(files: list[Sets]) -> Iterator[tuple[Sets, Path, str, str]]:
+    """Every code of a value set, left out ones and answers included: its file, place, canonical system and code."""
+    for loaded in files:
         for index, group in enumerate(loaded.model.codes):
-            for key, codes in (
-                ("exact", group.exact),
-                ("with_children", group.with_children),
-                ("except", group.except_),
-            ):
-                for code in codes if canonical_system(group.system) == ICD10CM else ():
-                    if not ICD.match(code):
+            for key in ("exact", "with_children", "except"):
+                for code in getattr(group, "except_" if key == "except" else key):
+                    yield loaded, ("codes", index, key, code), canonical_system(group.system), code
+        for index, answers in enumerate(loaded.model.answers):
+            for code in answers.values:
+                yield loaded, ("answers", index, "values", code), canonical_system(answers.system), code
+
+
+def code_twice(view: RulebookView) -> Iterator[Problem]:
+    """A code is written once in a value set, whichever of its files holds it."""
+    for name, files in set_names(view).items():
+        if sum(loaded.model.valueset.id is not None for loaded in files) > 1:
+            continue  # told as duplicate-name
+        seen: set[tuple[str, str]] = set()
+        for loaded, path, system, code in codes_in(files):
+            if path[0] != "codes" or path[2] == "except":
+                continue  # conflicting-code
+            if (system, code) in seen:
+                yield loaded.problem(
+                    path, "code-twice", f"`{code}` is written more than once in `{name}`.", "Keep one of them.",
+                    "Who corrects or removes one of them leaves the other as it was.", warning=True,
+                )  # fmt: skip
+            seen.add((system, code))
+
+
+def word_twice(view: RulebookView) -> Iterator[Problem]:
+    """A word is written once for each language of a value set."""
+    for name, files in set_names(view).items():
+        seen: dict[tuple[str, str], int] = {}
+        for loaded in files:
+            several = isinstance(loaded.model.names, list)
+            for number, group in enumerate(names_groups(loaded.model)):
+                place: Path = ("names", number) if several else ("names",)
+                for index, word in enumerate(group.words):
+                    before = seen.setdefault((group.language, word), id(group)) if group.certain else None
+                    if group.words.index(word) < index or before not in (None, id(group)):
                         yield loaded.problem(
-                            ("codes", index, key, code), "code-spelling", f"`{code}` is not written as an ICD-10 code.",
-                            f"Look it up; perhaps {canonical_code(ICD10CM, code)}.",
-                            "As it stands, no record would match.",
+                            (*place, "words", index), "word-twice", f"“{word}” is written more than once in `{name}`.",
+                            "Keep one of them.", "Who removes one of them leaves the other.", warning=True,
                         )  # fmt: skip
 
 
@@ -315,7 +367,43 @@ def unknown_status(view: RulebookView) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def maps(view: RulebookView) -> Iterator[Problem]:
+    """A value set that should have codes of a system has some, or a reason; not both."""
+    reading = view.book.reading
+    if reading is None or view.book.site is not None:
+        return  # a site's own sets need no maps
+    names = set_names(view)
+    systems = {
+        name: {canonical_system(group.system) for loaded in files for group in loaded.model.codes}
+        for name, files in names.items()
+    }
+    missing: dict[str, list[str]] = {}
+    for at, one in enumerate(reading.model.maps):
+        system, of = canonical_system(one.system), canonical_system(one.of)
+        said: set[str] = set()
+        for index, without in enumerate(one.without):
+            for name in listed(without.sets):
+                said.add(name)
+                if of not in systems.get(name, ()) or system in systems[name]:
+                    what = f"`{name}` has codes of {one.system}, or none of {one.of}."
+                    if name not in systems:
+                        what = f"There is no value set `{name}`."
+                    path: Path = ("maps", at, "without", index, "sets")
+                    why = "A reader would look for a gap that is none."
+                    yield reading.problem(path, "map-without-codes", what, "Remove it here.", why, warning=True)
+        for name, held in systems.items():
+            if of in held and system not in held and name not in said:
+                missing.setdefault(name, []).append(one.system)
+    for name, without_codes in missing.items():
+        yield names[name][0].problem(
+            ("codes",), "map-without-codes", f"`{name}` has no codes of {', '.join(without_codes)}.",
+            "Add some, or the reason why not under `maps` of reading.yaml.",
+            "A diagnosis in such a code is not read.", warning=True,
+        )  # fmt: skip
+
+
 CHECKS = (
+    maps,
     unknown_valueset,
     empty_valueset,
     unused_valueset,
@@ -324,6 +412,8 @@ CHECKS = (
     codes_not_text,
     snomed_in_own_file,
     code_spelling,
+    code_twice,
+    word_twice,
     system_spelling,
     children_of_flat_codes,
     name_never_matches,

@@ -29,7 +29,8 @@ def definition_choice(view: RulebookView) -> Iterator[Problem]:
 
 
 def definition_value(view: RulebookView) -> Iterator[Problem]:
-    """A definition gives a parameter a value it could have."""
+    """A definition gives a parameter a value it could have, and another than the rule file does."""
+    set_by_site = {override.path[1] for override in view.book.overrides if override.path[:1] == ("set",)}
     for rule in view.rules:
         for name, definition in (rule.model.definitions.are if rule.model.definitions else {}).items():
             for parameter, value in definition.with_.items():
@@ -46,7 +47,7 @@ def definition_value(view: RulebookView) -> Iterator[Problem]:
                         path, "definition-value", f"`{parameter}` is a number in {found.spec.unit}, not a word.",
                         f"Write a number in {found.spec.unit}.",
                     )  # fmt: skip
-                elif value == found.spec.value:
+                elif value == found.spec.value and parameter not in set_by_site:
                     yield rule.problem(
                         path, "definition-value", f"`{parameter}` is {value} anyway.",
                         "Remove it here: a definition lists only what differs.", warning=True,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from math import isfinite
 
+from cds.rulebook.drug_rows import DrugTableRow, national_drug_codes
 from cds.rulebook.format.drug_table import DrugFile
 from cds.rulebook.format.value_set import ValueSetFile
 from cds.rulebook.lint.view import RulebookView, marked_with
-from cds.rulebook.loader import ProductRow
 from cds.terminology.phrases import words_of
-from cds.terminology.systems import ATC, RXNORM
+from cds.terminology.systems import ATC, FORMS, NDC, RXNORM
 from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import DrugName, DrugTableName, listed
@@ -18,6 +19,8 @@ from cds.yaml_source.loaded import LoadedFile
 from cds.yaml_source.problem import Problem
 
 SUBSTANCE = 7  # characters of an ATC code of the fifth level
+IN_NAME = re.compile(r"([0-9.]+) MG\b")  # of an RxNorm name, such as "sertraline 25 MG Oral Tablet [Zoloft]"
+PACKAGED = re.compile(r"[0-9]{5}-[0-9]{4}")  # labeler and product of a National Drug Code
 MOST_WORDS = 3  # cds.terminology.drugs compares drug names up to this length
 
 
@@ -127,6 +130,55 @@ def name_never_matches(view: RulebookView) -> Iterator[Problem]:
                 )  # fmt: skip
 
 
+def code_spelling(view: RulebookView) -> Iterator[Problem]:
+    """Codes of drugs and products are written as their system writes them."""
+    why = "As it stands, no record would match."
+    for table in view.book.tables.values():
+        for _, path, key, shown in _marks(table):
+            if key[0] in FORMS and not re.fullmatch(FORMS[key[0]], key[1]):
+                yield table.problem(path, "code-spelling", f"{shown} is not written as one.", "Look it up.", why)
+    for rows in view.book.products.values():
+        for row in rows:
+            if not re.fullmatch(FORMS[RXNORM], row.values["rxcui"]):
+                what = f"`{row.values['rxcui']}` is not written as an RxNorm code."
+                yield _problem(row, "rxcui", "code-spelling", what, "Look it up.", why)
+    for rows in view.book.ndcs.values():
+        for row in rows:
+            written = PACKAGED.fullmatch(row.values["ndc"]) and row.values["packages"].split()
+            if not written or not all(re.fullmatch(FORMS[NDC], code) for code in national_drug_codes(row)):
+                what = f"`{row.values['ndc']}` with packages `{row.values['packages']}` is not written as an NDC."
+                fix = "Write labeler and product as 00049-4900, and packages as two digits each, spaces between them."
+                yield _problem(row, "ndc", "code-spelling", what, fix, why)
+
+
+def strict_below_minimum(view: RulebookView) -> Iterator[Problem]:
+    """The strict minimum of a drug is not below its minimum."""
+    for table in view.book.tables.values():
+        for name, drug in table.model.drugs.items():
+            strict, usual = drug.strict_minimum_mg_a_day, drug.minimum_mg_a_day
+            if strict is not None and usual is not None and strict.value < usual.value:
+                yield table.problem(
+                    ("drugs", name, "strict_minimum_mg_a_day"), "strict-below-minimum",
+                    f"The strict minimum of `{name}` is {strict.value:g} mg, its minimum {usual.value:g} mg.",
+                    "Exchange them, or correct one.", "The strict definition would count more trials, not fewer.",
+                )  # fmt: skip
+
+
+def brand_not_in_products(view: RulebookView) -> Iterator[Problem]:
+    """A brand that is not marked unverified was seen in the name of a product."""
+    for name, table in view.book.tables.items():
+        named = " ".join(row.values["name"] for row in view.book.products.get(name, ()))
+        for drug, row in table.model.drugs.items() if named else ():
+            for index, brand in enumerate(row.names.brands):
+                if f"[{brand}" not in named:
+                    yield table.problem(
+                        ("drugs", drug, "names", "brands", index), "brand-not-in-products",
+                        f"No product of this table is called [{brand}].",
+                        "Move it to `brands_unverified`, or add its product.",
+                        "A reviewer takes `brands` for checked.", warning=True,
+                    )  # fmt: skip
+
+
 def products(view: RulebookView) -> Iterator[Problem]:
     """A product names a drug of its table, a strength that is a number, and stands once."""
     for name, rows in view.book.products.items():
@@ -152,12 +204,46 @@ def products(view: RulebookView) -> Iterator[Problem]:
                     row, "trial", "product-trial-not-yes-or-no",
                     f"The trial column of {values['rxcui']} holds `{values['trial']}`.", "Write yes or no.",
                 )  # fmt: skip
+            if (values["trial"] == "no") is not bool(values["note"]):
+                yield _problem(
+                    row, "note", "product-note",
+                    f"{values['rxcui']} is no trial and has no note, or the other way round.",
+                    "Say in `note` why a product is no trial; leave it empty where it is one.",
+                    "A reviewer cannot tell whether that was meant.", warning=True,
+                )  # fmt: skip
+            if (named := _strength_in_name(values)) and values["strength_mg"] and named != float(values["strength_mg"]):
+                yield _problem(
+                    row, "strength_mg", "product-strength-differs",
+                    f"{values['rxcui']} has {values['strength_mg']} mg here, and {named:g} mg in its name.",
+                    "Correct one of the two.", "Every dose of it would be wrong by that factor.", warning=True,
+                )  # fmt: skip
             if values["rxcui"] in seen:
                 yield _problem(
                     row, "rxcui", "duplicate-product",
                     f"{values['rxcui']} already stands in line {seen[values['rxcui']]}.", "Keep one of the two lines.",
                 )  # fmt: skip
             seen.setdefault(values["rxcui"], row.line)
+
+
+def national_codes(view: RulebookView) -> Iterator[Problem]:
+    """A National Drug Code is of a product of its table, and of one only."""
+    for name, rows in view.book.ndcs.items():
+        known = {row.values["rxcui"] for row in view.book.products.get(name, ())}
+        seen: dict[str, DrugTableRow] = {}
+        for row in rows:
+            rxcui = row.values["rxcui"]
+            if rxcui not in known:
+                yield _problem(
+                    row, "rxcui", "ndc-without-product", f"{rxcui} is no product of `{name}`.",
+                    "Add the product, or remove this line.", "As it stands, its NDCs would not be known.",
+                )  # fmt: skip
+            for code in national_drug_codes(row):
+                other = seen.setdefault(code, row)
+                if other is not row:
+                    yield _problem(
+                        row, "packages", "duplicate-product", f"NDC {code} already stands in line {other.line}.",
+                        "Keep it in one of the two lines.",
+                    )  # fmt: skip
 
 
 def _is_strength(text: str) -> bool:
@@ -168,8 +254,18 @@ def _is_strength(text: str) -> bool:
     return isfinite(number) and number > 0
 
 
-def _problem(row: ProductRow, column: str, check: str, what: str, fix: str) -> Problem:
-    return Problem(row.file, row.line, list(row.values).index(column) + 1, check, what, fix)
+def _strength_in_name(values: Mapping[str, str]) -> float | None:
+    """Milligrams of the ingredient in the name of a product; None where it does not say, or says several."""
+    ours = values["ingredient"].split("-")[-1]
+    parts = [part for part in values["name"].split(" / ") if ours in part.lower()]
+    found = IN_NAME.search(parts[0]) if len(parts) == 1 and _is_strength(values["strength_mg"]) else None
+    return float(found[1]) if found else None
+
+
+def _problem(
+    row: DrugTableRow, column: str, check: str, what: str, fix: str, why: str = "", *, warning: bool = False
+) -> Problem:
+    return Problem(row.file, row.line, list(row.values).index(column) + 1, check, what, fix, why, warning)
 
 
 CHECKS = (
@@ -179,5 +275,9 @@ CHECKS = (
     drug_without_row,
     same_drug_twice,
     name_never_matches,
+    code_spelling,
+    strict_below_minimum,
+    brand_not_in_products,
     products,
+    national_codes,
 )

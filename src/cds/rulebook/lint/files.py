@@ -13,6 +13,7 @@ from cds.yaml_source.correction import did_you_mean
 from cds.yaml_source.document import Path
 from cds.yaml_source.fields import Cites
 from cds.yaml_source.loaded import LoadedFile
+from cds.yaml_source.marks import marked
 from cds.yaml_source.problem import Problem
 
 
@@ -23,6 +24,8 @@ def cited(rule: Rule) -> Iterator[tuple[str, Path]]:
             for index, entry in enumerate(thing.evidence):
                 yield entry, (section, name, "evidence", index)
     yield from ((one.value, one.path) for one, _ in marked_with(rule, Cites))
+    for name, leaflet in rule.model.leaflets.items():
+        yield from ((one.value, one.path) for one in marked(leaflet, ("leaflets", name)) if one.mark(Cites))
     if rule.model.definitions:
         for name, definition in rule.model.definitions.are.items():
             for index, entry in enumerate(definition.evidence):

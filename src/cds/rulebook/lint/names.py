@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from cds.facts.kind import (
+    COURSE,
     DRAFT,
     EPISODE,
     FACTS,
@@ -31,6 +32,8 @@ from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.references import (
     ANY_FACT,
     CONCLUSION,
+    COUNTED,
+    COUNTED_PARAMETER,
     DEFINED,
     DEFINITION,
     DURATION,
@@ -58,6 +61,7 @@ KINDS = {
     TRIALS: "a medication_trials fact",
     DRAFT: "a draft_order fact with `drugs`",
     TREATMENT: "a treatment fact",
+    COURSE: "a course fact",
     HISTORY: "a drug_history fact",
     EPISODE: "an episode fact",
     CONCLUSION: "a conclusion",
@@ -72,13 +76,15 @@ KINDS = {
     TRACED: "a fact that is true or false, or a measured number",
     SUMMARY: "a parameter or a number",
     PARAMETER: "a parameter",
+    COUNTED: "a number, which plural forms are chosen by",
+    COUNTED_PARAMETER: "a parameter that is a number",
 }
 
 
 def unknown_name(view: RulebookView) -> Iterator[Problem]:
     """Every name that is read is defined somewhere."""
     for reading in view.readings:
-        if reading.name in view.definitions or reading.hole or view.may_be_defined(reading.name):
+        if reading.name in view.definitions or reading.placeholder or view.may_be_defined(reading.name):
             continue
         yield reading.rule.problem(
             reading.path,
@@ -105,7 +111,7 @@ def wrong_kind(view: RulebookView) -> Iterator[Problem]:
     """A name stands where something of its kind can stand."""
     for reading in view.readings:
         found = view.one(reading.name)
-        if found is None or reading.hole or fits(reading, found):
+        if found is None or reading.placeholder or fits(reading, found):
             continue
         yield reading.rule.problem(
             reading.path,
@@ -122,8 +128,10 @@ def fits(reading: NameReference, found: Definition) -> bool:
     match reading.wants:
         case "score" | "drug history" | "treatment" | "draft order":
             return reading.wants in found.spec.stands_as()
-        case "limit":
+        case "limit" | "counted parameter":
             return not isinstance(found.spec.value, str)
+        case "counted":
+            return found.role != PARAMETER or not isinstance(found.spec.value, str)
         case "duration":
             return duration_of(found.spec) is not None
         case "defined":
@@ -273,8 +281,9 @@ def _where(rule: LoadedFile[f.RuleFile] | LoadedFile[ValueSetFile], path: Path) 
 
 
 def unused_fact(view: RulebookView) -> Iterator[Problem]:
-    """A fact is there because something reads it."""
+    """A fact is there because something reads it, or the timeline draws it."""
     read = {reading.name for reading in view.readings}
+    read |= {name for rule in view.book.rules.values() for name, fact in rule.model.facts.items() if fact.timeline}
     for name, found in view.definitions.items():
         if found[0].role in FACTS and name not in read and not view.may_be_read(name):
             yield found[0].rule.problem(

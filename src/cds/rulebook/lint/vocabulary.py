@@ -11,7 +11,7 @@ from cds.rulebook.lint.view import RulebookView
 from cds.rulebook.overlay import guarded_names, hides
 from cds.rulebook.tables import code_index
 from cds.terminology.concepts import Coding, Concept, bare
-from cds.terminology.index import Codes
+from cds.terminology.index import TerminologyIndex
 from cds.terminology.phrases import words_of
 from cds.terminology.systems import canonical_code, canonical_system
 from cds.yaml_source.correction import did_you_mean
@@ -60,7 +60,7 @@ def _wrong(
     drugs: set[str],
     view: RulebookView,
     guarded: frozenset[str],
-    index: Codes,
+    index: TerminologyIndex,
 ) -> Iterator[tuple[str, str, str, bool]]:
     """What is wrong with an entry: what, how to fix it, why it matters, and whether it is a warning only."""
     if entry.text is not None and not bare(entry.text):
@@ -88,7 +88,7 @@ def _wrong(
         yield from _not_another(entry, index)
 
 
-def _not_another(entry: SiteVocabularyEntry, index: Codes) -> Iterator[tuple[str, str, str, bool]]:
+def _not_another(entry: SiteVocabularyEntry, index: TerminologyIndex) -> Iterator[tuple[str, str, str, bool]]:
     """Why an entry cannot be said to be nothing any rule looks for."""
     if entry.system_and_code is not None:
         system = canonical_system(entry.system_and_code[0])

@@ -19,6 +19,7 @@ from cds.errors import NotAllowedError
 from cds.fhir_client.allowlist import literal_address
 from cds.journal.audit import AuditAction, AuditEntry, record_audit
 from cds.journal.journal import NONE, Journal
+from cds.locale.sentence import say
 from cds.settings import Settings
 from cds.web.console.door import HOURS, ConsoleDoor
 from cds.web.console.sessions import ConsoleSession, JournalSessions, LocalSessions, SessionStore, now
@@ -36,9 +37,9 @@ COOKIE = "thirdline_console"
 HERE = "this machine"
 EVERYTHING = ConsoleGrant({EVERY_TENANT: Role.ADMIN})
 NOT_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-LINK = "Open the link that was printed when the service was started; cds console-link prints another"
+LINK = say("Open the link that was printed when the service was started; cds console-link prints another")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-FIX = "Open the console by 127.0.0.1 on the machine that runs it, or set up sign-in (docs/integrators/console.md)"
+FIX = say("Open the console by 127.0.0.1 on the machine that runs it, or set up sign-in (docs/integrators/console.md)")
 
 
 def why_not_safe(settings: Settings) -> str:
@@ -178,7 +179,9 @@ class ConsoleAccess:
         if request.method in SAFE:
             return
         if not sent_by_our_page(request, self._origin):
-            raise NotAllowedError("This was sent by a page of somebody else", fix=f"Start again at {HOME}")
+            raise NotAllowedError(
+                say("This was sent by a page of somebody else"), fix=say("Start again at {page}", page=HOME)
+            )
 
     def _cookie(self, request: Request) -> str:
         return f"__Host-{COOKIE}" if self._secure(request) else COOKIE
@@ -199,7 +202,8 @@ class ConsoleAccess:
             log.warning("sign-in refused: the user is not in CDS_OIDC_ALLOWED")
             await self.audit(request, AuditAction.REFUSED, session.who)
             raise NotAllowedError(
-                "You are signed in, but may not see this console", fix="Ask those who run this service to let you in"
+                say("You are signed in, but may not see this console"),
+                fix=say("Ask those who run this service to let you in"),
             )
         await self.audit(request, AuditAction.SIGNED_IN, session.who)
         key = await to_thread.run_sync(self._sessions.begin, session)
@@ -242,7 +246,7 @@ class ConsoleAccess:
             async def enter(request: Request, token: str = "") -> Response:
                 _refuse_other_machines(request)
                 if not await to_thread.run_sync(self._door.opens, token):
-                    raise NotAllowedError("This link has been used, or is too old", fix=LINK)
+                    raise NotAllowedError(say("This link has been used, or is too old"), fix=LINK)
                 return await self._enter(request, ConsoleSession(HERE, (), now() + timedelta(hours=HOURS)), HOME)
 
             return router
@@ -268,4 +272,4 @@ def _refuse_other_machines(request: Request) -> None:
     called = URL(f"//{request.headers.get('host', '')}").hostname or ""
     caller = request.client.host if request.client is not None else ""
     if not _is_loopback(called) or not _is_loopback(caller) or any(name in request.headers for name in FORWARDED):
-        raise NotAllowedError("The console is open to this machine only", fix=FIX)
+        raise NotAllowedError(say("The console is open to this machine only"), fix=FIX)

@@ -23,7 +23,8 @@ from cds.journal.stats import Stats, Tally, stats
 from cds.journal.store import Store
 from cds.journal.trends import Day, by_day, comments_of, read_newest, remarks_of, versions_of
 from cds.journal.unread import SHOWN_DAYS, unread_of
-from cds.rulebook.program import CompiledRuleset
+from cds.locale.sentence import say
+from cds.rulebook.compiled_ruleset import CompiledRuleset
 from cds.web.bars import BarChart, bars
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import DATA, DECISIONS, FEEDBACK
@@ -33,7 +34,6 @@ PLAYGROUND = "playground"  # in the address: what was tried there instead of wha
 CHOICES = (7, 30, 90)  # days
 USUAL = 30
 LONGEST = 3_660  # days: what a table could still show
-WORDS = ("decisions", "with a card")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ def query_of(request: Request, tenant: str, today: date) -> AnalyticsQuery:
         chosen = int(days) if days.isdecimal() and int(days) in CHOICES else USUAL
         begins, ends = today - timedelta(days=chosen - 1), today
     if not 0 <= (ends - begins).days < LONGEST:
-        raise NotFhirError("The period ends before it begins, or is too long", fix="Choose its first and last day anew")
+        raise NotFhirError(
+            say("The period ends before it begins, or is too long"), fix=say("Choose its first and last day again")
+        )
     period = JournalPeriod(
         datetime.combine(begins, time.min, UTC),
         datetime.combine(ends + timedelta(days=1), time.min, UTC),
@@ -97,7 +99,7 @@ def _day(text: str, name: str) -> date:
     except ValueError:
         day = date.min
     if not 1900 <= day.year <= 2199:
-        raise NotFhirError(f"“{name}” is no day", fix="Write it as 2026-06-01", where=name)
+        raise NotFhirError(say("“{name}” is no day", name=name), fix=say("Write it as 2026-06-01"), where=name)
     return day
 
 
@@ -108,13 +110,14 @@ def analytics_routes(console: Console) -> APIRouter:
     def store() -> Store:
         if console.deployment.journal is None:
             raise NoJournalError(
-                "There is no journal, so that nothing is counted", fix="Set CDS_JOURNAL, and start the service anew"
+                say("There is no journal, so that nothing is counted"),
+                fix=say("Set CDS_JOURNAL, and start the service again"),
             )
         return console.deployment.journal.store
 
     def asked(request: Request) -> tuple[AnalyticsQuery, CompiledRuleset]:
-        offer = console.offer(request)
-        return query_of(request, offer.tenant, datetime.now(UTC).date()), offer.rules.program
+        tenant_rules = console.tenant_rules(request)
+        return query_of(request, tenant_rules.tenant, datetime.now(UTC).date()), tenant_rules.rules.program
 
     def page(
         request: Request, template: str, asked: AnalyticsQuery, program: CompiledRuleset, values: dict[str, Any]
@@ -256,7 +259,7 @@ def drawn(listed: Iterable[Day], asked: AnalyticsQuery) -> tuple[BarChart, BarCh
         counts[day.day] = decisions + day.decisions, with_cards + day.with_cards
     # The day a decision was for may lie beside the one it was made on: another time zone, or a pinned clock.
     first, last = min([asked.first, *counts]), max([asked.last, *counts])
-    return bars(counts, first, last, WIDE, WORDS), bars(counts, first, last, NARROW, WORDS)
+    return bars(counts, first, last, WIDE), bars(counts, first, last, NARROW)
 
 
 def rows_of(found: Stats) -> list[CardRow]:

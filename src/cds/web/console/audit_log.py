@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from cds.errors import NoJournalError
 from cds.journal.audit import audit_as_ndjson, newest_audit
 from cds.journal.store import Store
+from cds.locale.sentence import say
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import AUDIT
 
@@ -25,7 +26,7 @@ def audit_routes(console: Console) -> APIRouter:
     def store() -> Store:
         if console.deployment.journal is None:
             raise NoJournalError(
-                "There is no journal, so that no look is recorded", fix="Set CDS_JOURNAL on the server"
+                say("There is no journal, so that no look is recorded"), fix=say("Set CDS_JOURNAL on the server")
             )
         return console.deployment.journal.store
 

@@ -17,6 +17,7 @@ import msgspec
 from cds.authoring.reference.export import RuleReference
 from cds.authoring.testing.measure import CoverageMeasurement
 from cds.errors import NoPageError
+from cds.locale.sentence import say
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class MeasurementJob:
-    """One measurement: since when, and what came of it once it is done; `failed` when nothing did."""
+    """One measurement of coverage: since when, and what came of it once it is done; `failed` when nothing did."""
 
     since: datetime
     result: CoverageMeasurement | None = None
@@ -60,7 +61,7 @@ class BackgroundReader:
             return await asyncio.shield(held[1])
         except (OSError, msgspec.DecodeError) as error:
             log.error("the rules could not be read for the console: %s", type(error).__name__)
-            raise NoPageError("The rule files cannot be read now", fix="Try again a little later") from None
+            raise NoPageError(say("The rule files cannot be read now"), fix=say("Try again a little later")) from None
 
     def measuring(self, folder: Path, version: str) -> MeasurementJob | None:
         """The measurement of these rules; None when nobody has asked for it."""

@@ -16,10 +16,13 @@ from cds.api.deployment import Deployment, TenantRules
 from cds.errors import NoPageError, NotAllowedError
 from cds.journal.audit import AuditAction
 from cds.journal.store import StoreDownError
+from cds.locale.sentence import say
 from cds.web.console.access import LINK, ConsoleAccess
 from cds.web.console.urls import AUDIT, DATA, DECISIONS, FEEDBACK, HOME, LOGOUT, SAFE
 from cds.web.console.users import NotSignedInError, Role
+from cds.web.console.words import ROLES, WORDS
 from cds.web.page import Pages, page_route
+from cds.web.page_words import LOCALE
 
 TENANT = "tenant"
 
@@ -34,13 +37,13 @@ class MenuEntry:
 
 
 MENU = (
-    MenuEntry(HOME, "Live rules", Role.VIEWER),
-    MenuEntry(f"{HOME}/rules", "Rule files", Role.VIEWER),
-    MenuEntry(f"{HOME}/playground", "Playground", Role.STEWARD),
-    MenuEntry(DECISIONS, "Decisions", Role.ANALYST),
-    MenuEntry(FEEDBACK, "Feedback", Role.ANALYST),
-    MenuEntry(DATA, "Data quality", Role.ANALYST),
-    MenuEntry(AUDIT, "Who looked", Role.ADMIN),
+    MenuEntry(HOME, say("Live rules"), Role.VIEWER),
+    MenuEntry(f"{HOME}/rules", say("Rule files"), Role.VIEWER),
+    MenuEntry(f"{HOME}/playground", say("Playground"), Role.STEWARD),
+    MenuEntry(DECISIONS, say("Decisions"), Role.ANALYST),
+    MenuEntry(FEEDBACK, say("Feedback"), Role.ANALYST),
+    MenuEntry(DATA, say("Data quality"), Role.ANALYST),
+    MenuEntry(AUDIT, say("Who looked"), Role.ADMIN),
 )
 
 
@@ -65,7 +68,7 @@ class Console:
         journal = self.deployment.journal
         return journal is not None and journal.keeps_inputs
 
-    def offer(self, request: Request) -> TenantRules:
+    def tenant_rules(self, request: Request) -> TenantRules:
         """
         What is live for the tenant the address names; the first one they may see where it names none.
 
@@ -75,8 +78,8 @@ class Console:
         seen = self._tenants(request)
         name = request.query_params.get(TENANT) or (seen[0] if seen else "")
         if name not in seen:
-            raise NoPageError("There is no such tenant", fix=f"Choose one at {HOME}")
-        return self.deployment.offers[name]
+            raise NoPageError(say("There is no such tenant"), fix=say("Choose one at {page}", page=HOME))
+        return self.deployment.rules_by_tenant[name]
 
     def needs(self, role: Role, *, recorded: bool = False) -> Callable[[Request], Coroutine[Any, Any, None]]:
         """
@@ -88,13 +91,14 @@ class Console:
         """
 
         async def may(request: Request) -> None:
-            tenant = self.offer(request).tenant
+            tenant = self.tenant_rules(request).tenant
             has = request.state.grant.role_for(tenant)
             about = request.state.who, has.label if has is not None else "", tenant
             if has is None or has < role:
                 await self.access.audit(request, AuditAction.REFUSED, *about)
                 raise NotAllowedError(
-                    f"This page is for the role {role.label}", fix="Ask those who run this service (CDS_OIDC_ALLOWED)"
+                    say("This page is for the role {role}", role=ROLES[role.label]),
+                    fix=say("Ask those who run this service (CDS_OIDC_ALLOWED)"),
                 )
             if recorded:
                 export = request.url.path.endswith((".csv", ".ndjson"))
@@ -104,11 +108,11 @@ class Console:
 
     def _tenants(self, request: Request) -> list[str]:
         """Those they may see."""
-        return [name for name in self.deployment.offers if request.state.grant.role_for(name) is not None]
+        return [name for name in self.deployment.rules_by_tenant if request.state.grant.role_for(name) is not None]
 
     def address(self, request: Request, path: str, **query: str) -> str:
         """The address of another page of the console, for the same tenant."""
-        tenant = self.offer(request).tenant
+        tenant = self.tenant_rules(request).tenant
         asked = ({TENANT: tenant} if tenant else {}) | query
         return quote(path) + (f"?{urlencode(asked)}" if asked else "")
 
@@ -117,13 +121,15 @@ class Console:
         # The deepest entry that the address stands below: "/console" is above them all.
         path = request.url.path
         above = [entry.path for entry in MENU if path == entry.path or path.startswith(f"{entry.path}/")]
-        role = request.state.grant.role_for(self.offer(request).tenant)
-        frame = {
+        tenant_rules = self.tenant_rules(request)
+        role = request.state.grant.role_for(tenant_rules.tenant)
+        frame = WORDS | {
+            LOCALE: tenant_rules.rules.program.words,
             "menu": [entry for entry in MENU if entry.role <= role],
             "current": max(above, key=len, default=""),
             "to": partial(self.address, request),
             "here": path,
-            "tenant": self.offer(request).tenant,
+            "tenant": tenant_rules.tenant,
             "tenants": sorted(name for name in self._tenants(request) if name),
             "who": request.state.who,
             "logout": LOGOUT,
@@ -147,14 +153,15 @@ def console_route(pages: Pages) -> type[APIRoute]:
                     return answer
                 except NotSignedInError as nobody:
                     if not nobody.login:
-                        return pages.nothing(401, "Nobody is signed in to the console", LINK)
+                        return pages.nothing(401, say("You are not signed in to the console"), LINK)
                     if request.method in SAFE:
                         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                         return RedirectResponse(f"{nobody.login}?{urlencode({'next': here})}", status_code=303)
                     # No redirect: form-action would keep a form from being led on to the provider.
-                    return pages.nothing(401, "You are not signed in any more", f"Sign in at {HOME}, and send it again")
+                    fix = say("Sign in at {page}, and send it again", page=HOME)
+                    return pages.nothing(401, say("You are not signed in any more"), fix)
                 except StoreDownError:
-                    return pages.nothing(503, "The journal cannot be reached now", "Try again a little later")
+                    return pages.nothing(503, say("The journal cannot be reached now"), say("Try again a little later"))
 
             return answered
 

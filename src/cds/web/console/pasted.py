@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from cds.errors import NoPatientError, NotFhirError, UnknownServiceError, WrongPatientError
+from cds.locale.sentence import say
 from cds.read_request import decode
 from cds.record.nesting import refuse_too_deep
-from cds.rulebook.program import CompiledRuleset, Service
+from cds.rulebook.compiled_ruleset import CompiledRuleset, Service
 from cds.write_request import Json, RequestContext, bundle_of_type, write_request
 
 USER = "Practitioner/playground"
@@ -20,7 +21,7 @@ ENCOUNTER = "playground"  # encounterId, where the Bundle holds none
 REST = "bundle"  # prefetch key of what no template asks for; none of ours has it
 OUTCOME = "OperationOutcome"  # among resources: something of the answer is missing
 PASTED = msgspec.json.Decoder(dict[str, Any])
-FIX = "Paste a CDS Hooks request or a FHIR R4 Bundle of one patient"
+FIX = say("Paste a CDS Hooks request or a FHIR R4 Bundle of one patient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class PastedRequest:
     converted: bool
 
 
-def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, deepest: int) -> PastedRequest:
+def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, max_depth: int) -> PastedRequest:
     """
     A request as it is; a Bundle as the request an EHR would have made of it for the chosen service, or the first.
 
@@ -45,12 +46,12 @@ def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, deepest: int
         NotJsonError, NotFhirError, TooLargeError, NoPatientError, WrongPatientError,
             UnknownServiceError: With what is wrong.
     """
-    refuse_too_deep(text, deepest)
+    refuse_too_deep(text, max_depth)
     value = decode(PASTED, text, "an object", fix=FIX)
     if "hook" in value:
         return PastedRequest(_service(program, chosen, value["hook"]), text, converted=False)
     if value.get("resourceType") != "Bundle":
-        raise NotFhirError("This is neither a CDS Hooks request nor a Bundle", fix=FIX, where="resourceType")
+        raise NotFhirError(say("This is neither a CDS Hooks request nor a Bundle"), fix=FIX, where="resourceType")
     service = _service(program, chosen, None)
     return PastedRequest(service, msgspec.json.encode(request_of(value, service)), converted=True)
 
@@ -58,14 +59,16 @@ def read_pasted(text: bytes, program: CompiledRuleset, chosen: str, deepest: int
 def _service(program: CompiledRuleset, chosen: str, hook: object) -> Service:
     if chosen:
         if chosen not in program.services:
-            raise UnknownServiceError("There is no such service", fix="Choose one of the list", where="service")
+            raise UnknownServiceError(
+                say("There is no such service"), fix=say("Choose one of the list"), where="service"
+            )
         return program.services[chosen]
     for service in program.services.values():
         if hook is None or service.hook == hook:
             return service
     raise NotFhirError(
-        "No service answers this hook",
-        fix=f"Send one of {', '.join(sorted({service.hook for service in program.services.values()}))}",
+        say("No service answers this hook"),
+        fix=say("Send one of {hooks}", hooks=", ".join(sorted({one.hook for one in program.services.values()}))),
         where="hook",
     )
 
@@ -110,15 +113,17 @@ def request_of(bundle: Mapping[str, Any], service: Service) -> Json:
 
 def _patient_id(patients: Sequence[Json]) -> str:
     if not patients:
-        raise NoPatientError("The Bundle holds no Patient", fix="Put the Patient into it", where="entry")
+        raise NoPatientError(say("The Bundle holds no Patient"), fix=say("Put the Patient into it"), where="entry")
     if len(patients) > 1:
         raise WrongPatientError(
-            f"There are {len(patients)} Patient resources", fix="Paste one patient's data", where="entry"
+            say("There are {number} Patient resources", number=len(patients)),
+            fix=say("Paste one patient's data"),
+            where="entry",
         )
     identity = patients[0]["resource"].get("id")
     if not isinstance(identity, str) or not identity:
         raise NoPatientError(
-            "The Patient has no id", fix="Give it one; other resources refer to it", where="Patient.id"
+            say("The Patient has no id"), fix=say("Give it one; other resources refer to it"), where="Patient.id"
         )
     return identity
 

@@ -18,16 +18,19 @@ from cds.api.feedback import TimedWrites, read_feedback
 from cds.api.overrides import OverrideLookup
 from cds.api.routes import HookResult, answer_hook, day_of, service_of
 from cds.errors import NoJournalError, RequestError
+from cds.journal.decision_records import DecisionRecord
 from cds.journal.playground import playground_of
-from cds.journal.receipts import DecisionRecord
+from cds.locale.sentence import say
 from cds.read_request import HookRequest, read_request
 from cds.web.console.examples import examples, examples_day
 from cds.web.console.layout import Console, console_route
 from cds.web.console.pasted import PastedRequest, read_pasted
 from cds.web.console.urls import HOME
+from cds.web.console.words import WORDS
 from cds.web.decisions import fields_of
 from cds.web.explained import explained_values
 from cds.web.page import HTMX
+from cds.web.page_words import LOCALE
 
 PLAYGROUND = f"{HOME}/playground"
 MOST_SHOWN = 200_000  # characters of a request or response; more is cut
@@ -42,11 +45,11 @@ def playground_routes(console: Console) -> APIRouter:
 
     def offer_of(request: Request) -> TenantRules:
         """The live rules; what is decided and said is kept apart from that of clinicians, and nothing is fetched."""
-        offer = console.offer(request)
-        return replace(offer, tenant=playground_of(offer.tenant), fetcher=None)
+        tenant_rules = console.tenant_rules(request)
+        return replace(tenant_rules, tenant=playground_of(tenant_rules.tenant), fetcher=None)
 
     def page(request: Request, typed: Mapping[str, str], values: Mapping[str, Any], status: int = 200) -> Response:
-        program = console.offer(request).rules.program
+        program = console.tenant_rules(request).rules.program
         form = {
             "typed": typed,
             "today": typed.get("today") or str(console.deployment.clock()),
@@ -57,19 +60,48 @@ def playground_routes(console: Console) -> APIRouter:
             "wrong": None,
             "example": None,
             "answer": None,
+            "asked": False,
         }
         return console.page(request, "console/playground.html", form | dict(values), status)
 
     @router.get(PLAYGROUND)
     async def form(request: Request, example: str = "") -> Response:
-        found = examples().get(example)
+        found = examples().get(example or next(iter(examples()), ""))
         day = examples_day()
-        typed = {"example": example, "data": found.request, "today": str(day or "")} if found is not None else {}
-        return page(request, typed, {"example": found})
+        typed = {"example": found.name, "data": found.request, "today": str(day or "")} if found is not None else {}
+        if found is None:
+            return page(request, typed, {})
+        async with console.deployment.admission.slot():
+            try:
+                made, _ = await answered(request, typed, {"example": found})
+            except RequestError:  # these rules have no such service: the form says what can be asked
+                return page(request, typed, {"example": found})
+        return made
+
+    async def answered(
+        request: Request, typed: Mapping[str, str], about: Mapping[str, Any]
+    ) -> tuple[Response, DecisionRecord | None]:
+        """
+        The page with the answer to a form, and its receipt.
+
+        Raises:
+            RequestError: What it asks cannot be answered.
+        """
+        tenant_rules = offer_of(request)
+        run = console.deployment.admission.run_in_worker
+        sent = await run(lambda: _sent(typed, tenant_rules, console))
+        earlier = await console.deployment.overrides.of(
+            tenant_rules.rules.program, tenant_rules.tenant, sent.asked.patient_id, sent.day
+        )
+
+        def decided() -> tuple[Response, DecisionRecord | None]:
+            values, receipt = _answer(sent, earlier, tenant_rules, console, str(request.base_url))
+            return page(request, typed, values | dict(about)), receipt
+
+        return await run(decided)
 
     @router.post(PLAYGROUND)
     async def answer(request: Request) -> Response:
-        offer = offer_of(request)
         async with console.deployment.admission.slot():
             # A form writes most signs of JSON as three.
             settings = console.deployment.settings
@@ -78,16 +110,7 @@ def playground_routes(console: Console) -> APIRouter:
             typed = await console.deployment.admission.run_in_worker(lambda: fields_of(body))
 
             try:
-                sent = await console.deployment.admission.run_in_worker(lambda: _sent(typed, offer, console))
-                earlier = await console.deployment.overrides.of(
-                    offer.rules.program, offer.tenant, sent.asked.patient_id, sent.day
-                )
-
-                def decided() -> tuple[Response, DecisionRecord | None]:
-                    values, receipt = _answer(sent, earlier, offer, console, str(request.base_url))
-                    return page(request, typed, values), receipt
-
-                made, receipt = await console.deployment.admission.run_in_worker(decided)
+                made, receipt = await answered(request, typed, {"asked": True})
             except RequestError as refusal:
                 return page(request, typed, {"wrong": refusal}, status_of(refusal))
             if receipt is not None and console.deployment.journal is not None:
@@ -96,17 +119,17 @@ def playground_routes(console: Console) -> APIRouter:
 
     @router.post(f"{PLAYGROUND}/feedback")
     async def feedback(request: Request) -> Response:
-        offer = offer_of(request)
+        tenant_rules = offer_of(request)
         journal = console.deployment.journal
         if journal is None:
-            raise NoJournalError("This service keeps no journal", fix="Set CDS_JOURNAL on the server")
+            raise NoJournalError(say("This service keeps no journal"), fix=say("Set CDS_JOURNAL on the server"))
         typed = fields_of(await read_body(request, MAX_FEEDBACK_BYTES))
-        service = service_of(offer.rules, typed.get("service", ""))
+        service = service_of(tenant_rules.rules, typed.get("service", ""))
         words = read_feedback(_feedback(typed))
-        await in_time(lambda: journal.hear(offer.tenant, service.id, words))
+        await in_time(lambda: journal.hear(tenant_rules.tenant, service.id, words))
         values = {"word": words[0]}
         if HTMX in request.headers:
-            return console.pages.page("console/said.html", values)
+            return console.pages.page("console/said.html", WORDS | {LOCALE: tenant_rules.rules.program.words} | values)
         return console.page(request, "console/said-page.html", values)
 
     return router
@@ -121,7 +144,7 @@ class SentPaste:
     day: date
 
 
-def _sent(typed: Mapping[str, str], offer: TenantRules, console: Console) -> SentPaste:
+def _sent(typed: Mapping[str, str], tenant_rules: TenantRules, console: Console) -> SentPaste:
     """
     What a form asks.
 
@@ -131,13 +154,13 @@ def _sent(typed: Mapping[str, str], offer: TenantRules, console: Console) -> Sen
     day = day_of(typed["today"]) if typed.get("today") else console.deployment.today()
     text = typed.get("data", "").encode()
     pasted = read_pasted(
-        text, offer.rules.program, typed.get("service", ""), console.deployment.settings.max_json_depth
+        text, tenant_rules.rules.program, typed.get("service", ""), console.deployment.settings.max_json_depth
     )
     return SentPaste(pasted, read_request(pasted.body, pasted.service), day)
 
 
 def _answer(
-    sent: SentPaste, earlier: OverrideLookup, offer: TenantRules, console: Console, called: str
+    sent: SentPaste, earlier: OverrideLookup, tenant_rules: TenantRules, console: Console, called: str
 ) -> tuple[dict[str, Any], DecisionRecord | None]:
     """
     What the page shows, and the receipt.
@@ -146,7 +169,7 @@ def _answer(
         RequestError: What was pasted cannot be answered.
     """
     made = answer_hook(
-        offer,
+        tenant_rules,
         sent.pasted.service,
         sent.asked,
         sent.day,
@@ -155,7 +178,7 @@ def _answer(
         earlier=earlier,
     )
     shown = _shown(sent.pasted, made, sent.day)
-    return shown | explained_values(offer.rules, made.decision, sent.pasted.service.id), made.receipt
+    return shown | explained_values(tenant_rules.rules, made.decision, sent.pasted.service.id), made.receipt
 
 
 def _shown(pasted: PastedRequest, made: HookResult, day: date) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from cds.web.console.analytics import analytics_routes
 from cds.web.console.audit_log import audit_routes
 from cds.web.console.layout import Console
-from cds.web.console.overview import live_routes
+from cds.web.console.overview import disagreement_routes, live_routes
 from cds.web.console.playground import playground_routes
 from cds.web.console.rule_files import rule_routes
 from cds.web.console.users import Role
@@ -20,6 +20,7 @@ def add_console(app: FastAPI, console: Console) -> None:
         (live_routes, Role.VIEWER, False),
         (rule_routes, Role.VIEWER, False),
         (playground_routes, Role.STEWARD, False),
+        (disagreement_routes, Role.STEWARD, False),
         (analytics_routes, Role.ANALYST, True),
         (audit_routes, Role.ADMIN, True),
     )

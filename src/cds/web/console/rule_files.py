@@ -10,14 +10,16 @@ from fastapi.responses import RedirectResponse
 
 from cds.authoring.reference.diagram import drawn
 from cds.authoring.reference.rule_page import FILE, DiagramNode, RulePage
-from cds.authoring.testing.coverage_html import TITLES
 from cds.errors import NoPageError
+from cds.locale.sentence import say
 from cds.web.console.background import BackgroundReader
 from cds.web.console.layout import Console, console_route
 from cds.web.console.urls import HOME
 from cds.web.console.users import Role
 
 RULES = f"{HOME}/rules"
+# As the counts of a measurement have them.
+TITLES = (say("answers claimed"), say("clauses"), say("sides of limits"), say("cards"), say("notes"))
 
 
 def rule_routes(console: Console) -> APIRouter:
@@ -27,8 +29,8 @@ def rule_routes(console: Console) -> APIRouter:
 
     @router.get(RULES)
     async def files(request: Request) -> Response:
-        offer = console.offer(request)
-        folder, version = console.deployment.folders[offer.tenant], offer.rules.program.version
+        tenant_rules = console.tenant_rules(request)
+        folder, version = console.deployment.folders[tenant_rules.tenant], tenant_rules.rules.program.version
         read = await shelf.sheets(folder, version)
         folders: defaultdict[str, list[RulePage]] = defaultdict(list)
         for sheet in read.files:
@@ -44,18 +46,18 @@ def rule_routes(console: Console) -> APIRouter:
 
     @router.get(f"{RULES}/{{name}}")
     async def file(request: Request, name: str) -> Response:
-        offer = console.offer(request)
-        folder, version = console.deployment.folders[offer.tenant], offer.rules.program.version
+        tenant_rules = console.tenant_rules(request)
+        folder, version = console.deployment.folders[tenant_rules.tenant], tenant_rules.rules.program.version
         read = await shelf.sheets(folder, version)
         sheet = next((one for one in read.files if one.id == name), None)
         if sheet is None:
-            raise NoPageError("There is no such rule file", fix=f"{RULES} lists them")
+            raise NoPageError(say("There is no such rule file"), fix=say("{page} lists them", page=RULES))
         measuring = shelf.measuring(folder, version)
         measured = (
             measuring.result.files.get(PurePosixPath(sheet.file).name) if measuring and measuring.result else None
         )
         values = {
-            "attributes": offer.rules.program.attributes.get(name),
+            "attributes": tenant_rules.rules.program.attributes.get(name),
             "sheet": sheet,
             "read": read,
             "live": version,
@@ -70,8 +72,8 @@ def rule_routes(console: Console) -> APIRouter:
 
     @router.post(f"{RULES}/{{name}}/coverage", dependencies=[Depends(console.needs(Role.STEWARD))])
     async def measure(request: Request, name: str) -> Response:
-        offer = console.offer(request)
-        shelf.measure(console.deployment.folders[offer.tenant], offer.rules.program.version)
+        tenant_rules = console.tenant_rules(request)
+        shelf.measure(console.deployment.folders[tenant_rules.tenant], tenant_rules.rules.program.version)
         return RedirectResponse(f"{console.address(request, f'{RULES}/{name}')}#coverage", status_code=303)
 
     return router

@@ -16,6 +16,7 @@ from joserfc.errors import JoseError
 from starlette.middleware.sessions import SessionMiddleware
 
 from cds.errors import NotAllowedError, SignInDownError
+from cds.locale.sentence import say
 from cds.settings import Settings
 from cds.web.console.sessions import ConsoleSession, now
 from cds.web.console.urls import CALLBACK, HOME
@@ -112,7 +113,9 @@ class SignIn:
             raise _down(error) from None
         request.session.clear()
         if not claims:
-            raise NotAllowedError("This sign-in could not be confirmed", fix=f"Start again at {HOME}")
+            raise NotAllowedError(
+                say("This sign-in could not be confirmed"), fix=say("Start again at {page}", page=HOME)
+            )
         who = str(claims.get("name") or claims.get("email") or claims["sub"])[:100]
         return ConsoleSession(who, said_of(claims), now() + timedelta(seconds=SESSION_SECONDS)), following
 
@@ -139,7 +142,7 @@ class SignIn:
             self._client.server_metadata.clear()  # to be read again
             log.error("the provider of CDS_OIDC_ISSUER names another issuer")
             raise SignInDownError(
-                "Nobody can sign in now", fix="Tell those who run this service: CDS_OIDC_ISSUER is wrong"
+                say("Sign-in does not work now"), fix=say("Tell those who run this service: CDS_OIDC_ISSUER is wrong")
             )
         listed = found.get("id_token_signing_alg_values_supported")
         known = [name for name in listed if name in ALGORITHMS] if isinstance(listed, list) else []
@@ -149,7 +152,7 @@ class SignIn:
 
 def _down(error: Exception) -> SignInDownError:
     log.error("the provider of CDS_OIDC_ISSUER does not answer as one: %s", type(error).__name__)
-    return SignInDownError("Nobody can sign in now", fix="Try again a little later")
+    return SignInDownError(say("Sign-in does not work now"), fix=say("Try again a little later"))
 
 
 def _inside(address: str) -> str:

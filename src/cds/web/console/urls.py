@@ -6,4 +6,5 @@ HOME = "/console"
 LOGIN, CALLBACK, LOGOUT = f"{HOME}/login", f"{HOME}/callback", f"{HOME}/logout"
 ENTER, AUDIT = f"{HOME}/enter", f"{HOME}/audit"
 SAFE = ("GET", "HEAD")  # methods that change nothing
+DISAGREEMENTS = f"{HOME}/disagreements"
 DECISIONS, FEEDBACK, DATA = f"{HOME}/decisions", f"{HOME}/feedback", f"{HOME}/data"

@@ -21,7 +21,7 @@ class Role(IntEnum):
 
     VIEWER = 1  # which rules are live, and how the service is
     ANALYST = 2  # what was decided, and what clinicians said, which is health information
-    STEWARD = 3  # try requests, and measure tests
+    STEWARD = 3  # try requests, measure tests, and acknowledge disagreements of the engines
     ADMIN = 4  # who looked at what
 
     @property

@@ -1,0 +1,1 @@
+"""Sentences that the program writes for readers, and their translations."""
