@@ -80,7 +80,7 @@ class Service:
 
     def workers(self) -> list[int]:
         """The processes that answer."""
-        listed = subprocess.run(["pgrep", "-P", str(self.running.pid), "-f", "spawn_main"],  # noqa: S603, S607
+        listed = subprocess.run(["pgrep", "-P", str(self.running.pid)],  # noqa: S603, S607
                                 capture_output=True, text=True, check=False)  # fmt: skip
         return [int(line) for line in listed.stdout.split()]
 

@@ -45,14 +45,12 @@ from cds.errors import CdsError
 from cds.fhir_client.allowlist import ServerAllowlist
 from cds.fhir_client.fetch import Fetcher, FetchLimits
 from cds.journal.journal import Journal
-from cds.journal.rule_archives import read_to_hold
-from cds.parallel import collecting_seldom
+from cds.ready_rules import rules_by_folder
 from cds.record import units
-from cds.rulebook.lock import lock_problems
-from cds.rulebook.published import with_definitions
 from cds.rulebook.reviews import overdue_reviews
-from cds.ruleset import evaluator_mode_from, refuse_errors, rules_of
+from cds.ruleset import evaluator_mode_from
 from cds.settings import Settings
+from cds.telemetry.traces import send_what_waits
 from cds.web.compressed_pages import CompressedPages
 from cds.web.console.access import ConsoleAccess, why_not_safe
 from cds.web.decisions import DecisionLookup, decision_routes
@@ -63,7 +61,6 @@ from cds.web.saving import ReviewSaver
 from cds.web.start import start_routes
 from cds.web.what_if_pages import what_if_routes
 from cds.web.write_grants import WriteGrants
-from cds.yaml_source.problem import Problem, RulesError
 
 if TYPE_CHECKING:
     from cds.auth.tenants import Tenant
@@ -95,7 +92,8 @@ def create_app(
     with ExitStack() as half_made:
         tenants, clients = tenants_of(settings)
         registered = registered_of(settings, tenants, journal)
-        made = _rules_of(settings, tenants, clock(), journal) if rules is None else {}
+        folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
+        made = rules_by_folder(set(folders.values()), settings, clock(), journal) if rules is None else {}
         half_made.callback(_close, made)
         rules_by_tenant = {
             t.name: TenantRules(rules or made[t.rules], fetcher_for(t.servers, settings), t.name) for t in tenants
@@ -108,7 +106,6 @@ def create_app(
         half_made.callback(overrides.close)
         to_close = half_made.pop_all()
 
-    folders = {tenant.name: tenant.rules for tenant in tenants} or {ANYBODY: settings.rules}
     reload = reload_of(rules_by_tenant, made, folders, settings, clock, journal)
 
     @asynccontextmanager
@@ -140,9 +137,7 @@ def create_app(
         await asyncio.gather(*tasks, return_exceptions=True)
         gc.set_threshold(*before)
         gc.unfreeze()
-        await _hang_up(rules_by_tenant, clients)
-        if journal is not None:
-            await to_thread.run_sync(journal.close)
+        await _hang_up(rules_by_tenant, clients, journal)
         to_close.close()
 
     app = FastAPI(
@@ -283,12 +278,16 @@ async def _log_overdue_reviews(rules_by_tenant: RulesByTenant, clock: Callable[[
         await asyncio.sleep(SECONDS_A_DAY)
 
 
-async def _hang_up(rules_by_tenant: RulesByTenant, clients: list[httpx.AsyncClient]) -> None:
+async def _hang_up(rules_by_tenant: RulesByTenant, clients: list[httpx.AsyncClient], journal: Journal | None) -> None:
+    """Let go of every connection; what waits for the journal and for the collector of traces is written first."""
     for tenant_rules in rules_by_tenant.values():
         if tenant_rules.fetcher is not None:
             await tenant_rules.fetcher.close()
     for client in clients:
         await client.aclose()
+    if journal is not None:
+        await to_thread.run_sync(journal.close)
+    await to_thread.run_sync(send_what_waits)
 
 
 def _add_routes(
@@ -394,32 +393,6 @@ def refuse_strangers(settings: Settings) -> None:
             "  or say that anybody may call: --unauthenticated, CDS_UNAUTHENTICATED=true."
         )
     log.warning("anybody who reaches %s may call: clients are not authenticated", settings.host)
-
-
-@collecting_seldom()
-def _rules_of(
-    settings: Settings, tenants: tuple[Tenant, ...], today: date, journal: Journal | None
-) -> dict[Path, Ruleset]:
-    """Rules by folder; a folder that several tenants name is loaded once."""
-    folders = {tenant.rules for tenant in tenants} or {settings.rules}
-    made: dict[Path, Ruleset] = {}
-    problems: list[Problem] = []
-    for folder in sorted(folders):
-        try:
-            book, hold = read_to_hold(folder, journal.holds_rules if journal is not None else None)
-            to_be_mended = [*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book)]
-            shown = with_definitions(book, settings.show_definitions)
-            made[folder] = rules_of(shown, evaluator_mode_from(settings.engine))
-            hold()
-            for problem in to_be_mended:
-                log.warning("%s:%s %s", problem.file, problem.line, problem.what)
-        except RulesError as wrong:
-            problems += wrong.problems
-    if problems:
-        for rules in made.values():
-            rules.reasoner.close()
-        raise RulesError(tuple(problems))
-    return made
 
 
 def _close(made: Mapping[Path, Ruleset]) -> None:

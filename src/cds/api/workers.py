@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import mmap
+import multiprocessing
 import os
 import struct
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from uvicorn import _subprocess
 
 STATES = "THIRDLINE_WORKER_STATES"  # environment: the file that workers share; without it a worker is alone
 MASTER = "THIRDLINE_MASTER"  # environment: the process whose worker this is
@@ -141,6 +146,23 @@ async def keep_beating(beat: Callable[[], None]) -> None:
     while True:
         beat()
         await asyncio.sleep(BEAT_SECONDS)
+
+
+def can_be_copied() -> bool:
+    """Whether a process may be copied as it is: on Linux; libraries of macOS do not stand it."""
+    return sys.platform == "linux"
+
+
+def copy_for_workers() -> None:
+    """
+    Let uvicorn make each worker as a copy of this process, with all that is loaded, rather than start Python anew.
+
+    A worker that was killed is there again within a second, and workers share the memory of what was loaded before.
+    This process must run no thread and hold no connection by now.
+    """
+    gc.collect()
+    gc.freeze()  # the collectors of the copies need not look at it, and so write into none of its pages
+    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment] # it has no setting for this
 
 
 def _runs(process: int) -> bool:

@@ -23,7 +23,10 @@ from cds.yaml_source.problem import RulesError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count; this process counts nothing and has no file in it
+    from cds.journal.journal import Journal
+    from cds.settings import Settings
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # where workers count
 PROTOCOL = "cds.api.http_protocol:BoundedProtocol"
 WORKER_SECONDS = 30  # without a sign of life from a worker; then another takes its place
 
@@ -63,14 +66,6 @@ def serve(
     [bold]Example:[/bold] cds serve --port 8000
     [bold]Example:[/bold] cds serve --console
     """
-    import uvicorn  # noqa: PLC0415 (not needed by the other commands)
-
-    from cds.api.workers import MASTER, STATES, make_states_file  # noqa: PLC0415
-    from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
-    from cds.journal.journal import journal_from  # noqa: PLC0415
-    from cds.telemetry.logs import log_by  # noqa: PLC0415
-    from cds.telemetry.traces import trace_by  # noqa: PLC0415
-
     if site is not None:
         if rules is not None or not (site / SITE).is_file():
             raise typer.BadParameter(f"name a folder that holds {SITE}, and no --rules.", param_hint="--site")
@@ -86,9 +81,19 @@ def serve(
     }
     changes = {name: value for name, value in options.items() if value is not None}
     settings = settings_in_force(**changes)
+    if settings.workers > 1:
+        _set_up_workers(settings)
+
+    import uvicorn  # noqa: PLC0415 (not needed by the other commands; counts look for their folder when loaded)
+
+    from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
+    from cds.journal.journal import journal_from  # noqa: PLC0415
+    from cds.telemetry.logs import log_by  # noqa: PLC0415
+    from cds.telemetry.traces import refuse_traces, trace_by  # noqa: PLC0415
+
     log_by(settings)
     try:
-        trace_by(settings)
+        refuse_traces(settings) if settings.workers > 1 else trace_by(settings)
     except ValueError as wrong:
         raise typer.BadParameter(f"{wrong}.", param_hint="CDS_TRACES_ENDPOINT") from None
     try:
@@ -108,13 +113,8 @@ def serve(
         _print_link(service)
     # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
     os.environ.update({variable_of(name): str(value) for name, value in changes.items()})
-    if settings.metrics and settings.workers > 1 and METRICS_FOLDER not in os.environ:
-        os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="thirdline-metrics-")
-        atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
     if settings.workers > 1:
-        os.environ[MASTER] = str(os.getpid())
-        os.environ[STATES] = str(make_states_file())
-        atexit.register(Path(os.environ[STATES]).unlink, missing_ok=True)
+        _leave_it_to_workers(kept)
     uvicorn.run(
         service if settings.workers == 1 else "cds.serving:served",
         factory=settings.workers > 1,
@@ -134,6 +134,34 @@ def serve(
         timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )
+
+
+def _set_up_workers(settings: Settings) -> None:
+    """Set up what must be there before counts and rules are loaded."""
+    if settings.metrics and METRICS_FOLDER not in os.environ:
+        os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="thirdline-metrics-")
+        atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
+
+    from cds.api.workers import can_be_copied  # noqa: PLC0415 (as in `serve`)
+    from cds.ready_rules import MadeBefore  # noqa: PLC0415
+
+    if can_be_copied():
+        MadeBefore.by_folder = {}
+
+
+def _leave_it_to_workers(kept: Journal | None) -> None:
+    """Let workers find this process, and each other; let go of what this one holds: it counts and decides nothing."""
+    from cds.api import workers  # noqa: PLC0415 (as in `serve`)
+    from cds.telemetry.metrics import forget_this_process  # noqa: PLC0415
+
+    os.environ[workers.MASTER] = str(os.getpid())
+    os.environ[workers.STATES] = str(workers.make_states_file())
+    atexit.register(Path(os.environ[workers.STATES]).unlink, missing_ok=True)
+    if kept is not None:
+        kept.store.close()
+    forget_this_process()
+    if workers.can_be_copied():
+        workers.copy_for_workers()
 
 
 def _print_link(service: FastAPI) -> None:

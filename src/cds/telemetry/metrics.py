@@ -104,6 +104,12 @@ def scraped() -> bytes:
     return text_of(registry)
 
 
+def forget_this_process() -> None:
+    """Take out what this process shows, when it is to be a master of workers that count."""
+    if folder := os.environ.get(FOLDER):
+        mark_process_dead(os.getpid(), folder)  # type: ignore[no-untyped-call]
+
+
 def _dead(folder: Path) -> Iterable[int]:
     """Processes that left gauges behind and run no more."""
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from cds import __version__
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.trace import Span, Tracer
 
     from cds.settings import Settings
 
+FLUSH_MILLISECONDS = 2_000
 EXTRA = "CDS_TRACES_ENDPOINT needs more: pip install 'thirdline[otel]'"
 
 
@@ -22,6 +23,18 @@ class Tracing:
     """What this process traces with; off until `trace_with`."""
 
     tracer: Tracer | None = None
+    provider: TracerProvider | None = None
+
+
+def refuse_traces(settings: Settings) -> None:
+    """
+    Refuse settings by which nothing can be traced.
+
+    Raises:
+        ValueError: The packages of the extra `otel` are not installed.
+    """
+    if settings.traces_endpoint and (find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None):
+        raise ValueError(EXTRA)
 
 
 def trace_by(settings: Settings) -> None:
@@ -32,12 +45,11 @@ def trace_by(settings: Settings) -> None:
     log. The sampler and the rest are those of OpenTelemetry's own variables (`OTEL_TRACES_SAMPLER`).
 
     Raises:
-        ValueError: The packages of the extra `otel` are not installed.
+        ValueError: As `refuse_traces`.
     """
+    refuse_traces(settings)
     if not settings.traces_endpoint:
         return
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None:
-        raise ValueError(EXTRA)
     # An extra: only who traces has it, and loads it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
@@ -53,12 +65,18 @@ def trace_with(processor: SpanProcessor) -> None:
     ours = Resource({"service.name": "thirdline", "service.version": __version__})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(processor)
-    Tracing.tracer = provider.get_tracer("thirdline", __version__)
+    Tracing.provider, Tracing.tracer = provider, provider.get_tracer("thirdline", __version__)
+
+
+def send_what_waits() -> None:
+    """Send the spans that wait, at the end of a service: a worker that is a copy ends without Python's own end."""
+    if Tracing.provider is not None:
+        Tracing.provider.force_flush(FLUSH_MILLISECONDS)
 
 
 def stop_tracing() -> None:
     """Trace no more."""
-    Tracing.tracer = None
+    Tracing.tracer = Tracing.provider = None
 
 
 def stage(name: str) -> AbstractContextManager[Any]:
