@@ -213,7 +213,7 @@ def could_be_anything(
     hits = {id(hit.entry) for name in looked_for if name in by_set for hit in by_set[name]}
     if unplaced.nameless:
         # Rules without a vocabulary take any code of a system they have codes in for another thing.
-        systems = codes.systems_of(looked_for) if codes.vocabulary is None else frozenset()
+        systems = codes.systems_of(frozenset(looked_for)) if codes.vocabulary is None else frozenset()
         for entry in unplaced.nameless:
             if id(entry) not in hits and not _is_coded_in(systems, entry):
                 yield entry, ""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from cds.record import fhir
 from cds.record.model import NOT_UNDERSTOOD
 from cds.terminology.concepts import Coding, Concept
-from cds.terminology.systems import canonical_code, canonical_system
+from cds.terminology.systems import WRITTEN_IN_WAYS, canonical_code, canonical_system
 
 EMPTY = Concept()
 LONGEST_SYSTEM = 256
@@ -19,8 +19,8 @@ def concept_of(said: fhir.CodeableConcept | None) -> Concept:
     """Give the Concept for a CodeableConcept (R4 §2.24.0.6); an empty one if there is none."""
     if said is None:
         return EMPTY
-    codings = said.coding
-    return Concept(codings_of(codings) if codings else (), (said.text or "").strip())
+    text = said.text.strip() if said.text else ""
+    return Concept(codings_of(said.coding), text) if said.coding else Concept((), text)
 
 
 def concept_of_either(said: fhir.CodeableReference | None) -> Concept:
@@ -42,7 +42,8 @@ def codings_of(said: Iterable[fhir.Coding | None]) -> tuple[Coding, ...]:
 def coding_of(said: fhir.Coding) -> Coding:
     """Give one Coding with the canonical URI of its system, and the code as that system writes it."""
     system = _system(said.system) if said.system and len(said.system) <= LONGEST_SYSTEM else said.system or ""
-    return Coding(system, canonical_code(system, said.code or ""), said.display or "")
+    code = said.code.strip() if said.code else ""
+    return Coding(system, canonical_code(system, code) if system in WRITTEN_IN_WAYS else code, said.display or "")
 
 
 @lru_cache(maxsize=256)

@@ -24,10 +24,11 @@ FindPlace = Callable[[fhir.Reference | None], tuple[Concept, ...] | None]
 
 def place_of(said: fhir.Encounter) -> tuple[Concept, ...]:
     """Class and types of an encounter; class is a Coding in R4, a list of concepts in R5, a word in DSTU2."""
-    return tuple(concept for concept in (*_classes(said.class_), *map(concept_of, said.type or ())) if concept.words)
+    return tuple(concept for concept in (*classes_of(said.class_), *map(concept_of, said.type or ())) if concept.words)
 
 
-def _classes(said: object) -> list[Concept]:
+def classes_of(said: object) -> list[Concept]:
+    """The class of an encounter as `place_of` has it; [] for one that cannot be read."""
     if isinstance(said, str):
         return [Concept((Coding("", said),))]
     try:

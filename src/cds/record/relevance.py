@@ -20,7 +20,7 @@ from cds.record.dates import LENGTH_OF_DAY, is_plain_day
 from cds.record.measurements import is_observed
 from cds.record.medications import LONGEST_SUPPLY_DAYS, NEVER_TAKEN, NOT_ORDERED, can_be_taken
 from cds.record.model import ExposureKind
-from cds.record.places import place_of
+from cds.record.places import classes_of
 from cds.record.procedures import NOT_DONE
 from cds.terminology.concepts import Concept
 from cds.terminology.value_sets import CodeIndex, RelevanceCriteria
@@ -44,9 +44,10 @@ class RelevanceFilter:
         self._others: dict[object, bool] = {}
         self._other_drugs: dict[object, bool] = {}
         self._words: dict[tuple[EntryKind, bool, tuple[str, ...]], bool] = {}
-        self._other_places: dict[object, bool] = {}
+        self._other_places: dict[object, bool | None] = {}
         self._unobserved: dict[object, bool] = {}
         self._texts: dict[str, bool] = {}
+        self._asked_names: dict[str, bool] = {}
         self._answered = 0
         self._searched = 0
 
@@ -66,13 +67,30 @@ class RelevanceFilter:
             return None
         if not self._sought.visited:
             return ""
-        key = (repr(said.class_), *map(_key, filter(None, said.type or ())))
-        found = self._other_places.get(key)
-        if found is None:
-            place = place_of(said)
-            self._count(tuple(text for concept in place for text in concept.said))
-            found = self._other_places[key] = self._index.places_elsewhere(place, self._sought.visited)
-        return "" if found else None
+        named = False
+        for place in (said.class_, *(said.type or ())):
+            if place is None:
+                continue
+            key = _key(place) if isinstance(place, fhir.CodeableConcept) else repr(place)
+            if key not in self._other_places:
+                self._other_places[key] = self._elsewhere(place, self._index, self._sought.visited)
+            found = self._other_places[key]
+            if found is False:
+                return None
+            named = named or found is True
+        return "" if named else None
+
+    def _elsewhere(self, place: object, index: CodeIndex, sets: frozenset[str]) -> bool | None:
+        """As `CodeIndex.elsewhere`, of a class or type as it was sent."""
+        concepts = [concept_of(place)] if isinstance(place, fhir.CodeableConcept) else classes_of(place)
+        found: bool | None = None
+        for concept in concepts:
+            self._count(concept.said)
+            one = index.elsewhere(concept, sets)
+            if one is False:
+                return False
+            found = found or one
+        return found
 
     def claim(self, said: fhir.ExplanationOfBenefit) -> str | None:
         """Of interest only where a pharmacy supplied something."""
@@ -91,25 +109,44 @@ class RelevanceFilter:
         key = _key(said.code)
         found = self._unobserved.get(key)
         if found is None:
-            found = self._unobserved[key] = not (
-                is_observed(said, self._sought.observed)
-                or self._name_mentions(said.code)
-                or not self._places(said.code)
-            )
-        return "" if found and not self._answer_mentions(said) else None
+            found = self._unobserved[key] = self._is_another_observation(concept_of(said.code), self._sought)
+        if found and (said.valueCodeableConcept is not None or said.valueString) and self._answer_mentions(said):
+            return None
+        return "" if found else None
+
+    def _is_another_observation(self, concept: Concept, sought: RelevanceCriteria) -> bool:
+        """Whether code and name say that it is an observation of another kind than any that is asked for."""
+        for coding in concept.codings:
+            if coding.code in sought.observed.codes:
+                return False
+        said = concept.said
+        for text in said:
+            asked = self._asked_names.get(text)
+            if asked is None:
+                asked = self._asked_names[text] = sought.observed.called(text)
+            if asked:
+                return False
+        return not self._concept_mentions(concept, said) and sought.index.places_observation(concept)
 
     def _mentions(self, said: fhir.Observation | fhir.ObservationComponent) -> bool:
         return (said.code is not None and self._name_mentions(said.code)) or self._answer_mentions(said)
 
     def _name_mentions(self, said: fhir.CodeableConcept) -> bool:
         """Whether a name has a code or a word that some fact looks for in observations of any code."""
+        concept = concept_of(said)
+        return self._concept_mentions(concept, concept.said)
+
+    def _concept_mentions(self, concept: Concept, said: tuple[str, ...]) -> bool:
         if self._sought is None or self._index is None or not self._sought.mentioned:
             return False
-        concept = concept_of(said)
-        self._count(tuple(text for text in concept.said if text not in self._texts))
-        return self._index.codes_among(concept.codings, self._sought.mentioned) or any(
-            self._text_mentions(text, self._index, self._sought.mentioned) for text in concept.said
-        )
+        for text in said:
+            found = self._texts.get(text)
+            if found is None:
+                self._count((text,))
+                found = self._text_mentions(text, self._index, self._sought.mentioned)
+            if found:
+                return True
+        return self._index.codes_among(concept.codings, self._sought.mentioned)
 
     def _places(self, said: fhir.CodeableConcept) -> bool:
         """Whether a code or a name says of an observation that it is another."""

@@ -40,6 +40,7 @@ class TerminologyIndex:
     _longest_root: dict[str, int] = field(init=False, repr=False)
     _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
     _systems: dict[str, frozenset[str]] = field(init=False, repr=False)
+    _systems_of: dict[frozenset[str], frozenset[str]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         exact: dict[tuple[str, str], list[str]] = {}
@@ -84,6 +85,7 @@ class TerminologyIndex:
                 for code_set in self.sets.values()
             },
         )
+        object.__setattr__(self, "_systems_of", {})
         object.__setattr__(self, "_excepted", {key: frozenset(found) for key, found in excepted.items()})
 
     def sets_with(self, coding: Coding) -> tuple[str, ...]:
@@ -130,9 +132,12 @@ class TerminologyIndex:
         """Names of the value sets a concept is in, by whatever evidence."""
         return self.sets_of(concept) | self.sets_named(concept)
 
-    def systems_of(self, sets: Iterable[str]) -> frozenset[str]:
+    def systems_of(self, sets: frozenset[str]) -> frozenset[str]:
         """The code systems in which some value set has codes."""
-        return frozenset(system for name in sets for system in self._systems[name])
+        found = self._systems_of.get(sets)  # the same few sets are asked for with each entry
+        if found is None:
+            found = self._systems_of[sets] = frozenset(system for name in sets for system in self._systems[name])
+        return found
 
     def sets_of(self, concept: Concept) -> frozenset[str]:
         """Names of the value sets some coding of the concept is in, or a whole text by the word of a site."""
@@ -195,7 +200,10 @@ class TerminologyIndex:
     def codes_among(self, codings: tuple[Coding, ...], sets: frozenset[str]) -> bool:
         """Whether a code is in one of some value sets."""
         systems = self.systems_of(sets)
-        return any(one.system in systems and not sets.isdisjoint(self.sets_with(one)) for one in codings)
+        for one in codings:  # noqa: SIM110 (a generator takes twice as long)
+            if one.system in systems and not sets.isdisjoint(self.sets_with(one)):
+                return True
+        return False
 
     def may_mention(self, text: str, sets: frozenset[str]) -> bool:
         """Whether a text is the name of one of some value sets, or has a word of one, however it is meant."""
@@ -269,7 +277,7 @@ class TerminologyIndex:
             return Reading.READ if has_a_name(concept) else Reading.SILENT
         sets = self.sets_of(concept)
         sets = frozenset(name for name in sets if vocabulary.says_what(name, kind))
-        if sets - vocabulary.says_nothing or any(vocabulary.places_code(coding, kind) for coding in concept.codings):
+        if sets - vocabulary.says_nothing or vocabulary.places_codes(concept.codings, kind):
             return Reading.READ
         if kind is EntryKind.MEDICATION and any(
             not table.codes_of_another(concept.codings) for table in self.drugs.values()
@@ -368,8 +376,7 @@ class TerminologyIndex:
 
     def places_code(self, codings: tuple[Coding, ...], kind: EntryKind) -> bool:
         """Whether a code says by itself what an entry is."""
-        vocabulary = self.vocabulary
-        return vocabulary is not None and any(vocabulary.places_code(coding, kind) for coding in codings)
+        return self.vocabulary is not None and self.vocabulary.places_codes(codings, kind)
 
     def places_observation(self, concept: Concept) -> bool:
         """
@@ -379,7 +386,7 @@ class TerminologyIndex:
         what is measured. Where the rules bring no vocabulary, any name says it.
         """
         vocabulary = self.vocabulary
-        if vocabulary is None or self.places_code(concept.codings, EntryKind.OBSERVATION):
+        if vocabulary is None or vocabulary.places_codes(concept.codings, EntryKind.OBSERVATION):
             return True
         kind, found = EntryKind.OBSERVATION, Reading.SILENT
         for text in concept.said:
@@ -410,11 +417,21 @@ class TerminologyIndex:
         """
         Whether class and types of an encounter say that it is of none of some value sets.
 
+        One of them must say so, and none be theirs.
+        """
+        said = [self.elsewhere(concept, sets) for concept in place]
+        return True in said and False not in said
+
+    def elsewhere(self, place: Concept, sets: frozenset[str]) -> bool | None:
+        """
+        Whether a class or type of an encounter says that it is of none of some value sets; None: it says nothing.
+
         A code of a system in which they have codes says so, where no code and no word is of theirs.
         """
+        if not sets.isdisjoint(self.sets_of_words_or_codes(place)):
+            return False
         systems = self.systems_of(sets)
-        said = any(one.system in systems and one.code for concept in place for one in concept.codings)
-        return said and all(sets.isdisjoint(self.sets_of_words_or_codes(concept)) for concept in place)
+        return True if any([one.system in systems and one.code for one in place.codings]) else None  # noqa: C419 (as above)
 
     def sets_claimed(self, concept: Concept) -> frozenset[str]:
         """

@@ -145,6 +145,10 @@ def _eleven_digits(code: str) -> str:
     return "".join(part.zfill(width) for part, width in zip(parts, NDC_SEGMENTS[-1], strict=True))
 
 
+WRITTEN_IN_WAYS = frozenset({ICD9CM, ICD11, ICPC2, NDC, ICD10CM})
+"""Code systems whose codes come written in more ways than one."""
+
+
 def canonical_code(system: str, code: str) -> str:
     """A code as its system writes it: ICD-10 codes come without their dot, or in lower case, from some senders."""
     code = code.strip()

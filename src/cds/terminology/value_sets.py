@@ -144,8 +144,8 @@ class CodeIndex(Protocol):
     def words_of_another(self, said: tuple[str, ...], kind: EntryKind, *, placed: bool) -> bool:
         """Whether it can be told from texts what an entry is (where no code `placed` it), and it is in no value set."""
 
-    def places_elsewhere(self, place: tuple[Concept, ...], sets: frozenset[str]) -> bool:
-        """Whether class and types of an encounter say that it is of none of some value sets."""
+    def elsewhere(self, place: Concept, sets: frozenset[str]) -> bool | None:
+        """Whether a class or type of an encounter says that it is of none of some value sets; None: it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,13 +98,16 @@ class Vocabulary:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_longest", max(map(len, self.names), default=0))
 
-    def places_code(self, coding: Coding, kind: EntryKind) -> bool:
-        """Whether a code says by itself what an entry of some kind is."""
-        if (coding.system, coding.code) in self.other_codes:
-            return True
-        if not coding.code or coding.system not in self.closed.get(kind, ()):
-            return False
-        return coding.system != ICD10CM or coding.code[:ICD_CATEGORY] in self.categories
+    def places_codes(self, codings: Iterable[Coding], kind: EntryKind) -> bool:
+        """Whether one of some codes says by itself what an entry of some kind is."""
+        closed = self.closed.get(kind, ())
+        for coding in codings:
+            system, code = coding.system, coding.code
+            if (system, code) in self.other_codes:
+                return True
+            if code and system in closed and (system != ICD10CM or code[:ICD_CATEGORY] in self.categories):
+                return True
+        return False
 
     def says_what(self, value_set: str, kind: EntryKind) -> bool:
         """Whether being in a value set says what an entry of some kind is."""
