@@ -2,7 +2,9 @@
 Whatever is sent, no 5xx, no hang, no wrong answer to others, and memory that stays level: bodies built by Hypothesis
 next to ordinary requests, then schemathesis over the OpenAPI document.
 
-Run: .venv/bin/python -m benchmarks.hostile [--bodies 100000] [--ordinary 100000] [--seconds 300]
+Run: .venv/bin/python -m benchmarks.hostile [--bodies 100000] [--ordinary 100000] [--seconds 300] [--workers 1]
+
+With several workers as many clients send each kind; what one of them finds wrong ends the run.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,7 @@ class OrdinaryTraffic:
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         listed = {name: body for name, (body, _) in examples().items()}
@@ -61,15 +65,16 @@ class OrdinaryTraffic:
             name = names[number % len(names)]
             began = time.perf_counter()
             answer = send(self.client, *self._asked[name])
-            self.seconds.append(time.perf_counter() - began)
-            self.statuses[str(answer.status_code)] += 1
-            if said_in(answer) != self._answers[name]:
-                self.wrong[name] += 1
+            took, wrong = time.perf_counter() - began, said_in(answer) != self._answers[name]
+            with self._counting:
+                self.seconds.append(took)
+                self.statuses[str(answer.status_code)] += 1
+                self.wrong[name] += wrong  # a bool
 
     def lines(self) -> Iterator[str]:
         """As text."""
         took = sorted(self.seconds) or [0.0]
-        yield f"{len(self.seconds)} ordinary requests, by status: {dict(self.statuses)}; wrong: {dict(self.wrong)}"
+        yield f"{len(self.seconds)} ordinary requests, by status: {dict(self.statuses)}; wrong: {dict(+self.wrong)}"
         middle, late = took[len(took) // 2] * 1000, took[len(took) * 99 // 100] * 1000
         yield f"half of them within {middle:.0f} ms, 99 % within {late:.0f} ms"
 
@@ -108,12 +113,16 @@ def post(client: httpx.Client, count: int) -> Counter[str]:
 
 
 def memory_of(process_id: int) -> int:
-    """Bytes a process holds in memory (Linux: VmRSS)."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
+    """Bytes a process and its workers hold in memory, what they share counted once (Linux: Pss)."""
+    listed = subprocess.run(["pgrep", "-P", str(process_id)], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    held = 0
+    for one in (process_id, *map(int, listed.stdout.split())):
+        lines = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+        held += next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return held
 
 
-def together(base: httpx.URL, process_id: int, hostile: int, ordinary: int) -> list[str]:
+def together(base: httpx.URL, process_id: int, hostile: int, ordinary: int, clients: int) -> list[str]:
     """
     Hostile bodies and ordinary requests at the same time; what was wrong, a sentence each.
 
@@ -128,20 +137,23 @@ def together(base: httpx.URL, process_id: int, hostile: int, ordinary: int) -> l
             while not over.wait(2):
                 memory.append(memory_of(process_id))
 
-        threads = [
-            threading.Thread(target=watch, daemon=True),
-            threading.Thread(target=traffic.ask, args=(ordinary, over), daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
-        began = time.perf_counter()
-        try:
+        def post_alone() -> Counter[str]:
             with httpx.Client(base_url=base, timeout=SLOWEST_SECONDS) as other:
-                answers = post(other, hostile)
-            threads[1].join()
-        finally:
-            over.set()
-            threads[1].join()
+                return post(other, hostile // clients)
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        began = time.perf_counter()
+        with ThreadPoolExecutor(2 * clients) as pool:
+            try:
+                asking = [pool.submit(traffic.ask, ordinary // clients, over) for _ in range(clients)]
+                posting = [pool.submit(post_alone) for _ in range(clients)]
+                answers = sum((one.result() for one in posting), Counter[str]())
+                for one in asking:
+                    one.result()
+            finally:
+                over.set()
+        watching.join()
         memory.append(memory_of(process_id))
     took = time.perf_counter() - began
     print(f"{answers.total()} hostile bodies, by status: {dict(sorted(answers.items()))}; both in {took:.0f} s")
@@ -152,7 +164,7 @@ def together(base: httpx.URL, process_id: int, hostile: int, ordinary: int) -> l
     failed = sum(count for status, count in (answers + traffic.statuses).items() if status >= "500")
     return [
         *([f"{failed} answers were 5xx"] if failed else []),
-        *([f"{traffic.wrong.total()} ordinary answers were wrong"] if traffic.wrong else []),
+        *([f"{wrong} ordinary answers were wrong"] if (wrong := traffic.wrong.total()) else []),
         *(["memory grew"] if end > LEVEL * quarter else []),
     ]
 
@@ -175,11 +187,12 @@ def main() -> int:
     arguments.add_argument("--bodies", type=int, default=100_000)
     arguments.add_argument("--ordinary", type=int, default=100_000)
     arguments.add_argument("--seconds", type=int, default=300, help="of schemathesis; 0 for none")
+    arguments.add_argument("--workers", type=int, default=1, help="of the service, and clients of each kind")
     wanted = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"CDS_JOURNAL": str(Path(folder) / "journal.sqlite3")}
+        settings = {"CDS_JOURNAL": str(Path(folder) / "journal.sqlite3"), "CDS_WORKERS": str(wanted.workers)}
         with process(Path(folder) / "log", **settings) as (client, running):
-            problems = together(client.base_url, running.pid, wanted.bodies, wanted.ordinary)
+            problems = together(client.base_url, running.pid, wanted.bodies, wanted.ordinary, wanted.workers)
             if wanted.seconds:
                 ended = schemathesis(client.base_url, wanted.seconds)
                 print(ended.stdout)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, func, select
 
 from cds.journal import decision_records, feedback
-from cds.journal.feedback import CardOverride, recent_overrides
+from cds.journal.feedback import _RECENT_OVERRIDES, CardOverride, recent_overrides
 from cds.journal.period import JournalPeriod
+from cds.journal.retention import RetentionPeriods, prune
 from cds.journal.stats import Tally, stats
 from cds.journal.store import Store
 from cds.journal.tables import accepted as accepted_table
 from cds.journal.tables import comments
 from cds.journal.tables import feedback as feedback_table
+from cds.journal.tables import receipts as receipts_table
 from tests.journal.said import NOON, accepted, overridden, receipt, shown
 
 MINUTE = timedelta(minutes=1)
@@ -146,6 +152,78 @@ def test_a_look_up_sees_what_was_said_since_the_one_before(store: Store) -> None
     keep(store, overridden(card))
 
     assert recent_overrides(store, "", "patient-1", LONG_AGO) == [CardOverride("mine", "patient-refuses", NOON)]
+
+
+def test_a_word_that_came_before_its_receipt_counts_once_that_is_there(store: Store) -> None:
+    card, others = shown("mine"), shown("others")
+    keep(store, overridden(card), overridden(others))
+    assert recent_overrides(store, "", "patient-1", LONG_AGO) == []
+
+    decision_records.write(store, [receipt(card)])
+
+    assert [one.card for one in recent_overrides(store, "", "patient-1", LONG_AGO)] == ["mine"]
+
+
+def test_word_and_receipt_that_are_written_at_the_same_time_find_each_other(store: Store) -> None:
+    listed = [shown(f"card-{number}") for number in range(40)]
+
+    def decide() -> None:
+        for card in listed:
+            decision_records.write(store, [receipt(card)])
+
+    def answer() -> None:
+        for card in listed:
+            keep(store, overridden(card))
+
+    with ThreadPoolExecutor(2) as both:
+        for under_way in (both.submit(decide), both.submit(answer)):
+            under_way.result()
+
+    found = {one.card for one in recent_overrides(store, "", "patient-1", LONG_AGO)}
+    assert found == {one.name for one in listed}
+
+
+def steps_of_look_up(store: Store, place: Path) -> int:
+    """How many instructions of SQLite's machine a look-up takes."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(sqlite3.connect(place)) as connection:
+        connection.set_progress_handler(step, 1)
+        given = {"patient_digest": decision_records.patient_digest(store, "", "patient-1"), "since": LONG_AGO}
+        assert len(_RECENT_OVERRIDES.run(connection, store._engine.dialect, given)) == 1
+    return steps
+
+
+def test_a_look_up_costs_the_same_for_a_patient_with_any_number_of_receipts(tmp_path: Path) -> None:
+    place = tmp_path / "journal.sqlite3"
+    store = Store(str(place))
+    answered = shown("mine")
+    decision_records.write(store, [receipt(answered)])
+    keep(store, overridden(answered))
+    before = steps_of_look_up(store, place)
+
+    decision_records.write(store, [receipt(shown()) for _ in range(50)])
+
+    assert steps_of_look_up(store, place) == before
+    store.close()
+
+
+def test_a_receipt_that_is_removed_takes_the_patient_of_its_words_with_it(store: Store) -> None:
+    card = shown("mine")
+    decision_records.write(store, [receipt(card)])
+    keep(store, overridden(card))
+    with store.writing() as connection:
+        connection.execute(receipts_table.delete())
+
+    prune(store, RetentionPeriods(receipts=36_500, comments=36_500, inputs=0), NOON)
+
+    with store.reading() as connection:
+        assert connection.execute(select(feedback_table.c.patient)).scalars().all() == [""]
 
 
 def test_a_look_up_does_without_sqlalchemy(store: Store) -> None:

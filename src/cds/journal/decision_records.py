@@ -18,6 +18,7 @@ from cds.cards.card import Card
 from cds.decide import Decision, Ruleset
 from cds.facts.unread import most_unread
 from cds.facts.unread import unread_codes as codes_not_read
+from cds.journal.answered import note_patients, note_patients_again
 from cds.journal.record_chain import linked
 from cds.journal.rule_archives import Archives, keep_archives
 from cds.journal.store import Store
@@ -199,12 +200,15 @@ def write(store: Store, written: Sequence[DecisionRecord], archives: Archives = 
         StoreDownError: None was written.
     """
     rows = rows_of(store, written)
+    shown = [row["uuid"] for row in rows[cards]]
     with store.writing() as connection:
         keep_archives(connection, store, (one.rules for one in written if one.body is not None), archives)
         for table, listed in rows.items():
             new = linked(connection, store, rows) if table is receipts else listed
             if new:
                 connection.execute(store.insert_new(table), new)
+        note_patients(connection, shown)
+    note_patients_again(store, shown)
 
 
 def rows_of(store: Store, written: Sequence[DecisionRecord]) -> dict[Table, list[dict[str, Any]]]:

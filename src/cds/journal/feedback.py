@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import Subquery, and_, bindparam, func, select
+from sqlalchemy import Subquery, bindparam, func, select
 
+from cds.journal.answered import note_patients, note_patients_again
 from cds.journal.decision_records import patient_digest
 from cds.journal.prepared import PreparedQuery
 from cds.journal.store import Store, insert_all
-from cds.journal.tables import accepted, cards, comments, feedback, receipts
+from cds.journal.tables import accepted, cards, comments, feedback
 
 
 class CardOutcome(Enum):
@@ -67,12 +68,12 @@ _PLACE = (
 
 
 def _recent_overrides() -> PreparedQuery:
-    # Ranked here and not by last_words(): answers wait for this, and it must not read every word there is.
+    # Ranked here and not by last_words(): answers wait for this, and it must read neither every word there is nor
+    # every receipt of a patient, who may have thousands.
     words = (
         select(cards.c.name, feedback.c.reason_code, feedback.c.outcome, feedback.c.counts_from, feedback.c.id, _PLACE)
-        .join(receipts, cards.c.receipt == receipts.c.id)
-        .join(feedback, and_(feedback.c.card == cards.c.uuid, feedback.c.tenant == receipts.c.tenant))
-        .where(receipts.c.patient == bindparam("patient_digest"), feedback.c.counts_from >= bindparam("since"))
+        .join(cards, cards.c.uuid == feedback.c.card)
+        .where(feedback.c.patient == bindparam("patient_digest"), feedback.c.counts_from >= bindparam("since"))
         .subquery()
     )
     return PreparedQuery(
@@ -96,6 +97,7 @@ def keep(store: Store, tenant: str, service: str, words: Sequence[CardFeedback],
         StoreDownError: Nothing was kept.
     """
     new = 0
+    answered = [word.card for word in words]
     with store.writing() as connection:
         for word in words:
             row = {
@@ -119,6 +121,8 @@ def keep(store: Store, tenant: str, service: str, words: Sequence[CardFeedback],
             if word.display or word.comment:
                 text = {"feedback": kept, "received_at": now, "display": word.display, "comment": word.comment}
                 insert_all(connection, comments, [text])
+        note_patients(connection, answered)
+    note_patients_again(store, answered)
     return new
 
 

@@ -190,10 +190,15 @@ feedback = Table(
     Column("outcome_at", Instant, nullable=False),
     Column("counts_from", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
+    Column("patient", String(64), nullable=False, server_default=""),
     Index("feedback_by_card", "card"),
+    Index("feedback_by_patient", "patient", "counts_from"),
     Index("feedback_by_time", "received_at"),
 )
-"""Every word that was said of a card, known here or not; `counts_from` and then `id` say which came last."""
+"""
+Every word that was said of a card, known here or not; `counts_from` and then `id` say which came last.
+`patient` is that of the card's receipt; "" while there is none.
+"""
 
 accepted = Table(
     "accepted",

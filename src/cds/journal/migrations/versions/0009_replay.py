@@ -1,4 +1,7 @@
-"""Rules that decided are kept with inputs, and disagreements of the engines until somebody acknowledges them."""
+"""
+Rules that decided are kept with inputs, and disagreements of the engines until somebody acknowledges them.
+What was said of a card knows the patient, so that the answers of one patient are found without all their receipts.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Nothing of either was kept before."""
+    """Of rules and disagreements nothing was kept before; patients are those of the receipts that are there."""
     op.create_table(
         "rule_archives",
         sa.Column("version", sa.String(100), primary_key=True),
@@ -30,3 +33,9 @@ def upgrade() -> None:
         sa.Column("acknowledged_by", sa.Text(), nullable=False, server_default=""),
     )
     op.create_index("disagreements_open", "disagreements", ["acknowledged_at"])
+    op.add_column("feedback", sa.Column("patient", sa.String(64), nullable=False, server_default=""))
+    op.create_index("feedback_by_patient", "feedback", ["patient", "counts_from"])
+    op.execute(
+        "UPDATE feedback SET patient = COALESCE((SELECT receipts.patient FROM cards JOIN receipts "
+        "ON receipts.id = cards.receipt WHERE cards.uuid = feedback.card AND receipts.tenant = feedback.tenant), '')"
+    )
