@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -56,14 +55,15 @@ def break_file(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("_master")
+@pytest.mark.parametrize("watch", [False, True])
 @pytest.mark.parametrize("happens", [lambda _: None, change, break_file])
 def test_a_worker_takes_the_rules_of_its_master_whatever_happened_since(
-    happens: Callable[[Path], None], folder: Path
+    happens: Callable[[Path], None], watch: bool, folder: Path
 ) -> None:
-    first = rules_in(folder)
+    first = rules_in(folder, watch=watch)
     happens(folder)
 
-    assert rules_in(folder, today=REVIEWED_LATE, review_grace_days=None) is first
+    assert rules_in(folder, watch=watch, today=REVIEWED_LATE) is first
 
 
 def test_a_process_without_workers_keeps_nothing(folder: Path) -> None:
@@ -77,35 +77,11 @@ def test_other_settings_are_other_rules(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("_master")
-def test_where_rules_are_watched_a_worker_takes_them_as_they_are_now(folder: Path) -> None:
-    first = rules_in(folder, watch=True)
-    assert rules_in(folder, watch=True) is first
-
-    change(folder)
-    second = rules_in(folder, watch=True)
-
-    assert second.program.version != first.program.version
-    assert rules_in(folder, watch=True) is second
-
-
-@pytest.mark.usefixtures("_master")
-def test_where_watched_rules_were_broken_a_worker_goes_on_with_those_of_its_master_and_says_so(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    first = rules_in(folder, watch=True)
-    break_file(folder)
-
-    with caplog.at_level(logging.ERROR):
-        assert rules_in(folder, watch=True) is first
-    assert "nonsense" in caplog.text
-
-
-@pytest.mark.usefixtures("_master")
 def test_a_master_does_not_start_with_wrong_rules(folder: Path) -> None:
     break_file(folder)
 
     with pytest.raises(RulesError) as refused:
-        rules_in(folder, watch=True)
+        rules_in(folder)
     assert "nonsense" in str(refused.value.problems[0])
 
 

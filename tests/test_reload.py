@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from cds.api.deployment import TenantRules
 from cds.authoring.testing.verdict import examine_folder
+from cds.engine.evaluator import EvaluatorMode
+from cds.ready_rules import rules_by_folder
+from cds.reload import RuleReloader
+from cds.settings import Settings
 from tests.api.test_process import process
 from tests.rulebook.small_rules import GOOD, RULE, changed, write_rules
 from tests.server import TODAY
@@ -147,3 +153,24 @@ def test_good_rules_are_to_be_taken_and_rules_without_tests_are_not(tmp_path: Pa
 
     assert examine_folder(good, TODAY).against == ()
     assert examine_folder(untested, TODAY).against == ("there are no tests",)
+
+
+@pytest.mark.seconds
+def test_what_was_changed_before_it_began_to_watch_is_taken_once_its_tests_pass(tmp_path: Path) -> None:
+    rules = write_rules(tmp_path / "rules", FILES)
+    made = rules_by_folder([rules], Settings(rules=rules, engine="direct"), TODAY, None)
+    live = {"": TenantRules(made[rules])}
+    before = made[rules].program.version
+    (rules / RULE).write_text(changed(LATER, "    title: Small\n", "    title: Smaller\n"))
+    reloader = RuleReloader(live, made, {"": rules}, EvaluatorMode.DIRECT, lambda: TODAY)
+
+    async def watch() -> None:
+        watching = asyncio.create_task(reloader.run())
+        async with asyncio.timeout(120):
+            while live[""].rules.program.version == before:
+                await asyncio.sleep(0.05)
+        watching.cancel()
+
+    asyncio.run(watch())
+
+    assert made[rules] is live[""].rules

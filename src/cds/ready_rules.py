@@ -27,15 +27,13 @@ class ReadyRules:
     A rule set, and what it was made of.
 
     Attributes:
-        files: Digest of its files, and the text of their lock.
-        asked: Of the settings: the engine, the definitions shown, the grace of a review.
+        asked: Of the settings: the engine, the definitions shown, the grace of a review, whether files are held.
         rules: The rule set.
         told: Mistakes with which it runs all the same.
         archive: Its version → its packed files; empty where the journal keeps no inputs.
     """
 
-    files: tuple[str, str | None]
-    asked: tuple[str, Collection[str], int | None]
+    asked: tuple[str, Collection[str], int | None, bool]
     rules: Ruleset
     told: tuple[Problem, ...]
     archive: dict[str, bytes]
@@ -59,8 +57,8 @@ def rules_by_folder(
     """
     The rule set of each folder; the journal holds their files where it keeps inputs.
 
-    A worker decides by what its master read, so that all workers decide alike, even when files were changed since.
-    Where they are watched it takes them as they are now; those of its master where they hold mistakes now.
+    A worker decides by what its master read, so that all workers decide alike, even when files were changed since;
+    where they are watched, it looks at what was changed once it has started (`cds.reload`).
 
     Raises:
         RulesError: With the mistakes of all folders.
@@ -89,26 +87,15 @@ def rules_by_folder(
 
 def _ready(folder: Path, settings: Settings, today: date, *, holds: bool) -> ReadyRules:
     kept = MadeBefore.by_folder
-    before = kept.get(folder) if kept is not None else None
-    grace, shown = settings.review_grace_days, settings.show_definitions
-    asked = settings.engine, shown, grace
-    if before is not None and before.asked == asked and not settings.watch:
-        return before
+    asked = settings.engine, settings.show_definitions, settings.review_grace_days, holds
+    if kept is not None and folder in kept and kept[folder].asked == asked:
+        return kept[folder]
     archive: dict[str, bytes] = {}
     book, hold = read_to_hold(folder, archive.__setitem__ if holds else None)
-    files = book.digest, book.lock
-    if before is not None and (before.files, before.asked) == (files, asked):
-        return before
-    try:
-        told = (*refuse_errors(book, today, grace), *lock_problems(book))
-        rules = rules_of(with_definitions(book, shown), evaluator_mode_from(settings.engine))
-    except RulesError as wrong:
-        if before is None:
-            raise
-        log.error("rules of %s hold mistakes now, those of the start go on: %s", folder, wrong.problems[0])
-        return before
+    told = (*refuse_errors(book, today, settings.review_grace_days), *lock_problems(book))
+    rules = rules_of(with_definitions(book, settings.show_definitions), evaluator_mode_from(settings.engine))
     hold()
-    ready = ReadyRules(files, asked, rules, told, archive)
+    ready = ReadyRules(asked, rules, told, archive)
     if kept is not None:
         kept[folder] = ready
     return ready

@@ -68,6 +68,8 @@ class RuleReloader:
         """Watch until cancelled."""
         while True:
             watched = await asyncio.to_thread(self._watched)
+            for folder in await asyncio.to_thread(self._changed):
+                await self._try(folder)
             async for changes in awatch(*{part for parts in watched.values() for part in parts}):
                 touched = {Path(path).resolve() for _, path in changes}
                 for folder, parts in watched.items():
@@ -79,6 +81,12 @@ class RuleReloader:
     def _watched(self) -> dict[Path, tuple[Path, ...]]:
         """Each folder of rules → the folders it is read from: a site's own, and that of the rules it is of."""
         return {folder: read_rulebook(folder).folders or (folder,) for folder in self._made}
+
+    def _changed(self) -> list[Path]:
+        """Folders that hold other rules than the live ones: a worker begins with those its master read."""
+        return [
+            folder for folder, live in self._made.items() if read_rulebook(folder).digest[:12] != live.program.version
+        ]
 
     async def _try(self, folder: Path) -> None:
         try:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from cds.journal import decision_records, feedback
+from cds.journal.answered import _linked
 from cds.journal.feedback import _RECENT_OVERRIDES, CardOverride, recent_overrides
 from cds.journal.period import JournalPeriod
 from cds.journal.retention import RetentionPeriods, prune
@@ -213,14 +214,29 @@ def test_a_look_up_costs_the_same_for_a_patient_with_any_number_of_receipts(tmp_
     store.close()
 
 
+def test_a_write_does_not_go_through_the_words_of_cards_that_nobody_knows(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "journal.sqlite3"))
+    store.open()
+    asked = _linked(feedback_table.c.card.in_(["a", "b"])).compile(
+        store._engine, compile_kwargs={"literal_binds": True}
+    )
+
+    with store.reading() as connection:
+        told = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}"))
+
+    assert "SEARCH feedback USING INDEX feedback_by_card" in told
+    assert "SCAN" not in told
+    store.close()
+
+
 def test_a_receipt_that_is_removed_takes_the_patient_of_its_words_with_it(store: Store) -> None:
     card = shown("mine")
     decision_records.write(store, [receipt(card)])
     keep(store, overridden(card))
     with store.writing() as connection:
-        connection.execute(receipts_table.delete())
+        connection.execute(receipts_table.update().values(decided_at=LONG_AGO))
 
-    prune(store, RetentionPeriods(receipts=36_500, comments=36_500, inputs=0), NOON)
+    prune(store, RetentionPeriods(receipts=100, comments=100, inputs=0), NOON)
 
     with store.reading() as connection:
         assert connection.execute(select(feedback_table.c.patient)).scalars().all() == [""]

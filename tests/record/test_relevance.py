@@ -174,7 +174,7 @@ class Nothing:
     def places_observation(self, concept: Concept) -> bool:
         return False
 
-    def places_elsewhere(self, place: tuple[Concept, ...], sets: frozenset[str]) -> bool:
+    def elsewhere(self, place: Concept, sets: frozenset[str]) -> bool | None:
         return False
 
     codes_of_another_drug = codes_of_another

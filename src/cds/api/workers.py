@@ -8,15 +8,15 @@ import gc
 import mmap
 import multiprocessing
 import os
+import signal
 import struct
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from uvicorn import _subprocess
 
 STATES = "THIRDLINE_WORKER_STATES"  # environment: the file that workers share; without it a worker is alone
 MASTER = "THIRDLINE_MASTER"  # environment: the process whose worker this is
@@ -162,7 +162,18 @@ def copy_for_workers() -> None:
     """
     gc.collect()
     gc.freeze()  # the collectors of the copies need not look at it, and so write into none of its pages
-    _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment] # it has no setting for this
+    os.register_at_fork(after_in_child=_obey_signals)
+    with suppress(ImportError):  # it has no setting for this; where the name is gone, workers start as they did
+        from uvicorn import _subprocess  # noqa: PLC0415 (a private name, which may go)
+
+        _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
+
+
+def _obey_signals() -> None:
+    """End by a signal, as a new process does: the master only notes it, and a copy would, too."""
+    for name in ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU", "SIGWINCH"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _runs(process: int) -> bool:
@@ -182,7 +193,6 @@ def end_with(parent: int) -> None:
     Without it workers outlive a master that was killed, keep its port, and a new start fails.
     """
     import ctypes  # noqa: PLC0415 (workers alone need it)
-    import signal  # noqa: PLC0415
 
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "prctl"):

@@ -88,7 +88,7 @@ class DurableEvaluator:
     """
     The clauses of all strata made ready to run; usable from several threads, which take turns.
 
-    Make it after the fork, one per worker process; `close()` gives its memory back.
+    A copied process has its own, which goes on from there; `close()` gives its memory back.
 
     Raises:
         EngineLimitError: The rules are outside the fence.

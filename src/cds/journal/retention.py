@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from cds.journal import chain
-from cds.journal.answered import forget_patients
+from cds.journal.answered import forget_patients, note_all_patients
 from cds.journal.audit import CHAIN
 from cds.journal.disagreements import old_acknowledged
 from cds.journal.record_chain import chain_of
@@ -89,9 +89,12 @@ def prune(store: Store, keep: RetentionPeriods, now: datetime, *, dry_run: bool 
         if not dry_run:
             _note_removed_looks(connection, store, too_old[-1][1])
             _note_removed_receipts(connection, store, too_old[2][1])
+            if not store.embedded:
+                note_all_patients(connection)
+            if counts[receipts.name]:
+                forget_patients(connection, too_old[2][1])
             for table, old in too_old:
                 connection.execute(table.delete().where(old))
-            forget_patients(connection)
             connection.execute(without_inputs())
     if any(counts.values()) and not dry_run:
         store.compact()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from cds import __version__
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from cds.settings import Settings
 
-FLUSH_MILLISECONDS = 2_000
+FLUSH_SECONDS = 2.0
+EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 EXTRA = "CDS_TRACES_ENDPOINT needs more: pip install 'thirdline[otel]'"
 
 
@@ -33,7 +35,13 @@ def refuse_traces(settings: Settings) -> None:
     Raises:
         ValueError: The packages of the extra `otel` are not installed.
     """
-    if settings.traces_endpoint and (find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None):
+    if not settings.traces_endpoint:
+        return
+    try:
+        found = find_spec(EXPORTER)
+    except ModuleNotFoundError:  # a package above it
+        found = None
+    if found is None:
         raise ValueError(EXTRA)
 
 
@@ -70,8 +78,10 @@ def trace_with(processor: SpanProcessor) -> None:
 
 def send_what_waits() -> None:
     """Send the spans that wait, at the end of a service: a worker that is a copy ends without Python's own end."""
-    if Tracing.provider is not None:
-        Tracing.provider.force_flush(FLUSH_MILLISECONDS)
+    if Tracing.provider is not None:  # it may wait for the collector much longer than it is told to
+        sending = Thread(target=Tracing.provider.force_flush, daemon=True)
+        sending.start()
+        sending.join(FLUSH_SECONDS)
 
 
 def stop_tracing() -> None:

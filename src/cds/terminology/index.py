@@ -40,7 +40,7 @@ class TerminologyIndex:
     _longest_root: dict[str, int] = field(init=False, repr=False)
     _ranges: dict[str, tuple[tuple[CodeRange, str], ...]] = field(init=False, repr=False)
     _systems: dict[str, frozenset[str]] = field(init=False, repr=False)
-    _systems_of: dict[frozenset[str], frozenset[str]] = field(init=False, repr=False)
+    _systems_of: dict[frozenset[str], frozenset[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         exact: dict[tuple[str, str], list[str]] = {}
