@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cds.api.workers import can_be_copied
+from cds.api.copied_workers import FORK
 from cds.decide import Ruleset
 from cds.journal.journal import Journal
 from cds.ready_rules import MadeBefore, rules_by_folder
@@ -121,7 +121,7 @@ def health(client: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(not can_be_copied(), reason="processes are copied on Linux only")
+@pytest.mark.skipif(FORK is None, reason="processes are copied on Linux only")
 def test_a_worker_that_was_killed_is_there_again_as_a_copy_and_decides_alike(tmp_path: Path) -> None:
     rules = write_rules(tmp_path / "rules", {**GOOD, RULE: LATER})
     settings = {"CDS_RULES": str(rules), "CDS_WORKERS": "2", "CDS_ENGINE": "direct", "CDS_JOURNAL": "none"}

@@ -155,28 +155,6 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.processes
-@pytest.mark.skipif(not workers.can_be_copied(), reason="processes are copied on Linux only")
-def test_a_copied_worker_ends_by_a_signal_even_while_a_thread_of_it_hangs() -> None:
-    master = (
-        "import os, signal, threading, time\n"
-        "from cds.api.workers import copy_for_workers\n"
-        "for name in (signal.SIGTERM, signal.SIGHUP):\n"
-        "    signal.signal(name, lambda *_: None)\n"  # as uvicorn's master: it notes them
-        "copy_for_workers()\n"
-        "if not (child := os.fork()):\n"
-        "    threading.Thread(target=time.sleep, args=(600,)).start()\n"
-        "    time.sleep(600)\n"
-        "time.sleep(0.2)\n"
-        "os.kill(child, signal.SIGTERM)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
-    )
-
-    ended = subprocess.run([sys.executable, "-c", master], capture_output=True, text=True, check=True, timeout=120)
-
-    assert int(ended.stdout) == -signal.SIGTERM
-
-
 def test_workers_count_themselves_only_while_they_run() -> None:
     states = WorkerStates()
     states.beat(3, 1, 0)

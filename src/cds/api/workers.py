@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import gc
 import mmap
-import multiprocessing
 import os
-import signal
 import struct
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,34 +143,6 @@ async def keep_beating(beat: Callable[[], None]) -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-def can_be_copied() -> bool:
-    """Whether a process may be copied as it is: on Linux; libraries of macOS do not stand it."""
-    return sys.platform == "linux"
-
-
-def copy_for_workers() -> None:
-    """
-    Let uvicorn make each worker as a copy of this process, with all that is loaded, rather than start Python anew.
-
-    A worker that was killed is there again within a second, and workers share the memory of what was loaded before.
-    This process must run no thread and hold no connection by now.
-    """
-    gc.collect()
-    gc.freeze()  # the collectors of the copies need not look at it, and so write into none of its pages
-    os.register_at_fork(after_in_child=_obey_signals)
-    with suppress(ImportError):  # it has no setting for this; where the name is gone, workers start as they did
-        from uvicorn import _subprocess  # noqa: PLC0415 (a private name, which may go)
-
-        _subprocess.spawn = multiprocessing.get_context("fork")  # type: ignore[assignment]
-
-
-def _obey_signals() -> None:
-    """End by a signal, as a new process does: the master only notes it, and a copy would, too."""
-    for name in ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGTTIN", "SIGTTOU", "SIGWINCH"):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _runs(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -193,6 +160,7 @@ def end_with(parent: int) -> None:
     Without it workers outlive a master that was killed, keep its port, and a new start fails.
     """
     import ctypes  # noqa: PLC0415 (workers alone need it)
+    import signal  # noqa: PLC0415
 
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "prctl"):

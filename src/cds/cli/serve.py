@@ -17,6 +17,7 @@ from rich.markup import escape
 from cds.cli.config import settings_in_force
 from cds.cli.console import PROBLEMS, RulesFolder, err, print_problems
 from cds.configuration import variable_of
+from cds.parallel import collecting_seldom
 from cds.rulebook.loader import SITE
 from cds.yaml_source.problem import RulesError
 
@@ -84,31 +85,32 @@ def serve(
     if settings.workers > 1:
         _set_up_workers(settings)
 
-    import uvicorn  # noqa: PLC0415 (not needed by the other commands; counts look for their folder when loaded)
+    with collecting_seldom():
+        import uvicorn  # noqa: PLC0415 (not needed by the other commands; counts look for their folder when loaded)
 
-    from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
-    from cds.journal.journal import journal_from  # noqa: PLC0415
-    from cds.telemetry.logs import log_by  # noqa: PLC0415
-    from cds.telemetry.traces import refuse_traces, trace_by  # noqa: PLC0415
+        from cds.app import UnsafeSettingsError, create_app  # noqa: PLC0415
+        from cds.journal.journal import journal_from  # noqa: PLC0415
+        from cds.telemetry.logs import log_by  # noqa: PLC0415
+        from cds.telemetry.traces import refuse_traces, trace_by  # noqa: PLC0415
 
-    log_by(settings)
-    try:
-        refuse_traces(settings) if settings.workers > 1 else trace_by(settings)
-    except ValueError as wrong:
-        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_TRACES_ENDPOINT") from None
-    try:
-        kept = journal_from(settings)
-    except ValueError as wrong:
-        raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
-    try:
-        service = create_app(settings, journal=kept)
-    except (RulesError, UnsafeSettingsError) as wrong:
-        if isinstance(wrong, RulesError):
-            print_problems(wrong.problems)
-        else:
-            err.print(escape(str(wrong)))
-        err.print("The service was not started.")
-        raise typer.Exit(PROBLEMS) from None
+        log_by(settings)
+        try:
+            refuse_traces(settings) if settings.workers > 1 else trace_by(settings)
+        except ValueError as wrong:
+            raise typer.BadParameter(f"{wrong}.", param_hint="CDS_TRACES_ENDPOINT") from None
+        try:
+            kept = journal_from(settings)
+        except ValueError as wrong:
+            raise typer.BadParameter(f"{wrong}.", param_hint="CDS_JOURNAL") from None
+        try:
+            service = create_app(settings, journal=kept)
+        except (RulesError, UnsafeSettingsError) as wrong:
+            if isinstance(wrong, RulesError):
+                print_problems(wrong.problems)
+            else:
+                err.print(escape(str(wrong)))
+            err.print("The service was not started.")
+            raise typer.Exit(PROBLEMS) from None
     if settings.console:
         _print_link(service)
     # Several workers make it anew, each its own, from the environment; this one has shown that it can be made.
@@ -142,16 +144,15 @@ def _set_up_workers(settings: Settings) -> None:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="thirdline-metrics-")
         atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
 
-    from cds.api.workers import can_be_copied  # noqa: PLC0415 (as in `serve`)
-    from cds.ready_rules import MadeBefore  # noqa: PLC0415
+    from cds.ready_rules import MadeBefore  # noqa: PLC0415 (as in `serve`)
 
-    if can_be_copied():
-        MadeBefore.by_folder = {}
+    MadeBefore.by_folder = {}
 
 
 def _leave_it_to_workers(kept: Journal | None) -> None:
     """Let workers find this process, and each other; let go of what this one holds: it counts and decides nothing."""
     from cds.api import workers  # noqa: PLC0415 (as in `serve`)
+    from cds.api.copied_workers import copy_for_workers  # noqa: PLC0415
     from cds.telemetry.metrics import forget_this_process  # noqa: PLC0415
 
     os.environ[workers.MASTER] = str(os.getpid())
@@ -160,8 +161,7 @@ def _leave_it_to_workers(kept: Journal | None) -> None:
     if kept is not None:
         kept.store.close()
     forget_this_process()
-    if workers.can_be_copied():
-        workers.copy_for_workers()
+    copy_for_workers()
 
 
 def _print_link(service: FastAPI) -> None:
