@@ -18,7 +18,7 @@ ORDER = [
     "errors", "locale", "logic", "terminology", "yaml_source", "compression", "parallel", "record", "facts", "rulebook",
     "engine", "cards", "decide", "serialize", "explanation", "review", "ruleset", "fhir_client", "settings",
     "configuration", "telemetry", "read_request", "write_request", "population", "journal", "api", "auth", "authoring",
-    "language_server", "web", "reload", "replay", "app", "serving", "cli",
+    "language_server", "web", "ready_rules", "reload", "replay", "app", "serving", "cli",
 ]  # fmt: skip
 # The compiler needs nothing of the record.
 NEVER = {("rulebook", "record"), ("api", "authoring"), ("authoring", "api")}
