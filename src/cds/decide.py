@@ -19,23 +19,33 @@ from cds.rulebook.compiled_ruleset import CompiledRuleset, Published
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Conclusions:
+    """
+    What the rules conclude from one record.
+
+    Attributes:
+        today: The day it was decided for.
+        record: The record it was decided from.
+        facts: What was found in the record, and what could not be.
+        truths: Every conclusion, card and note → true, false or unknown.
+    """
+
+    today: date
+    record: PatientRecord
+    facts: Facts
+    truths: Mapping[str, Truth]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Conclusions):
     """
     The answer to one request.
 
     Attributes:
-        today: The day it was decided for.
-        facts: What was found in the record, and what could not be.
-        truths: Every conclusion, card and note → true, false or unknown.
         cards: What is shown, most important first.
-        record: The record it was decided from.
     """
 
-    today: date
-    facts: Facts
-    truths: Mapping[str, Truth]
     cards: tuple[Card, ...]
-    record: PatientRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,7 @@ class Ruleset:
     reasoner: Evaluator
 
 
-def truth_of(published: Published, decision: Decision) -> Truth:
+def truth_of(published: Published, decision: Conclusions) -> Truth:
     """
     Whether a published definition is met.
 
@@ -56,7 +66,7 @@ def truth_of(published: Published, decision: Decision) -> Truth:
     return Truth.UNKNOWN if truth is Truth.TRUE and published.not_in_chart else truth
 
 
-def index_day(published: Published, decision: Decision) -> date | None:
+def index_day(published: Published, decision: Conclusions) -> date | None:
     """
     The first day on which a published definition is met.
 
@@ -84,6 +94,31 @@ def untimed(_: str) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
+def conclude(
+    rules: Ruleset,
+    record: PatientRecord,
+    today: date,
+    stage: Callable[[str], AbstractContextManager[Any]] = untimed,
+) -> Conclusions:
+    """
+    What the rules conclude, without the texts of cards. Pure: no clock, no network, no log.
+
+    Args:
+        rules: What decides.
+        record: What is known of the patient.
+        today: The day that is decided for.
+        stage: Entered around each stage (facts, reasoning), so that a caller can time it.
+
+    Raises:
+        DisagreementError: The two opinions differ.
+    """
+    with stage("facts"):
+        facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, today)
+    with stage("reasoning"):
+        truths = rules.reasoner.conclude(facts)
+    return Conclusions(today, record, facts, truths)
+
+
 def decide(
     rules: Ruleset,
     record: PatientRecord,
@@ -92,22 +127,17 @@ def decide(
     stage: Callable[[str], AbstractContextManager[Any]] = untimed,
 ) -> Decision:
     """
-    Answer one request for one service, or for all services together. Pure: no clock, no network, no log.
+    Answer one request for one service, or for all services together: `conclude`, and the cards that follow from it.
 
     Args:
-        rules: What decides.
-        record: What is known of the patient.
-        today: The day that is decided for.
+        rules, record, today: As for `conclude`.
         service: Whose cards; None: those of all services.
-        stage: Entered around each stage (facts, reasoning, cards), so that a caller can time it.
+        stage: As for `conclude`; entered around the cards as well.
 
     Raises:
         DisagreementError: The two opinions differ; nobody gets a card.
     """
-    with stage("facts"):
-        facts = evaluate_facts(rules.program.wanted, rules.program.codes, record, today)
-    with stage("reasoning"):
-        truths = rules.reasoner.conclude(facts)
+    found = conclude(rules, record, today, stage)
     with stage("cards"):
-        cards = write_cards(rules.program, record, facts, truths, service)
-    return Decision(today, facts, truths, cards, record)
+        cards = write_cards(rules.program, record, found.facts, found.truths, service)
+    return Decision(today, record, found.facts, found.truths, cards)

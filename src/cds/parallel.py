@@ -26,18 +26,20 @@ def run_in_processes(
     Shares and results must be picklable; `work` and what it knows need not be.
     """
     wanted = min(jobs or os.cpu_count() or 1, len(shares))
-    if wanted <= 1 or sys.platform != "linux":
-        yield from map(work, shares)
-        return
-    _WORK.append(work)
-    gc.freeze()  # the rules stay as long as the work does: the collectors of the copies need not look at them
+    gc.freeze()  # the rules stay as long as the work does: no collector, of the copies neither, need look at them
     try:
-        context = multiprocessing.get_context("fork")
-        with ProcessPoolExecutor(wanted, mp_context=context) as pool:
-            yield from pool.map(_do, shares)
+        if wanted <= 1 or sys.platform != "linux":
+            yield from map(work, shares)
+            return
+        _WORK.append(work)
+        try:
+            context = multiprocessing.get_context("fork")
+            with ProcessPoolExecutor(wanted, mp_context=context) as pool:
+                yield from pool.map(_do, shares)
+        finally:
+            _WORK.pop()
     finally:
         gc.unfreeze()
-        _WORK.pop()
 
 
 @contextmanager

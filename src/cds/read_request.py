@@ -105,6 +105,7 @@ class HookRequest:
 
 REQUEST = msgspec.json.Decoder(HookRequestBody)
 ENVELOPE = msgspec.json.Decoder(Envelope)
+RESOURCE_BEGINS = b'{"resourceType":"'
 
 
 def limits(settings: Settings, rules: Ruleset) -> dict[str, Any]:
@@ -141,6 +142,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str, *, fix: str
 
 def is_hook_request(body: bytes) -> bool:
     """Whether a body names a hook and is no FHIR resource; False for what cannot be read."""
+    if body.startswith(RESOURCE_BEGINS):
+        return False
     try:
         envelope = ENVELOPE.decode(body.removeprefix(BOM))
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):

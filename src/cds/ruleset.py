@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 from cds.decide import Ruleset
@@ -16,9 +18,13 @@ from cds.rulebook.lint.lint import check, keeping_from_running
 from cds.rulebook.loader import Rulebook, read_rulebook
 from cds.rulebook.lock import lock_problems
 from cds.rulebook.published import with_definitions
+from cds.terminology.cohort_index import CohortTerminologyIndex
 from cds.yaml_source.problem import Problem, RulesError
 
 log = logging.getLogger(__name__)
+
+MOST_REMEMBERED = 50_000
+"""Answers of the engine that are kept for a population, of some 300 bytes each."""
 
 
 def evaluator_mode_from(engine: str) -> EvaluatorMode:
@@ -29,7 +35,7 @@ def evaluator_mode_from(engine: str) -> EvaluatorMode:
     return EvaluatorMode(engine)
 
 
-def rules_of(book: Rulebook, mode: EvaluatorMode, reasoner: type[Evaluator] = Evaluator) -> Ruleset:
+def rules_of(book: Rulebook, mode: EvaluatorMode, reasoner: Callable[..., Evaluator] = Evaluator) -> Ruleset:
     """
     A rulebook without errors, made ready, with a reasoner of this kind.
 
@@ -77,8 +83,8 @@ def load_rules(
     """
     Read, check and make ready the rules of a folder; `opinions` None means both where both run.
 
-    `definitions` are ids of published definitions, or "all"; files of others are left out, and so are questions to a
-    population without `cohorts`.
+    `definitions` are ids of published definitions, or "all"; files of others are left out. `cohorts`: for a population,
+    with the questions to one, and with a memory of what comes again from patient to patient.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running.
@@ -97,15 +103,23 @@ def checked_rules(
     """
     A rulebook that was read, checked and made ready; `opinions` None means both where both run.
 
-    `definitions` are ids of published definitions, or "all"; files of others are left out, and so are questions to a
-    population without `cohorts`.
+    `definitions` are ids of published definitions, or "all"; files of others are left out. `cohorts`: for a population,
+    with the questions to one, and with a memory of what comes again from patient to patient.
 
     Raises:
         RulesError: With every error; warnings do not keep rules from running, except as in `refuse_errors`.
     """
     refuse_errors(book, today, review_grace_days)
     shown = with_definitions(book, definitions, cohorts)
-    return rules_of(shown, mode or evaluator_mode_from(EvaluatorMode.BOTH.value))
+    chosen = mode or evaluator_mode_from(EvaluatorMode.BOTH.value)
+    if not cohorts:
+        return rules_of(shown, chosen)
+    return _for_many(rules_of(shown, chosen, partial(Evaluator, most_remembered=MOST_REMEMBERED)))
+
+
+def _for_many(rules: Ruleset) -> Ruleset:
+    """The same rules with a memory of what the words of charts say: for many records in one process."""
+    return replace(rules, program=replace(rules.program, codes=CohortTerminologyIndex(rules.program.codes)))
 
 
 def refuse_errors(book: Rulebook, today: date, review_grace_days: int | None = None) -> list[Problem]:

@@ -391,7 +391,7 @@ def test_facts_no_clause_reads_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> 
     (batch,) = spy.batches()
     assert batch == [
         {"id": "first", "sid": "1"},
-        {"id": "sure", "sid": "1", "p0": "true", "p1": steps(2), fence.SENTINEL: "true"},
+        {"id": "sure", "sid": "1", "p0": "true", "p1": steps(1) + 1, fence.SENTINEL: "true"},
     ]
 
 
@@ -406,8 +406,9 @@ def test_what_is_sure_is_told_apart_from_what_is_open(monkeypatch: pytest.Monkey
 
     (batch,) = spy.batches()
     (_, sure, open_) = batch
-    assert sure == {"id": "sure", "sid": "1", "p0": "true", "p2": steps(1), "p3": steps(3)}
-    assert open_ == {"id": "open", "sid": "1", "p1": "true", "p2": steps(3), "p3": steps(1), fence.SENTINEL: "true"}
+    below, between = steps(2) - 1, steps(2) + 1
+    assert sure == {"id": "sure", "sid": "1", "p0": "true", "p2": below, "p3": between}
+    assert open_ == {"id": "open", "sid": "1", "p1": "true", "p2": between, "p3": below, fence.SENTINEL: "true"}
 
 
 def test_without_the_first_fact_the_library_answers_with_a_state_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,10 +422,44 @@ def test_without_the_first_fact_the_library_answers_with_a_state_that_is_none(mo
 
 def test_a_dropped_end_of_the_batch_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(DurableEvaluator(strata_of({"h": Any((Name("a"), Compare("n", Comparison.AT_LEAST, 1)))}))) as engine:
-        monkeypatch.setattr(fence, "steps", lambda _: "5e-05")
+        monkeypatch.setattr(fence, "_nearest", lambda *_: "5e-05")
         for known in ((1, 1), (0, 2)):
             with pytest.raises(EngineError, match="dropped a fact"):
                 engine.run({"a": T}, {"n": known})
+
+
+def test_the_library_is_asked_once_for_patients_of_whom_the_same_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: dict[str, Condition] = {"h": All((Name("a"), Compare("n", Comparison.AT_LEAST, 2)))}
+    with closing(DurableEvaluator(strata_of(heads), most_remembered=2)) as engine:
+        spy = Spy(monkeypatch)
+        for number, answer in ((3, T), (4, T), (3.5, T), (2, T), (1, F), (0, F), (-7, F)):
+            assert engine.run({"a": T}, {"n": (number, number)}) == {"h": answer}
+
+        asked = [told.get("p1") for batch in spy.batches() for told in batch if told["id"] == "sure"]
+        # above the limit, at it, and below it; of two things no third is remembered
+        assert asked == [steps(2) + 1, steps(2), *[steps(2) - 1] * 3]
+
+
+def test_what_is_open_is_remembered_apart_from_what_is_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: dict[str, Condition] = {"h": Name("a"), "i": Compare("n", Comparison.AT_LEAST, 2)}
+    with closing(DurableEvaluator(strata_of(heads), most_remembered=9)) as engine:
+        spy = Spy(monkeypatch)
+        for _ in range(2):
+            assert engine.run({"a": T}, {"n": (3, 3)}) == {"h": T, "i": T}
+            assert engine.run({"a": T}, {"n": (1, 3)}) == {"h": T, "i": U}
+            assert engine.run({"a": U}, {"n": (3, 3)}) == {"h": U, "i": T}
+
+        assert spy.count("assert_facts") == 3
+
+
+def test_a_failure_of_the_library_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(DurableEvaluator(strata_of({"h": Name("a")}), most_remembered=9)) as engine:
+        Spy(monkeypatch, start_action_for_state=None)
+        with pytest.raises(EngineError, match="dropped"):
+            engine.run({"a": T}, {})
+        monkeypatch.undo()
+
+        assert engine.run({"a": T}, {}) == {"h": T}
 
 
 # ---------------------------------------------------------------- states

@@ -39,7 +39,7 @@ def program(*names: Any, copies: dict[str, CopyOf] | None = None) -> CompiledRul
 def of(patient: PatientRecord, made: CompiledRuleset | None = None) -> tuple[MedicationHistory, ...]:
     rules = made or program()
     facts = evaluate_facts(rules.wanted, rules.codes, patient, TODAY)
-    return timelines(rules, Decision(TODAY, facts, {}, (), patient))
+    return timelines(rules, Decision(TODAY, patient, facts, {}, ()))
 
 
 def test_each_trial_has_its_bar_with_dose_minimum_and_the_day_it_became_adequate() -> None:

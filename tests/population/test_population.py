@@ -307,7 +307,7 @@ def test_another_run_in_the_same_folder_is_refused(rules: Ruleset, tmp_path: Pat
 def test_rows_cost_no_look_at_what_a_missing_fact_could_change(
     rules: Ruleset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row names what is missing; what each could make of the answer is a third of the time, and in no row."""
+    """A row names what is missing; what each could make of the answer is for cards, whose texts are in no row."""
     lines = lines_of()
     for order in lines["MedicationRequest"]:
         order["dosageInstruction"] = []
@@ -327,8 +327,9 @@ def test_rows_cost_no_look_at_what_a_missing_fact_could_change(
 
     _, rows = run(rules, export, tmp_path / "out")
 
-    assert len({name for name, *_ in rows["p1"]["missing"]}) > len(by_its_cards)
-    assert asked == by_its_cards
+    assert rows["p1"]["missing"]
+    assert by_its_cards
+    assert not asked
 
 
 @pytest.mark.processes

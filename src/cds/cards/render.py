@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cds.cards.card import Action, Card, Suggestion
 from cds.cards.suggestions import build
@@ -13,40 +13,69 @@ from cds.facts.fact import Facts
 from cds.locale.catalog import Catalog
 from cds.logic.truth import Truth
 from cds.record.model import Issue, IssueKind, PatientRecord, SecurityLabel
-from cds.rulebook.compiled_ruleset import CardText, CompiledDefinition, CompiledRuleset
+from cds.rulebook.compiled_ruleset import CardText, CompiledDefinition, CompiledRuleset, NoteText
 
 MOST_ISSUES = 6
 
 
-def write_cards(
-    program: CompiledRuleset, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth], service: str | None
-) -> tuple[Card, ...]:
+@dataclass(frozen=True, slots=True)
+class DueCard:
+    """
+    A card that is to be shown, before its texts are written.
+
+    Attributes:
+        text: Its texts, as the rule file has them.
+        service: The service it is shown for.
+        notes: Those of its notes that hold, in the order of their weight.
+    """
+
+    text: CardText
+    service: str
+    notes: tuple[NoteText, ...]
+
+    @property
+    def strongest(self) -> NoteText | None:
+        """The note whose summary takes the place of the card's own, None for none."""
+        return None if self.text.keep_summary else next((note for note in self.notes if note.summary), None)
+
+    @property
+    def indicator(self) -> str:
+        """info, warning or critical."""
+        return (self.strongest.indicator if self.strongest else "") or self.text.indicator
+
+
+def due_cards(
+    program: CompiledRuleset, truths: Mapping[str, Truth], service: str | None
+) -> tuple[DueCard, ...]:  # fmt: skip
     """
     The cards to show for a service, or for every service: most important first, at most so many as it allows.
 
     A card that several services send is shown once, for the first of them. A card is shown when its head is TRUE;
     unknown and false are not. Raises KeyError for an unknown service.
     """
-    shown: dict[str, Card] = {}
+    shown: dict[str, DueCard] = {}
     names = [service] if service is not None else sorted(program.services)
     for name in names:
         own = program.services[name]
         due = [program.cards[card] for card in own.cards if truths[program.cards[card].head] is Truth.TRUE]
         for text in due[: own.most_cards]:
             if text.name not in shown:
-                shown[text.name] = _write(text, name, program, record, facts, truths)
-    return tuple(sorted(shown.values(), key=lambda card: (program.cards[card.name].rank, card.name)))
+                holding = tuple(note for note in text.notes if truths[note.head] is Truth.TRUE)
+                shown[text.name] = DueCard(text, name, holding)
+    return tuple(sorted(shown.values(), key=lambda due: (due.text.rank, due.text.name)))
+
+
+def write_cards(
+    program: CompiledRuleset, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth], service: str | None
+) -> tuple[Card, ...]:
+    """The cards of `due_cards`, written. Raises KeyError for an unknown service."""
+    return tuple(_write(due, program, record, facts, truths) for due in due_cards(program, truths, service))
 
 
 def _write(
-    text: CardText,
-    service: str,
-    program: CompiledRuleset,
-    record: PatientRecord,
-    facts: Facts,
-    truths: Mapping[str, Truth],
+    due: DueCard, program: CompiledRuleset, record: PatientRecord, facts: Facts, truths: Mapping[str, Truth]
 ) -> Card:
-    why = Reasons(program.heads, facts, truths).why
+    text, why = due.text, Reasons(program.heads, facts, truths).why
 
     def lacking(name: str) -> tuple[Missing, ...]:
         return missing(name, program.heads, facts, truths)
@@ -56,16 +85,13 @@ def _write(
 
     patient = record.patient.reference
     without_notes = TemplateValues(facts, program.parameters, why, lacking, definitions, (), (), patient, program.words)
-    holding = [note for note in text.notes if truths[note.head] is Truth.TRUE]
-    said = [(note.brief, fill(note.say, without_notes)) for note in holding]
+    said = [(note.brief, fill(note.say, without_notes)) for note in due.notes]
     notes = tuple(words for brief, words in said if not brief)
     briefs = tuple((brief, words) for brief, words in said if brief)
     values = replace(without_notes, notes=notes, briefs=briefs)
     detail = "\n\n".join((fill(text.detail, values), footer(text, record, facts, program.words)))
     rests_on = tuple(sorted({*references(text.head, program, facts), *_forms_of_panels(program, record)}))
-    labels = _labels({*rests_on, *(one for note in holding for one in references(note.head, program, facts))}, record)
-    # Notes are in the order of their weight.
-    strongest = None if text.keep_summary else next((note for note in holding if note.summary), None)
+    labels = _labels({*rests_on, *(one for note in due.notes for one in references(note.head, program, facts))}, record)
     suggestions = tuple(
         Suggestion(
             suggestion.label,
@@ -77,10 +103,10 @@ def _write(
     )
     return Card(
         name=text.name,
-        service=service,
-        summary=fill(strongest.summary if strongest else text.summary, values),
+        service=due.service,
+        summary=fill(due.strongest.summary if due.strongest else text.summary, values),
         detail=detail,
-        indicator=(strongest.indicator if strongest else "") or text.indicator,
+        indicator=due.indicator,
         source_label=text.source_label,
         source_url=text.source_url,
         topic=text.topic,

@@ -32,10 +32,19 @@ class DisagreementError(CdsError):
 
 
 class Evaluator:
-    """A program's conditions and clauses made ready to run; usable from several threads."""
+    """
+    A program's conditions and clauses made ready to run; usable from several threads.
+
+    `most_remembered` answers of durable-rules are given again for the same words; the direct opinion is made anew for
+    each record, so that an answer that is wrong for one would show.
+    """
 
     def __init__(
-        self, heads: Mapping[str, Condition], strata: tuple[Stratum, ...], mode: EvaluatorMode = EvaluatorMode.BOTH
+        self,
+        heads: Mapping[str, Condition],
+        strata: tuple[Stratum, ...],
+        mode: EvaluatorMode = EvaluatorMode.BOTH,
+        most_remembered: int = 0,
     ) -> None:
         if mode is EvaluatorMode.BOTH and not available():
             raise RuntimeError("durable-rules does not run on this Python; set the engine to `direct`")
@@ -44,7 +53,7 @@ class Evaluator:
         if mode is EvaluatorMode.BOTH and unheard:
             raise ValueError(f"no clause concludes {', '.join(sorted(unheard))}: there would be only one opinion")
         self._direct = KleeneEvaluator(heads)
-        self._engine = DurableEvaluator(strata) if mode is EvaluatorMode.BOTH else None
+        self._engine = DurableEvaluator(strata, most_remembered) if mode is EvaluatorMode.BOTH else None
 
     def conclude(self, facts: Facts) -> dict[str, Truth]:
         """

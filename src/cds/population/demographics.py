@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cds.decide import Decision
+from cds.decide import Conclusions
 
 # The ends of the addresses of US Core's extensions on Patient.
 RACE, ETHNICITY = "us-core-race", "us-core-ethnicity"
@@ -32,7 +32,7 @@ class _PatientBody(msgspec.Struct):
     prefetch: dict[str, msgspec.Raw] = {}
 
 
-def demographics_of(decision: Decision, body: bytes, with_race: bool) -> dict[str, Any]:
+def demographics_of(decision: Conclusions, body: bytes, with_race: bool) -> dict[str, Any]:
     """
     Members of a row: `age_at_least`, `age_at_most`, `sex`; with `with_race` also `race` and `ethnicity`.
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from cds.decide import Decision, Ruleset, decide, index_day, truth_of
+from cds.cards.render import due_cards
+from cds.decide import Conclusions, Ruleset, conclude, index_day, truth_of
 from cds.engine.evaluator import DisagreementError
 from cds.engine.explain import Lacking, lacking
 from cds.errors import RequestError, TooLargeError
@@ -95,9 +96,9 @@ class DecisionRows:
                 row["input"] = hashlib.sha256(body).hexdigest()[:16]
                 if read is None or read[0] != body:
                     read = (body, *read_record(body, self.rules, self.settings))
-                decision = decide(self.rules, read[1], day, read[2])
+                decision = conclude(self.rules, read[1], day)
                 who = demographics_of(decision, body, self.with_race)
-                yield row | {"outcome": "decided"} | who | _answers(self.rules, decision)
+                yield row | {"outcome": "decided"} | who | _answers(self.rules, decision, read[2])
             except TooLargeError as refused:
                 yield row | {"outcome": "refused", "why": f"{TOO_LARGE}: {refused.what}"}
             except RequestError as refused:
@@ -108,7 +109,7 @@ class DecisionRows:
                 yield row | {"outcome": "failed", "why": type(fault).__name__}
 
 
-def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
+def _answers(rules: Ruleset, decision: Conclusions, service: str | None) -> dict[str, Any]:
     program = rules.program
     truths = {name: truth for name, truth in decision.truths.items() if program.heads[name].is_an_authors}
     defined = {
@@ -129,12 +130,15 @@ def _answers(rules: Ruleset, decision: Decision) -> dict[str, Any]:
             for name, many in lacks.items()
             for fact, _ in many
         ],
-        "cards": [[card.name, card.indicator, card.rule.id, card.rule.version] for card in decision.cards],
+        "cards": [
+            [due.text.name, due.indicator, due.text.rule.id, due.text.rule.version]
+            for due in due_cards(program, decision.truths, service)
+        ],
         "issues": dict(sorted(Counter(str(issue.kind.value) for issue in decision.record.issues).items())),
     }
 
 
-def answers_to_questions(rules: Ruleset, decision: Decision, lacks: _LackingOf | None = None) -> dict[str, Truth]:
+def answers_to_questions(rules: Ruleset, decision: Conclusions, lacks: _LackingOf | None = None) -> dict[str, Truth]:
     """Question of the rules → its answer for one patient; `lacks` is what each unknown conclusion lacks, if known."""
     program = rules.program
     if lacks is None:
@@ -142,14 +146,14 @@ def answers_to_questions(rules: Ruleset, decision: Decision, lacks: _LackingOf |
     return {one.id: _cohort(one, decision, lacks.get(one.lacks, ())) for one in program.cohorts}
 
 
-def _cohort(question: CohortQuestion, decision: Decision, lacks: Sequence[Lacking]) -> Truth:
+def _cohort(question: CohortQuestion, decision: Conclusions, lacks: Sequence[Lacking]) -> Truth:
     """The answer for one patient; a settled conclusion lacks nothing, so a question about what it lacks is then no."""
     truth = decision.truths[question.head]
     few = not question.lacks or 0 < len(lacks) <= question.most_lacking
     return truth if few else Truth.FALSE
 
 
-def _published(rules: Ruleset, decision: Decision) -> dict[str, Any]:
+def _published(rules: Ruleset, decision: Conclusions) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for published in rules.program.published:
         row[definition_column(published.id)] = truth_of(published, decision).value

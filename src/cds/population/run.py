@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cds import __version__
-from cds.parallel import run_in_processes
+from cds.parallel import collecting_seldom, run_in_processes
 from cds.population.cohort import Cohort
 from cds.population.columns import Column
 from cds.population.export import Export, ExportError, ExportFile, find_export
@@ -174,6 +174,7 @@ class RunProgress:
     say: Callable[[str, int, int, int, int], None] = field(default=lambda *_: None)
 
 
+@collecting_seldom()
 def run_population(
     maker: RowMaker, place: Path, out: Path, options: RunOptions, progress: RunProgress
 ) -> RunSummary:  # fmt: skip

@@ -14,7 +14,7 @@ from cds.errors import NotFhirError
 from cds.locale.sentence import join_texts, say
 from cds.record import fhir
 from cds.record.allergies import allergy_of
-from cds.record.bundle_parts import envelope_of
+from cds.record.bundle_parts import BUNDLE, UNREADABLE, envelope_of
 from cds.record.claims import supplies_of
 from cds.record.collect import ResourceCollection
 from cds.record.conditions import diagnosis_of
@@ -99,20 +99,32 @@ def read_bundle(
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     refuse_too_deep(body, max_depth)
-    envelope = envelope_of(body)
-    if envelope.resourceType != "Bundle":
-        if envelope.hook is not None or envelope.hookInstance is not None:
-            raise NotFhirError(
-                "This is a CDS Hooks request, not a Bundle",
-                fix="Post it to /cds-services/{id}, or send a FHIR Bundle here",
-            )
-        said = f"a {str(envelope.resourceType)[:40]}" if envelope.resourceType else "not a FHIR resource"
-        raise NotFhirError(
-            f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources"
-        )
+    try:
+        sound = BUNDLE.decode(body)  # nearly always; the outermost object is then read once only
+    except UNREADABLE:
+        sound = None
+    if sound is None or sound.resourceType != "Bundle":
+        sound = None
+        _refuse_another(body)
     gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day, withheld)
-    gathered.bundle(msgspec.Raw(body), "Bundle")
+    raw = msgspec.Raw(body)
+    gathered.look_for_marks(raw)
+    gathered.bundle(raw, "Bundle", sound=sound)
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))
+
+
+def _refuse_another(body: bytes) -> None:
+    """Refuse what is not a Bundle."""
+    envelope = envelope_of(body)
+    if envelope.resourceType == "Bundle":
+        return
+    if envelope.hook is not None or envelope.hookInstance is not None:
+        raise NotFhirError(
+            "This is a CDS Hooks request, not a Bundle",
+            fix="Post it to /cds-services/{id}, or send a FHIR Bundle here",
+        )
+    said = f"a {str(envelope.resourceType)[:40]}" if envelope.resourceType else "not a FHIR resource"
+    raise NotFhirError(f"This is {said}, not a Bundle", fix="Send a FHIR R4 Bundle that holds one patient's resources")
 
 
 def read_prefetch(

@@ -39,7 +39,7 @@ from cds.record.model import Delivery, DeliveryState, IssueKind, SecurityLabel
 from cds.record.search import Query, asked_by
 from cds.record.versions import newest_copy
 
-KNOWN = (*fhir.READ_TYPES.values(), *fhir.PASSED_OVER)
+KNOWN = (*fhir.READ_TYPES.values(), *fhir.PASSED_OVER, fhir.NESTED_BUNDLE)
 RESOURCE = msgspec.json.Decoder(Union[KNOWN])  # noqa: UP007 (made at run time)
 LENIENT = msgspec.json.Decoder(Union[tuple(fhir.READ_TYPES.values())], strict=False)  # noqa: UP007
 HEAD = msgspec.json.Decoder(fhir.Head)
@@ -183,6 +183,7 @@ class ResourceCollection:
         if is_null(raw):
             self._failed(resource_type, say("the EHR sent null for {key}", key=key), codes)
             return
+        self.look_for_marks(raw)
         try:
             # Nearly always a sound Bundle, which is then read once only.
             sound = BUNDLE.decode(raw)
@@ -221,7 +222,6 @@ class ResourceCollection:
                 self.empty.append((resource_type, run.patient, Delivery(DeliveryState.WHOLE, "", codes)))
                 return
         else:
-            self._look_for_marks(raw)
             kind = self.resource(raw, where)
             trouble = (
                 ""
@@ -244,10 +244,11 @@ class ResourceCollection:
         """
         Read the entries of a Bundle; say why it is not whole ("" if it is), and which search it says it answers.
 
+        Its marks were looked for, or those of what it stands in.
+
         `asked` is what a prefetch key asked for, of no type for a key of the sender's own, None outside prefetch;
         `sound` is the Bundle where it is already decoded.
         """
-        self._look_for_marks(raw)
         bundle, entries = (sound, sound.entry or []) if sound is not None else bundle_in(raw, where, self.issues)
         run = self_query(bundle)
         found: dict[str, bool] = {}  # type → whether it came as a match, not only along with one
@@ -327,8 +328,8 @@ class ResourceCollection:
             self.delivered(kind, Delivery(DeliveryState.NOT_SENT, because, sent.codes, failed=True))
             self.issues.note(IssueKind.NOT_SENT, kind, "", full_stop(because))
 
-    def _look_for_marks(self, raw: msgspec.Raw) -> None:
-        """Whether any resource in it needs a closer look; nearly none does."""
+    def look_for_marks(self, raw: msgspec.Raw) -> None:
+        """Look, before it is read, whether any resource of what was sent needs a closer look; nearly none does."""
         text = bytes(raw)
         self.altered = self.altered or ALTERS in text
         self.labeled = self.labeled or LABELS in text
@@ -344,10 +345,14 @@ class ResourceCollection:
                 return lenient
             resource, as_expected = lenient, False
         kind = type(resource).__name__
-        self.resources += 1
         spoils = SPOILS.get(kind)
-        if spoils is None:  # a type no rule reads
+        if spoils is None:
+            if kind == "Bundle":
+                self.bundle(raw, path_of(place, index))
+            else:  # a type no rule reads
+                self.resources += 1
             return kind
+        self.resources += 1
         look, nothing = spoils
         if self.altered or look(resource) != nothing:
             flaw = _unusable(resource, kind) or (ALTERS in bytes(raw) and altered_inside(raw))
@@ -423,7 +428,7 @@ class ResourceCollection:
                 IssueKind.UNREADABLE, "", where, say("This resource cannot be read: {error}.", error=plainly(error))
             )
             return ""
-        if kind == "Bundle":
+        if kind == "Bundle":  # where the sender names the type twice
             self.bundle(raw, where)
             return kind
         if not kind:

@@ -461,6 +461,12 @@ PASSED_OVER = tuple(
 )  # fmt: skip
 
 
+NESTED_BUNDLE = defstruct(
+    "Bundle", [("id", str | None, None)], bases=(PassedOver,), frozen=True, gc=False, tag="Bundle"
+)  # fmt: skip
+"""A Bundle in place of a resource: nothing of it is decoded, until it is read as a Bundle."""
+
+
 class Head(Struct, frozen=True, gc=False):
     """Enough of any resource to say what it is."""
 

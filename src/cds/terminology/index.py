@@ -517,7 +517,7 @@ class RecordTerminologyIndex(TerminologyIndex):
     """
     An index for as long as one record is read: what a text or a concept says is worked out once.
 
-    It is forgotten with the record, since nothing a chart says outlives its request.
+    A service forgets it with the record, since nothing a chart says outlives its request; see `CohortTerminologyIndex`.
     """
 
     _readings: dict[tuple[Concept, EntryKind], Reading]

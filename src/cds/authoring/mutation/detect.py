@@ -123,7 +123,7 @@ class MutantDetector:
         cards = write_cards(rules.program, record, facts, truths, case.service or None)
         shown = tuple(card.name for card in cards)
         if case.snapshot not in (None, shown) or any(
-            differences(case, rules, Decision(case.today, facts, truths, cards, record))
+            differences(case, rules, Decision(case.today, record, facts, truths, cards))
         ):
             self.failing.append(case)
             return
@@ -265,7 +265,7 @@ def _notices(seen: CaseObservation, difference: RulesetDifference) -> bool:
     )
     if seen.case.snapshot is not None and tuple(card.name for card in cards) != seen.case.snapshot:
         return True
-    return any(differences(seen.case, rules, Decision(seen.case.today, facts, truths, cards, seen.record)))
+    return any(differences(seen.case, rules, Decision(seen.case.today, seen.record, facts, truths, cards)))
 
 
 def _facts(seen: CaseObservation, difference: RulesetDifference) -> Facts | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -37,3 +38,12 @@ def test_what_is_wrong_with_the_rules_travels_back() -> None:
 def test_every_number_is_in_one_share() -> None:
     assert [list(share) for share in in_shares(7, 3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert in_shares(0, 3) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_was_there_before_the_work_is_no_work_of_a_collector_meanwhile(jobs: int) -> None:
+    gc.unfreeze()
+    frozen = list(run_in_processes(lambda _: gc.get_freeze_count(), [1, 2], jobs=jobs))
+
+    assert min(frozen) > 10_000
+    assert gc.get_freeze_count() == 0
