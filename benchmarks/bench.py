@@ -192,8 +192,7 @@ def cql_execution(results: Results, folder: Path, seconds: float) -> None:
 def population(results: Results, folder: Path, rules: Path, cql: Path) -> None:
     """A population run by the workload's rules and the shipped ones; after `cql_execution`, whose CQL it takes."""
     folder.mkdir()
-    workload, shipped = (load_rules(one, None, TODAY, cohorts=True) for one in (rules, ROOT / "rules"))
-    results.population = measure_population(folder, workload, shipped)
+    results.population = measure_population(folder, rules, ROOT / "rules")
     if results.cql:
         results.population |= measure_cql(cql, NODE_MODULES)
     print({name: round(value, 3) for name, value in results.population.items()}, flush=True)

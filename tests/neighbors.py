@@ -98,6 +98,7 @@ NEIGHBORS = {
     "facts.trials.response": "facts/test_trials.py",
     "facts.trials.reviewed": "review/test_read_back.py",
     "facts.trials.treatment_episodes": "facts/test_exposure_periods.py",
+    "facts.trials.unrecognized": "facts/test_trials.py",
     "fhir_client.allowlist": "fhir_client/test_network.py",
     "fhir_client.create": "web/test_saving.py",
     "fhir_client.medications": "fhir_client/test_fetch.py",

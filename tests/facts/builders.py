@@ -13,7 +13,8 @@ from cds.facts.fact import Fact, Trial
 from cds.facts.measurement import CompiledNumber, readings
 from cds.facts.trials.definition import MeasuredBy, NoResponse
 from cds.facts.trials.medication_trials import CompiledTrials
-from cds.facts.trials.trials import TrialFinder, UnrecognizedMedication
+from cds.facts.trials.trials import TrialFinder
+from cds.facts.trials.unrecognized import UnrecognizedMedication
 from cds.record.model import (
     Delivery,
     DeliveryState,

@@ -27,6 +27,7 @@ from cds.facts.fact import Fact
 from cds.facts.kind import EvaluationContext, FactBase
 from cds.facts.kinds import KINDS
 from cds.facts.medication import MedicationFact
+from cds.facts.presence import CompiledPresence, presence
 from cds.facts.procedure import ProcedureFact
 from cds.facts.referral import ReferralFact
 from cds.facts.sessions import SessionsFact
@@ -268,3 +269,44 @@ def test_another_thing_is_no(asked: Asked) -> None:
         other = {"text": "Peanut"}
 
     assert not is_open(facts_of(that_says(asked, asked.entry, other), without=asked.without)[asked.fact])
+
+
+UNREAD = {"text": "Xyzzy plugh"}
+ENTRIES: dict[str, tuple[JSON, ...]] = {
+    "none": (),
+    "an active one": (about("Condition", "c1", code=UNREAD, recordedDate="2026-05-25"),),
+    "two, one of long ago": (
+        about("Condition", "c1", code=UNREAD, recordedDate="2026-05-25"),
+        about("Condition", "c2", code=UNREAD, recordedDate="2011-05-25"),
+    ),
+    "one that is over": (
+        about("Condition", "c1", code=UNREAD, onsetDateTime="2020-01-01",
+              clinicalStatus={"coding": [{"code": "resolved"}]}),
+    ),
+    "one that may be of some sets only": (
+        about("Condition", "c1", code={"text": "SCAD"}, recordedDate="2026-05-25"),
+        about("Condition", "c2", code=UNREAD, recordedDate="2026-05-25"),
+    ),
+    "one without any word": (about("Condition", "c1", code={}, recordedDate="2026-05-25"),),
+    "orders": (
+        about("MedicationRequest", "m1", status="active", intent="order", authoredOn="2026-05-25",
+              medicationCodeableConcept=UNREAD),
+        about("MedicationRequest", "m2", status="stopped", intent="order", authoredOn="2019-05-25",
+              medicationCodeableConcept=UNREAD),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("entries", ENTRIES)
+def test_facts_that_share_an_answer_answer_as_each_alone(entries: str) -> None:
+    """What nobody could read is looked at once for all facts that look at it alike."""
+    rules = Ruleset(program(), None)  # type: ignore[arg-type]  # reading asks the program, never the reasoner
+    body = json.dumps(chart(*ENTRIES[entries])).encode()
+    sorted_record = sort_record(read_record(body, rules, Settings())[0], program().codes, TODAY)
+    looked_for = [fact for fact in program().wanted if isinstance(fact, CompiledPresence)]
+
+    together = {fact.name: presence(fact, sorted_record) for fact in looked_for}
+
+    for fact in looked_for:
+        sorted_record.answered_alike.clear()
+        assert together[fact.name] == presence(fact, sorted_record)

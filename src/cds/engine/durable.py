@@ -231,12 +231,33 @@ class _RulesetInputs:
         numbers: Name → rulesets, and for each the properties that are compared from below and from above, "" for none.
         limits: Ruleset and name → the limits the number is compared with there, in steps, sorted.
         rulesets: How many there are.
+        unknown: Name → what is told of the number where nothing is known of it: of most, of most patients.
     """
 
     words: dict[str, dict[Truth, list[tuple[int, str, str]]]] = field(default_factory=dict)
     numbers: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
     limits: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     rulesets: int = 0
+    unknown: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+
+    def number_told(self, name: str, low: float, high: float) -> list[tuple[int, str, str]]:
+        """What is told of a range: to which ruleset, and what of it is sure, and what is open."""
+        if (low, high) == NOT_KNOWN and name in self.unknown:
+            return self.unknown[name]
+        # What is not a number says nothing.
+        low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
+        least = steps(low)
+        most = least if high == low else steps(high)
+        told = []
+        for place, upwards, downwards in self.numbers[name]:
+            limits = self.limits[place, name]
+            lower = _nearest(least, limits)
+            upper = lower if least == most else _nearest(most, limits)
+            sure = _ends(upwards, lower, downwards, upper) if (low, high) != NOT_KNOWN else ""
+            told.append((place, sure, _ends(upwards, upper, downwards, lower) if lower != upper else ""))
+        if (low, high) == NOT_KNOWN:
+            self.unknown[name] = told
+        return told
 
 
 class _RulesetMessages:
@@ -257,18 +278,9 @@ class _RulesetMessages:
 
     def number(self, name: str, low: float, high: float) -> None:
         """Tell a range: its lower end says what it is above for sure, its upper end what it may be above."""
-        # What is not a number says nothing.
-        low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
-        least = steps(low)
-        most = least if high == low else steps(high)
-        for place, upwards, downwards in self._reading.numbers[name]:
-            limits = self._reading.limits[place, name]
-            lower = _nearest(least, limits)
-            upper = lower if least == most else _nearest(most, limits)
-            if (low, high) != NOT_KNOWN:
-                self._sure[place] += _ends(upwards, lower, downwards, upper)
-            if lower != upper:
-                self._open[place] += _ends(upwards, upper, downwards, lower)
+        for place, sure, open_ in self._reading.number_told(name, low, high):
+            self._sure[place] += sure
+            self._open[place] += open_
 
     def words_for(self, place: int) -> tuple[str, str]:
         """What is sure and what is open, as a ruleset is told it; "" for nothing."""

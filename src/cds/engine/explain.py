@@ -259,15 +259,19 @@ class _AnswerView:
 
     def __init__(self, facts: Facts, truths: Mapping[str, Truth]) -> None:
         statements = {name: fact.truth for name, fact in facts.by_name.items() if fact.truth is not None}
-        self._truths = {**statements, **truths}
+        self._truth_of = _KnownTruths({**statements, **truths}).__getitem__
         self._ranges = _ranges(facts.by_name.values())
 
     def truth(self, condition: Condition) -> Truth:
         """As it came out."""
         return condition.truth(self._truth_of, self._ranges)
 
-    def _truth_of(self, name: str) -> Truth:
-        return self._truths.get(name, Truth.UNKNOWN)
+
+class _KnownTruths(dict[str, Truth]):
+    """Name → its truth, unknown where nothing says it."""
+
+    def __missing__(self, name: str) -> Truth:
+        return Truth.UNKNOWN
 
 
 def _ranges(facts: Iterable[Fact]) -> dict[str, tuple[float, float]]:
@@ -341,13 +345,17 @@ def lacking(
     """Each unknown head among `names` → as `missing`, without what each fact could make of it; for many heads."""
     answered = _AnswerView(facts, truths)
     open_under: dict[str, list[str]] = {}
+    of_facts: dict[str, list[Lacking]] = {}
     found = {}
     for name in names:
         if truths.get(name) is Truth.UNKNOWN:
             first: dict[str, Lacking] = {}
-            for fact in map(facts.__getitem__, dict.fromkeys(_open_under(name, heads, answered, open_under))):
-                for what in fact.missing or (fact.label,):
-                    first.setdefault(what, Lacking(fact, what))
+            for fact in _open_under(name, heads, answered, open_under):
+                if fact not in of_facts:
+                    one = facts[fact]
+                    of_facts[fact] = [Lacking(one, what) for what in one.missing or (one.label,)]
+                for lack in of_facts[fact]:
+                    first.setdefault(lack.what, lack)
             found[name] = tuple(first.values())
     return found
 
@@ -356,9 +364,10 @@ def _open_under(
     name: str, heads: Mapping[str, CompiledConclusion], answered: _AnswerView, known: dict[str, list[str]]
 ) -> list[str]:
     """Facts that leave a head undecided, in reading order; `known` are those of heads that were asked for before."""
-    if name not in known:
-        known[name] = list(dict.fromkeys(_undecided(heads[name].condition, heads, answered, known)))
-    return known[name]
+    found = known.get(name)
+    if found is None:
+        found = known[name] = list(dict.fromkeys(_undecided(heads[name].condition, heads, answered, known)))
+    return found
 
 
 def _undecided(
@@ -367,18 +376,15 @@ def _undecided(
     answered: _AnswerView,
     known: dict[str, list[str]],
 ) -> list[str]:
-    """Facts that are unknown and under no settled branch, in reading order."""
-    if answered.truth(condition) is not Truth.UNKNOWN:
-        return []
+    """Facts of an unknown condition that are unknown and under no settled branch, in reading order."""
     match condition:
-        case Name(name) if name in heads:
-            return _open_under(name, heads, answered, known)
         case Name(name):
-            return [name]
+            return _open_under(name, heads, answered, known) if name in heads else [name]
         case Compare(fact):
             return [fact]
         case All(parts) | Any(parts) | AtLeast(_, parts):
-            return [name for part in parts for name in _undecided(part, heads, answered, known)]
+            unknown = [part for part in parts if answered.truth(part) is Truth.UNKNOWN]
+            return [name for part in unknown for name in _undecided(part, heads, answered, known)]
         case Not(part):
             return _undecided(part, heads, answered, known)
     return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Generic, TypeVar
@@ -57,20 +57,27 @@ class Unplaced(msgspec.Struct, Generic[Kind], frozen=True):
 
     Attributes:
         nameless: As in `SortedRecord`.
-        unread: As in `SortedRecord`.
+        unread: Those whose words or codes nobody here knows, with the value sets each may be of (None for any), and
+            with its words.
         sets: The value sets some of them may be of; None for any.
+        of_anything: Each of them may be of any value set.
     """
 
     nameless: tuple[Kind, ...]
-    unread: tuple[tuple[Kind, frozenset[str] | None], ...]
+    unread: tuple[tuple[Kind, frozenset[str] | None, str], ...]
     sets: frozenset[str] | None
+    of_anything: bool
 
     @classmethod
     def of(cls, nameless: tuple[Kind, ...], unread: tuple[tuple[Kind, frozenset[str] | None], ...]) -> Unplaced[Kind]:
         """Given entries, with the value sets they may be of."""
         some = [may_be for _, may_be in unread if may_be is not None]
         anything = bool(nameless) or len(some) < len(unread)
-        return cls(nameless, unread, None if anything else frozenset().union(*some))
+        worded = tuple(
+            (entry, may_be, next(concept.words for concept in concepts_of(entry) if concept.words))
+            for entry, may_be in unread
+        )
+        return cls(nameless, worded, None if anything else frozenset().union(*some), anything and not some)
 
     def may_be_of(self, some: Iterable[str], others: Iterable[str]) -> bool:
         """Whether one of them may be of these value sets."""
@@ -94,6 +101,7 @@ class SortedRecord:
         unread: Those whose words or codes nobody here knows → the value sets each may be of; None for any.
         diagnoses, measurements, exposures, interventions, allergies, referrals: Value set → hits, in record order.
         unread_measurements: Final observations and answers with a value, whose code and name nobody here knows.
+        answered_alike: What facts share that differ in their names only, once one of them has answered.
     """
 
     record: PatientRecord
@@ -110,6 +118,7 @@ class SortedRecord:
     unread_measurements: tuple[Measurement, ...] = ()
     _sent: dict[tuple[str, tuple[str, ...]], Delivery] = field(default_factory=dict, repr=False, compare=False)
     _unplaced: dict[type, Unplaced[Any]] = field(default_factory=dict, repr=False, compare=False)
+    answered_alike: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def unplaced(self, kind: type[Kind]) -> Unplaced[Kind]:
         """The entries of a kind of which nobody can tell what they are."""

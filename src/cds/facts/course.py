@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
 from cds.facts.context import SortedRecord, in_window
@@ -418,7 +419,7 @@ def _upgraded(given: Sequence[TreatmentEntry], treatment: CompiledTreatment) -> 
     days = {e.when.earliest for e in given if e.session and e.given and e.when is not None and e.when.exact}
     if treatment.repeated is None or len(days) < treatment.repeated:
         return list(given)
-    return [replace(e, is_treatment=Truth.TRUE) if e.session and e.given else e for e in given]
+    return [msgspec.structs.replace(e, is_treatment=Truth.TRUE) if e.session and e.given else e for e in given]
 
 
 def _first_session(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
@@ -18,6 +18,7 @@ from cds.facts.presence import (
     Match,
     NotTold,
     PresenceFact,
+    answered_by_the_unplaced,
     could_be_anything,
     hits,
     may_be_there,
@@ -100,6 +101,12 @@ class CompiledDiagnosis(CompiledPresence):
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""
         return record.how_sent("Condition")
+
+    def alike(self, record: SortedRecord) -> Hashable:
+        """What decides whether an entry that may be anything counts; None where other entries count as well."""
+        if not answered_by_the_unplaced(self, record, Diagnosis, record.diagnoses):
+            return None
+        return Diagnosis, self.statuses, self.look_back_days, self.visit_days
 
 
 ENDED = frozenset({"inactive", "remission", "resolved"})  # FHIR R4 condition-clinical: the codes under "inactive"

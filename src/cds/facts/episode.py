@@ -345,7 +345,7 @@ def _perhaps_begun(wanted: CompiledEpisode, sorted_record: SortedRecord, begin: 
         active = (entry.status or "active") in wanted.statuses and not _of_an_old_visit(entry, wanted, today)
         if active and entry.onset is not None:
             earliest = min(earliest, entry.onset.earliest)
-    anything = {id(entry) for entry, may_be in sorted_record.unplaced(Diagnosis).unread if may_be is None}
+    anything = {id(entry) for entry, may_be, _ in sorted_record.unplaced(Diagnosis).unread if may_be is None}
     anything.update(map(id, sorted_record.unplaced(Diagnosis).nameless))
     for entry in _doubtful(wanted.remission_coded, sorted_record):
         if id(entry) in anything:

@@ -20,7 +20,9 @@ def evaluate_facts(
     context = EvaluationContext(sort_record(record, codes, today), today, {fact.name: fact for fact in wanted})
     facts = context.facts
     stated = Statements(context.sorted_record)
+    as_recorded = stated.change_nothing
     for fact in wanted:
-        facts[fact.name] = stated.onto(fact.answer(context), fact.look_back_days)
+        answer = fact.answer(context)
+        facts[fact.name] = answer if as_recorded else stated.onto(answer, fact.look_back_days)
     found = context.sorted_record
     return Facts(facts, today, (*(entry for entry, _ in found.unread), *found.unread_measurements))

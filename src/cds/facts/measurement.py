@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Annotated, ClassVar, Literal
 
@@ -169,6 +169,7 @@ class CompiledNumber(CompiledFact):
             "" for the number itself.
         items: What adds up to it where a questionnaire gives no total; None if nothing does.
         severity: Lowest value of each band of severity, and its word.
+        absent: The answer where none was ever recorded: of most that rules ask for.
     """
 
     keeps_more: ClassVar[bool] = True
@@ -184,6 +185,13 @@ class CompiledNumber(CompiledFact):
     relative_to: str = ""
     items: CompiledItems | None = None
     severity: tuple[tuple[float, str], ...] = ()
+    absent: Fact = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        days = self.look_back_days
+        back = counted(" in the last {number} day", " in the last {number} days", days) if days is not None else ""
+        absent = _unknown(self, WhyUnknown.NOT_FOUND, say("none recorded{back}", back=back), [])
+        object.__setattr__(self, "absent", absent)
 
     def needs(self) -> tuple[str, ...]:
         """None."""
@@ -208,7 +216,7 @@ class CompiledNumber(CompiledFact):
         context.scores[self.name] = final = [reading for reading in read if reading.final]
         if self.plausible is not None and (perhaps or any(reading.wrong and not reading.empty for reading in final)):
             context.scores_if_read[self.name] = _in_order(
-                [*(_anything(one, self.plausible) for one in final), *perhaps]
+                [*(one.as_anything(*self.plausible) for one in final), *perhaps]
             )
         return number(self, context.sorted_record, read, perhaps)
 
@@ -265,13 +273,6 @@ def may_be_readings(wanted: CompiledNumber, sorted_record: SortedRecord) -> list
     return [
         one for one in read if one.low is not None and one.when is not None and one.when.earliest <= sorted_record.today
     ]
-
-
-def _anything(reading: ConvertedMeasurement, plausible: tuple[float, float]) -> ConvertedMeasurement:
-    """A reading; one that cannot be read may be as low or as high as can be true."""
-    if reading.low is not None or reading.empty:
-        return reading
-    return msgspec.structs.replace(reading, low=plausible[0], high=plausible[1])
 
 
 def _sums(wanted: CompiledNumber, items: CompiledItems, sorted_record: SortedRecord) -> Iterator[ConvertedMeasurement]:
@@ -561,9 +562,7 @@ def _none_found(
             wanted.look_back_days or 0, day=day,
         )  # fmt: skip
         return msgspec.structs.replace(_unknown(wanted, WhyUnknown.TOO_OLD, because, [newest]), trace=False)
-    days = wanted.look_back_days
-    back = counted(" in the last {number} day", " in the last {number} days", days) if days is not None else ""
-    return _unknown(wanted, WhyUnknown.NOT_FOUND, say("none recorded{back}", back=back), [])
+    return wanted.absent
 
 
 def _with_unread(none: Fact, others: Readings) -> Fact:

@@ -31,6 +31,12 @@ class ConvertedMeasurement(msgspec.Struct, frozen=True):
     empty: bool = False
     final: bool = True
 
+    def as_anything(self, lowest: float, highest: float) -> ConvertedMeasurement:
+        """The same; one that cannot be read may be as low or as high as can be true."""
+        if self.low is not None or self.empty:
+            return self
+        return msgspec.structs.replace(self, low=lowest, high=highest)
+
 
 def range_text(low: float | None, high: float | None) -> str:
     """A range in words: "17", "2 to 3", "at least 2", "at most 5"; "" when nothing is known ("at least 0")."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -15,6 +15,7 @@ from cds.facts.presence import (
     Match,
     NotTold,
     PresenceFact,
+    answered_by_the_unplaced,
     could_be_anything,
     hits,
     may_be_there,
@@ -62,6 +63,12 @@ class CompiledMedication(CompiledPresence):
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""
         return record.medications_sent
+
+    def alike(self, record: SortedRecord) -> Hashable:
+        """What decides whether an entry that may be anything counts; None where other entries count as well."""
+        if not answered_by_the_unplaced(self, record, Exposure, record.exposures):
+            return None
+        return Exposure, self.current, self.look_back_days
 
 
 def _medications(wanted: CompiledMedication, sorted_record: SortedRecord) -> Iterator[Match]:

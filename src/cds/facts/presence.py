@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -96,6 +96,10 @@ class CompiledPresence(CompiledFact):
     def how_sent(self, record: SortedRecord) -> Delivery:
         """How much of the data it is looked for in arrived."""
 
+    def alike(self, record: SortedRecord) -> Hashable:  # noqa: ARG002 (for those that override it)
+        """What all facts have in common that are answered alike but for their names; None where that is not known."""
+        return None
+
 
 RECORDED = say("recorded")
 IN_WORDS = {Truth.TRUE: RECORDED, Truth.FALSE: say("not recorded"), Truth.UNKNOWN: ""}
@@ -122,7 +126,28 @@ class Match(msgspec.Struct, frozen=True):
 
 def presence(wanted: CompiledPresence, sorted_record: SortedRecord) -> Fact:
     """Say whether the thing is recorded; unknown when it may be, or when the data did not come."""
-    return _settle(wanted, list(wanted.matches(sorted_record)), wanted.how_sent(sorted_record))
+    alike = wanted.alike(sorted_record)
+    if alike is None:
+        return _settle(wanted, list(wanted.matches(sorted_record)), wanted.how_sent(sorted_record))
+    answered = sorted_record.answered_alike
+    if alike not in answered:
+        matches = list(wanted.matches(sorted_record))
+        answered[alike] = _settle(wanted, matches, wanted.how_sent(sorted_record)) if matches else None
+    fact: Fact | None = answered[alike]
+    if fact is None:
+        return _settle(wanted, [], wanted.how_sent(sorted_record))
+    return msgspec.structs.replace(fact, name=wanted.name, label=wanted.label, missing=(wanted.label,))
+
+
+def answered_by_the_unplaced(
+    wanted: CompiledPresence, sorted_record: SortedRecord, kind: type[Kind], by_set: Mapping[str, list[ValueSetMatch]]
+) -> bool:
+    """Whether no entry is known to be what is wanted, and those that nobody could place may be anything."""
+    unplaced = sorted_record.unplaced(kind)
+    if not unplaced.of_anything or (unplaced.nameless and sorted_record.codes.vocabulary is None):
+        return False
+    sets = by_set.keys()
+    return sets.isdisjoint(wanted.coded) and sets.isdisjoint(wanted.possibly_coded)
 
 
 def may_be_there(
@@ -217,9 +242,9 @@ def could_be_anything(
         for entry in unplaced.nameless:
             if id(entry) not in hits and not _is_coded_in(systems, entry):
                 yield entry, ""
-    for entry, may_be in unplaced.unread:
+    for entry, may_be, words in unplaced.unread:
         if id(entry) not in hits and not (may_be is not None and may_be.isdisjoint(looked_for)):
-            yield entry, next(concept.words for concept in concepts_of(entry) if concept.words)
+            yield entry, words
 
 
 def _is_coded_in(systems: frozenset[str], entry: CodedEntry) -> bool:

@@ -159,6 +159,11 @@ class Statements:
                         Statement(one, on, _by(filled, on), filled.source) for one in sorted(said)
                     )
 
+    @property
+    def change_nothing(self) -> bool:
+        """Whether every fact stays as the record answers it."""
+        return not self._by_fact and not (self._lost and self._asked)
+
     def onto(self, fact: Fact, look_back_days: int | None) -> Fact:
         """
         A fact with what was last stated of it.

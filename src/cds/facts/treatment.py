@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from pydantic import Field
 
-from cds.facts.context import SortedRecord, ValueSetMatch, in_window, medications_sent
+from cds.facts.context import SortedRecord, ValueSetMatch, in_window
 from cds.facts.data import ENCOUNTERS, MEDICATIONS, PROCEDURES, DataQuery
 from cds.facts.fact import Fact, FactSource, WhyUnknown
 from cds.facts.kind import SCORE, STATEMENT, TREATMENT, CompiledFact, EvaluationContext, FactBase, Numbers
@@ -178,8 +179,7 @@ class CompiledCourse(CompiledFact):
 DONE = frozenset({"completed", "in-progress"})  # FHIR R4 event-status
 
 
-@dataclass(frozen=True, slots=True)
-class TreatmentEntry:
+class TreatmentEntry(msgspec.Struct, frozen=True):
     """
     One entry that says the drug was given, ordered or taken.
 
@@ -258,8 +258,8 @@ def _fact(
 
 
 def _sent(sorted_record: SortedRecord) -> Iterator[Delivery]:
-    yield medications_sent(sorted_record.record)
-    yield sorted_record.record.how_sent("Procedure")
+    yield sorted_record.medications_sent
+    yield sorted_record.how_sent("Procedure")
 
 
 def entries(wanted: CompiledTreatment, sorted_record: SortedRecord) -> list[TreatmentEntry]:
@@ -272,6 +272,11 @@ def entries(wanted: CompiledTreatment, sorted_record: SortedRecord) -> list[Trea
     return sorted(seen.values(), key=lambda entry: (entry.when.earliest if entry.when else date.min, entry.source))
 
 
+WHAT = {Exposure: say("medication"), Intervention: say("procedure")}
+NOT_READ = {kind: say("a {what} was not read, may be it", what=what) for kind, what in WHAT.items()}
+UNREADABLE = {kind: say("a {what} could not be read", what=what) for kind, what in WHAT.items()}
+
+
 def not_read(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Iterator[TreatmentEntry]:
     """Medications and procedures in the window that may be the treatment, since nobody could tell what they are."""
     said: tuple[tuple[Exposure | Intervention, str], ...] = (
@@ -280,13 +285,8 @@ def not_read(wanted: CompiledTreatment, sorted_record: SortedRecord) -> Iterator
     )
     for entry, words in said:
         if (given := _given(ValueSetMatch(entry, by_name=True), wanted, sorted_record)) is not None:
-            what = say("medication") if isinstance(entry, Exposure) else say("procedure")
-            why = (
-                say("a {what} was not read, may be it", what=what)
-                if words
-                else say("a {what} could not be read", what=what)
-            )
-            yield replace(given, words=words, is_treatment=Truth.UNKNOWN, why=why)
+            why = (NOT_READ if words else UNREADABLE)[type(entry)]
+            yield msgspec.structs.replace(given, words=words, is_treatment=Truth.UNKNOWN, why=why)
 
 
 def _given(hit: ValueSetMatch, wanted: CompiledTreatment, sorted_record: SortedRecord) -> TreatmentEntry | None:

@@ -32,7 +32,7 @@ class Sentence(str):
     def __new__(cls, message: str, parts: Mapping[str, object], other: str = "", number: float = 1) -> Sentence:
         """The sentence in English."""
         chosen = other if other and number != 1 else message
-        made = super().__new__(cls, chosen.format(**parts) if parts else chosen)
+        made = str.__new__(cls, chosen.format(**parts) if parts else chosen)
         made.message, made.other, made.parts, made.number = message, other, parts, number
         return made
 
@@ -85,6 +85,8 @@ def counted(one: str, other: str, number: float, /, **parts: object) -> str:
 def counted_again(sentence: str, number: float) -> str:
     """A sentence of `counted` with another number."""
     assert isinstance(sentence, Sentence)  # noqa: S101 (made by `counted`)
+    if sentence.number == number:
+        return sentence
     return Sentence(sentence.message, {**sentence.parts, "number": f"{number:g}"}, sentence.other, number)
 
 

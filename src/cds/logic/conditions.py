@@ -28,6 +28,8 @@ class Comparison(Enum):
     AT_MOST = "at_most"
     BELOW = "below"
 
+    __hash__ = object.__hash__  # as of Truth
+
 
 HIGHER_HOLDS = frozenset({Comparison.AT_LEAST, Comparison.ABOVE})
 # What the worse end of a range must be for a comparison to be true, and what the better end must be for it to be false.

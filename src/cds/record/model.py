@@ -552,15 +552,17 @@ class PatientRecord:
         A query limited to codes answers only for those codes. The best answer among the queries wins:
         WHOLE over PART over NOT_SENT. A type nobody asked for is NOT_SENT.
         """
-        best = Delivery(DeliveryState.NOT_SENT, say("{resource_type} was not sent", resource_type=resource_type))
+        best: Delivery | None = None
         for sent in self.sent.get(resource_type, ()):
             if sent.codes is not None and (not codes or not codes <= sent.codes):
                 continue
             if sent.state is DeliveryState.WHOLE:
                 return sent
-            if sent.state is DeliveryState.PART or best.state is DeliveryState.NOT_SENT:
+            if sent.state is DeliveryState.PART or best is None or best.state is DeliveryState.NOT_SENT:
                 best = sent
-        return best
+        if best is not None:
+            return best
+        return Delivery(DeliveryState.NOT_SENT, say("{resource_type} was not sent", resource_type=resource_type))
 
 
 NOT_LOOKED_UP = say("answers to earlier cards could not be looked up")

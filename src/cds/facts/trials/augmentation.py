@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from cds.facts.context import SortedRecord, medications_sent
+from cds.facts.context import SortedRecord
 from cds.facts.data import MEDICATIONS, DataQuery
 from cds.facts.fact import Fact, FactSource, Trial, WhyUnknown
 from cds.facts.kind import NUMBER, STATEMENT, TRIALS, CompiledFact, EvaluationContext, FactBase, Numbers
@@ -117,7 +117,7 @@ def augmentation(wanted: CompiledAugmentation, sorted_record: SortedRecord, tria
     if possible:
         because = say("unknown whether it was taken together for long enough")
         return _fact(wanted, Truth.UNKNOWN, because, possible, WhyUnknown.IMPRECISE)
-    sent = medications_sent(sorted_record.record)
+    sent = sorted_record.medications_sent
     if sent.state is not DeliveryState.WHOLE:
         return _fact(wanted, Truth.UNKNOWN, sent.because, [], WhyUnknown.NOT_SENT)
     return _fact(wanted, Truth.FALSE, say("no such drug taken with a trial for long enough"), [])
@@ -132,7 +132,7 @@ def augmentation_count(wanted: CompiledAugmentationCount, sorted_record: SortedR
     did not arrive whole.
     """
     pairs = list(_augmented(wanted, sorted_record, trials))
-    sent = medications_sent(sorted_record.record)
+    sent = sorted_record.medications_sent
     whole = sent.state is DeliveryState.WHOLE
     low, high = float(len({pair.drug for pair in pairs if pair.sure})), float(len(pairs)) if whole else math.inf
     why = WhyUnknown.NOT_SENT if not whole else WhyUnknown.IMPRECISE if low != high else None

@@ -15,7 +15,7 @@ from cds.facts.data import DataQuery
 from cds.facts.fact import Fact, FactSource, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.kind import NUMBER, TRIALS, YES_OR_NO, CompiledFact, EvaluationContext, FactBase, Numbers
 from cds.facts.measurements import range_text
-from cds.facts.trials.trials import UnrecognizedMedication
+from cds.facts.trials.unrecognized import UnrecognizedMedication
 from cds.locale.sentence import counted, join_texts, say
 from cds.logic.truth import Truth, every, some
 from cds.yaml_source.fields import Duration, OneOf, Refers, Snake, Text

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from cds.facts.context import SortedRecord, medications_sent
+from cds.facts.context import SortedRecord
 from cds.facts.fact import Fact, ResponseEvidence, Trial, WhyUnknown
 from cds.facts.instructions import understood
 from cds.facts.measurements import ConvertedMeasurement
@@ -29,6 +29,7 @@ from cds.facts.trials.treatment_episodes import (
     stop_reasons,
     treatment_episodes,
 )
+from cds.facts.trials.unrecognized import Periods, UnrecognizedMedication, open_questions, periods_by_drug
 from cds.locale.sentence import join_texts, say
 from cds.logic.truth import Truth
 from cds.record.model import DeliveryState, Exposure, Span
@@ -39,14 +40,6 @@ from cds.terminology.vocabulary import EntryKind, Reading
 
 SCORED = ("Observation/", "QuestionnaireResponse/")
 PATCH_WORDS = frozenset({"patch", "patches", "transdermal"})
-
-
-class UnrecognizedMedication(msgspec.Struct, frozen=True):
-    """A medication nobody can tell the drug of: it may be one of the table."""
-
-    drug: tuple[object, ...]
-    days: int
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +62,23 @@ class RecognizedExposures:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What was taken, laid out in time: the spells of the episode, and those that lie before it."""
+    """
+    What was taken, laid out in time.
+
+    Attributes:
+        taken: By what it was recognised as.
+        begins: When the episode began.
+        spells, earlier: Of the episode, and before it.
+        starts: Of drugs that show that what came before did not work.
+        unrecognised: Of drugs that nobody can tell.
+    """
 
     taken: RecognizedExposures
     begins: Span
     spells: tuple[TreatmentEpisode, ...]
     earlier: tuple[TreatmentEpisode, ...]
     starts: DrugStarts
+    unrecognised: Periods
 
 
 class TrialFinder:
@@ -116,13 +119,13 @@ class TrialFinder:
             trials = with_reviews(trials, laid.spells, laid.earlier, laid.begins, wanted, self._record)
             others = stated_others(self._record)
         trials = _one_score_for_one(_no_separate_evidence(sorted(trials, key=_order)))
-        today = self._record.today.toordinal()
         fact = _fact(wanted, trials, laid.taken, laid.earlier, episode, self._record)
         fact = msgspec.structs.replace(fact, stated_by=stated_of(trials, wanted, self._record))
-        unrecognised: Sequence[Exposure] = laid.taken.unrecognised
+        today, unrecognised = self._record.today.toordinal(), laid.unrecognised
         if others is not None:
-            fact, unrecognised = with_others(fact, unrecognised, others, wanted, self._record)
-        return fact, _open_questions(wanted, unrecognised, trials, today, laid.begins)
+            fact, left = with_others(fact, laid.taken.unrecognised, others, wanted, self._record)
+            unrecognised = periods_by_drug(left, today, laid.begins)
+        return fact, open_questions(wanted, unrecognised, trials, today)
 
     def timeline(self, wanted: TrialDefinition, episode: Fact | None) -> Timeline:
         """What was taken, laid out in time; the same object for facts that ask alike."""
@@ -163,7 +166,8 @@ def _laid_out(wanted: TrialDefinition, sorted_record: SortedRecord, begins: Span
         for spell in treatment_episodes(table, key, found, wanted, begins, by_name):
             (spells if spell.runs else earlier).append(spell)
     starts = _other_starts(spells, taken, wanted, table, today, begins)
-    return Timeline(taken, begins, tuple(spells), tuple(earlier), starts)
+    unrecognised = periods_by_drug(taken.unrecognised, today, begins)
+    return Timeline(taken, begins, tuple(spells), tuple(earlier), starts, unrecognised)
 
 
 def _first_days(
@@ -507,54 +511,6 @@ def _order(trial: Trial) -> tuple[int, str]:
     return (trial.start.earliest.toordinal() if trial.start else 0, trial.ingredient)
 
 
-def _open_questions(
-    wanted: TrialDefinition, unrecognised: Sequence[Exposure], trials: Sequence[Trial], today: int, begins: Span
-) -> tuple[UnrecognizedMedication, ...]:
-    """
-    Unrecognised medications that could be an adequate trial in the episode, one per drug.
-
-    That is by the days of one, of several of one name in a row, or together with a trial that is not adequate: it may
-    be a part of it.
-    """
-    taken: dict[tuple[object, ...], list[tuple[int, int, str]]] = {}
-    for exposure in unrecognised:
-        first = max(exposure.start.earliest.toordinal() if exposure.start else 1, begins.earliest.toordinal())
-        last = min(exposure.end.latest.toordinal() if exposure.end else today, today)
-        drug = (*exposure.drug.codings, exposure.drug.text) if exposure.drug.words else (exposure.source,)
-        if first <= last:
-            taken.setdefault(drug, []).append((first, last, exposure.source))
-    short = [
-        (trial.start.earliest.toordinal(), trial.end.latest.toordinal() if trial.end else today)
-        for trial in trials
-        if trial.adequate is Truth.FALSE and trial.start is not None
-    ]
-    found = []
-    for drug in sorted(taken, key=str):
-        days, source = max((_longest_with(period, taken[drug], short, wanted), period[2]) for period in taken[drug])
-        if days >= wanted.adequate_days:
-            found.append(UnrecognizedMedication(drug, days, source))
-    return tuple(found)
-
-
-def _longest_with(
-    period: tuple[int, int, str],
-    same: Sequence[tuple[int, int, str]],
-    short: Sequence[tuple[int, int]],
-    wanted: TrialDefinition,
-) -> int:
-    """Days from the first to the last of what may be one trial with a period."""
-    first, last, _ = period
-    for begin, end, _ in sorted(same):
-        if begin <= last + wanted.joins_gaps_days + 1 and end >= first:
-            last = max(last, end)
-    together = [
-        max(last, end) - min(first, begin) + 1
-        for begin, end in short
-        if begin <= last + wanted.joins_gaps_days + 1 and first <= end + wanted.joins_gaps_days + 1
-    ]
-    return max([last - first + 1, *together])
-
-
 def _fact(
     wanted: TrialDefinition,
     trials: list[Trial],
@@ -563,7 +519,7 @@ def _fact(
     episode: Fact | None,
     sorted_record: SortedRecord,
 ) -> Fact:
-    sent = medications_sent(sorted_record.record)
+    sent = sorted_record.medications_sent
     said = []
     if episode is not None and episode.because:
         said.append(episode.because)
