@@ -163,3 +163,28 @@ def test_on_this_machine_it_runs_the_python_it_was_called_with(tmp_path: Path) -
 
     assert told.returncode == 0, told.stderr
     assert "3 patient(s)" in told.stdout
+
+
+@pytest.mark.parametrize("own", ["", "--conf spark.ui.enabled=true --conf spark.ui.port=0 pyspark-shell"])
+def test_on_this_machine_it_opens_no_page_unless_it_is_told_to(tmp_path: Path, own: str) -> None:
+    export = write_population(tmp_path / "export", 3, seed=9, size=25)
+    without = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    program = """
+import cds.population.spark
+from cds.cli.main import main
+
+def told(spark, *_):
+    print("page", spark.sparkContext.uiWebUrl)
+    raise SystemExit(0)
+
+cds.population.spark.run_on_spark = told
+main()
+"""
+    arguments = ["population", "run", str(export), str(tmp_path / "out"), "--engine", "spark"]
+
+    told = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=without | ({"PYSPARK_SUBMIT_ARGS": own} if own else {}),
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+
+    assert ("page http" if own else "page None") in told.stdout, told.stderr

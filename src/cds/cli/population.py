@@ -50,6 +50,12 @@ from cds.population.shuffle import ReadLimits
 from cds.read_request import read_record
 from cds.settings import Settings
 
+# The work is in Python: a compiler that makes the most of Java, and collectors beside it, cost more than they save.
+# Without a page of its own: it would listen on all addresses, and ask nobody who they are.
+OF_ONE_MACHINE = (
+    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" --conf spark.ui.enabled=false pyspark-shell'
+)
+
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
 
 population.command("diff")(population_diff)
@@ -121,6 +127,7 @@ def _on_spark(
 
     if str(SparkConf().get("spark.master", "local")).startswith("local"):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark would take python3 of PATH, which lacks us
+        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", OF_ONE_MACHINE)
     return run_on_spark(SparkSession.builder.getOrCreate(), SentRules.of(*sent), export, into, options)
 
 
