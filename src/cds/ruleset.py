@@ -24,7 +24,7 @@ from cds.yaml_source.problem import Problem, RulesError
 log = logging.getLogger(__name__)
 
 MOST_REMEMBERED = 50_000
-"""Answers of the engine that are kept for a population, of some 300 bytes each."""
+"""Answers of the engine that are kept for a population, of some 700 bytes each."""
 
 
 def evaluator_mode_from(engine: str) -> EvaluatorMode:

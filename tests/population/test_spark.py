@@ -165,9 +165,17 @@ def test_on_this_machine_it_runs_the_python_it_was_called_with(tmp_path: Path) -
     assert "3 patient(s)" in told.stdout
 
 
-@pytest.mark.parametrize("own", ["", "--conf spark.ui.enabled=true --conf spark.ui.port=0 pyspark-shell"])
-def test_on_this_machine_it_opens_no_page_unless_it_is_told_to(tmp_path: Path, own: str) -> None:
+@pytest.mark.parametrize("own", ["nothing", "arguments", "settings", "options of Java"])
+def test_on_this_machine_it_opens_no_page_unless_a_site_has_settings_of_its_own(tmp_path: Path, own: str) -> None:
     export = write_population(tmp_path / "export", 3, seed=9, size=25)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "spark-defaults.conf").write_text("spark.ui.enabled true\nspark.ui.port 0\n")
+    more = {
+        "nothing": {},
+        "arguments": {"PYSPARK_SUBMIT_ARGS": "--conf spark.ui.enabled=true --conf spark.ui.port=0 pyspark-shell"},
+        "settings": {"SPARK_CONF_DIR": str(tmp_path / "conf")},
+        "options of Java": {"JAVA_TOOL_OPTIONS": "-XX:+UseParallelGC"},
+    }[own]
     without = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
     program = """
 import cds.population.spark
@@ -183,8 +191,8 @@ main()
     arguments = ["population", "run", str(export), str(tmp_path / "out"), "--engine", "spark"]
 
     told = subprocess.run(
-        [sys.executable, "-c", program, *arguments], env=without | ({"PYSPARK_SUBMIT_ARGS": own} if own else {}),
+        [sys.executable, "-c", program, *arguments], env=without | more,
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
-    assert ("page http" if own else "page None") in told.stdout, told.stderr
+    assert ("page None" if own == "nothing" else "page http") in told.stdout, told.stderr

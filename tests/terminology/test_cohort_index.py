@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from cds.decide import conclude
-from cds.engine.evaluator import EvaluatorMode
 from cds.read_request import read_record
 from cds.ruleset import load_rules
 from cds.settings import Settings
@@ -29,9 +28,7 @@ def codes() -> TerminologyIndex:
 @pytest.mark.seconds
 def test_charts_read_one_after_the_other_are_concluded_as_each_alone() -> None:
     bodies = [file.read_bytes() for file in sorted((ROOT / "fhir_examples").glob("*/request.json"))]
-    apart, together = (
-        load_rules(ROOT / "rules", EvaluatorMode.DIRECT, TODAY, cohorts=cohorts) for cohorts in (False, True)
-    )
+    apart, together = (load_rules(ROOT / "rules", None, TODAY, cohorts=cohorts) for cohorts in (False, True))
     assert isinstance(together.program.codes, CohortTerminologyIndex)
     alone = [conclude(apart, read_record(body, apart, Settings())[0], TODAY) for body in bodies]
 

@@ -50,11 +50,14 @@ from cds.population.shuffle import ReadLimits
 from cds.read_request import read_record
 from cds.settings import Settings
 
-# The work is in Python: a compiler that makes the most of Java, and collectors beside it, cost more than they save.
+# The work is in Python: what a compiler that makes the most of Java takes, and collectors beside it, is not won back.
 # Without a page of its own: it would listen on all addresses, and ask nobody who they are.
 OF_ONE_MACHINE = (
-    '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" --conf spark.ui.enabled=false pyspark-shell'
+    '--conf "spark.driver.defaultJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" '
+    "--conf spark.ui.enabled=false pyspark-shell"
 )
+
+OF_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 population = typer.Typer(help="Decide for every patient of an export.", no_args_is_help=True)
 
@@ -127,8 +130,18 @@ def _on_spark(
 
     if str(SparkConf().get("spark.master", "local")).startswith("local"):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # Spark would take python3 of PATH, which lacks us
-        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", OF_ONE_MACHINE)
+        if not _is_configured():
+            os.environ.setdefault("PYSPARK_SUBMIT_ARGS", OF_ONE_MACHINE)
     return run_on_spark(SparkSession.builder.getOrCreate(), SentRules.of(*sent), export, into, options)
+
+
+def _is_configured() -> bool:
+    """Whether a site has settings of its own: of Spark, or of Java, which takes one collector only."""
+    home = os.environ.get("SPARK_HOME")
+    folders = [os.environ.get("SPARK_CONF_DIR"), f"{home}/conf" if home else None]
+    return any(name in os.environ for name in OF_JAVA) or any(
+        Path(folder, "spark-defaults.conf").is_file() for folder in folders if folder
+    )
 
 
 @population.command()
