@@ -23,8 +23,8 @@ from cds.yaml_source.problem import Problem, RulesError
 
 log = logging.getLogger(__name__)
 
-MOST_REMEMBERED = 50_000
-"""Answers of the engine that are kept for a population, of some 700 bytes each."""
+MOST_REMEMBERED = 20_000
+"""Answers of the engine that are kept for a population; some 14 MB."""
 
 
 def evaluator_mode_from(engine: str) -> EvaluatorMode:

@@ -115,6 +115,7 @@ class DurableEvaluator:
         self._reading = _RulesetInputs()
         self._strata: list[_EngineStratum] = []
         planned = [[_plan(rules, self._reading) for rules in _split(stratum)] for stratum in strata]
+        self._reading.unknown = {name: self._reading.range_told(name, *NOT_KNOWN) for name in self._reading.numbers}
         self._facts = [name for name in self._reading.words if name not in self._heads]
         try:
             for stratum, rulesets in zip(strata, planned, strict=True):
@@ -242,8 +243,10 @@ class _RulesetInputs:
 
     def number_told(self, name: str, low: float, high: float) -> list[tuple[int, str, str]]:
         """What is told of a range: to which ruleset, and what of it is sure, and what is open."""
-        if (low, high) == NOT_KNOWN and name in self.unknown:
-            return self.unknown[name]
+        return self.unknown[name] if (low, high) == NOT_KNOWN else self.range_told(name, low, high)
+
+    def range_told(self, name: str, low: float, high: float) -> list[tuple[int, str, str]]:
+        """The same, worked out."""
         # What is not a number says nothing.
         low, high = -math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high
         least = steps(low)
@@ -255,8 +258,6 @@ class _RulesetInputs:
             upper = lower if least == most else _nearest(most, limits)
             sure = _ends(upwards, lower, downwards, upper) if (low, high) != NOT_KNOWN else ""
             told.append((place, sure, _ends(upwards, upper, downwards, lower) if lower != upper else ""))
-        if (low, high) == NOT_KNOWN:
-            self.unknown[name] = told
         return told
 
 

@@ -14,7 +14,7 @@ from cds.errors import NotFhirError
 from cds.locale.sentence import join_texts, say
 from cds.record import fhir
 from cds.record.allergies import allergy_of
-from cds.record.bundle_parts import BUNDLE, UNREADABLE, envelope_of
+from cds.record.bundle_parts import envelope_of, sound_bundle
 from cds.record.claims import supplies_of
 from cds.record.collect import ResourceCollection
 from cds.record.conditions import diagnosis_of
@@ -99,15 +99,11 @@ def read_bundle(
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     refuse_too_deep(body, max_depth)
-    try:
-        sound = BUNDLE.decode(body)  # nearly always; the outermost object is then read once only
-    except UNREADABLE:
-        sound = None
-    if sound is None or sound.resourceType != "Bundle":
-        sound = None
+    raw = msgspec.Raw(body)
+    sound = sound_bundle(raw)
+    if sound is None:
         _refuse_another(body)
     gathered = ResourceCollection(most_entries, RelevanceFilter(sought).day, withheld)
-    raw = msgspec.Raw(body)
     gathered.look_for_marks(raw)
     gathered.bundle(raw, "Bundle", sound=sound)
     return _record(gathered, None, lambda own, find: _drafts_in(gathered, own, find))

@@ -41,6 +41,15 @@ def envelope_of(body: bytes) -> fhir.Envelope:
         raise NotJsonError(f"This is not JSON: {plainly(error)}", fix="Send JSON in UTF-8, without NaN") from None
 
 
+def sound_bundle(raw: msgspec.Raw) -> fhir.Bundle | None:
+    """A Bundle all of whose parts are as they should be, as nearly all are; None for anything else."""
+    try:
+        bundle = BUNDLE.decode(raw)
+    except UNREADABLE:
+        return None
+    return bundle if bundle.resourceType == "Bundle" else None
+
+
 def is_null(raw: msgspec.Raw) -> bool:
     """Whether it is JSON's null, with blanks around it or not."""
     return len(raw) <= LONGEST_NULL and bytes(raw).strip() == b"null"

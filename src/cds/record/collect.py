@@ -33,6 +33,7 @@ from cds.record.bundle_parts import (
     plainly,
     refused_by,
     self_query,
+    sound_bundle,
 )
 from cds.record.issues import Issues, Origin
 from cds.record.model import Delivery, DeliveryState, IssueKind, SecurityLabel
@@ -184,14 +185,9 @@ class ResourceCollection:
             self._failed(resource_type, say("the EHR sent null for {key}", key=key), codes)
             return
         self.look_for_marks(raw)
+        sound = sound_bundle(raw)
         try:
-            # Nearly always a sound Bundle, which is then read once only.
-            sound = BUNDLE.decode(raw)
-        except UNREADABLE:
-            sound = None
-        try:
-            is_bundle = sound is not None and sound.resourceType == "Bundle"
-            envelope = fhir.Envelope("Bundle") if is_bundle else ENVELOPE.decode(raw)
+            envelope = ENVELOPE.decode(raw) if sound is None else fhir.Envelope("Bundle")
         except UNREADABLE:
             self.issues.note(
                 IssueKind.UNREADABLE, resource_type, where, say("This prefetch value is not a FHIR resource.")

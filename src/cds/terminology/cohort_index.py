@@ -7,7 +7,7 @@ from typing import Any
 from cds.terminology.index import RecordTerminologyIndex, TerminologyIndex
 from cds.terminology.phrases import FoundPhrase
 
-MOST_REMEMBERED = 50_000  # texts and concepts; some 30 MB
+MOST_REMEMBERED = 20_000  # texts and concepts; some 18 MB
 MOST_CHARACTERS = 5_000_000  # of all these texts: notes are long, and hardly one comes twice
 
 
